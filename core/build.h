@@ -1,0 +1,82 @@
+/* Interface between build.c (changes in), publish.c (the graph, and out) and sweep.c. */
+#ifndef HNY_BUILD_H
+#define HNY_BUILD_H
+
+#include "link.h"
+#include "reader.h"
+#include "slots.h"
+
+/* Codes that wait to be written; a transaction's worth. */
+typedef struct hny__stage {
+    uint8_t *codes, *fine;
+    uint32_t *slots;
+    int64_t *rowids;
+    size_t count, room;
+} hny__stage;
+
+/* Where a rowid will be found; HNY__NONE: nowhere. */
+typedef struct hny__move {
+    int64_t rowid;
+    uint32_t slot;
+} hny__move;
+
+struct hny_build {
+    hny_sidecar *sidecar;
+    hny__env *env; /* a reference */
+    int lock;      /* file descriptor of the builder's lock; -1: none needed */
+    uint32_t table;
+    hny_options options;
+    unsigned threads;
+    int flags;
+    hny_interrupt interrupt;
+
+    hny_reader *reader; /* of the state built upon */
+    int append;         /* new rows get slots at the end, so that they can wait for their links */
+    int has_base;       /* else the build starts over, in a space of its own */
+    hny__table_record base;
+    uint32_t old_space;       /* left behind by starting over; 0: none */
+    hny__table_record record; /* what will be published */
+    hny__geometry geometry;
+    hny__encoder encoder;
+
+    hny__numbers slots, uppers;
+    roaring_bitmap_t *killed; /* slots that lost their row */
+    hny__stage stage;
+    hny__birth *births;
+    size_t births_count, births_room;
+    hny__move *moves; /* kept only with a base; else written with the codes */
+    size_t moves_count, moves_room;
+    int64_t *touched; /* likewise */
+    size_t touched_count, touched_room;
+    uint64_t changes, expected;
+};
+
+/* Pins the state built upon again, after a write let it go. */
+int hny__build_pin(hny_build *build);
+
+/* Notes a slot whose node is to be linked. */
+int hny__build_bear(hny_build *build, uint32_t slot);
+
+/* So many rows may wait for their links in a table of this size. */
+uint32_t hny__flat_limit(uint64_t live);
+
+/* Writes what is staged. */
+int hny__build_flush(hny_build *build);
+
+/* Gives a build that starts over its space. */
+int hny__build_prepare(hny_build *build);
+
+/* A list that grows by half; nonzero: out of memory. */
+int hny__grow(void **list, size_t *room, size_t count, size_t size);
+
+/*
+** In a write transaction, a block to be changed: as it is, or zero where there is none.  LMDB's
+** codes, or HNY_CORRUPT.
+*/
+int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                    uint8_t *block);
+
+/* Deletes everything in a space, in transactions of bounded size. */
+int hny__sweep_space(hny__env *env, uint32_t space);
+
+#endif

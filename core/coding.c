@@ -1,0 +1,414 @@
+#include "coding.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exact.h"
+#include "half.h"
+#include "kernel.h"
+
+/* What follows the numbers of an int8 code, at code.norm. */
+typedef struct trailer {
+    float scale;  /* of the numbers, for what they stand for */
+    float square; /* of that one's length; 0 under cosine */
+    float error;  /* how far the vector may be from it, in the metric's own norm */
+} trailer;
+
+/* And those of a fine code. */
+typedef struct fine_trailer {
+    float step; /* of decode_i8 */
+    float error;
+} fine_trailer;
+
+/* Below this a number is as good as none: the inverse of a step must be a float. */
+#define SMALLEST 0x1p-100f
+
+static uint32_t align4(uint32_t bytes) {
+    return (bytes + 3) & ~3u;
+}
+
+static trailer trailer_of(const hny__code *code, const void *bytes) {
+    trailer t;
+    memcpy(&t, (const uint8_t *)bytes + code->norm, sizeof t);
+    return t;
+}
+
+static float float_at(const void *bytes, uint32_t at) {
+    float number;
+    memcpy(&number, (const uint8_t *)bytes + at, sizeof number);
+    return number;
+}
+
+/* ------------------------------------------------------------------------------------ ranks -- */
+
+static float cosine(const hny__code *code, const void *a, const void *b) {
+    const float scale = float_at(a, code->norm) * float_at(b, code->norm);
+    const float rank = 1 - (float)hny__kernels_get()->dot_i8(a, b, code->bytes) * scale;
+    return rank > 0 ? rank : 0;
+}
+
+/* The comparison is false for NaN too, which infinite squares give. */
+static float bounded(float rank) {
+    return rank <= FLT_MAX ? rank : FLT_MAX;
+}
+
+static float euclidean(const hny__code *code, const void *a, const void *b) {
+    const trailer x = trailer_of(code, a), y = trailer_of(code, b);
+    const float dot = (float)hny__kernels_get()->dot_i8(a, b, code->bytes);
+    const float rank = (x.square + y.square) - 2 * (x.scale * y.scale) * dot;
+    return rank < 0 ? 0 : bounded(rank);
+}
+
+static float manhattan(const hny__code *code, const void *a, const void *b) {
+    const float x = float_at(a, code->norm), y = float_at(b, code->norm);
+    return bounded(hny__kernels_get()->l1_scaled_i8(a, x, b, y, code->bytes));
+}
+
+/* ---------------------------------------------------------------------------------- codings -- */
+
+static hny_codes resolve(hny_shape shape, hny_codes codes) {
+    if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) return HNY_CODES_BIT;
+    if (shape.type == HNY_INT8) return codes == HNY_CODES_BIT ? codes : HNY_CODES_INT8;
+    if (shape.type == HNY_FLOAT16 && codes == HNY_CODES_FLOAT32) return HNY_CODES_FLOAT16;
+    return codes;
+}
+
+static int is_exact(hny_shape shape, hny_codes codes) {
+    static const hny_codes own[] = {HNY_CODES_FLOAT32, HNY_CODES_FLOAT16, HNY_CODES_INT8,
+                                    HNY_CODES_BIT};
+    return shape.metric == HNY_HAMMING || codes == own[shape.type - HNY_FLOAT32];
+}
+
+static void init_int8(hny__coding *coding) {
+    static float (*const ranks[])(const hny__code *, const void *,
+                                  const void *) = {cosine, euclidean, manhattan};
+    const uint32_t dim = coding->shape.dim;
+    coding->code = (hny__code){
+        .shape = {dim, coding->shape.metric, HNY_INT8},
+        .bytes = dim,
+        .norm = align4(dim),
+        .stride = align4(dim) + (uint32_t)sizeof(trailer),
+        .rank = ranks[coding->shape.metric - HNY_COSINE],
+    };
+    coding->at_error = coding->code.norm + (uint32_t)offsetof(trailer, error);
+}
+
+static void init_float16(hny__coding *coding) {
+    const hny_shape shape = {coding->shape.dim, coding->shape.metric, HNY_FLOAT16};
+    hny__code_init(&coding->code, shape);
+    coding->at_error = coding->code.stride;
+    coding->code.stride += 4;
+}
+
+static void init_bit(hny__coding *coding) {
+    hny__code_init(&coding->code, (hny_shape){coding->shape.dim, HNY_HAMMING, coding->shape.type});
+}
+
+void hny__coding_init(hny__coding *coding, hny_shape shape, hny_codes codes) {
+    const hny_codes resolved = resolve(shape, codes);
+    *coding = (hny__coding){.shape = shape, .codes = resolved, .exact = is_exact(shape, resolved)};
+    if (coding->exact) {
+        hny__code_init(&coding->code, shape);
+        return;
+    }
+    if (resolved == HNY_CODES_FLOAT16) {
+        init_float16(coding);
+        return;
+    }
+    if (resolved == HNY_CODES_INT8) {
+        init_int8(coding);
+    } else {
+        init_bit(coding);
+    }
+    coding->fine = align4(shape.dim) + (uint32_t)sizeof(fine_trailer);
+}
+
+/*
+** Measured on WordNet and GloVe vectors: int8 codes are off by a few places, half precision by
+** fewer, and bits by so many that all that was found is worth a look.
+*/
+size_t hny__coding_rerank(const hny__coding *coding, size_t limit, size_t ef) {
+    if (coding->exact) return limit;
+    if (coding->codes == HNY_CODES_BIT) {
+        const size_t all = ef ? ef : HNY__MOST_KEPT;
+        return all > limit ? all : limit;
+    }
+    return limit + limit / 2 + 8;
+}
+
+/* --------------------------------------------------------------------------------- encoding -- */
+
+int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding) {
+    memset(encoder, 0, sizeof *encoder);
+    encoder->coding = *coding;
+    if (coding->exact) return HNY_OK;
+    encoder->numbers = malloc(coding->shape.dim * sizeof *encoder->numbers);
+    encoder->decoded = malloc(coding->shape.dim * sizeof *encoder->decoded);
+    if (encoder->numbers && encoder->decoded) return HNY_OK;
+    hny__encoder_free(encoder);
+    return HNY_NOMEM;
+}
+
+void hny__encoder_free(hny__encoder *encoder) {
+    free(encoder->numbers);
+    free(encoder->decoded);
+    encoder->numbers = encoder->decoded = NULL;
+}
+
+static void read_halves(const uint8_t *bytes, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + 2 * i, sizeof half);
+        out[i] = hny__half_widen(half);
+    }
+}
+
+static void read_numbers(hny_shape shape, const void *vector, float *out) {
+    switch (shape.type) {
+    case HNY_FLOAT32:
+        memcpy(out, vector, shape.dim * sizeof *out);
+        break;
+    case HNY_FLOAT16:
+        read_halves(vector, shape.dim, out);
+        break;
+    default:
+        hny__kernels_get()->decode_i8(vector, NULL, 1, out, shape.dim);
+        break;
+    }
+}
+
+/* To unit length; a vector that has none (infinities, tampered with) counts as zero, and says so. */
+static void normalise(hny_shape shape, const void *vector, float *numbers) {
+    const double square = hny__exact_square(shape, vector);
+    const double inverse = square > 0 ? 1 / sqrt(square) : 0;
+    for (uint32_t i = 0; i < shape.dim; i++) numbers[i] = (float)((double)numbers[i] * inverse);
+}
+
+/* The largest of the numbers; where one is not finite, all are made zero and -1 is returned. */
+static float tame(float *numbers, size_t n) {
+    const float largest = hny__kernels_get()->largest_f32(numbers, n);
+    if (largest <= FLT_MAX) return largest;
+    memset(numbers, 0, n * sizeof *numbers);
+    return -1;
+}
+
+static float upwards(double number) {
+    const float rounded = (float)number;
+    return (double)rounded < number ? nextafterf(rounded, INFINITY) : rounded;
+}
+
+/*
+** How far the numbers are from what was decoded.  The second term: what a host that flushes
+** subnormal numbers to zero may hide, and under cosine what was rounded on the way to unit length.
+*/
+static float error_of(const hny__encoder *encoder) {
+    const hny_shape shape = encoder->coding.shape;
+    const hny__kernels *const kernels = hny__kernels_get();
+    const double least = (double)FLT_MIN * shape.dim;
+    if (shape.metric == HNY_MANHATTAN) {
+        return upwards(kernels->l1_exact_f32(encoder->numbers, encoder->decoded, shape.dim) +
+                       least);
+    }
+    return upwards(sqrt(kernels->l2_exact_f32(encoder->numbers, encoder->decoded, shape.dim)) +
+                   least + (shape.metric == HNY_COSINE ? 0x1p-23 : 0));
+}
+
+/* The inverse of a step, and the step, of numbers of which this one is the largest. */
+static float steps_of(float largest, float *step) {
+    const int any = largest >= SMALLEST;
+    *step = any ? (float)((double)largest / 127) : 0;
+    return any ? (float)(127 / (double)largest) : 0;
+}
+
+static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_t *code) {
+    const hny__coding *const coding = &encoder->coding;
+    const hny__kernels *const kernels = hny__kernels_get();
+    const uint32_t dim = coding->shape.dim;
+    const double square = kernels->dot_i8((int8_t *)code, (int8_t *)code, dim);
+    trailer t = {step, (float)((double)step * step * square), INFINITY};
+    if (coding->shape.metric == HNY_COSINE) {
+        t.scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
+        t.square = 0;
+    }
+    kernels->decode_i8((int8_t *)code, NULL, t.scale, encoder->decoded, dim);
+    if (largest >= 0) t.error = error_of(encoder);
+    memset(code + dim, 0, coding->code.norm - dim);
+    memcpy(code + coding->code.norm, &t, sizeof t);
+}
+
+static void finish_fine(hny__encoder *encoder, const uint8_t *code, float step, float largest,
+                        uint8_t *fine) {
+    const hny__coding *const coding = &encoder->coding;
+    const uint32_t dim = coding->shape.dim;
+    fine_trailer t = {step, INFINITY};
+    if (coding->codes == HNY_CODES_INT8) {
+        t.step = step / HNY__FINE_STEPS;
+        hny__kernels_get()->decode_i8((const int8_t *)code, (int8_t *)fine, t.step,
+                                      encoder->decoded, dim);
+    } else {
+        hny__kernels_get()->decode_i8((int8_t *)fine, NULL, t.step, encoder->decoded, dim);
+    }
+    if (largest >= 0) t.error = error_of(encoder);
+    memset(fine + dim, 0, align4(dim) - dim);
+    memcpy(fine + align4(dim), &t, sizeof t);
+}
+
+static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *fine) {
+    const hny__coding *const coding = &encoder->coding;
+    const uint32_t dim = coding->shape.dim;
+    float step;
+    const float inverse = steps_of(largest, &step);
+    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)code, (int8_t *)fine,
+                                     dim);
+    finish_int8(encoder, step, largest, code);
+    if (!fine) return;
+    finish_fine(encoder, code, step, largest, fine);
+    /* Of numbers that the code has exactly, the fine code's roundings may be the larger ones. */
+    const float error = float_at(fine, align4(dim) + (uint32_t)offsetof(fine_trailer, error));
+    if (error > float_at(code, coding->at_error)) {
+        memcpy(code + coding->at_error, &error, sizeof error);
+    }
+}
+
+static void encode_bit(hny__encoder *encoder, const void *vector, float largest, uint8_t *code,
+                       uint8_t *fine) {
+    float step;
+    const float inverse = steps_of(largest, &step);
+    hny__code_encode(&encoder->coding.code, vector, code);
+    if (!fine) return;
+    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)fine, NULL,
+                                     encoder->coding.shape.dim);
+    finish_fine(encoder, code, step, largest, fine);
+}
+
+static uint16_t half_of(float number) {
+    const float most = 65504; /* the largest half */
+    if (number > most) return hny_half_from_float(most);
+    return hny_half_from_float(number < -most ? -most : number);
+}
+
+static void encode_float16(hny__encoder *encoder, float largest, uint8_t *code) {
+    const hny__coding *const coding = &encoder->coding;
+    const uint32_t dim = coding->shape.dim;
+    hny__code as_row = coding->code;
+    as_row.stride = coding->at_error;
+    /* Halves in the place of floats, front to back: a half never overtakes the float it is of. */
+    uint8_t *const halves = (uint8_t *)encoder->decoded;
+    for (uint32_t i = 0; i < dim; i++) {
+        const uint16_t half = half_of(encoder->numbers[i]);
+        memcpy(halves + 2 * (size_t)i, &half, sizeof half);
+    }
+    hny__code_encode(&as_row, halves, code);
+    read_halves(code, dim, encoder->decoded);
+    const float error = largest >= 0 ? error_of(encoder) : INFINITY;
+    memcpy(code + coding->at_error, &error, sizeof error);
+}
+
+void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *fine) {
+    const hny__coding *const coding = &encoder->coding;
+    const hny_shape shape = coding->shape;
+    if (coding->exact) {
+        hny__code_encode(&coding->code, vector, code);
+        return;
+    }
+    read_numbers(shape, vector, encoder->numbers);
+    if (shape.metric == HNY_COSINE) normalise(shape, vector, encoder->numbers);
+    const float largest = tame(encoder->numbers, shape.dim);
+    if (coding->codes == HNY_CODES_INT8) {
+        encode_int8(encoder, largest, code, fine);
+    } else if (coding->codes == HNY_CODES_FLOAT16) {
+        encode_float16(encoder, largest, code);
+    } else {
+        encode_bit(encoder, vector, largest, code, fine);
+    }
+}
+
+/* -------------------------------------------------------------------------------- measuring -- */
+
+/* The numbers that a code and its fine code stand for; returns their error. */
+static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *fine) {
+    const hny__coding *const coding = &encoder->coding;
+    const uint32_t dim = coding->shape.dim;
+    if (coding->codes == HNY_CODES_FLOAT16) {
+        read_halves(code, dim, encoder->decoded);
+        return float_at(code, coding->at_error);
+    }
+    const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : fine);
+    const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)fine : NULL;
+    fine_trailer t;
+    memcpy(&t, fine + align4(dim), sizeof t);
+    hny__kernels_get()->decode_i8(first, second, t.step, encoder->decoded, dim);
+    return t.error;
+}
+
+void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fine) {
+    if (encoder->coding.exact) return;
+    decode(encoder, code, fine);
+    float *const numbers = encoder->decoded;
+    encoder->decoded = encoder->numbers;
+    encoder->numbers = numbers;
+}
+
+/* Of a sum of floats, relative to the sum of their sizes; see hny__code_slack. */
+static double rounding(uint32_t dim) {
+    return 1.02 * (16 + HNY__KERNEL_STEPS + dim / (double)hny__kernels_get()->lanes) * 0x1p-24;
+}
+
+/*
+** The triangle inequality, and under cosine, where lengths are 1, Cauchy and Schwarz's: the
+** distance is off by no more than the code is.
+*/
+double hny__measure(hny__encoder *encoder, const void *query, const void *code, const void *fine,
+                    double *error) {
+    const hny__coding *const coding = &encoder->coding;
+    const hny__kernels *const kernels = hny__kernels_get();
+    const uint32_t dim = coding->shape.dim;
+    *error = 0;
+    if (coding->exact) return hny__code_distance(&coding->code, query, code);
+    const double known = decode(encoder, code, fine);
+    double distance, least = 3.0 * dim * (double)FLT_MIN;
+    if (coding->shape.metric == HNY_COSINE) {
+        distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
+        *error = known + 1.01 * rounding(dim);
+    } else if (coding->shape.metric == HNY_EUCLIDEAN) {
+        distance = sqrt((double)kernels->l2_f32(encoder->numbers, encoder->decoded, dim));
+        *error = known + distance * rounding(dim) + sqrt(least);
+    } else {
+        distance = (double)kernels->l1_f32(encoder->numbers, encoder->decoded, dim);
+        *error = known + distance * rounding(dim) + least;
+    }
+    if (!(distance <= DBL_MAX)) { /* a sum of floats overflowed */
+        *error = INFINITY;
+        return FLT_MAX;
+    }
+    return distance > 0 ? distance : 0;
+}
+
+/*
+** First what the distance cannot fall below, by the errors of both codes; then what hny__measure may
+** take from that, whose error is that of the fine code, no larger than the code's (see encode_int8),
+** on either side.
+*/
+double hny__at_least(const hny__coding *coding, const void *query, const void *code, float rank) {
+    if (coding->codes == HNY_CODES_BIT) return -(double)INFINITY;
+    const double own = float_at(code, coding->at_error);
+    const double error = (double)float_at(query, coding->at_error) + 3 * own;
+    /* Squares of such sizes overflow in float32, and then hny__measure knows nothing. */
+    if (rank > 0x1p120f || !(error < 0x1p50)) return -(double)INFINITY;
+    const double slack = 3 * rounding(coding->shape.dim);
+    const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;
+    if (coding->shape.metric == HNY_COSINE) {
+        /* A half-precision code is not of unit length itself; its rank is of the one that is. */
+        return rank - (coding->codes == HNY_CODES_FLOAT16 ? 2.04 : 1.02) * error - 1.02 * slack;
+    }
+    if (coding->shape.metric == HNY_MANHATTAN) return rank * (1 - slack) - error - 3 * least;
+    double square = rank;
+    if (coding->codes == HNY_CODES_INT8) {
+        /* A difference of large squares: what they were rounded by stays. */
+        square -= 0x1p-20 * ((double)trailer_of(&coding->code, query).square +
+                             (double)trailer_of(&coding->code, code).square);
+    }
+    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
+}

@@ -1,0 +1,593 @@
+#define _GNU_SOURCE /* F_OFD_SETLK */
+#include "env.h"
+
+#include "format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_READERS 1024 /* LMDB's 126 are few for pools of connections; 64 bytes each */
+
+static struct {
+    pthread_mutex_t lock;
+    hny__env *first;
+    uint64_t serial;
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+int hny__env_status(int rc) {
+    switch (rc) {
+    case 0:
+        return HNY_OK;
+    case MDB_NOTFOUND:
+        return HNY_MISSING;
+    case ENOMEM:
+        return HNY_NOMEM;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return HNY_FULL;
+    case MDB_READERS_FULL:
+        return HNY_READERS;
+    case MDB_VERSION_MISMATCH:
+        return HNY_VERSION;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_PANIC:
+    case MDB_CURSOR_FULL:
+    case MDB_INCOMPATIBLE:
+    case MDB_BAD_TXN:
+        return HNY_CORRUPT;
+    default:
+        return HNY_IO;
+    }
+}
+
+static char *lock_path(const char *path) {
+    const size_t size = strlen(path);
+    char *const out = malloc(size + sizeof "-lock");
+    if (out) {
+        memcpy(out, path, size);
+        memcpy(out + size, "-lock", sizeof "-lock");
+    }
+    return out;
+}
+
+/* ----------------------------------------------------------------------- looking at the file -- */
+
+/*
+** What LMDB 0.9 trusts without a look: the two meta pages.  Offsets are those of its data version 1
+** on a 64-bit machine; a file of a 32-bit one fails here and is rebuilt.
+*/
+enum {
+    META_FLAGS = 10,
+    META_MAGIC = 16,
+    META_VERSION = 20,
+    META_PAGE_SIZE = 40,
+    META_FREE_DB = 40,
+    META_MAIN_DB = 88,
+    DB_FLAGS = 4,
+    DB_DEPTH = 6,
+    DB_ROOT = 40,
+    META_LAST_PAGE = 136,
+    META_TXN = 144,
+    META_BYTES = 152,
+};
+#define LMDB_MAGIC      0xBEEFC0DEu
+#define LMDB_VERSION    1u
+#define LMDB_P_META     8u
+#define LMDB_P_TREE     3u    /* branch or leaf */
+#define LMDB_DB_FLAGS   0x7eu /* how a database sorts; bits beyond are the environment's own */
+#define LMDB_INTEGERKEY 8u
+#define LMDB_MAX_DEPTH  30u
+
+static uint64_t load(const uint8_t *bytes, size_t at, size_t size) {
+    uint64_t value = 0;
+    memcpy(&value, bytes + at, size);
+    return value;
+}
+
+static int root_ok(int fd, const uint8_t *meta, size_t db, uint64_t page_size, uint64_t flags) {
+    const uint64_t root = load(meta, db + DB_ROOT, 8);
+    const uint64_t depth = load(meta, db + DB_DEPTH, 2);
+    uint8_t head[16];
+    if ((load(meta, db + DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) return 0;
+    if (root == UINT64_MAX) return depth == 0;
+    if (root < 2 || root > load(meta, META_LAST_PAGE, 8) || depth < 1 || depth > LMDB_MAX_DEPTH) {
+        return 0;
+    }
+    if (pread(fd, head, sizeof head, (off_t)(root * page_size)) != sizeof head) return 0;
+    return load(head, 0, 8) == root && (load(head, META_FLAGS, 2) & LMDB_P_TREE) != 0;
+}
+
+static int meta_ok(const uint8_t *meta, uint64_t page_size) {
+    return load(meta, META_MAGIC, 4) == LMDB_MAGIC && load(meta, META_FLAGS, 2) == LMDB_P_META &&
+           load(meta, META_PAGE_SIZE, 4) == page_size;
+}
+
+/*
+** Transaction n writes page n % 2, so that the two hold the last two numbers.  Any others would let
+** LMDB take pages for free that are in use, which it finds out by an assertion.
+*/
+static int transactions_ok(uint64_t even, uint64_t odd) {
+    if (even == 0 && odd == 0) return 1;
+    return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
+}
+
+/* HNY_OK: LMDB may open it.  It trusts its file: 13 of 60 damaged ones aborted the process. */
+static int inspect(int fd, uint64_t size) {
+    uint8_t metas[2][META_BYTES];
+    if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) return HNY_CORRUPT;
+    const uint64_t page_size = load(metas[0], META_PAGE_SIZE, 4);
+    if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return HNY_CORRUPT;
+    if (pread(fd, metas[1], META_BYTES, (off_t)page_size) != META_BYTES) return HNY_CORRUPT;
+    if (!meta_ok(metas[0], page_size) || !meta_ok(metas[1], page_size)) return HNY_CORRUPT;
+    for (int i = 0; i < 2; i++) {
+        if (load(metas[i], META_VERSION, 4) != LMDB_VERSION) return HNY_VERSION;
+    }
+    const uint64_t even = load(metas[0], META_TXN, 8), odd = load(metas[1], META_TXN, 8);
+    if (!transactions_ok(even, odd)) return HNY_CORRUPT;
+    const uint8_t *const newest = metas[odd > even];
+    const uint64_t last = load(newest, META_LAST_PAGE, 8);
+    if (last >= size / page_size) return HNY_CORRUPT;
+    if (!root_ok(fd, newest, META_FREE_DB, page_size, LMDB_INTEGERKEY)) return HNY_CORRUPT;
+    return root_ok(fd, newest, META_MAIN_DB, page_size, 0) ? HNY_OK : HNY_CORRUPT;
+}
+
+static int inspect_path(const char *path, const struct stat *st) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    const int rc = inspect(fd, (uint64_t)st->st_size);
+    close(fd);
+    return rc;
+}
+
+/* Before the first transaction: is the database in it a sidecar of this format? */
+static int inspect_record(hny__env *env) {
+    hny__key at = hny__key_make(0, HNY__KIND_FILE, 0);
+    MDB_val key = {at.size, at.bytes}, value;
+    hny__file_record record;
+    MDB_txn *txn;
+    MDB_stat stat;
+    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+    if (rc) return hny__env_status(rc);
+    rc = mdb_dbi_open(txn, NULL, 0, &env->dbi);
+    if (!rc) rc = mdb_stat(txn, env->dbi, &stat);
+    if (!rc && stat.ms_entries > 0) {
+        rc = mdb_get(txn, env->dbi, &key, &value);
+        rc = rc ? HNY_CORRUPT : hny__file_record_read(value.mv_data, value.mv_size, &record);
+    } else {
+        rc = hny__env_status(rc);
+    }
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- opening, closing -- */
+
+/* Address space is all that a large map costs, but phones and sandboxes ration that too. */
+static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 36, (size_t)1 << 33,
+                                   (size_t)1 << 31};
+
+static int open_mdb(hny__env *env, const char *path, mode_t mode) {
+    const unsigned flags =
+        MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY : 0u);
+    int rc = ENOMEM;
+    for (size_t i = 0; i < sizeof map_sizes / sizeof *map_sizes && rc == ENOMEM; i++) {
+        rc = mdb_env_create(&env->mdb);
+        if (rc) break;
+        rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
+        if (!rc) rc = mdb_env_set_maxreaders(env->mdb, MAX_READERS);
+        if (!rc) rc = mdb_env_open(env->mdb, path, flags, mode);
+        if (rc) {
+            mdb_env_close(env->mdb);
+            env->mdb = NULL;
+        }
+    }
+    return hny__env_status(rc);
+}
+
+/* A new file takes the database's mode and owner, as a -wal file does; where it cannot, its own do. */
+static void take_after(int fd, const char *model) {
+    struct stat st;
+    if (!model || stat(model, &st)) return;
+    if (fchmod(fd, st.st_mode & 0666)) return;
+    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid)) return;
+}
+
+static void inherit(hny__env *env, const char *model) {
+    int fd;
+    if (mdb_env_get_fd(env->mdb, &fd) == 0) take_after(fd, model);
+}
+
+static int remember_identity(hny__env *env) {
+    struct stat st;
+    int fd;
+    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return HNY_IO;
+    env->dev = st.st_dev;
+    env->ino = st.st_ino;
+    atomic_store(&env->least_size, (unsigned long long)st.st_size);
+    if (stat(env->lock, &st) == 0) {
+        env->lock_dev = st.st_dev;
+        env->lock_ino = st.st_ino;
+    }
+    return HNY_OK;
+}
+
+static void env_free(hny__env *env) {
+    if (env->mdb) mdb_env_close(env->mdb);
+    free(env->lock);
+    pthread_rwlock_destroy(&env->map_lock);
+    pthread_mutex_destroy(&env->progress_lock);
+    free(env);
+}
+
+static hny__env *env_alloc(void) {
+    hny__env *const env = calloc(1, sizeof *env);
+    if (!env) return NULL;
+    pthread_rwlock_init(&env->map_lock, NULL);
+    pthread_mutex_init(&env->progress_lock, NULL);
+    env->refs = 1;
+    env->pid = getpid();
+    env->serial = ++registry.serial;
+    return env;
+}
+
+static int lock_file_is(const hny__env *env, const struct stat *st) {
+    return st->st_dev == env->lock_dev && st->st_ino == env->lock_ino;
+}
+
+/* Does an environment of this process, for another data file, hold this lock file? */
+static int lock_held(const struct stat *st) {
+    for (const hny__env *env = registry.first; env; env = env->next) {
+        if (!hny__env_inherited(env) && lock_file_is(env, st)) return 1;
+    }
+    return 0;
+}
+
+/*
+** Sees to it that the lock file is safe to be mapped.  One that another environment of this process
+** holds, since the data file was replaced beside it, is unlinked: two environments on one lock file
+** would clear each other's readers.  A new one gets its bytes now, as LMDB maps it sparse and a full
+** disk would then be a SIGBUS.
+*/
+static int make_lock_file(const char *lock, const char *model) {
+    /* LMDB 0.9 on a 64-bit machine: a header of 128 bytes, 64 for each reader but one. */
+    const off_t size = 128 + 64 * (MAX_READERS - 1);
+    struct stat st;
+    if (stat(lock, &st) == 0) {
+        if (!lock_held(&st)) return HNY_OK;
+        if (unlink(lock)) return HNY_IO;
+    }
+    const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) return HNY_OK; /* somebody else's, or LMDB will say what is wrong */
+    const int failed = posix_fallocate(fd, 0, size);
+    take_after(fd, model);
+    close(fd);
+    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG) {
+        unlink(lock);
+        return HNY_FULL;
+    }
+    return HNY_OK;
+}
+
+static int open_file(const char *path, const char *model, int fresh, hny__env **out) {
+    hny__env *const env = env_alloc();
+    if (!env) return HNY_NOMEM;
+    env->lock = lock_path(path);
+    int rc = env->lock ? make_lock_file(env->lock, model) : HNY_NOMEM;
+    if (!rc) {
+        env->readonly = !fresh && access(path, W_OK) != 0;
+        rc = open_mdb(env, path, 0644);
+    }
+    if (!rc && fresh) inherit(env, model);
+    if (!rc) rc = remember_identity(env);
+    if (!rc) rc = inspect_record(env);
+    if (rc) env_free(env);
+    if (!rc) *out = env;
+    return rc;
+}
+
+static const char *temporary_folder(void) {
+    const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
+                                      "/usr/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) return candidates[i];
+    }
+    return ".";
+}
+
+/* Unlinked as soon as LMDB holds it, so that not even a kill leaves anything behind. */
+static int open_private(hny__env **out) {
+    static const char name[] = "/hannoy-XXXXXX";
+    const char *const folder = temporary_folder();
+    const size_t size = strlen(folder);
+    char *const path = malloc(size + sizeof name);
+    if (!path) return HNY_NOMEM;
+    memcpy(path, folder, size);
+    memcpy(path + size, name, sizeof name);
+    const int fd = mkstemp(path);
+    int rc = fd < 0 ? HNY_IO : HNY_OK;
+    char *const lock = rc ? NULL : lock_path(path);
+    if (!rc) {
+        close(fd);
+        rc = lock ? open_file(path, NULL, 1, out) : HNY_NOMEM;
+        unlink(path);
+        if (lock) unlink(lock);
+    }
+    if (!rc) (*out)->anonymous = 1;
+    free(lock);
+    free(path);
+    return rc;
+}
+
+int hny__env_inherited(const hny__env *env) {
+    return env->pid != getpid();
+}
+
+static int same_file(const hny__env *env, const struct stat *st) {
+    return !hny__env_inherited(env) && env->dev == st->st_dev && env->ino == st->st_ino;
+}
+
+static int long_enough(const hny__env *env, const struct stat *st) {
+    return (unsigned long long)st->st_size >= atomic_load(&env->least_size);
+}
+
+static int lock_file_same(const hny__env *env) {
+    struct stat st;
+    return stat(env->lock, &st) == 0 && lock_file_is(env, &st);
+}
+
+static hny__env *registered(const struct stat *st) {
+    for (hny__env *env = registry.first; env; env = env->next) {
+        if (!env->anonymous && !atomic_load(&env->broken) && same_file(env, st) &&
+            lock_file_same(env)) {
+            return env;
+        }
+    }
+    return NULL;
+}
+
+static int open_registered(const char *path, const char *model, int create, hny__env **out) {
+    struct stat st;
+    const int missing = stat(path, &st) != 0;
+    if (missing && errno != ENOENT) return HNY_IO;
+    if (!missing && !S_ISREG(st.st_mode)) return HNY_CORRUPT;
+    const int fresh = missing || st.st_size == 0;
+    if (fresh && !create) return HNY_MISSING;
+    if (!fresh) {
+        hny__env *const env = registered(&st);
+        if (env) {
+            /* Truncated under those who have it open: to open it again would be no better. */
+            if (!long_enough(env, &st)) return HNY_CORRUPT;
+            env->refs++;
+            *out = env;
+            return HNY_OK;
+        }
+        const int rc = inspect_path(path, &st);
+        if (rc) return rc;
+    }
+    return open_file(path, model, fresh, out);
+}
+
+int hny__env_open(const char *path, const char *model, int create, hny__env **out) {
+    pthread_mutex_lock(&registry.lock);
+    int rc = path ? open_registered(path, model, create, out) : open_private(out);
+    if (!rc && (*out)->refs == 1) {
+        (*out)->next = registry.first;
+        registry.first = *out;
+    }
+    pthread_mutex_unlock(&registry.lock);
+    return rc;
+}
+
+hny__env *hny__env_ref(hny__env *env) {
+    pthread_mutex_lock(&registry.lock);
+    env->refs++;
+    pthread_mutex_unlock(&registry.lock);
+    return env;
+}
+
+void hny__env_unref(hny__env *env) {
+    if (!env || hny__env_inherited(env)) return;
+    pthread_mutex_lock(&registry.lock);
+    if (--env->refs == 0) {
+        hny__env **at = &registry.first;
+        while (*at != env) at = &(*at)->next;
+        *at = env->next;
+        env_free(env);
+    }
+    pthread_mutex_unlock(&registry.lock);
+}
+
+int hny__env_current(hny__env *env, const char *path) {
+    struct stat st;
+    if (hny__env_inherited(env)) return HNY_MISSING;
+    if (atomic_load(&env->broken)) return HNY_CORRUPT;
+    if (env->anonymous) return HNY_OK;
+    if (stat(path, &st) || !same_file(env, &st) || !lock_file_same(env)) return HNY_MISSING;
+    return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+}
+
+/* ------------------------------------------------------------------------- the builder's lock -- */
+
+int hny__env_lock(const char *path, int *fd) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat mine, there;
+    *fd = -1;
+    if (!path) return HNY_OK;
+    const int opened = open(path, O_RDWR | O_CLOEXEC);
+    if (opened < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    int rc = HNY_OK;
+    if (fcntl(opened, F_OFD_SETLK, &lock)) {
+        rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
+    } else if (fstat(opened, &mine) || stat(path, &there) || mine.st_ino != there.st_ino ||
+               mine.st_dev != there.st_dev) {
+        rc = HNY_BUSY; /* replaced between open and lock: whoever did it is at work */
+    }
+    if (rc) {
+        close(opened);
+        return rc;
+    }
+    *fd = opened;
+    return HNY_OK;
+}
+
+void hny__env_unlock(int fd) {
+    if (fd >= 0) close(fd);
+}
+
+/* A folder, say, that stands in the sidecar's place: gone if it is empty, else left alone. */
+static int discard_other(const char *path) {
+    return rmdir(path) ? HNY_IO : HNY_OK;
+}
+
+int hny__env_discard(const char *path) {
+    struct stat st;
+    int fd;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return discard_other(path);
+    int rc = hny__env_lock(path, &fd);
+    if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
+    char *const lock = lock_path(path);
+    if (!lock) {
+        rc = HNY_NOMEM;
+    } else if ((unlink(lock) && errno != ENOENT) || unlink(path)) {
+        rc = HNY_IO;
+    }
+    free(lock);
+    hny__env_unlock(fd);
+    return rc;
+}
+
+/* -------------------------------------------------------------------------------- transactions -- */
+
+static void break_if_panicked(hny__env *env, int rc) {
+    if (rc == MDB_PANIC) atomic_store(&env->broken, 1);
+}
+
+/* Never smaller, whichever thread comes last. */
+static void raise_least_size(hny__env *env, unsigned long long size) {
+    unsigned long long seen = atomic_load(&env->least_size);
+    while (seen < size && !atomic_compare_exchange_weak(&env->least_size, &seen, size)) {
+    }
+}
+
+static unsigned long long used_bytes(hny__env *env, MDB_stat *stat) {
+    MDB_envinfo info;
+    mdb_env_info(env->mdb, &info);
+    mdb_env_stat(env->mdb, stat);
+    return ((unsigned long long)info.me_last_pgno + 1) * stat->ms_psize;
+}
+
+/* The file must be as long as its meta page says, or a touch behind its end kills the process. */
+static int check_length(hny__env *env) {
+    MDB_stat stat;
+    struct stat st;
+    int fd;
+    const unsigned long long used = used_bytes(env, &stat);
+    if (used <= atomic_load(&env->least_size)) return HNY_OK;
+    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return HNY_IO;
+    if ((unsigned long long)st.st_size < used) return HNY_CORRUPT;
+    raise_least_size(env, used);
+    return HNY_OK;
+}
+
+static int grow(hny__env *env, size_t size) {
+    pthread_rwlock_wrlock(&env->map_lock);
+    const int rc = mdb_env_set_mapsize(env->mdb, size);
+    pthread_rwlock_unlock(&env->map_lock);
+    return hny__env_status(rc);
+}
+
+static int begin_read(hny__env *env, MDB_txn **txn) {
+    if (*txn) return mdb_txn_renew(*txn);
+    return mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn);
+}
+
+int hny__env_read(hny__env *env, MDB_txn **txn) {
+    pthread_rwlock_rdlock(&env->map_lock);
+    int rc = begin_read(env, txn);
+    if (rc == MDB_MAP_RESIZED) {
+        pthread_rwlock_unlock(&env->map_lock);
+        if (grow(env, 0)) return HNY_IO;
+        pthread_rwlock_rdlock(&env->map_lock);
+        rc = begin_read(env, txn);
+    }
+    break_if_panicked(env, rc);
+    int status = hny__env_status(rc);
+    if (!status) {
+        status = check_length(env);
+        if (!status) return HNY_OK;
+        mdb_txn_reset(*txn);
+    }
+    pthread_rwlock_unlock(&env->map_lock);
+    return status;
+}
+
+void hny__env_rest(hny__env *env, MDB_txn *txn) {
+    mdb_txn_reset(txn);
+    pthread_rwlock_unlock(&env->map_lock);
+}
+
+/*
+** LMDB leaves pages at the end of the file unwritten when a transaction both took and freed them.
+** The file is made as long as its meta page says, so that a shorter one is always a damaged one.
+*/
+static void fill_length(hny__env *env) {
+    MDB_stat stat;
+    struct stat st;
+    int fd;
+    const unsigned long long used = used_bytes(env, &stat);
+    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return;
+    if ((unsigned long long)st.st_size < used && ftruncate(fd, (off_t)used)) return;
+    raise_least_size(env, used);
+}
+
+static int write_once(hny__env *env, hny__write_body body, void *arg) {
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc) return rc;
+    rc = body(arg, txn, env->dbi);
+    if (rc) {
+        mdb_txn_abort(txn);
+    } else {
+        rc = mdb_txn_commit(txn);
+    }
+    return rc;
+}
+
+int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
+    if (env->readonly) return HNY_IO;
+    int rc;
+    for (;;) {
+        MDB_envinfo info;
+        rc = write_once(env, body, arg);
+        mdb_env_info(env->mdb, &info);
+        if (rc == MDB_MAP_RESIZED) {
+            rc = grow(env, 0);
+        } else if (rc == MDB_MAP_FULL) {
+            rc = grow(env, info.me_mapsize + info.me_mapsize / 2);
+        } else {
+            break;
+        }
+        if (rc) return rc;
+    }
+    break_if_panicked(env, rc);
+    if (!rc) fill_length(env);
+    /* Bodies return hny_status codes beside LMDB's; the two ranges are far apart. */
+    return rc < 0 && rc > -1000 ? rc : hny__env_status(rc);
+}
+
+/* ------------------------------------------------------------------------------------ progress -- */
+
+void hny__env_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
+                       uint64_t total) {
+    pthread_mutex_lock(&env->progress_lock);
+    env->progress = (hny_progress){table, phase, done, total};
+    pthread_mutex_unlock(&env->progress_lock);
+}

@@ -1,0 +1,109 @@
+/*
+** Interface to kernel*.c: the inner loops, one table of functions for each instruction set.
+**
+** The best table that the processor can run is chosen at the first use, and stays.  The environment
+** variable HANNOY_KERNELS (scalar, avx2, avx512, avx512-vnni, neon, neon-dot) chooses another one, so
+** that tests can hold each against the scalar one.  Of a value that is unknown or that this
+** processor cannot run, hny_kernels_check tells; nothing here can fail.
+**
+** n counts numbers.  Pointers are aligned to the number they point to, no more; void pointers and
+** bits need no alignment.  No kernel reads past n.  Swapping a and b changes no result.
+*/
+#ifndef HNY_KERNEL_H
+#define HNY_KERNEL_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct hny__kernels hny__kernels;
+struct hny__kernels {
+    const char *name;
+
+    /*
+    ** Float kernels keep `lanes` independent float sums, so no term takes part in more than
+    ** n / lanes + HNY__KERNEL_STEPS roundings: what hny__code_slack is derived from.  Their results
+    ** differ from table to table in the last bits, and are infinite or NaN where a sum of floats
+    ** overflows.
+    */
+    unsigned lanes;
+    float (*dot_f32)(const float *a, const float *b, size_t n);
+    float (*l2_f32)(const float *a, const float *b, size_t n); /* sum of squared differences */
+    float (*l1_f32)(const float *a, const float *b, size_t n); /* sum of absolute differences */
+    float (*dot_f16)(const uint16_t *a, const uint16_t *b, size_t n); /* computed in float32 */
+    float (*l2_f16)(const uint16_t *a, const uint16_t *b, size_t n);
+    float (*l1_f16)(const uint16_t *a, const uint16_t *b, size_t n);
+
+    /* Exact for n up to HNY_MAX_DIM: |dot| <= 2^30, l2 <= 255^2 * 2^16 < 2^32, l1 < 2^24. */
+    int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
+    uint32_t (*l2_i8)(const int8_t *a, const int8_t *b, size_t n);
+    uint32_t (*l1_i8)(const int8_t *a, const int8_t *b, size_t n);
+    uint32_t (*hamming)(const void *a, const void *b, size_t bytes); /* a multiple of 4 */
+
+    /*
+    ** Between floats and int8 codes (kernel_codes.h); but for l1_scaled_i8 equal bit for bit in
+    ** every table.  quantise: code = x * inverse rounded, |x * inverse| <= 127; fine, which may be
+    ** NULL, is what that leaves, in HNY__FINE_STEPS parts.  decode: those numbers again, where
+    ** `step` is 1 / inverse, divided by HNY__FINE_STEPS if there is a fine code.
+    */
+    float (*largest_f32)(const float *x, size_t n); /* of the absolute values */
+    void (*quantise_f32)(const float *x, float inverse, int8_t *code, int8_t *fine, size_t n);
+    void (*decode_i8)(const int8_t *code, const int8_t *fine, float step, float *out, size_t n);
+    float (*l1_scaled_i8)(const int8_t *a, float scale_a, const int8_t *b, float scale_b, size_t n);
+
+    /* Sums in double, equal bit for bit in every table (exact_sums.h): { a.b, a.a, b.b }. */
+    void (*cosine_exact_f32)(const void *a, const void *b, size_t n, double sums[3]);
+    double (*l2_exact_f32)(const void *a, const void *b, size_t n);
+    double (*l1_exact_f32)(const void *a, const void *b, size_t n);
+    void (*cosine_exact_f16)(const void *a, const void *b, size_t n, double sums[3]);
+    double (*l2_exact_f16)(const void *a, const void *b, size_t n);
+    double (*l1_exact_f16)(const void *a, const void *b, size_t n);
+};
+
+/*
+** The roundings a term meets beside those of its lane's main loop: up to 3 of its own (that of a
+** difference counts twice when it is squared), 4 steps of a tail, 6 of the tree that adds up the
+** lanes; 16 leaves room.
+*/
+#define HNY__KERNEL_STEPS 16
+
+/* Parts of a step of an int8 code that its fine code tells apart: half a step is 127 of them. */
+#define HNY__FINE_STEPS 254
+
+/* The initializers of a table: each file calls its functions what the table calls them. */
+#define HNY__KERNEL_FUNCTIONS                                                                      \
+    .dot_f32 = dot_f32, .l2_f32 = l2_f32, .l1_f32 = l1_f32, .dot_f16 = dot_f16, .l2_f16 = l2_f16,  \
+    .l1_f16 = l1_f16, .dot_i8 = dot_i8, .l2_i8 = l2_i8, .l1_i8 = l1_i8, .hamming = hamming,        \
+    .largest_f32 = largest_f32, .quantise_f32 = quantise_f32, .decode_i8 = decode_i8,              \
+    .l1_scaled_i8 = l1_scaled_i8, .cosine_exact_f32 = cosine_exact_f32,                            \
+    .l2_exact_f32 = l2_exact_f32, .l1_exact_f32 = l1_exact_f32,                                    \
+    .cosine_exact_f16 = cosine_exact_f16, .l2_exact_f16 = l2_exact_f16,                            \
+    .l1_exact_f16 = l1_exact_f16
+
+extern const hny__kernels hny__kernels_scalar;
+#if defined(__x86_64__)
+extern const hny__kernels hny__kernels_avx2, hny__kernels_avx512, hny__kernels_avx512_vnni;
+#elif defined(__aarch64__)
+extern const hny__kernels hny__kernels_neon, hny__kernels_neon_dot;
+#endif
+
+/* The table in use; NULL before the first use.  Only kernel.c writes it, once. */
+extern _Atomic(const hny__kernels *) hny__kernels_chosen;
+
+/* Chooses, if no other thread was faster.  Never NULL. */
+const hny__kernels *hny__kernels_choose(void);
+
+/* Relaxed is enough: what it points to is constant from the start of the program. */
+static inline const hny__kernels *hny__kernels_get(void) {
+    const hny__kernels *const table =
+        atomic_load_explicit(&hny__kernels_chosen, memory_order_relaxed);
+    return table ? table : hny__kernels_choose();
+}
+
+/* Those that this processor can run, best first; NULL past the last. */
+const hny__kernels *hny__kernels_at(size_t place);
+
+/* The table of that name, or NULL where there is none or this processor cannot run it. */
+const hny__kernels *hny__kernels_named(const char *name);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+** Between floats and int8 codes: this text is included by each kernel file and compiled there for
+** its instruction set.  Every number is computed by itself, with one rounding an operation, so all
+** tables make the same codes, bit for bit, and read the same numbers back; only the sum of
+** l1_scaled_i8 depends on the order of its terms.
+**
+** The including file defines CODES_WIDTH, the floats of one register; CODES_INTS, the type of as many
+** int32; and before it
+**
+**     static inline CODES_INTS widen_i8(const int8_t *from);
+**     static inline void narrow_i8(int8_t *to, CODES_INTS x);    each is an int8
+**
+** which __builtin_convertvector would do, but gcc 12 takes the register apart for it: 430 ns for the
+** 768 numbers of a code and its fine code, instead of 26.
+*/
+#include <string.h>
+
+typedef float codes_floats __attribute__((vector_size(4 * CODES_WIDTH)));
+typedef int32_t codes_ints __attribute__((vector_size(4 * CODES_WIDTH)));
+
+#define CODES_INLINE static inline __attribute__((always_inline))
+
+/* The first `count` of a register's numbers at any address, and zeros. */
+CODES_INLINE codes_floats codes_load(const float *from, size_t count) {
+    codes_floats x = {0};
+    memcpy(&x, from, count * sizeof *from);
+    return x;
+}
+
+CODES_INLINE codes_ints codes_load_i8(const int8_t *from, size_t count) {
+    int8_t few[CODES_WIDTH] = {0};
+    if (count == CODES_WIDTH) return (codes_ints)widen_i8(from);
+    memcpy(few, from, count);
+    return (codes_ints)widen_i8(few);
+}
+
+CODES_INLINE codes_floats codes_widen_i8(const int8_t *from, size_t count) {
+    return __builtin_convertvector(codes_load_i8(from, count), codes_floats);
+}
+
+CODES_INLINE void codes_store_i8(int8_t *to, codes_ints x, size_t count) {
+    int8_t few[CODES_WIDTH];
+    if (count == CODES_WIDTH) {
+        narrow_i8(to, (CODES_INTS)x);
+        return;
+    }
+    narrow_i8(few, (CODES_INTS)x);
+    memcpy(to, few, count);
+}
+
+/* |x|: the sign bit cleared. */
+CODES_INLINE codes_floats codes_size(codes_floats x) {
+    return (codes_floats)((codes_ints)x & INT32_MAX);
+}
+
+/* To the nearest integer, ties away from zero. */
+CODES_INLINE codes_ints codes_round(codes_floats x) {
+    const codes_ints half = ((codes_ints)x & INT32_MIN) | 0x3f000000; /* 0.5 with the sign of x */
+    return __builtin_convertvector(x + (codes_floats)half, codes_ints);
+}
+
+/*
+** STEP(i, count) for each register's worth of n numbers.  The last few are taken together with some
+** before them, a second time, so STEP must not mind that; `count` is a constant but where n is less
+** than a register, so that nearly all copies are single instructions.
+*/
+#define CODES_EACH(n, STEP)                                                                        \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + CODES_WIDTH <= (n); i += CODES_WIDTH) STEP(i, CODES_WIDTH);                     \
+        if (i == (n)) break;                                                                       \
+        if ((n) >= CODES_WIDTH)                                                                    \
+            STEP((n)-CODES_WIDTH, CODES_WIDTH);                                                    \
+        else                                                                                       \
+            STEP(0, n);                                                                            \
+    } while (0)
+
+/* Sizes of floats are ordered as their bits are. */
+static float largest_f32(const float *x, size_t n) {
+    codes_ints most = {0};
+#define STEP(i, count)                                                                             \
+    do {                                                                                           \
+        const codes_ints size = (codes_ints)codes_size(codes_load(x + (i), count));                \
+        const codes_ints more = size > most;                                                       \
+        most = (size & more) | (most & ~more);                                                     \
+    } while (0)
+    CODES_EACH(n, STEP);
+#undef STEP
+    int32_t largest = 0;
+    for (int i = 0; i < CODES_WIDTH; i++) largest = most[i] > largest ? most[i] : largest;
+    float out;
+    memcpy(&out, &largest, sizeof out);
+    return out;
+}
+
+CODES_INLINE void quantise_step(const float *x, float inverse, int8_t *code, int8_t *fine,
+                                size_t count) {
+    const codes_floats steps = codes_load(x, count) * inverse;
+    const codes_ints whole = codes_round(steps);
+    codes_store_i8(code, whole, count);
+    if (!fine) return;
+    const codes_floats rest = steps - __builtin_convertvector(whole, codes_floats);
+    codes_store_i8(fine, codes_round(rest * HNY__FINE_STEPS), count);
+}
+
+static void quantise_f32(const float *x, float inverse, int8_t *code, int8_t *fine, size_t n) {
+#define STEP(i, count) quantise_step(x + (i), inverse, code + (i), fine ? fine + (i) : NULL, count)
+    CODES_EACH(n, STEP);
+#undef STEP
+}
+
+CODES_INLINE void decode_step(const int8_t *code, const int8_t *fine, float step, float *out,
+                              size_t count) {
+    codes_ints whole = codes_load_i8(code, count);
+    if (fine) whole = whole * HNY__FINE_STEPS + codes_load_i8(fine, count);
+    const codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
+    memcpy(out, &x, count * sizeof *out);
+}
+
+static void decode_i8(const int8_t *code, const int8_t *fine, float step, float *out, size_t n) {
+#define STEP(i, count) decode_step(code + (i), fine ? fine + (i) : NULL, step, out + (i), count)
+    CODES_EACH(n, STEP);
+#undef STEP
+}
+
+/* |a - b|, of the numbers that decode_i8 reads from both codes */
+CODES_INLINE codes_floats codes_sizes(const int8_t *a, float scale_a, const int8_t *b,
+                                      float scale_b, size_t count) {
+    return codes_size(codes_widen_i8(a, count) * scale_a - codes_widen_i8(b, count) * scale_b);
+}
+
+/* x with zeros in all places but the last `count`. */
+CODES_INLINE codes_floats codes_last(codes_floats x, size_t count) {
+    static const int32_t numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    codes_ints places;
+    memcpy(&places, numbers, sizeof places);
+    return (codes_floats)((codes_ints)x & (places >= CODES_WIDTH - (int32_t)count));
+}
+
+/* Four registers of sums, as the kernels of floats have: `lanes` counts on them. */
+static float l1_scaled_i8(const int8_t *a, float x, const int8_t *b, float y, size_t n) {
+    enum { WIDTH = CODES_WIDTH };
+    const size_t all = n;
+    codes_floats s0 = {0}, s1 = s0, s2 = s0, s3 = s0;
+    for (; n >= 4 * WIDTH; n -= 4 * WIDTH, a += 4 * WIDTH, b += 4 * WIDTH) {
+        s0 += codes_sizes(a, x, b, y, WIDTH);
+        s1 += codes_sizes(a + WIDTH, x, b + WIDTH, y, WIDTH);
+        s2 += codes_sizes(a + 2 * WIDTH, x, b + 2 * WIDTH, y, WIDTH);
+        s3 += codes_sizes(a + 3 * WIDTH, x, b + 3 * WIDTH, y, WIDTH);
+    }
+    for (; n >= WIDTH; n -= WIDTH, a += WIDTH, b += WIDTH) s0 += codes_sizes(a, x, b, y, WIDTH);
+    if (n && all < WIDTH) {
+        s1 += codes_sizes(a, x, b, y, n);
+    } else if (n) {
+        const size_t again = WIDTH - n;
+        s1 += codes_last(codes_sizes(a - again, x, b - again, y, WIDTH), n);
+    }
+    const codes_floats sums = (s0 + s1) + (s2 + s3);
+    float left[WIDTH];
+    memcpy(left, &sums, sizeof left);
+    for (int half = WIDTH / 2; half; half /= 2) {
+        for (int i = 0; i < half; i++) left[i] += left[i + half];
+    }
+    return left[0];
+}

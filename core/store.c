@@ -1,0 +1,208 @@
+#include "store.h"
+
+#include <stdlib.h>
+
+int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    return mdb_get(txn, dbi, &k, value);
+}
+
+int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    MDB_val v = {size, (void *)(uintptr_t)value};
+    return mdb_put(txn, dbi, &k, &v, 0);
+}
+
+int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size) {
+    hny__digest_write(value, size, key);
+    return hny__put(txn, dbi, key, value, size);
+}
+
+int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    const int rc = mdb_del(txn, dbi, &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* -------------------------------------------------------------------------------------- views -- */
+
+static int read_table(hny__view *view) {
+    const hny__key key = hny__key_make(0, HNY__KIND_TABLE, view->table_id);
+    MDB_val value;
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return hny__env_status(rc);
+    return hny__table_record_read(value.mv_data, value.mv_size, &key, &view->table);
+}
+
+static int size_blocks(hny__view *view) {
+    for (int f = 0; f < HNY__FAMILIES; f++) {
+        const uint32_t rows = hny__view_rows(view, (hny__family)f);
+        const uint32_t count = hny__layout_blocks(&view->geometry.layout[f], rows);
+        if (count > view->blocks[f].room) {
+            const uint32_t room = count + count / 4 + 8;
+            void *const at = realloc(view->blocks[f].at, room * sizeof *view->blocks[f].at);
+            if (!at) return HNY_NOMEM;
+            view->blocks[f].at = at;
+            view->blocks[f].room = room;
+        }
+        view->blocks[f].count = count;
+        if (count) memset(view->blocks[f].at, 0, count * sizeof *view->blocks[f].at);
+    }
+    return HNY_OK;
+}
+
+static int use_table(hny__view *view) {
+    view->status = HNY_OK;
+    hny__geometry_init(&view->geometry, &view->table);
+    return size_blocks(view);
+}
+
+static void detach(hny__view *view) {
+    /* An inherited transaction's reader slot is the parent's: aborting it here would free it there. */
+    if (view->txn && !hny__env_inherited(view->env)) mdb_txn_abort(view->txn);
+    view->txn = NULL;
+    view->env = NULL;
+    view->txn_id = 0;
+}
+
+int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) {
+    if (view->env != env) detach(view);
+    view->env = env;
+    int rc = hny__env_read(env, &view->txn);
+    if (rc) return rc;
+    const size_t id = mdb_txn_id(view->txn);
+    *fresh = id != view->txn_id || table != view->table_id || view->status;
+    if (*fresh) {
+        view->txn_id = id;
+        view->table_id = table;
+        view->absent = read_table(view);
+        if (!view->absent) view->absent = use_table(view);
+        if (view->absent == HNY_NOMEM) view->txn_id = 0;
+    }
+    if (view->absent) {
+        hny__env_rest(env, view->txn);
+        return view->absent;
+    }
+    view->pinned = 1;
+    return HNY_OK;
+}
+
+int hny__view_begin_as(hny__view *view, hny__env *env, const hny__table_record *record) {
+    if (view->env != env) detach(view);
+    view->env = env;
+    view->txn_id = 0;
+    int rc = hny__env_read(env, &view->txn);
+    if (rc) return rc;
+    view->table = *record;
+    rc = use_table(view);
+    if (rc) {
+        hny__env_rest(env, view->txn);
+        return rc;
+    }
+    view->pinned = 1;
+    return HNY_OK;
+}
+
+void hny__view_end(hny__view *view) {
+    if (!view->pinned) return;
+    view->pinned = 0;
+    hny__env_rest(view->env, view->txn);
+}
+
+void hny__view_free(hny__view *view) {
+    hny__view_end(view);
+    detach(view);
+    for (int f = 0; f < HNY__FAMILIES; f++) free(view->blocks[f].at);
+    memset(view, 0, sizeof *view);
+}
+
+static const uint8_t *fail(hny__view *view, int status) {
+    if (status == HNY_CORRUPT) atomic_store(&view->env->damaged, 1);
+    if (!view->status) view->status = status;
+    return NULL;
+}
+
+const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number) {
+    const hny__layout *const layout = &view->geometry.layout[family];
+    const hny__key key = hny__key_make(view->table.space, layout->kind, number);
+    MDB_val value;
+    if (number >= view->blocks[family].count) return fail(view, HNY_CORRUPT);
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return fail(view, rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc));
+    if (value.mv_size != layout->bytes || !hny__digest_ok(value.mv_data, value.mv_size, &key)) {
+        return fail(view, HNY_CORRUPT);
+    }
+    view->blocks[family].at[number] = value.mv_data;
+    return value.mv_data;
+}
+
+int64_t hny__view_rowid(hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
+    const uint32_t number = hny__layout_block(layout, slot);
+    const uint8_t *const block = hny__view_block(view, HNY__CODES, number);
+    return block ? hny__rowid_at(layout, block, slot - number * layout->per_block) : 0;
+}
+
+int hny__view_dead(hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__DEAD];
+    const uint32_t number = hny__layout_block(layout, slot);
+    const uint8_t *const block = hny__view_block(view, HNY__DEAD, number);
+    return block ? hny__dead_at(block, slot - number * layout->per_block) : 1;
+}
+
+const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row, uint32_t *count) {
+    const hny__layout *const layout = &view->geometry.layout[family];
+    const uint32_t number = hny__layout_block(layout, row);
+    const uint8_t *const block = hny__view_block(view, family, number);
+    *count = 0;
+    if (!block) return NULL;
+    const uint32_t index = row - number * layout->per_block;
+    const uint32_t links = hny__count_at(block, index);
+    if (links > layout->capacity) {
+        fail(view, HNY_CORRUPT);
+        return NULL;
+    }
+    *count = links;
+    return hny__links_at(layout, block, index);
+}
+
+uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint32_t *links) {
+    uint32_t count;
+    const uint32_t *const list = hny__view_list(view, family, row, &count);
+    const uint32_t rows = hny__view_rows(view, family);
+    if (count) memcpy(links, list, count * sizeof *links);
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (HNY__NODE(links[i]) > largest) largest = HNY__NODE(links[i]);
+    }
+    if (count && largest >= rows) {
+        fail(view, HNY_CORRUPT);
+        return 0;
+    }
+    return count;
+}
+
+int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *down,
+                    uint8_t *level) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__UPPER];
+    const uint32_t number = hny__layout_block(layout, row);
+    const uint8_t *const block = hny__view_block(view, HNY__UPPER, number);
+    if (!block) return view->status;
+    const uint32_t index = row - number * layout->per_block;
+    *owner = hny__owner_at(layout, block, index);
+    *down = hny__down_at(layout, block, index);
+    *level = hny__level_at(layout, block, index);
+    const int below_ok = *level == 1 ? *down == HNY__NONE : *down < view->table.uppers;
+    if (*level != 0 && (*owner >= view->table.slots || !below_ok)) fail(view, HNY_CORRUPT);
+    return view->status;
+}
+
+int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot) {
+    const hny__key key = hny__key_rowid(view->table.space, rowid);
+    MDB_val value;
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return hny__env_status(rc);
+    if (value.mv_size != 4) return HNY_CORRUPT;
+    memcpy(slot, value.mv_data, 4);
+    return *slot < view->table.slots ? HNY_OK : HNY_CORRUPT;
+}

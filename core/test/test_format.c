@@ -1,0 +1,211 @@
+/* Keys sort, records survive the way to disk and back, and bytes that are not ours are refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "format.h"
+
+static void test_keys(void **unused) {
+    static const int64_t rowids[] = {INT64_MIN, -5000000000, -1, 0, 1, 255, 256, INT64_MAX};
+    const size_t count = sizeof rowids / sizeof *rowids;
+    (void)unused;
+    for (size_t i = 0; i < count; i++) {
+        const hny__key key = hny__key_rowid(77, rowids[i]);
+        uint32_t space, number;
+        hny__kind kind;
+        int64_t rowid;
+        assert_true(hny__key_parse(key.bytes, key.size, &space, &kind, &number, &rowid));
+        assert_int_equal(space, 77);
+        assert_int_equal(kind, HNY__KIND_ROWID);
+        assert_true(rowid == rowids[i]);
+        if (i == 0) continue;
+        const hny__key before = hny__key_rowid(77, rowids[i - 1]);
+        assert_true(memcmp(before.bytes, key.bytes, key.size) < 0);
+    }
+    const hny__key a = hny__key_make(1, HNY__KIND_CODES, 0xffffffff);
+    const hny__key b = hny__key_make(1, HNY__KIND_LINKS, 0);
+    const hny__key c = hny__key_make(2, HNY__KIND_FILE, 0);
+    assert_true(memcmp(a.bytes, b.bytes, 8) < 0 && memcmp(b.bytes, c.bytes, 8) < 0);
+}
+
+static void test_key_refused(void **unused) {
+    hny__key key = hny__key_make(3, HNY__KIND_CODES, 4);
+    uint32_t space, number;
+    hny__kind kind;
+    int64_t rowid;
+    (void)unused;
+    assert_false(hny__key_parse(key.bytes, 7, &space, &kind, &number, &rowid));
+    assert_false(hny__key_parse(key.bytes, 16, &space, &kind, &number, &rowid));
+    key.bytes[3] = 200;
+    assert_false(hny__key_parse(key.bytes, 8, &space, &kind, &number, &rowid));
+}
+
+static void test_digest(void **unused) {
+    uint8_t value[64];
+    const hny__key key = hny__key_make(1, HNY__KIND_CODES, 9);
+    const hny__key other = hny__key_make(1, HNY__KIND_CODES, 10);
+    (void)unused;
+    for (size_t i = 0; i < sizeof value; i++) value[i] = (uint8_t)(i * 7);
+    hny__digest_write(value, sizeof value, &key);
+    assert_true(hny__digest_ok(value, sizeof value, &key));
+    assert_false(hny__digest_ok(value, sizeof value, &other));
+    for (size_t i = 0; i < sizeof value; i++) {
+        value[i] ^= 1;
+        assert_false(hny__digest_ok(value, sizeof value, &key));
+        value[i] ^= 1;
+    }
+    assert_false(hny__digest_ok(value, 7, &key));
+}
+
+static void test_file_record(void **unused) {
+    const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
+    hny__file_record record, out;
+    (void)unused;
+    hny__file_record_init(&record);
+    hny__digest_write(&record, sizeof record, &key);
+    assert_int_equal(hny__file_record_read(&record, sizeof record, &out), HNY_OK);
+    assert_int_equal(hny__file_record_read(&record, sizeof record - 1, &out), HNY_CORRUPT);
+    assert_int_equal(hny__file_record_read(&record, 4, &out), HNY_CORRUPT);
+    record.next_space++;
+    assert_int_equal(hny__file_record_read(&record, sizeof record, &out), HNY_CORRUPT);
+    record.format++;
+    assert_int_equal(hny__file_record_read(&record, sizeof record, &out), HNY_VERSION);
+    record.magic[0] = 'H';
+    assert_int_equal(hny__file_record_read(&record, sizeof record, &out), HNY_CORRUPT);
+}
+
+/* Everything that a record says of itself is looked at before it is believed. */
+static void test_table_record(void **unused) {
+    const hny__key key = hny__key_make(0, HNY__KIND_TABLE, 5);
+    const hny__table_record good = {.dim = 8,
+                                    .metric = HNY_COSINE,
+                                    .type = HNY_FLOAT32,
+                                    .codes = HNY_CODES_INT8,
+                                    .m = 16,
+                                    .space = 3,
+                                    .slots = 10,
+                                    .uppers = 2,
+                                    .live = 7,
+                                    .dead = 2,
+                                    .free_slots = 1,
+                                    .entry_slot = 4,
+                                    .entry_upper = 1,
+                                    .entry_level = 1};
+    hny__table_record bad[11], out, record = good;
+    (void)unused;
+    for (size_t i = 0; i < 11; i++) bad[i] = good;
+    bad[0].dim = 0;
+    bad[1].dim = HNY_MAX_DIM + 1;
+    bad[2].metric = 9;
+    bad[3].type = 0;
+    bad[4].m = 64;
+    bad[5].space = 0;
+    bad[6].live = 8;
+    bad[7].entry_slot = 10;
+    bad[8].entry_upper = 2;
+    bad[9].entry_level = 64;
+    bad[10].free_uppers = 3;
+    hny__digest_write(&record, sizeof record, &key);
+    assert_int_equal(hny__table_record_read(&record, sizeof record, &key, &out), HNY_OK);
+    assert_int_equal(hny__table_record_read(&record, sizeof record - 8, &key, &out), HNY_CORRUPT);
+    for (size_t i = 0; i < 11; i++) {
+        hny__digest_write(&bad[i], sizeof bad[i], &key);
+        assert_int_equal(hny__table_record_read(&bad[i], sizeof bad[i], &key, &out), HNY_CORRUPT);
+    }
+}
+
+static void test_boundary(void **unused) {
+    const int64_t ids[] = {INT64_MIN, -7, -6, 0, 5, 1000000, INT64_MAX};
+    const size_t count = sizeof ids / sizeof *ids;
+    const hny_boundary at = {42, -43};
+    const hny__key key = hny__key_make(1, HNY__KIND_BOUNDARY, 3);
+    hny_boundary back;
+    int64_t *list;
+    void *value;
+    size_t size, found;
+    (void)unused;
+    for (size_t first = 0; first <= count; first++) {
+        assert_int_equal(hny__boundary_encode(&at, ids + first, count - first, &key, &value, &size),
+                         HNY_OK);
+        assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found), HNY_OK);
+        assert_int_equal(found, count - first);
+        if (found) assert_memory_equal(list, ids + first, found * sizeof *list);
+        assert_true(back.seq == at.seq && back.chain == at.chain);
+        free(list);
+        for (size_t cut = 0; cut < size; cut++) {
+            assert_int_equal(hny__boundary_decode(value, cut, &key, &back, &list, &found),
+                             HNY_CORRUPT);
+        }
+        free(value);
+    }
+}
+
+/* A digest that is right does not make a count right. */
+static void test_boundary_lies(void **unused) {
+    const int64_t ids[] = {1, 2, 3};
+    const hny_boundary at = {1, 2};
+    const hny__key key = hny__key_make(1, HNY__KIND_BOUNDARY, 3);
+    hny_boundary back;
+    int64_t *list;
+    void *value;
+    size_t size, found;
+    (void)unused;
+    assert_int_equal(hny__boundary_encode(&at, ids, 3, &key, &value, &size), HNY_OK);
+    for (uint64_t lie = 4; lie; lie <<= 8) {
+        memcpy((uint8_t *)value + 24, &lie, 8);
+        hny__digest_write(value, size, &key);
+        assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found),
+                         HNY_CORRUPT);
+    }
+    free(value);
+}
+
+static void test_geometry(void **unused) {
+    static const uint32_t dims[] = {1, 2, 3, 8, 100, 384, 768, 1536, 4096, HNY_MAX_DIM};
+    (void)unused;
+    for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+        for (uint8_t type = HNY_FLOAT32; type <= HNY_BIT; type++) {
+            const hny__table_record table = {.dim = dims[d],
+                                             .metric = HNY_COSINE,
+                                             .type = type,
+                                             .codes = HNY_CODES_INT8,
+                                             .m = 4 + (uint32_t)d * 6};
+            hny__geometry g;
+            hny__geometry_init(&g, &table);
+            for (int f = 0; f < HNY__FAMILIES; f++) {
+                const hny__layout *const l = &g.layout[f];
+                if (f == HNY__FINE && g.coding.exact) {
+                    assert_int_equal(hny__layout_blocks(l, 1000), 0);
+                    continue;
+                }
+                assert_int_equal((l->bytes + 16) % 4096, 0);
+                assert_true(l->per_block >= 1 && l->per_block < 65536);
+                for (uint64_t row = 0; row < HNY__MAX_SLOTS; row = row * 3 / 2 + 1) {
+                    assert_int_equal(hny__layout_block(l, (uint32_t)row), row / l->per_block);
+                }
+            }
+            const hny__layout *const r = &g.layout[HNY__CODES], *const c = &g.layout[HNY__FINE];
+            assert_true(r->at_rowid + 8 * r->per_block <= r->bytes);
+            assert_true(c->at + c->stride * c->per_block <= c->bytes);
+            const hny__layout *const u = &g.layout[HNY__UPPER];
+            assert_true(u->at + u->stride * u->per_block <= u->bytes && u->at % 4 == 0);
+            const hny__layout *const k = &g.layout[HNY__LINKS];
+            assert_true(k->at + k->stride * k->per_block <= k->bytes && k->at % 4 == 0);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_refused),
+        cmocka_unit_test(test_digest),        cmocka_unit_test(test_file_record),
+        cmocka_unit_test(test_table_record),  cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_boundary_lies), cmocka_unit_test(test_geometry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,341 @@
+/*
+** The whole engine under random changes: after every build all invariants hold, everything is
+** reachable, and searches with an ef of all rows, scans and masks agree with an exact answer.
+*/
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hannoy.h"
+
+#define IDS 1200
+
+static uint64_t state;
+
+static uint64_t random64(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static uint32_t below(uint32_t limit) {
+    return (uint32_t)(random64() >> 33) % limit;
+}
+
+typedef struct world {
+    hny_shape shape;
+    hny_options options;
+    hny_sidecar *sidecar;
+    size_t bytes;
+    uint8_t *vectors; /* IDS of them */
+    uint8_t present[IDS];
+    int64_t seq;
+    int appended; /* builds that found rows without links */
+    unsigned threads;
+    int spread; /* distinct values a component may take: few of them make equal vectors */
+} world;
+
+static int64_t rowid_of(uint32_t id) {
+    return id % 3 == 0 ? (int64_t)id - 600 : (int64_t)id * 1000003 * (id % 3 == 1 ? 1 : -7);
+}
+
+static uint8_t *vector_of(const world *w, uint32_t id) {
+    return w->vectors + id * w->bytes;
+}
+
+static void random_vector(const world *w, uint8_t *out) {
+    for (uint32_t i = 0; i < w->shape.dim; i++) {
+        const int value = (int)below((uint32_t)w->spread) - w->spread / 2;
+        const float real = (float)value / 4;
+        const uint16_t half = hny_half_from_float(real);
+        switch (w->shape.type) {
+        case HNY_FLOAT32:
+            memcpy(out + 4 * i, &real, 4);
+            break;
+        case HNY_FLOAT16:
+            memcpy(out + 2 * i, &half, 2);
+            break;
+        case HNY_INT8:
+            out[i] = (uint8_t)(int8_t)(value % 127);
+            break;
+        default:
+            if (i % 8 == 0) out[i / 8] = 0;
+            out[i / 8] = (uint8_t)(out[i / 8] | (value > 0) << (i % 8));
+        }
+    }
+}
+
+static void world_open(world *w, const char *database, hny_shape shape, hny_codes codes, uint32_t m,
+                       unsigned threads, int spread) {
+    memset(w, 0, sizeof *w);
+    w->shape = shape;
+    w->options = (hny_options){shape, (uint8_t)codes, m, 24};
+    w->bytes = hny_vector_bytes(shape);
+    w->vectors = calloc(IDS, w->bytes);
+    w->threads = threads;
+    w->spread = spread;
+    assert_int_equal(hny_sidecar_new(database, &w->sidecar), HNY_OK);
+}
+
+static void world_close(world *w) {
+    hny_sidecar_unref(w->sidecar);
+    free(w->vectors);
+}
+
+static uint32_t rows_of(const world *w) {
+    uint32_t rows = 0;
+    for (uint32_t id = 0; id < IDS; id++) rows += w->present[id];
+    return rows;
+}
+
+/* One build of `changes` random changes; `restart` starts over. */
+static void change(world *w, uint32_t changes, uint32_t deletes, int restart, int flags) {
+    hny_build *build;
+    uint8_t touched[IDS] = {0};
+    assert_int_equal(
+        hny_build_open(w->sidecar, 7, &w->options, w->threads, flags, (hny_interrupt){0}, &build),
+        HNY_OK);
+    for (uint32_t i = 0; i < changes; i++) {
+        const uint32_t id = below(IDS);
+        touched[id] = 1;
+        w->present[id] = below(100) >= deletes;
+        if (w->present[id]) random_vector(w, vector_of(w, id));
+    }
+    if (restart) assert_int_equal(hny_build_restart(build), HNY_OK);
+    w->appended += (flags & HNY_BUILD_APPEND) && hny_build_unlinked(build) > 0;
+    hny_build_expect(build, changes);
+    for (uint32_t id = 0; id < IDS; id++) {
+        if (!touched[id] && !restart) continue;
+        if (w->present[id]) {
+            assert_int_equal(hny_build_put(build, rowid_of(id), vector_of(w, id)), HNY_OK);
+        } else {
+            assert_int_equal(hny_build_remove(build, rowid_of(id)), HNY_OK);
+        }
+    }
+    w->seq += changes;
+    assert_int_equal(hny_build_publish(build, (hny_boundary){w->seq, w->seq * 31}), HNY_OK);
+    hny_build_close(build);
+}
+
+/* The exact answer, masked ids left out. */
+static size_t exact(const world *w, const void *query, const uint8_t *masked, hny_hit *out) {
+    hny_probe *probe;
+    size_t count = 0;
+    assert_int_equal(hny_probe_new(w->shape, query, &probe), HNY_OK);
+    for (uint32_t id = 0; id < IDS; id++) {
+        if (!w->present[id] || masked[id]) continue;
+        out[count++] = (hny_hit){hny_probe_distance(probe, vector_of(w, id)), rowid_of(id), 0};
+    }
+    hny_probe_free(probe);
+    qsort(out, count, sizeof *out, hny_hit_compare);
+    return count;
+}
+
+/* Rows that the codes know exactly come in their order; of others, what is said of them holds. */
+static void assert_hits(const hny_hit *want, size_t rows, const hny_hit *got, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < rows && want[at].rowid != got[i].rowid) at++;
+        assert_true(at < rows);
+        assert_true(fabs(got[i].distance - want[at].distance) <= got[i].error);
+        for (size_t j = 0; j < i; j++) assert_true(got[j].rowid != got[i].rowid);
+    }
+}
+
+/* Nothing that is not among the hits of the scan so far undercuts the last of them. */
+static void assert_nothing_nearer(const hny_hit *want, size_t rows, const hny_hit *got,
+                                  size_t count) {
+    for (size_t i = 0; i < rows; i++) {
+        size_t at = 0;
+        while (at < count && got[at].rowid != want[i].rowid) at++;
+        if (at == count) assert_true(want[i].distance >= hny_hit_least(&got[count - 1]));
+    }
+}
+
+static void compare_answers(const world *w, hny_reader *reader, const uint8_t *masked) {
+    static hny_hit want[IDS], got[IDS];
+    uint8_t *const query = malloc(w->bytes);
+    size_t count, more;
+    random_vector(w, query);
+    const size_t rows = exact(w, query, masked, want);
+    const hny_search all = {IDS, rows_of(w) + 1, 0};
+
+    assert_int_equal(hny_reader_search(reader, query, &all, IDS, (hny_interrupt){0}, got, &count),
+                     HNY_OK);
+    assert_int_equal(count, rows);
+    assert_hits(want, rows, got, rows);
+    for (size_t i = 0; i < rows; i++) {
+        assert_true(got[i].error > 0 || got[i].rowid == want[i].rowid);
+    }
+
+    assert_int_equal(hny_reader_scan(reader, query, NULL, 10, (hny_interrupt){0}, got, &count),
+                     HNY_OK);
+    assert_int_equal(count, rows < 10 ? rows : 10);
+    assert_hits(want, rows, got, count);
+    if (rows > 20) {
+        assert_nothing_nearer(want, rows, got, count);
+        assert_int_equal(
+            hny_reader_scan(reader, query, &got[9], 10, (hny_interrupt){0}, got + 10, &more),
+            HNY_OK);
+        assert_int_equal(more, 10);
+        assert_hits(want, rows, got, 20);
+        assert_nothing_nearer(want, rows, got, 20);
+    }
+    free(query);
+}
+
+static void verify(const world *w) {
+    hny_reader *reader;
+    hny_stats stats;
+    char *fault = NULL;
+    uint8_t masked[IDS] = {0};
+    int64_t ids[200];
+    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
+    if (fault) fail_msg("%s", fault);
+    assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK);
+    assert_int_equal(stats.rows, rows_of(w));
+    assert_int_equal(stats.boundary.seq, w->seq);
+    compare_answers(w, reader, masked);
+    for (int i = 0; i < 200; i++) {
+        const uint32_t id = below(IDS);
+        masked[id] = 1;
+        ids[i] = rowid_of(id);
+    }
+    assert_int_equal(hny_reader_mask(reader, ids, 200), HNY_OK);
+    compare_answers(w, reader, masked);
+    for (uint32_t id = 0; id < IDS; id += 13) {
+        assert_int_equal(hny_reader_holds(reader, rowid_of(id), vector_of(w, id)), w->present[id]);
+    }
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+}
+
+static void run(hny_shape shape, hny_codes codes, uint32_t m, unsigned threads, int spread) {
+    world w;
+    world_open(&w, NULL, shape, codes, m, threads, spread);
+    change(&w, 30, 0, 0, 0);
+    verify(&w);
+    change(&w, 900, 5, 0, 0);
+    verify(&w);
+    for (int i = 0; i < 6; i++) {
+        change(&w, 1 + below(300), 10 + below(80), 0, i % 2 ? HNY_BUILD_CONSOLIDATE : 0);
+        verify(&w);
+    }
+    for (int i = 0; i < 8; i++) {
+        change(&w, 1 + below(12), below(60), 0, HNY_BUILD_APPEND);
+        verify(&w);
+    }
+    change(&w, 0, 0, 0, 0); /* what was appended is linked */
+    verify(&w);
+    change(&w, 10, 0, 0, HNY_BUILD_APPEND);
+    verify(&w);
+    change(&w, 6000, 100, 0, 0); /* all gone */
+    verify(&w);
+    change(&w, 200, 0, 0, 0);
+    verify(&w);
+    change(&w, 0, 0, 1, 0);
+    verify(&w);
+    assert_true(w.appended > 0);
+    world_close(&w);
+}
+
+static void test_metrics(void **unused) {
+    (void)unused;
+    run((hny_shape){8, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, 8, 1, 64);
+    run((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT16}, HNY_CODES_FLOAT32, 4, 1, 64);
+    run((hny_shape){17, HNY_MANHATTAN, HNY_INT8}, HNY_CODES_FLOAT32, 16, 1, 100);
+    run((hny_shape){70, HNY_HAMMING, HNY_BIT}, HNY_CODES_FLOAT32, 63, 1, 8);
+    run((hny_shape){40, HNY_HAMMING, HNY_FLOAT32}, HNY_CODES_FLOAT32, 5, 1, 8);
+    run((hny_shape){33, HNY_COSINE, HNY_BIT}, HNY_CODES_FLOAT32, 6, 1, 8);
+}
+
+static void test_codes(void **unused) {
+    (void)unused;
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
+        run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_INT8, 8, 1, 64);
+        run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_FLOAT16, 8, 1, 64);
+        run((hny_shape){24, metric, HNY_FLOAT16}, HNY_CODES_INT8, 8, 1, 64);
+        run((hny_shape){24, metric, HNY_INT8}, HNY_CODES_BIT, 8, 1, 64);
+        run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_BIT, 8, 1, 64);
+    }
+}
+
+static void test_equal_vectors(void **unused) {
+    (void)unused;
+    run((hny_shape){1, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 4, 1, 2);
+    run((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, 4, 2, 3);
+    run((hny_shape){2, HNY_MANHATTAN, HNY_FLOAT32}, HNY_CODES_BIT, 4, 2, 3);
+}
+
+static void test_threads(void **unused) {
+    (void)unused;
+    run((hny_shape){12, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 6, 4, 200);
+    run((hny_shape){12, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, 4, 8, 200);
+}
+
+/* With one thread the same changes give the same answers, down to the links. */
+static void test_repeats(void **unused) {
+    uint64_t links[2];
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        world w;
+        hny_reader *reader;
+        hny_stats stats;
+        state = 4711;
+        world_open(&w, NULL, (hny_shape){9, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, 8, 1, 100);
+        change(&w, 2000, 10, 0, 0);
+        change(&w, 300, 50, 0, 0);
+        assert_int_equal(hny_reader_new(w.sidecar, 7, w.shape, &reader), HNY_OK);
+        assert_int_equal(hny_reader_begin(reader), HNY_OK);
+        assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK);
+        links[i] = stats.links;
+        hny_reader_end(reader);
+        hny_reader_free(reader);
+        world_close(&w);
+    }
+    assert_int_equal(links[0], links[1]);
+}
+
+/* A file that was closed is opened again, read and built upon. */
+static void test_reopen(void **unused) {
+    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
+    world w;
+    (void)unused;
+    assert_non_null(mkdtemp(folder));
+    snprintf(database, sizeof database, "%s/a.db", folder);
+    world_open(&w, database, (hny_shape){5, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_INT8, 4, 1, 100);
+    for (int i = 0; i < 4; i++) {
+        change(&w, 300, 30, 0, 0);
+        hny_sidecar_unref(w.sidecar);
+        assert_int_equal(hny_sidecar_new(database, &w.sidecar), HNY_OK);
+        verify(&w);
+    }
+    world_close(&w);
+    snprintf(path, sizeof path, "%s-hannoy", database);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s-hannoy-lock", database);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_metrics),       cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_equal_vectors), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_repeats),       cmocka_unit_test(test_reopen),
+    };
+    state = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252u;
+    printf("seed %llu\n", (unsigned long long)state);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,323 @@
+#include "walk.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fetch.h"
+
+#define CHECKED    (1u << 31) /* its links were followed */
+#define HIDDEN     (1u << 30)
+#define NODE(word) ((word) & ~(CHECKED | HIDDEN))
+
+#define POLL_STEPS 256 /* a step follows one node's links: some 256 steps a millisecond */
+
+int hny__walk_prepare(hny__walk *walk, uint32_t nodes) {
+    walk->status = HNY_OK;
+    if (nodes <= walk->seen_room) return HNY_OK;
+    const size_t room = (size_t)nodes + nodes / 4 + 64;
+    uint16_t *const seen = calloc(room, sizeof *seen);
+    if (!seen) return HNY_NOMEM;
+    free(walk->seen);
+    walk->seen = seen;
+    walk->seen_room = room;
+    walk->epoch = 0;
+    return HNY_OK;
+}
+
+void hny__walk_free(hny__walk *walk) {
+    free(walk->pool);
+    free(walk->seen);
+    memset(walk, 0, sizeof *walk);
+}
+
+static void next_epoch(hny__walk *walk) {
+    if (++walk->epoch == 0) {
+        memset(walk->seen, 0, walk->seen_room * sizeof *walk->seen);
+        walk->epoch = 1;
+    }
+}
+
+/* 1: for the first time.  Without a branch, since nobody could predict it. */
+static uint32_t see(hny__walk *walk, uint32_t node) {
+    const uint32_t fresh = walk->seen[node] != walk->epoch;
+    walk->seen[node] = walk->epoch;
+    return fresh;
+}
+
+/* -------------------------------------------------------------------------------------- pool -- */
+
+static int pool_reserve(hny__walk *walk, size_t count) {
+    if (count <= walk->room) return HNY_OK;
+    const size_t room = count + count / 2;
+    hny__found *const pool = realloc(walk->pool, room * sizeof *pool);
+    if (!pool) return HNY_NOMEM;
+    walk->pool = pool;
+    walk->room = room;
+    return HNY_OK;
+}
+
+/* Where a rank belongs: behind its equals. */
+static size_t pool_position(const hny__walk *walk, float rank) {
+    const hny__found *at = walk->pool;
+    for (size_t left = walk->count; left > 0;) { /* halves are chosen without a branch */
+        const size_t half = (left + 1) / 2;
+        at += at[half - 1].rank <= rank ? half : 0;
+        left -= half;
+    }
+    return (size_t)(at - walk->pool);
+}
+
+/* The rank of the n-th visible node; there are as many. */
+static float rank_of_visible(const hny__walk *walk, size_t n) {
+    if (walk->visible == walk->count) return walk->pool[n - 1].rank;
+    size_t at = 0;
+    for (; n > 0; at++) n -= !(walk->pool[at].node & HIDDEN);
+    return walk->pool[at - 1].rank;
+}
+
+/* Nodes that an adaptive walk keeps, at most. */
+static size_t most_kept(hny__effort effort) {
+    return effort.ef > HNY__MOST_KEPT ? effort.ef : HNY__MOST_KEPT;
+}
+
+/* From this rank on a node is too far to be kept. */
+static float horizon(const hny__walk *walk, hny__effort effort) {
+    if (walk->visible < effort.ef) return INFINITY;
+    const float last = walk->pool[walk->count - 1].rank;
+    if (effort.stretch == 0) return last;
+    const float stretched = rank_of_visible(walk, effort.ef) * effort.stretch;
+    return walk->visible >= most_kept(effort) && last < stretched ? last : stretched;
+}
+
+static void pool_drop(hny__walk *walk) {
+    if (!(walk->pool[--walk->count].node & HIDDEN)) walk->visible--;
+}
+
+/* Cuts the pool behind what the effort keeps. */
+static void pool_trim(hny__walk *walk, hny__effort effort) {
+    if (effort.stretch > 0) {
+        const float end = horizon(walk, effort);
+        const size_t most = most_kept(effort);
+        while (walk->visible > most || walk->pool[walk->count - 1].rank > end) pool_drop(walk);
+        return;
+    }
+    if (walk->visible <= effort.ef) return;
+    while (walk->visible > effort.ef || (walk->pool[walk->count - 1].node & HIDDEN)) {
+        pool_drop(walk);
+    }
+}
+
+/* Returns the position taken, or SIZE_MAX for want of memory. */
+static size_t pool_add(hny__walk *walk, float rank, uint32_t node, int hidden, hny__effort effort) {
+    if (walk->count == walk->room && pool_reserve(walk, walk->count + 1)) {
+        walk->status = HNY_NOMEM;
+        return SIZE_MAX;
+    }
+    const size_t at = pool_position(walk, rank);
+    memmove(&walk->pool[at + 1], &walk->pool[at], (walk->count - at) * sizeof *walk->pool);
+    walk->pool[at] = (hny__found){rank, node | (hidden ? HIDDEN : 0)};
+    walk->count++;
+    if (!hidden) walk->visible++;
+    pool_trim(walk, effort);
+    return at;
+}
+
+int hny__walk_next(const hny__walk *walk, size_t *at, hny__found *out) {
+    while (*at < walk->count) {
+        const hny__found found = walk->pool[(*at)++];
+        if (found.node & HIDDEN) continue;
+        *out = (hny__found){found.rank, NODE(found.node)};
+        return 1;
+    }
+    return 0;
+}
+
+hny__found hny__walk_any(const hny__walk *walk, size_t at) {
+    return (hny__found){walk->pool[at].rank, NODE(walk->pool[at].node)};
+}
+
+/* -------------------------------------------------------------------------------------- beam -- */
+
+typedef struct beam {
+    hny__family family;
+    const void *query;
+    hny__effort effort;
+} beam;
+
+static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
+    uint32_t owner = 0, down;
+    uint8_t level;
+    if (family != HNY__UPPER) return node;
+    if (walk->source.upper(walk->source.arg, node, &owner, &down, &level) || level == 0) {
+        if (!walk->status) walk->status = HNY_CORRUPT;
+        return HNY__NONE;
+    }
+    return owner;
+}
+
+/*
+** Memory, not arithmetic, is what a step costs: the rows of all neighbours are asked for before the
+** first is computed.  Beyond 1 KiB a row the line-fill buffers saturate and the hardware's streamer
+** does the rest (PERFORMANCE §2).
+*/
+static void prefetch_row(const uint8_t *row, uint32_t bytes) {
+    hny__fetch_all(row, bytes <= 1024 ? bytes : 256);
+}
+
+/* The neighbours of a node that this walk has not met. */
+static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_t *nodes) {
+    uint32_t room[HNY__MAX_LINKS], count, fresh = 0;
+    const uint32_t *const links = walk->source.links(walk->source.arg, family, node, room, &count);
+    const uint32_t rows = hny__view_rows(walk->view, family);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t next = HNY__NODE(links[i]);
+        if (next >= rows) {
+            walk->status = HNY_CORRUPT;
+            return 0;
+        }
+        nodes[fresh] = next;
+        fresh += see(walk, next);
+    }
+    return fresh;
+}
+
+/* The same with their slots and codes, which are on their way into the cache. */
+static uint32_t gather(hny__walk *walk, const beam *b, uint32_t node, uint32_t *nodes,
+                       uint32_t *slots, const uint8_t **rows) {
+    const uint32_t count = meet(walk, b->family, node, nodes);
+    const uint32_t bytes = walk->view->geometry.coding.code.stride;
+    uint32_t fresh = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t slot = slot_of(walk, b->family, nodes[i]);
+        const uint8_t *const row = slot == HNY__NONE ? NULL : hny__view_code(walk->view, slot);
+        if (!row) continue;
+        prefetch_row(row, bytes);
+        nodes[fresh] = nodes[i];
+        slots[fresh] = slot;
+        rows[fresh++] = row;
+    }
+    return fresh;
+}
+
+/* Follows the links of one node; returns the first position that a new node took. */
+static size_t expand(hny__walk *walk, const beam *b, uint32_t node) {
+    uint32_t nodes[HNY__MAX_LINKS], slots[HNY__MAX_LINKS];
+    const uint8_t *rows[HNY__MAX_LINKS];
+    const hny__code *const code = &walk->view->geometry.coding.code;
+    const uint32_t fresh = gather(walk, b, node, nodes, slots, rows);
+    size_t first = SIZE_MAX;
+    float end = horizon(walk, b->effort);
+    for (uint32_t i = 0; i < fresh; i++) {
+        const float rank = hny__code_rank(code, b->query, rows[i]);
+        if (rank >= end) continue;
+        const int hidden = walk->source.hidden && walk->source.hidden(walk->source.arg, slots[i]);
+        const size_t at = pool_add(walk, rank, nodes[i], hidden, b->effort);
+        if (at < first) first = at;
+        end = horizon(walk, b->effort);
+    }
+    return first;
+}
+
+/* The node that is expanded after this one unless something nearer turns up. */
+static void look_ahead(const hny__walk *walk, const beam *b, size_t at) {
+    while (++at < walk->count) {
+        const uint32_t node = walk->pool[at].node;
+        if (node & CHECKED) continue;
+        walk->source.ahead(walk->source.arg, b->family, NODE(node));
+        return;
+    }
+}
+
+static int stopped(hny__walk *walk) {
+    if (walk->status || walk->view->status) return 1;
+    if (++walk->steps % POLL_STEPS == 0 && walk->interrupt.check &&
+        walk->interrupt.check(walk->interrupt.arg)) {
+        walk->status = HNY_INTERRUPT;
+    }
+    return walk->status != HNY_OK;
+}
+
+static int outcome(const hny__walk *walk) {
+    return walk->status ? walk->status : walk->view->status;
+}
+
+int hny__walk_beam(hny__walk *walk, hny__family family, const void *query, hny__found start,
+                   hny__effort effort) {
+    const beam b = {family, query, effort};
+    const uint32_t slot = slot_of(walk, family, start.node);
+    if (outcome(walk)) return outcome(walk);
+    next_epoch(walk);
+    walk->count = walk->visible = 0;
+    see(walk, start.node);
+    pool_add(walk, start.rank, start.node,
+             walk->source.hidden && walk->source.hidden(walk->source.arg, slot), effort);
+    size_t at = 0;
+    while (at < walk->count && !stopped(walk)) {
+        if (walk->pool[at].node & CHECKED) {
+            at++;
+            continue;
+        }
+        walk->pool[at].node |= CHECKED;
+        look_ahead(walk, &b, at);
+        const size_t first = expand(walk, &b, NODE(walk->pool[at].node));
+        at = first <= at ? first : at + 1;
+    }
+    return outcome(walk);
+}
+
+int hny__walk_flat(hny__walk *walk, const void *query, hny__effort effort) {
+    const hny__code *const code = &walk->view->geometry.coding.code;
+    const uint32_t slots = walk->view->table.slots;
+    float end = horizon(walk, effort);
+    for (uint32_t slot = hny__linked(&walk->view->table); slot < slots; slot++) {
+        const uint8_t *const row = hny__view_code(walk->view, slot);
+        if (!row) return outcome(walk);
+        const float rank = hny__code_rank(code, query, row);
+        if (rank >= end) continue;
+        if (walk->source.hidden && walk->source.hidden(walk->source.arg, slot)) continue;
+        pool_add(walk, rank, slot, 0, effort);
+        end = horizon(walk, effort);
+    }
+    return outcome(walk);
+}
+
+/* ----------------------------------------------------------------------------------- descent -- */
+
+/* The best node that is reached by always going to the nearest neighbour. */
+static int greedy(hny__walk *walk, const void *query, hny__found *best) {
+    const beam b = {HNY__UPPER, query, {1, 0}};
+    uint32_t nodes[HNY__MAX_LINKS], slots[HNY__MAX_LINKS];
+    const uint8_t *rows[HNY__MAX_LINKS];
+    next_epoch(walk);
+    see(walk, best->node);
+    for (int better = 1; better && !stopped(walk);) {
+        const uint32_t fresh = gather(walk, &b, best->node, nodes, slots, rows);
+        better = 0;
+        for (uint32_t i = 0; i < fresh; i++) {
+            const float rank = hny__code_rank(&walk->view->geometry.coding.code, query, rows[i]);
+            if (rank >= best->rank) continue;
+            *best = (hny__found){rank, nodes[i]};
+            better = 1;
+        }
+    }
+    return outcome(walk);
+}
+
+int hny__walk_descend(hny__walk *walk, const void *query, const hny__entry *entry, uint32_t level,
+                      hny__found *out) {
+    const uint8_t *const row = hny__view_code(walk->view, entry->slot);
+    if (!row) return outcome(walk);
+    hny__found best = {hny__code_rank(&walk->view->geometry.coding.code, query, row),
+                       entry->level ? entry->upper : entry->slot};
+    for (uint32_t at = entry->level; at > level; at--) {
+        uint32_t owner, down;
+        uint8_t said;
+        int rc = greedy(walk, query, &best);
+        if (!rc) rc = walk->source.upper(walk->source.arg, best.node, &owner, &down, &said);
+        if (!rc && said != at) rc = HNY_CORRUPT;
+        if (rc) return rc;
+        best.node = at == 1 ? owner : down;
+    }
+    *out = best;
+    return HNY_OK;
+}
