@@ -1,0 +1,22 @@
+/*
+** Interface to catalogue.c: the numbers of all hannoy tables of a schema.
+*/
+#ifndef HX_CATALOGUE_H
+#define HX_CATALOGUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct hx_table hx_table;
+
+/*
+** The number for a new table: one more than the largest.  Nodes that replay the same statements
+** agree on it; where two tables come to share one (one was dropped and the DROP rolled back), their
+** chains differ, so each finds that the index is not its own.
+*/
+int hx_catalogue_next(hx_table *table, uint32_t *out);
+
+/* Those of all hannoy tables in the schema of this one; *out is for sqlite3_free(). */
+int hx_catalogue_numbers(hx_table *table, uint32_t **out, size_t *count);
+
+#endif

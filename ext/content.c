@@ -1,0 +1,150 @@
+#include "content.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "table.h"
+
+/* ----------------------------------------------------------------------------------- reading -- */
+
+/* The vector in a column of the row a statement is on; *out is valid until it is stepped. */
+static int read_vector(hx_table *table, sqlite3_stmt *stmt, int column, int64_t id,
+                       const void **out) {
+    const bool blob = sqlite3_column_type(stmt, column) == SQLITE_BLOB;
+    *out = sqlite3_column_blob(stmt, column);
+    const int bytes = sqlite3_column_bytes(stmt, column);
+    if (blob && *out && (size_t)bytes == table->vector_bytes) return SQLITE_OK;
+    if (!*out && sqlite3_errcode(table->db) == SQLITE_NOMEM) return SQLITE_NOMEM;
+    return hx_fail(
+        table, SQLITE_CORRUPT_VTAB,
+        "hannoy: row %lld of %s_content holds %s of %d bytes where a vector is a BLOB of "
+        "%lld; delete the row or write it again",
+        id, table->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)table->vector_bytes);
+}
+
+int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
+    while (rc == SQLITE_OK) {
+        rc = hx_sql_step(table, stmt);
+        if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        const int64_t id = sqlite3_column_int64(stmt, 0);
+        const void *vector;
+        rc = read_vector(table, stmt, 1, id, &vector);
+        if (rc == SQLITE_OK) rc = visit(arg, id, vector);
+        if (rc) hx_sql_done(stmt);
+    }
+    return rc;
+}
+
+static int visit_one(hx_table *table, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
+    const void *vector = NULL;
+    sqlite3_bind_int64(stmt, 1, id);
+    int rc = hx_sql_step(table, stmt);
+    if (rc == SQLITE_DONE) return visit(arg, id, NULL);
+    if (rc != SQLITE_ROW) return rc;
+    rc = read_vector(table, stmt, 0, id, &vector);
+    if (rc == SQLITE_OK) rc = visit(arg, id, vector);
+    hx_sql_done(stmt);
+    return rc;
+}
+
+int hx_content_each_of(hx_table *table, const int64_t *ids, size_t count, hx_visit visit,
+                       void *arg) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_GET, &stmt);
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
+        rc = visit_one(table, stmt, ids[i], visit, arg);
+    return rc;
+}
+
+typedef struct copy {
+    void *out;
+    size_t bytes;
+    bool found;
+} copy;
+
+static int copy_vector(void *arg, int64_t id, const void *vector) {
+    copy *const c = arg;
+    (void)id;
+    c->found = vector != NULL;
+    if (vector) memcpy(c->out, vector, c->bytes);
+    return SQLITE_OK;
+}
+
+int hx_content_get(hx_table *table, int64_t id, void *out, bool *found) {
+    copy c = {out, table->vector_bytes, false};
+    const int rc = hx_content_each_of(table, &id, 1, copy_vector, &c);
+    *found = c.found;
+    return rc;
+}
+
+int hx_content_count(hx_table *table, int64_t *out) {
+    sqlite3_stmt *stmt;
+    sqlite3_int64 count = 0;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_COUNT, &stmt);
+    if (rc == SQLITE_OK) rc = hx_sql_integer(table, stmt, &count);
+    *out = count;
+    return rc;
+}
+
+int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out) {
+    sqlite3_stmt *stmt;
+    sqlite3_int64 count = 0;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_COUNT_TO, &stmt);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(stmt, 1, limit);
+        rc = hx_sql_integer(table, stmt, &count);
+    }
+    *out = count;
+    return rc;
+}
+
+/* ----------------------------------------------------------------------------------- writing -- */
+
+static void bind_vector(const hx_table *table, sqlite3_stmt *stmt, int parameter,
+                        const void *vector) {
+    sqlite3_bind_blob64(stmt, parameter, vector, table->vector_bytes, SQLITE_STATIC);
+}
+
+int hx_content_insert(hx_table *table, sqlite3_value *id, const void *vector, bool replace) {
+    sqlite3_stmt *stmt;
+    const int rc =
+        hx_sql_get(table, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_value(stmt, 1, id);
+    bind_vector(table, stmt, 2, vector);
+    return hx_sql_run(table, stmt);
+}
+
+static int run_change(hx_table *table, sqlite3_stmt *stmt, bool *existed) {
+    const int rc = hx_sql_run(table, stmt);
+    *existed = rc == SQLITE_OK && sqlite3_changes(table->db) > 0;
+    return rc;
+}
+
+int hx_content_update(hx_table *table, int64_t id, const void *vector, bool *existed) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_get(table, HX_SQL_CONTENT_UPDATE, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, id);
+    bind_vector(table, stmt, 2, vector);
+    return run_change(table, stmt, existed);
+}
+
+int hx_content_move(hx_table *table, int64_t id, int64_t to, bool *existed) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_get(table, HX_SQL_CONTENT_MOVE, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, id);
+    sqlite3_bind_int64(stmt, 2, to);
+    return run_change(table, stmt, existed);
+}
+
+int hx_content_delete(hx_table *table, int64_t id, bool *existed) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_get(table, HX_SQL_CONTENT_DELETE, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, id);
+    return run_change(table, stmt, existed);
+}

@@ -1,0 +1,41 @@
+/*
+** Interface to content.c: the shadow table v_content, the truth: (id INTEGER PRIMARY KEY, vector).
+**
+** All functions return an SQLite code and leave its sentence in the table (error.h).  A row that
+** holds anything but a vector of the table's shape is SQLITE_CORRUPT_VTAB: somebody wrote it past
+** us.
+*/
+#ifndef HX_CONTENT_H
+#define HX_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host.h"
+
+typedef struct hx_table hx_table;
+
+/* Called for each row; `vector`, valid during the call, is NULL where there is no such row. */
+typedef int (*hx_visit)(void *arg, int64_t id, const void *vector);
+
+/* All rows, or those of a list (absent ones too), until `visit` returns anything but SQLITE_OK. */
+int hx_content_each(hx_table *table, hx_visit visit, void *arg);
+int hx_content_each_of(hx_table *table, const int64_t *ids, size_t count, hx_visit visit,
+                       void *arg);
+
+/* Copies the vector of a row to `out`. */
+int hx_content_get(hx_table *table, int64_t id, void *out, bool *found);
+
+int hx_content_count(hx_table *table, int64_t *out);
+
+/* The same, but counts no further than `limit`. */
+int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out);
+
+/* Writes.  *existed: there was a row to change. */
+int hx_content_insert(hx_table *table, sqlite3_value *id, const void *vector, bool replace);
+int hx_content_update(hx_table *table, int64_t id, const void *vector, bool *existed);
+int hx_content_move(hx_table *table, int64_t id, int64_t to, bool *existed);
+int hx_content_delete(hx_table *table, int64_t id, bool *existed);
+
+#endif

@@ -1,0 +1,437 @@
+#include "knn.h"
+
+#include <float.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "content.h"
+#include "error.h"
+#include "interrupt.h"
+#include "table.h"
+
+/* How many hits a refill asks for: few at first, since most statements end soon. */
+#define FIRST_EXACT 256
+#define FIRST_SCAN  4096
+#define GROWTH      4
+
+/* 24 MiB of hits: a sort of 10 million rows takes some ten passes over them. */
+#define MOST_HITS ((int64_t)1 << 20)
+
+/*
+** A stream hands out half of what its first walk finds, so a nearer row that a narrow walk missed
+** would come out of order, or never: it walks no narrower than this, whatever `ef` says.
+*/
+#define STREAM_EF 64
+
+/* After this many times `ef` rows a graph search costs more than it saves, and loses rows. */
+#define FAR 16
+
+typedef struct stream {
+    hx_hits hits;
+    size_t next;  /* the first one not handed out */
+    bool ended;   /* nothing lies beyond the buffer */
+    int64_t step; /* of the next refill */
+} stream;
+
+/*
+** The rows of the index come with a distance that may be off (hny_hit.error).  In `index` they are
+** ordered by the least that it can be; a row is *measured*, by a point read of its vector, only
+** once that least is nearer than anything that is known exactly, and waits in `measured` until
+** nothing can come before it.  So ten rows in exact order cost ten point reads or a few more, 2 us
+** each.
+*/
+struct hx_knn {
+    hx_table *table;
+    unsigned char *vector;
+    hny_probe *probe;
+    int64_t ef;      /* candidates of a search, as the query has it; 0: it does not say */
+    int64_t left;    /* rows still to be handed out */
+    bool bounded;    /* by k */
+    bool exact;      /* distances are read, or their order matters */
+    uint64_t serial; /* of the snapshot that the buffers were filled from */
+    stream index, delta;
+    hx_hits measured; /* a heap */
+    hny_hit floor;    /* what lies beyond the buffer of the index comes no sooner than this */
+    bool scanning;    /* the index is scanned, no longer walked */
+    bool resumes;     /* a scan did not come to the end, but to here: */
+    hny_hit resume;
+    int64_t handed; /* rows taken from walks */
+    hny_hit last;   /* the last row handed out, if `started` */
+    bool started;
+};
+
+int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out) {
+    hx_knn *const knn = sqlite3_malloc(sizeof *knn);
+    if (!knn) return SQLITE_NOMEM;
+    memset(knn, 0, sizeof *knn);
+    knn->table = table;
+    knn->left = wish->k;
+    knn->bounded = wish->k != HX_NO_LIMIT;
+    knn->ef = wish->ef;
+    knn->exact = wish->distances || !knn->bounded;
+    knn->delta.step = FIRST_EXACT;
+    knn->vector = sqlite3_malloc64(table->vector_bytes);
+    if (knn->vector) memcpy(knn->vector, vector, table->vector_bytes);
+    if (!knn->vector || hny_probe_new(table->config.options.shape, vector, &knn->probe) != HNY_OK) {
+        knn->probe = NULL;
+        hx_knn_free(knn);
+        return SQLITE_NOMEM;
+    }
+    *out = knn;
+    return SQLITE_OK;
+}
+
+void hx_knn_free(hx_knn *knn) {
+    if (!knn) return;
+    hny_probe_free(knn->probe);
+    hx_hits_free(&knn->index.hits);
+    hx_hits_free(&knn->delta.hits);
+    hx_hits_free(&knn->measured);
+    sqlite3_free(knn->vector);
+    sqlite3_free(knn);
+}
+
+/* ----------------------------------------------------------------------------------- streams -- */
+
+static bool is_dry(const stream *s) {
+    return s->next == s->hits.count && !s->ended;
+}
+
+static void empty(stream *s) {
+    s->hits.count = s->next = 0;
+    s->ended = false;
+}
+
+static void end(stream *s) {
+    empty(s);
+    s->ended = true;
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static const hny_hit *beyond(const hx_knn *knn) {
+    return knn->started ? &knn->last : NULL;
+}
+
+/* Takes the next step of a stream that widens as it goes: its size now. */
+static int64_t widen(const hx_knn *knn, stream *s) {
+    const int64_t step = knn->bounded ? least(knn->left, MOST_HITS) : s->step;
+    s->step = least(s->step * GROWTH, MOST_HITS);
+    return step;
+}
+
+/* ------------------------------------------------------------------------------- exact stream -- */
+
+static int fill_delta(hx_knn *knn) {
+    stream *const s = &knn->delta;
+    const hx_delta *const delta = &knn->table->snapshot.delta;
+    empty(s);
+    hx_hits_begin(&s->hits, (size_t)widen(knn, s));
+    const int rc = hx_delta_scan(knn->table, delta, knn->probe, beyond(knn), &s->hits);
+    s->ended = s->hits.count < s->hits.limit;
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------- index stream -- */
+
+/* These return the engine's status. */
+
+static void set_floor(hx_knn *knn, const hny_hit *last) {
+    knn->floor = (hny_hit){hny_hit_least(last), last->rowid, 0};
+}
+
+/* The vectors of so many rows are asked for before the first of them is measured. */
+#define AHEAD 4
+
+static void look_ahead(const hx_knn *knn, size_t at) {
+    const hx_hits *const hits = &knn->index.hits;
+    if (at < hits->count) hx_recent_ahead(&knn->table->recent, hits->at[at].rowid);
+}
+
+/* Where nobody asks for distances, those of the sidecar will do, if it has any. */
+static void order(hx_knn *knn) {
+    hx_hits *const hits = &knn->index.hits;
+    for (size_t i = 0; !knn->exact && i < hits->count; i++) {
+        if (hits->at[i].error <= DBL_MAX) hits->at[i].error = 0;
+    }
+    hx_hits_order(hits, hny_hit_compare_least);
+    for (size_t i = 0; knn->exact && i < AHEAD; i++) look_ahead(knn, i);
+}
+
+/* A query for k rows, as the statement or the table has it. */
+static hny_search search_for(const hx_knn *knn, int64_t k) {
+    const hx_options *const options = &knn->table->config.options;
+    int64_t ef = knn->ef ? knn->ef : options->ef;
+    if (ef && ef < k) ef = k;
+    if (ef > INT32_MAX) ef = INT32_MAX;
+    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT};
+}
+
+static size_t ask(const hx_knn *knn, int64_t rows, int64_t k) {
+    const hny_search search = search_for(knn, k);
+    const size_t want = hny_reader_ask(knn->table->reader, &search);
+    return want < (size_t)rows ? want : (size_t)rows;
+}
+
+static int scan(hx_knn *knn) {
+    stream *const s = &knn->index;
+    const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
+    const size_t limit = ask(knn, rows, widen(knn, s));
+    empty(s);
+    if (hx_hits_reserve(&s->hits, limit)) return HNY_NOMEM;
+    const int status =
+        hny_reader_scan(knn->table->reader, knn->vector, knn->resumes ? &knn->resume : NULL, limit,
+                        hx_interrupt(knn->table), s->hits.at, &s->hits.count);
+    if (status) s->hits.count = 0;
+    s->ended = s->hits.count < limit || (int64_t)limit == rows;
+    knn->resumes = !s->ended;
+    if (knn->resumes) {
+        knn->resume = s->hits.at[s->hits.count - 1];
+        set_floor(knn, &knn->resume);
+    }
+    order(knn);
+    return status;
+}
+
+static int walk(hx_knn *knn, const hny_search *search, size_t limit) {
+    stream *const s = &knn->index;
+    empty(s);
+    if (hx_hits_reserve(&s->hits, limit)) return HNY_NOMEM;
+    const int status = hny_reader_search(knn->table->reader, knn->vector, search, limit,
+                                         hx_interrupt(knn->table), s->hits.at, &s->hits.count);
+    if (status) s->hits.count = 0;
+    return status;
+}
+
+static void start_scanning(hx_knn *knn) {
+    knn->scanning = true;
+    knn->index.step = FIRST_SCAN;
+}
+
+/* All that k asks for at once; a walk that comes back with less is not trusted. */
+static int fill_bounded(hx_knn *knn, int64_t rows) {
+    const int64_t k = least(knn->left, rows);
+    const hny_search search = search_for(knn, k);
+    const int status = walk(knn, &search, ask(knn, rows, k));
+    if (status) return status;
+    knn->index.ended = true;
+    if ((int64_t)knn->index.hits.count >= k) {
+        order(knn);
+        return HNY_OK;
+    }
+    start_scanning(knn);
+    return scan(knn);
+}
+
+/* Is a hit of the index certainly not after the last row handed out? */
+static bool is_handed(const hx_knn *knn, const hny_hit *hit) {
+    if (!knn->started) return false;
+    if (hit->error > 0) return hit->distance + hit->error < knn->last.distance;
+    return hny_hit_compare(hit, &knn->last) <= 0;
+}
+
+/* Of a stream's first walk: what k rows would take that are half of what it finds. */
+static int64_t first_ef(const hx_knn *knn) {
+    const hny_search search = search_for(knn, STREAM_EF / 2);
+    const int64_t ef =
+        search.ef ? search.ef : hny_reader_ef(knn->table->reader, search.k, search.recall);
+    return ef > STREAM_EF ? ef : STREAM_EF;
+}
+
+/*
+** The nearer half of what a walk finds: farther out it misses more.  The next one widens, until a
+** scan is cheaper.
+*/
+static int fill_widening(hx_knn *knn, int64_t rows) {
+    stream *const s = &knn->index;
+    const int64_t first = first_ef(knn);
+    if (!s->step) s->step = first;
+    while (is_dry(s) && !knn->scanning) {
+        const int64_t ef = least(s->step, rows);
+        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0}, (size_t)ef);
+        if (status) return status;
+        const bool short_of = (int64_t)s->hits.count < ef;
+        s->hits.count = (s->hits.count + 1) / 2;
+        order(knn);
+        if (s->hits.count) set_floor(knn, &s->hits.at[s->hits.count - 1]);
+        while (s->next < s->hits.count && is_handed(knn, &s->hits.at[s->next])) s->next++;
+        knn->handed += (int64_t)(s->hits.count - s->next);
+        s->step = ef * GROWTH;
+        if (short_of || s->step > rows / 10 || knn->handed >= FAR * first) start_scanning(knn);
+    }
+    return is_dry(s) ? scan(knn) : HNY_OK;
+}
+
+static int fill_index(hx_knn *knn) {
+    const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
+    const bool small = rows < knn->table->config.options.linear_below;
+    const bool many = knn->bounded && (knn->started || knn->left > rows / 10);
+    if (rows == 0) {
+        end(&knn->index);
+        return HNY_OK;
+    }
+    if (!knn->scanning && (small || many)) start_scanning(knn);
+    if (knn->scanning) return scan(knn);
+    return knn->bounded ? fill_bounded(knn, rows) : fill_widening(knn, rows);
+}
+
+/* ------------------------------------------------------------------------------------ refills -- */
+
+/* What was filled from another snapshot is worth nothing now. */
+static void start_again(hx_knn *knn) {
+    empty(&knn->index);
+    empty(&knn->delta);
+    knn->measured.count = 0;
+    knn->resumes = false;
+    knn->serial = knn->table->snapshot.serial;
+}
+
+/* Fills what is dry from the present snapshot; *status is the engine's, if it failed. */
+static int fill(hx_knn *knn, int *status) {
+    const hx_snapshot *const snapshot = &knn->table->snapshot;
+    *status = HNY_OK;
+    if (snapshot->serial != knn->serial) start_again(knn);
+    if (!snapshot->indexed) end(&knn->index);
+    if (is_dry(&knn->index)) *status = fill_index(knn);
+    if (*status) return SQLITE_OK;
+    return is_dry(&knn->delta) ? fill_delta(knn) : SQLITE_OK;
+}
+
+/* `lacking`: the content has no such row as the index says, on the snapshot of these buffers. */
+static int refill(hx_knn *knn, bool lacking) {
+    hx_table *const table = knn->table;
+    int status = HNY_OK;
+    int rc = hx_snapshot_begin(table);
+    if (rc) return rc;
+    if (lacking && table->snapshot.serial == knn->serial)
+        status = HNY_CORRUPT;
+    else
+        rc = fill(knn, &status);
+    if (status == HNY_NOMEM || status == HNY_INTERRUPT) {
+        rc = hx_fail_status(table, status);
+    } else if (status) {
+        rc = hx_snapshot_distrust(table, status);
+        if (rc == SQLITE_OK) rc = fill(knn, &status);
+    }
+    hx_snapshot_end(table);
+    return rc;
+}
+
+/* ----------------------------------------------------------------------------------- measuring -- */
+
+typedef struct measuring {
+    const hny_probe *probe;
+    hx_recent *recent; /* where to keep the vector; NULL: it may not be the snapshot's */
+    hny_hit hit;
+    bool found;
+} measuring;
+
+static int measure_row(void *arg, int64_t id, const void *vector) {
+    measuring *const m = arg;
+    m->found = vector != NULL;
+    if (!vector) return SQLITE_OK;
+    m->hit = (hny_hit){hny_probe_distance(m->probe, vector), id, 0};
+    if (m->recent) hx_recent_put(m->recent, id, vector);
+    return SQLITE_OK;
+}
+
+/*
+** A cursor that is still open sees what its own connection writes: that is of no snapshot.  Nor do
+** its buffers have to be of the present one, whose base the vectors are kept for.
+*/
+static int measure_content(hx_knn *knn, measuring *m) {
+    hx_table *const table = knn->table;
+    hx_recent *const recent = &table->recent;
+    const void *vector = NULL;
+    if (knn->serial == table->snapshot.serial &&
+        sqlite3_total_changes(table->db) == table->snapshot.changes) {
+        hx_recent_begin(recent, table->snapshot.base.at, table->vector_bytes);
+        vector = hx_recent_find(recent, m->hit.rowid);
+        m->recent = recent;
+    }
+    if (vector) {
+        m->hit = (hny_hit){hny_probe_distance(m->probe, vector), m->hit.rowid, 0};
+        return SQLITE_OK;
+    }
+    return hx_content_each_of(table, &m->hit.rowid, 1, measure_row, m);
+}
+
+/* A wider walk finds again what waits to be handed out. */
+static bool is_measured(const hx_knn *knn, int64_t rowid) {
+    for (size_t i = 0; i < knn->measured.count; i++) {
+        if (knn->measured.at[i].rowid == rowid) return true;
+    }
+    return false;
+}
+
+/* Takes the head of the index stream over to those whose distance is known. */
+static int measure(hx_knn *knn) {
+    const hny_hit head = knn->index.hits.at[knn->index.next++];
+    measuring m = {knn->probe, NULL, head, true};
+    if (is_handed(knn, &head)) return SQLITE_OK;
+    if (!knn->bounded && is_measured(knn, head.rowid)) return SQLITE_OK;
+    if (head.error > 0) {
+        look_ahead(knn, knn->index.next + AHEAD - 1);
+        const int rc = measure_content(knn, &m);
+        if (rc) return rc;
+    }
+    if (!m.found) return refill(knn, true);
+    if (is_handed(knn, &m.hit)) return SQLITE_OK;
+    return hx_hits_push(&knn->measured, m.hit);
+}
+
+/* --------------------------------------------------------------------------------------- order -- */
+
+static const hny_hit *head_of(const stream *s) {
+    return s->next < s->hits.count ? &s->hits.at[s->next] : NULL;
+}
+
+/* The nearest row whose distance is known. */
+static const hny_hit *nearest_known(const hx_knn *knn) {
+    const hny_hit *const a = knn->measured.count ? &knn->measured.at[0] : NULL;
+    const hny_hit *const b = head_of(&knn->delta);
+    if (!a || !b) return a ? a : b;
+    return hny_hit_compare(a, b) < 0 ? a : b;
+}
+
+/* May what lies beyond the buffers come before this row? */
+static bool needs_more(const hx_knn *knn, const hny_hit *known) {
+    if (is_dry(&knn->delta)) return true;
+    if (!is_dry(&knn->index)) return false;
+    return !known || hny_hit_compare(&knn->floor, known) < 0;
+}
+
+/* May the head of the index come before this row? */
+static bool needs_measuring(const hx_knn *knn, const hny_hit *known) {
+    const hny_hit *const head = head_of(&knn->index);
+    return head && (!known || hny_hit_least(head) <= known->distance);
+}
+
+int hx_knn_next(hx_knn *knn, hny_hit *out) {
+    const hny_hit *known = NULL;
+    int rc = SQLITE_OK;
+    if (knn->left == 0) return SQLITE_DONE;
+    for (bool settled = false; !settled && rc == SQLITE_OK;) {
+        known = nearest_known(knn);
+        settled = false;
+        if (needs_measuring(knn, known))
+            rc = measure(knn);
+        else if (needs_more(knn, known))
+            rc = refill(knn, false);
+        else
+            settled = true;
+    }
+    if (rc) return rc;
+    if (!known) return SQLITE_DONE;
+    *out = knn->last = *known;
+    knn->started = true;
+    if (knn->bounded) knn->left--;
+    if (known == head_of(&knn->delta))
+        knn->delta.next++;
+    else
+        hx_hits_pop(&knn->measured);
+    return SQLITE_ROW;
+}

@@ -1,0 +1,38 @@
+/*
+** Interface to knn.c: the rows nearest to a query, in the order of hny_hit_compare.
+**
+** Two streams are merged: what the index holds outside the delta, and the delta's own rows.  Each
+** is a buffer of hits that is refilled beyond the last row handed out, from whatever the snapshot
+** looks like then: a build, here or elsewhere, may have moved rows from one to the other.  So the
+** order never breaks, no row comes twice, and nothing is pinned between calls.
+*/
+#ifndef HX_KNN_H
+#define HX_KNN_H
+
+#include <stdbool.h>
+
+#include "hits.h"
+#include "host.h"
+
+typedef struct hx_table hx_table;
+typedef struct hx_knn hx_knn;
+
+#define HX_NO_LIMIT (-1)
+
+typedef struct hx_knn_wish {
+    int64_t k;      /* rows; HX_NO_LIMIT: all, as far as they are asked for */
+    int64_t ef;     /* candidates of the search, at least; 0: as the table has it */
+    bool distances; /* are they looked at?  Else those of the sidecar decide the order of k rows */
+} hx_knn_wish;
+
+/*
+** A query for the rows nearest to `vector`, the stored bytes of one.  Finds nothing yet.  SQLITE_OK
+** or SQLITE_NOMEM.
+*/
+int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out);
+void hx_knn_free(hx_knn *knn); /* NULL is fine */
+
+/* SQLITE_ROW with the next hit, SQLITE_DONE, or an error with its sentence in the table. */
+int hx_knn_next(hx_knn *knn, hny_hit *out);
+
+#endif

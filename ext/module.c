@@ -1,0 +1,125 @@
+/*
+** The entry point of the extension.
+*/
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT1
+
+#include <stdlib.h>
+
+#include "commit.h"
+#include "cursor.h"
+#include "each.h"
+#include "functions.h"
+#include "hannoy.h"
+#include "hub.h"
+#include "info.h"
+#include "plan.h"
+#include "table.h"
+#include "vec_functions.h"
+#include "vector_functions.h"
+#include "write.h"
+
+/* sqlite3_vtab_config's INNOCUOUS is of 3.31, sqlite3_txn_state of 3.34; tested from here on. */
+#define OLDEST_SQLITE 3038000
+
+static const sqlite3_module module = {
+    .iVersion = 3,
+    .xCreate = hx_table_create,
+    .xConnect = hx_table_connect,
+    .xBestIndex = hx_plan_best,
+    .xDisconnect = hx_table_disconnect,
+    .xDestroy = hx_table_destroy,
+    .xOpen = hx_cursor_open,
+    .xClose = hx_cursor_close,
+    .xFilter = hx_cursor_filter,
+    .xNext = hx_cursor_next,
+    .xEof = hx_cursor_eof,
+    .xColumn = hx_cursor_column,
+    .xRowid = hx_cursor_rowid,
+    .xUpdate = hx_write_update,
+    .xBegin = hx_commit_begin,
+    .xSync = hx_commit_sync,
+    .xCommit = hx_commit_done,
+    .xRollback = hx_commit_done,
+    .xFindFunction = hx_plan_function,
+    .xRename = hx_table_rename,
+    .xShadowName = hx_table_shadow_name,
+};
+
+/* Loaded twice, the second hub would not know the tables of the first. */
+static int is_registered(sqlite3 *db) {
+    sqlite3_stmt *stmt = NULL;
+    const int rc = sqlite3_prepare_v2(db, "SELECT hannoy_version()", -1, &stmt, NULL);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_OK;
+}
+
+static int register_all(sqlite3 *db) {
+    hx_hub *hub;
+    int rc = hx_hub_new(db, &hub);
+    if (rc) return rc;
+    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_hub_ref(hub), hx_hub_unref);
+    if (rc == SQLITE_OK) rc = hx_info_register(hub);
+    if (rc == SQLITE_OK) rc = hx_vector_functions_register(db);
+    if (rc == SQLITE_OK) rc = hx_vec_functions_register(db);
+    if (rc == SQLITE_OK) rc = hx_each_register(db);
+    if (rc == SQLITE_OK) rc = hx_functions_register(hub);
+    hx_hub_unref(hub);
+    return rc;
+}
+
+#ifndef SQLITE_CORE
+/*
+** All copies of SQLite in a process share this library, and so its one pointer to an API: the first
+** to load it wins.  Python's sqlite3 and apsw, for one, have a copy each; overwriting the pointer
+** made the connections of one call into the other.
+*/
+static int take_api(const sqlite3_api_routines *api, char **error) {
+    const sqlite3_api_routines *first = NULL;
+    if (!api) return SQLITE_ERROR;
+    if (api->libversion_number() < OLDEST_SQLITE) {
+        *error =
+            api->mprintf("hannoy: SQLite %s is too old; it takes 3.38 or newer", api->libversion());
+        return SQLITE_ERROR;
+    }
+    if (__atomic_compare_exchange_n(&sqlite3_api, &first, api, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE) ||
+        first == api)
+        return SQLITE_OK;
+    *error = api->mprintf("hannoy: another SQLite library of this process has loaded hannoy "
+                          "already; use one of the two, or a process for each");
+    return SQLITE_ERROR;
+}
+#endif
+
+/* Who asks for an instruction set is not to measure or test another one unawares. */
+static int check_kernels(char **error) {
+    char *fault;
+    if (hny_kernels_check(&fault) != HNY_OK) return SQLITE_NOMEM;
+    if (!fault) return SQLITE_OK;
+    *error = sqlite3_mprintf("hannoy: %s", fault);
+    free(fault);
+    return SQLITE_ERROR;
+}
+
+/*
+** Loaded permanently: the sidecars that are open belong to the process, not to the connection that
+** happened to load the extension.
+*/
+#ifndef SQLITE_CORE
+__attribute__((visibility("default")))
+#endif
+int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
+    int rc;
+#ifdef SQLITE_CORE
+    (void)api;
+#else
+    rc = take_api(api, error);
+    if (rc) return rc;
+#endif
+    rc = check_kernels(error);
+    if (rc) return rc;
+    if (is_registered(db)) return SQLITE_OK_LOAD_PERMANENTLY;
+    rc = register_all(db);
+    return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
+}

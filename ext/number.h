@@ -1,0 +1,42 @@
+/*
+** Interface to number.c: one number of a vector, out of its bytes and as text.
+*/
+#ifndef HX_NUMBER_H
+#define HX_NUMBER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "hannoy.h"
+
+/* The i-th number of a vector of this type, exactly; of bits 0 or 1. */
+static inline double hx_number_at(uint8_t type, const void *bytes, size_t i) {
+    const char *const from = bytes;
+    float single;
+    uint16_t half;
+    switch (type) {
+    case HNY_FLOAT32:
+        memcpy(&single, from + 4 * i, sizeof single);
+        return (double)single;
+    case HNY_FLOAT16:
+        memcpy(&half, from + 2 * i, sizeof half);
+        return (double)hny_float_from_half(half);
+    case HNY_INT8:
+        return (signed char)from[i];
+    default:
+        return from[i / 8] >> i % 8 & 1;
+    }
+}
+
+/* The most that hx_number_write needs: a sign, nine digits, a point, an exponent, the end. */
+#define HX_NUMBER_BYTES 24
+
+/*
+** A finite number of this type as JSON, in the fewest digits that json.c reads back as the same
+** one, "0.1" and not "0.100000001"; of those, the nearest.  Up to nine digits before the point and
+** three zeros after it stand without an exponent.  Returns the length; `out` ends in 0.
+*/
+size_t hx_number_write(uint8_t type, double number, char out[HX_NUMBER_BYTES]);
+
+#endif

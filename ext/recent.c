@@ -1,0 +1,103 @@
+#include "recent.h"
+
+#include <string.h>
+
+#include "host.h"
+#include "log.h"
+
+/* Of vectors, in each connection and table. */
+#define KEEP_BYTES ((size_t)32 << 20)
+
+#define MOST_PLACES 65536
+#define WAYS        4
+#define CHUNK       64 /* places */
+
+static size_t set_of(const hx_recent *recent, int64_t id) {
+    const uint64_t mixed = (uint64_t)id * 0x9e3779b97f4a7c15u; /* 2^64 / the golden ratio */
+    return (size_t)((mixed >> 32) % recent->sets);
+}
+
+static unsigned char *vector_at(const hx_recent *recent, size_t place) {
+    return recent->chunks[place / CHUNK] + place % CHUNK * recent->width;
+}
+
+const void *hx_recent_find(const hx_recent *recent, int64_t id) {
+    if (recent->sets == 0) return NULL;
+    const size_t set = set_of(recent, id);
+    for (size_t place = set * WAYS; place < set * WAYS + recent->used[set]; place++) {
+        if (recent->ids[place] == id) return vector_at(recent, place);
+    }
+    return NULL;
+}
+
+/* Asked for ahead, since it lies in memory that was not read for a while. */
+void hx_recent_ahead(const hx_recent *recent, int64_t id) {
+    const char *const vector = hx_recent_find(recent, id);
+    for (size_t at = 0; vector && at < recent->width; at += 64) {
+        __builtin_prefetch(vector + at);
+        __asm__ volatile(""); /* gcc 12 drops a function that does nothing else */
+    }
+}
+
+/*
+** The place of a new row in its set.  Any will do once all are in use: the oldest would be the very
+** one that queries which come again in the same order ask for next.
+*/
+static size_t choose(hx_recent *recent, size_t set) {
+    if (recent->used[set] < WAYS) return set * WAYS + recent->used[set]++;
+    recent->random = recent->random * 6364136223846793005u + 1442695040888963407u;
+    return set * WAYS + (size_t)(recent->random >> 32) % WAYS;
+}
+
+/* A set lies within one chunk. */
+static int reserve(hx_recent *recent, size_t set) {
+    unsigned char **const chunk = &recent->chunks[set * WAYS / CHUNK];
+    if (!*chunk) *chunk = sqlite3_malloc64(CHUNK * recent->width);
+    return *chunk != NULL;
+}
+
+void hx_recent_put(hx_recent *recent, int64_t id, const void *vector) {
+    if (recent->sets == 0) return;
+    const size_t set = set_of(recent, id);
+    if (!reserve(recent, set)) return;
+    const size_t place = choose(recent, set);
+    memcpy(vector_at(recent, place), vector, recent->width);
+    recent->ids[place] = id;
+}
+
+static void make_room(hx_recent *recent) {
+    size_t places = KEEP_BYTES / recent->width;
+    if (places > MOST_PLACES) places = MOST_PLACES;
+    const size_t sets = places / WAYS;
+    const size_t chunks = (sets * WAYS + CHUNK - 1) / CHUNK;
+    if (sets == 0) return;
+    recent->ids = sqlite3_malloc64(sets * WAYS * sizeof *recent->ids);
+    recent->used = sqlite3_malloc64(sets);
+    recent->chunks = sqlite3_malloc64(chunks * sizeof *recent->chunks);
+    if (!recent->ids || !recent->used || !recent->chunks) {
+        sqlite3_free(recent->chunks);
+        recent->chunks = NULL;
+        hx_recent_free(recent);
+        return;
+    }
+    memset(recent->chunks, 0, chunks * sizeof *recent->chunks);
+    recent->sets = sets;
+}
+
+void hx_recent_begin(hx_recent *recent, hny_boundary base, size_t width) {
+    if (recent->sets && recent->width == width && hx_boundary_equal(recent->base, base)) return;
+    if (recent->sets && recent->width != width) hx_recent_free(recent);
+    recent->base = base;
+    recent->width = width;
+    if (!recent->sets) make_room(recent);
+    if (recent->sets) memset(recent->used, 0, recent->sets);
+}
+
+void hx_recent_free(hx_recent *recent) {
+    const size_t chunks = (recent->sets * WAYS + CHUNK - 1) / CHUNK;
+    for (size_t i = 0; i < chunks; i++) sqlite3_free(recent->chunks[i]);
+    sqlite3_free(recent->chunks);
+    sqlite3_free(recent->ids);
+    sqlite3_free(recent->used);
+    memset(recent, 0, sizeof *recent);
+}

@@ -1,0 +1,212 @@
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+
+static const char *const shadows[] = {"content", "log", "config"};
+enum { SHADOW_COUNT = sizeof shadows / sizeof shadows[0] };
+
+/* A table has a hidden column of its own name, so these names are taken. */
+static bool name_is_taken(const char *name) {
+    static const char *const taken[] = {"vector", "query", "k", "ef", "distance", "rowid"};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        if (sqlite3_stricmp(name, taken[i]) == 0) return true;
+    }
+    return false;
+}
+
+static char *taken_sentence(const char *name) {
+    return sqlite3_mprintf("hannoy: a table cannot be called '%s', since it has a column of that "
+                           "name; choose another name",
+                           name);
+}
+
+/* ------------------------------------------------------------------------------- the object -- */
+
+static void free_table(hx_table *table) {
+    if (!table) return;
+    hx_forgive(table);
+    hx_commit_free(&table->commit);
+    hx_table_drop_reader(table);
+    if (table->sidecar) hx_hub_release(table->hub, table->sidecar);
+    hx_sql_drop(table);
+    hx_hub_remove(table->hub, table);
+    hx_hub_unref(table->hub);
+    sqlite3_free(table->row);
+    sqlite3_free(table->schema);
+    sqlite3_free(table->name);
+    sqlite3_free(table);
+}
+
+static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const hx_options *options,
+                      hx_table **out) {
+    hx_table *const table = sqlite3_malloc(sizeof *table);
+    if (!table) return SQLITE_NOMEM;
+    memset(table, 0, sizeof *table);
+    table->hub = hx_hub_ref(hub);
+    table->db = db;
+    table->config.options = *options;
+    table->vector_bytes = hny_vector_bytes(options->shape);
+    table->schema = sqlite3_mprintf("%s", argv[1]);
+    table->name = sqlite3_mprintf("%s", argv[2]);
+    table->row = sqlite3_malloc64(table->vector_bytes);
+    int rc = table->schema && table->name && table->row ? SQLITE_OK : SQLITE_NOMEM;
+    if (rc == SQLITE_OK) rc = hx_hub_sidecar(hub, table->schema, &table->sidecar);
+    if (rc) {
+        free_table(table);
+        return rc;
+    }
+    hx_hub_add(hub, table);
+    *out = table;
+    return SQLITE_OK;
+}
+
+/*
+** INNOCUOUS: whoever controls the schema gains nothing by a table of ours in a view or trigger.  It
+** reads and writes its own shadow tables and a file whose name follows from the database's.
+*/
+static int declare(sqlite3 *db, const char *name) {
+    char *const text = sqlite3_mprintf("CREATE TABLE x(vector, query HIDDEN, k HIDDEN, ef HIDDEN, "
+                                       "distance HIDDEN, \"%w\" HIDDEN)",
+                                       name);
+    if (!text) return SQLITE_NOMEM;
+    int rc = sqlite3_declare_vtab(db, text);
+    sqlite3_free(text);
+    if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+    return rc;
+}
+
+static int open_table(sqlite3 *db, hx_hub *hub, int argc, const char *const *argv, hx_table **out,
+                      char **error) {
+    hx_options options;
+    if (name_is_taken(argv[2])) {
+        *error = taken_sentence(argv[2]);
+        return *error ? SQLITE_ERROR : SQLITE_NOMEM;
+    }
+    int rc = hx_options_parse(argc - 3, argv + 3, &options, error);
+    if (rc == SQLITE_OK) rc = declare(db, argv[2]);
+    return rc ? rc : make_table(db, hub, argv, &options, out);
+}
+
+/* ------------------------------------------------------------------------------ shadow tables -- */
+
+static int create_shadows(hx_table *table) {
+    const char *const schema = table->schema, *const name = table->name;
+    int rc = hx_sql_exec(table,
+                         "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY, "
+                         "vector BLOB NOT NULL)",
+                         schema, name);
+    if (rc == SQLITE_OK)
+        rc = hx_sql_exec(table,
+                         "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
+                         "chain INTEGER)",
+                         schema, name);
+    if (rc == SQLITE_OK)
+        rc = hx_sql_exec(table,
+                         "CREATE TABLE \"%w\".\"%w_config\"(key TEXT PRIMARY KEY, value) "
+                         "WITHOUT ROWID",
+                         schema, name);
+    return rc;
+}
+
+bool hx_table_exists(hx_table *table) {
+    char *const name = sqlite3_mprintf("%s_config", table->name);
+    const int rc = name ? sqlite3_table_column_metadata(table->db, table->schema, name, NULL, NULL,
+                                                        NULL, NULL, NULL, NULL)
+                        : SQLITE_NOMEM;
+    sqlite3_free(name);
+    return rc != SQLITE_ERROR;
+}
+
+int hx_table_shadow_name(const char *suffix) {
+    for (int i = 0; i < SHADOW_COUNT; i++) {
+        if (sqlite3_stricmp(suffix, shadows[i]) == 0) return 1;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------ methods -- */
+
+int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
+                     char **error) {
+    hx_table *table;
+    const int rc = open_table(db, aux, argc, argv, &table, error);
+    if (rc == SQLITE_OK) *out = &table->base;
+    return rc;
+}
+
+int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
+                    char **error) {
+    hx_table *table;
+    int rc = open_table(db, aux, argc, argv, &table, error);
+    if (rc) return rc;
+    const sqlite3_int64 last = sqlite3_last_insert_rowid(db);
+    rc = create_shadows(table);
+    if (rc == SQLITE_OK) rc = hx_config_create(table);
+    sqlite3_set_last_insert_rowid(db, last);
+    if (rc) {
+        *error = table->base.zErrMsg;
+        table->base.zErrMsg = NULL;
+        free_table(table);
+        return rc;
+    }
+    *out = &table->base;
+    return SQLITE_OK;
+}
+
+int hx_table_disconnect(sqlite3_vtab *vtab) {
+    free_table((hx_table *)vtab);
+    return SQLITE_OK;
+}
+
+/*
+** The sidecar keeps what it has: a DROP can be rolled back, and no callback says so.  A later
+** automatic build sweeps it away.
+*/
+int hx_table_destroy(sqlite3_vtab *vtab) {
+    hx_table *const table = (hx_table *)vtab;
+    hx_sql_drop(table);
+    for (int i = 0; i < SHADOW_COUNT; i++) {
+        const int rc = hx_sql_exec(table, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema,
+                                   table->name, shadows[i]);
+        if (rc) return rc;
+    }
+    free_table(table);
+    return SQLITE_OK;
+}
+
+int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
+    hx_table *const table = (hx_table *)vtab;
+    if (name_is_taken(name)) return hx_fail_with(table, SQLITE_ERROR, taken_sentence(name));
+    char *const copy = sqlite3_mprintf("%s", name);
+    if (!copy) return SQLITE_NOMEM;
+    hx_sql_drop(table);
+    for (int i = 0; i < SHADOW_COUNT; i++) {
+        const int rc = hx_sql_exec(table, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
+                                   table->schema, table->name, shadows[i], name, shadows[i]);
+        if (rc) {
+            sqlite3_free(copy);
+            return rc;
+        }
+    }
+    sqlite3_free(table->name);
+    table->name = copy;
+    return SQLITE_OK;
+}
+
+int hx_table_reader(hx_table *table) {
+    if (table->reader) return SQLITE_OK;
+    const int status = hny_reader_new(table->sidecar, table->config.number,
+                                      table->config.options.shape, &table->reader);
+    return status ? hx_fail_status(table, status) : SQLITE_OK;
+}
+
+void hx_table_drop_reader(hx_table *table) {
+    hx_snapshot_free(&table->snapshot);
+    hx_recent_free(&table->recent);
+    hny_reader_free(table->reader);
+    table->reader = NULL;
+}

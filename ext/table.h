@@ -1,0 +1,62 @@
+/*
+** Interface to table.c: one connected hannoy table, and its shadow tables.
+*/
+#ifndef HX_TABLE_H
+#define HX_TABLE_H
+
+#include "commit.h"
+#include "config.h"
+#include "hannoy.h"
+#include "host.h"
+#include "hub.h"
+#include "recent.h"
+#include "snapshot.h"
+#include "sql.h"
+
+struct hx_table {
+    sqlite3_vtab base; /* SQLite's part, first */
+    hx_hub *hub;
+    hx_table *next; /* in the hub */
+    sqlite3 *db;
+    char *schema; /* as SQLite named it: main, temp or that of an ATTACH */
+    char *name;
+    hx_sql sql;
+    hx_config config;
+    size_t vector_bytes; /* of a stored vector */
+    unsigned char *row;  /* one vector, being written */
+    hny_sidecar *sidecar;
+    hny_reader *reader; /* made by hx_table_reader */
+    hx_log_seen seen;
+    hx_snapshot snapshot;
+    hx_recent recent;
+    hx_commit commit;
+};
+
+/* The columns, in their order. */
+enum {
+    HX_COLUMN_VECTOR,
+    HX_COLUMN_QUERY,
+    HX_COLUMN_K,
+    HX_COLUMN_EF,
+    HX_COLUMN_DISTANCE,
+    HX_COLUMN_COMMAND /* named like the table */
+};
+
+/* Methods of sqlite3_module; `aux` is the connection's hub. */
+int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
+                    char **error);
+int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
+                     char **error);
+int hx_table_disconnect(sqlite3_vtab *vtab);
+int hx_table_destroy(sqlite3_vtab *vtab);
+int hx_table_rename(sqlite3_vtab *vtab, const char *name);
+int hx_table_shadow_name(const char *suffix);
+
+/* Makes table->reader if there is none yet; needs table->config to be loaded. */
+int hx_table_reader(hx_table *table);
+void hx_table_drop_reader(hx_table *table);
+
+/* Do the shadow tables exist?  After ROLLBACK TO undid a CREATE they do not. */
+bool hx_table_exists(hx_table *table);
+
+#endif
