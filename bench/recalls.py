@@ -1,0 +1,93 @@
+"""Figures of recall at the same ef: kinds of codes, and a table that has seen many changes."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+import numpy as np
+
+from data import DataSet, exact
+from databases import Hannoy
+from measure import Entry, Run, at_recall, curves
+from tables import line
+from writes import in_transactions
+
+CHURN_ROWS = 60_000
+
+
+def codes(run: Run, data: DataSet) -> list[dict[str, str]]:
+    """Recall and speed with int8 codes against float32 codes."""
+    folder = run.folder / "codes"
+    folder.mkdir()
+    tables = {}
+    for kind in ("int8", "float32"):
+        run.say(f"{data.name}: building with codes={kind}")
+        options = f"autobuild=0, codes={kind}"
+        try:
+            tables[kind] = Hannoy(folder / f"{kind}.db", data.dim, data.metric, options)
+        except sqlite3.Error as error:
+            shutil.rmtree(folder)
+            return [line("codes=int8 against codes=float32", data.name, "not available",
+                         str(error))]
+        tables[kind].load(data.base)
+        tables[kind].build(run.threads)
+    found = curves(run, {kind: Entry(table.search, data) for kind, table in tables.items()})
+    for table in tables.values():
+        table.close()
+    shutil.rmtree(folder)
+    pairs = list(zip(found["int8"], found["float32"]))
+    least = min(pairs, key=lambda pair: pair[0]["recall"] - pair[1]["recall"])
+    lines = [line(
+        "recall of codes=int8 less that of codes=float32, worst ef", data.name,
+        f"{least[0]['recall'] - least[1]['recall']:+.4f}",
+        "; ".join(f"ef {a['ef']}: {a['recall']:.4f}, {b['recall']:.4f}" for a, b in pairs),
+    )]
+    fast, slow = at_recall(found["int8"], 0.95), at_recall(found["float32"], 0.95)
+    if fast and slow:
+        lines.append(line("speed of codes=int8 against codes=float32, recall 0.95", data.name,
+                          f"{fast / slow:.2f}", f"{fast:.0f} and {slow:.0f} queries/s"))
+    return lines
+
+
+def churn(run: Run, data: DataSet) -> list[dict[str, str]]:
+    """Recall after a random half was deleted and as many other rows came, against a fresh build.
+
+    Two thirds of the rows are loaded and built; of these a random half is deleted and the last
+    third inserted, 1,000 rows a transaction with automatic builds, as an application would.
+    """
+    third = min(data.rows, CHURN_ROWS) // 3
+    gone = np.random.default_rng(2).permutation(2 * third)[:third]
+    kept = np.setdiff1d(np.arange(3 * third), gone)
+    base = data.base[: 3 * third]
+    truth = kept[exact(base[kept], data.query, data.metric)]
+    left = DataSet(data.name, data.metric, base, data.query, truth)
+    folder = run.folder / "churn"
+    folder.mkdir()
+
+    run.say(f"{data.name}: churn")
+    churned = Hannoy(folder / "churned.db", data.dim, data.metric, run.options)
+    churned.load(base[: 2 * third])
+    churned.build(run.threads)
+    in_transactions(churned, "DELETE FROM v WHERE rowid = ?", [(int(i),) for i in gone])
+    new = [(i, base[i].tobytes()) for i in range(2 * third, 3 * third)]
+    in_transactions(churned, Hannoy.insert_sql, new)
+    churned.build(run.threads)
+    fresh = Hannoy(folder / "fresh.db", data.dim, data.metric, run.options)
+    rows = [(int(i), base[i].tobytes()) for i in kept]
+    in_transactions(fresh, Hannoy.insert_sql, rows, len(rows))
+    fresh.build(run.threads)
+
+    found = curves(run, {
+        "churned": Entry(churned.search, left), "fresh": Entry(fresh.search, left),
+    })
+    churned.close()
+    fresh.close()
+    shutil.rmtree(folder)
+    pairs = list(zip(found["churned"], found["fresh"]))
+    least = min(pairs, key=lambda pair: pair[0]["recall"] - pair[1]["recall"])
+    return [line(
+        "recall after churn less that of a fresh build, worst ef", data.name,
+        f"{least[0]['recall'] - least[1]['recall']:+.4f}",
+        "; ".join(f"ef {a['ef']}: {a['recall']:.4f}, {b['recall']:.4f}" for a, b in pairs),
+    )]
