@@ -1,0 +1,322 @@
+# hannoy for SQLite.  `make help` lists the targets.
+
+VERSION := 0.1.0
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+
+# Debian packages: what the build, the tests and the demo need, and what the benchmark needs beside.
+PACKAGES := gcc libc6-dev sqlite3 libsqlite3-dev liblmdb-dev libroaring-dev libxxhash-dev \
+            libcmocka-dev
+BENCH_PACKAGES := g++ python3-dev python3-venv
+CROSS_PACKAGES := gcc-aarch64-linux-gnu qemu-user-static
+
+# All cores, unless the command line says otherwise; sub-makes share the job server.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc) --no-print-directory
+endif
+
+# ------------------------------------------------------------------------------------- files --
+
+CORE := $(wildcard core/*.c)
+EXT := $(wildcard ext/*.c)
+CORE_TESTS := $(wildcard core/test/test_*.c)
+EXT_TESTS := $(wildcard ext/test/test_*.c)
+CORE_HELPERS := $(filter-out $(CORE_TESTS),$(wildcard core/test/*.c))
+FUZZERS := $(wildcard core/fuzz/fuzz_*.c ext/fuzz/fuzz_*.c)
+EXT_HELPERS := $(filter-out $(EXT_TESTS),$(wildcard ext/test/*.c))
+# In sql_tests/ every file with a main is a program; the others are an archive for all of them.
+SQL_PROGRAMS := $(shell grep -lsw '^int main' sql_tests/*.c)
+SQL_HELPERS := $(filter-out $(SQL_PROGRAMS),$(wildcard sql_tests/*.c))
+FORMATTED := $(foreach folder,core core/test core/fuzz ext ext/test ext/fuzz sql_tests bench,\
+                       $(wildcard $(folder)/*.[ch]))
+
+# ------------------------------------------------------------------------------------- flags --
+
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+
+# -ffp-contract=off: the same vector has the same bytes and distances on every processor.
+# WERROR= lets a compiler that warns of something else build it all the same.
+WERROR := -Werror
+WARNINGS := -Wall -Wextra $(WERROR)
+CORE_LIBS := -llmdb -lroaring -lxxhash -lpthread -lm
+
+VARIANTS := release debug asan tsan fuzzer aarch64
+# -O3 was tried: queries and builds take the same time, since the kernels are written out.
+release_FLAGS := -O2 -g -DNDEBUG
+debug_FLAGS := -Og -g
+# With a sanitizer's code in between, gcc takes variables for unset that are not.
+SANITIZER_FLAGS := -O1 -g -fno-omit-frame-pointer \
+                   $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized)
+asan_FLAGS := $(SANITIZER_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+tsan_FLAGS := $(SANITIZER_FLAGS) -fsanitize=thread
+# clang alone has it; the fuzzers' own main comes with the last link.
+fuzzer_FLAGS := $(SANITIZER_FLAGS) -fsanitize=address,undefined,fuzzer-no-link \
+                -fno-sanitize-recover=all
+
+# What is released, for the other processor: on a machine that is none, by Debian's cross compiler
+# against Debian's arm64 libraries in a folder of their own.
+aarch64_FLAGS := $(release_FLAGS)
+aarch64_MACHINE := aarch64-linux-gnu
+ifeq ($(filter aarch64-%,$(MACHINE)),)
+SYSROOT := build/sysroot
+aarch64_CC := aarch64-linux-gnu-gcc
+aarch64_AR := aarch64-linux-gnu-ar
+aarch64_FLAGS += --sysroot=$(SYSROOT)
+endif
+
+# A sanitizer's own symbols come from the program that loads the extension.
+release_SHARED := -Wl,-z,defs
+debug_SHARED := -Wl,-z,defs
+aarch64_SHARED := -Wl,-z,defs
+
+# The kernels of an instruction set are compiled for it, and chosen at run time.
+ISA_x86_64_kernel_avx2.o := -mavx2 -mfma -mf16c -mpopcnt
+ISA_x86_64_kernel_avx512.o := $(ISA_x86_64_kernel_avx2.o) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+ISA_x86_64_kernel_avx512_vnni.o := $(ISA_x86_64_kernel_avx512.o) -mavx512vnni -mavx512vpopcntdq
+ISA_aarch64_kernel_neon_dot.o := -march=armv8.2-a+dotprod
+
+# $(1): the variant; $(2): more flags of a folder
+PROCESSOR = $(firstword $(subst -, ,$(or $($(1)_MACHINE),$(MACHINE))))
+COMPILER = $(or $($(1)_CC),$(CC))
+COMPILE = $(COMPILER) -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off $(2) \
+          -DHANNOY_VERSION='"$(VERSION)"' $($(1)_FLAGS) $(ISA_$(PROCESSOR)_$(@F)) $(CPPFLAGS) \
+          $(CFLAGS) -MMD -MP
+LINK = $(COMPILER) $($(1)_FLAGS) $(CFLAGS) $(LDFLAGS)
+
+# -iquote: core/ has headers that are named like the system's.
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
+# ------------------------------------------------------------------------------------- build --
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+.PHONY: all
+all: hannoy.so ## build hannoy.so (the default)
+
+hannoy.so: build/release/hannoy.so
+	@cp $< $@.tmp && mv -f $@.tmp $@
+
+# One symbol leaves the library, whatever the visibility of what is linked in.
+build/hannoy.map: Makefile
+	@mkdir -p $(@D)
+	@echo '{ global: sqlite3_hannoy_init; local: *; };' >$@
+
+# Rewritten only when the compiler or a flag changes, so that objects of two kinds never mix.
+build/%/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(call COMPILE,$*) / $(call LINK,$*))' | cmp -s - $@ || \
+	    echo '$(subst ','\'',$(call COMPILE,$*) / $(call LINK,$*))' >$@
+
+.PHONY: FORCE
+FORCE:
+
+# $(1): the variant
+define variant
+$(1)_CORE := $(CORE:%.c=build/$(1)/%.o)
+$(1)_EXT := $(EXT:%.c=build/$(1)/%.o)
+# The same sources as part of a program that has its own SQLite linked in, for the unit tests.
+$(1)_EXT_STATIC := $(EXT:ext/%.c=build/$(1)/ext_static/%.o)
+$(1)_UNITS := $(CORE_TESTS:%.c=build/$(1)/%) $(EXT_TESTS:%.c=build/$(1)/%)
+$(1)_PROGRAMS := $(SQL_PROGRAMS:%.c=build/$(1)/%)
+
+build/$(1)/core/%.o: core/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote core) -c $$< -o $$@
+
+build/$(1)/ext/%.o: ext/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -c $$< -o $$@
+
+build/$(1)/ext_static/%.o: ext/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -DSQLITE_CORE -c $$< -o $$@
+
+# Programs that test are compiled with their asserts in every variant.
+build/$(1)/core/test/%.o: core/test/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
+
+build/$(1)/ext/test/%.o: ext/test/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
+
+build/$(1)/sql_tests/%.o: sql_tests/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
+
+build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) -shared $$($(1)_SHARED) -Wl,--version-script=build/hannoy.map \
+	    $$($(1)_CORE) $$($(1)_EXT) -o $$@ $(CORE_LIBS)
+
+build/$(1)/core/test/test_%: build/$(1)/core/test/test_%.o $(CORE_HELPERS:%.c=build/$(1)/%.o) \
+                             $$($(1)_CORE)
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka $(CORE_LIBS)
+
+build/$(1)/ext/test/test_%: build/$(1)/ext/test/test_%.o $(EXT_HELPERS:%.c=build/$(1)/%.o) \
+                            $$($(1)_EXT_STATIC) $$($(1)_CORE)
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka -lsqlite3 $(CORE_LIBS)
+
+build/$(1)/sql_tests/helpers.a: $(SQL_HELPERS:%.c=build/$(1)/%.o)
+	@rm -f $$@
+	$(Q)$(or $($(1)_AR),ar) rcs $$@ $$^
+
+build/$(1)/sql_tests/%: build/$(1)/sql_tests/%.o build/$(1)/sql_tests/helpers.a
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ -lsqlite3 -lpthread -lm
+
+.PHONY: $(1)
+$(1): build/$(1)/hannoy.so $$($(1)_UNITS) $$($(1)_PROGRAMS)
+endef
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+build/fuzzer/ext/fuzz/%.o: CPPFLAGS += -DSQLITE_CORE
+$(FUZZERS:%.c=build/fuzzer/%): build/fuzzer/%: build/fuzzer/%.o $(fuzzer_CORE) \
+                                              $(fuzzer_EXT_STATIC)
+	@echo '  link $@'
+	$(Q)$(call LINK,fuzzer) -fsanitize=fuzzer $^ -o $@ -lsqlite3 $(CORE_LIBS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS:%.c=build/fuzzer/%)
+
+ifdef SYSROOT
+build/aarch64/flags: | $(SYSROOT)/packages
+$(SYSROOT)/packages: .ci/sysroot
+	@.ci/sysroot arm64 $(@D) $(filter lib%,$(PACKAGES))
+	@touch $@
+endif
+
+.SECONDARY:
+-include $(shell find build -path '$(SYSROOT)' -prune -o -name '*.d' -print 2>/dev/null)
+
+# ------------------------------------------------------------------------------------- tests --
+
+# Each step's time limit and arguments are in sql_tests/all.sh, which adds up what they report.
+RUN_STEPS = @sql_tests/all.sh
+
+.PHONY: test
+test: deps-aarch64 ## install what is missing, then run every test, also under the sanitizers
+	@$(MAKE) release asan tsan aarch64 hannoy.so
+	$(RUN_STEPS) all
+
+.PHONY: test-unit test-sql test-kernels test-property test-states test-crash test-processes test-fault
+test-unit: release ## unit tests of core/ and ext/
+	$(RUN_STEPS) unit
+test-sql: release ## sql_tests/*.test and the README's SQL on the real extension
+	$(RUN_STEPS) sql
+test-kernels: release ## both again, with each instruction set of this machine forced in turn
+	$(RUN_STEPS) kernels
+test-property: release ## random steps over four connections, each answer against an exact scan
+	$(RUN_STEPS) property
+test-states: release ## sidecars that are lost, stale, truncated or another database's
+	$(RUN_STEPS) states
+test-crash: release ## kill -9 of a writing process
+	$(RUN_STEPS) crash
+test-processes: release ## several processes, and an interrupt of what takes long
+	$(RUN_STEPS) processes interrupt
+test-fault: release ## failing allocations, writes and a full disk
+	$(RUN_STEPS) fault
+
+.PHONY: test-layers
+test-layers: release ## who includes and calls whom, and the one exported symbol
+	$(RUN_STEPS) layers
+
+.PHONY: test-asan test-tsan
+test-asan: asan ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(RUN_STEPS) asan
+test-tsan: tsan ## everything with threads under ThreadSanitizer
+	$(RUN_STEPS) tsan
+
+.PHONY: test-aarch64
+test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated where the machine is none
+	@$(MAKE) aarch64
+	$(RUN_STEPS) aarch64
+
+.PHONY: fuzz
+fuzz: asan ## clang's fuzzers, then the property test under ASan; each for FUZZ_SECONDS (600)
+	@if command -v clang >/dev/null; then $(MAKE) CC=clang fuzzers; \
+	else echo 'fuzz: clang is not installed, so the property test runs alone'; fi
+	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' sql_tests/all.sh fuzz
+
+.PHONY: lint
+lint: ## layout by .clang-format
+	@if command -v clang-format >/dev/null; then \
+	    clang-format --dry-run -Werror $(FORMATTED); \
+	else echo 'lint: clang-format is not installed, so the layout is not checked'; fi
+
+.PHONY: format
+format: ## lay out all C files by .clang-format
+	clang-format -i $(FORMATTED)
+
+# ------------------------------------------------------------------------- demo and benchmark --
+
+.PHONY: demo
+demo: deps ## install what is missing, build, and show the extension on 20,000 words
+	@$(MAKE) hannoy.so
+	@examples/demo.sh
+
+# A Python whose sqlite3 loads extensions, as Debian's does.
+PYTHON ?= /usr/bin/python3
+# Folders of vectors to measure, where the figures go, and more options of bench/bench.py.
+DATA ?=
+OUT ?= bench/results
+BENCH_ARGS ?=
+
+build/release/bench/%.o: bench/%.c build/release/flags
+	@mkdir -p $(@D)
+	@echo '  cc $@'
+	$(Q)$(call COMPILE,release,-iquote core) -c $< -o $@
+
+build/release/bench/kernels: build/release/bench/kernels.o $(release_CORE)
+	@echo '  link $@'
+	$(Q)$(call LINK,release) $^ -o $@ $(CORE_LIBS)
+
+.PHONY: bench bench-quick bench-kernels
+bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLDER…' OUT=FOLDER
+	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
+	@$(MAKE) hannoy.so build/release/bench/kernels
+	@PYTHON='$(PYTHON)' bench/venv.sh
+	bench/.venv/bin/python bench/bench.py --out '$(OUT)' $(BENCH_ARGS) $(DATA)
+
+bench-quick: ## the same of 20,000 rows of one set, in build/bench-quick, in a few minutes
+	@$(MAKE) bench OUT=build/bench-quick BENCH_ARGS='--quick $(BENCH_ARGS)'
+
+bench-kernels: build/release/bench/kernels ## nanoseconds a distance, for each instruction set
+	@$<
+
+# ------------------------------------------------------------------------------------- others --
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing
+	@.ci/deps $(PACKAGES)
+
+.PHONY: deps-aarch64
+deps-aarch64: deps $(if $(SYSROOT),$(SYSROOT)/packages) ## the same for test-aarch64
+	@$(if $(SYSROOT),.ci/deps $(CROSS_PACKAGES),:)
+
+.PHONY: install
+install: hannoy.so ## copy hannoy.so to PREFIX/lib (/usr/local); then .load hannoy finds it
+	install -D -m 755 hannoy.so '$(DESTDIR)$(PREFIX)/lib/hannoy.so'
+	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build hannoy.so
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
