@@ -211,6 +211,8 @@ static hny__effort effort_at(const hny__table_record *record, int adaptive, uint
     return (hny__effort){base_ef(k), stretch_rank(record, stretches[i])};
 }
 
+static const hny__phase phase = {.name = "calibrating"};
+
 /* One curve; once it is as good as 1, what is left of it costs time and tells nothing. */
 static int run_curve(hny__team *team, calibration *c, int adaptive, uint16_t *curve) {
     double recall = 0;
@@ -219,8 +221,7 @@ static int run_curve(hny__team *team, calibration *c, int adaptive, uint16_t *cu
         if (recall < ENOUGH && c->effort.ef >= c->k) {
             atomic_store(&c->hits, 0);
             atomic_store(&c->wanted, 0);
-            const int rc =
-                hny__team_run(team, (c->count - 1) / c->step + 1, search, c, "calibrating");
+            const int rc = hny__team_run(team, (c->count - 1) / c->step + 1, search, c, phase);
             if (rc) return rc;
             recall = (double)atomic_load(&c->hits) / (atomic_load(&c->wanted) + 1e-9);
         }
@@ -256,7 +257,7 @@ int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count) {
     }
     if (!rc) {
         rc = hny__team_run(team, (count + SCANNED_TOGETHER - 1) / SCANNED_TOGETHER, answer, &c,
-                           "calibrating");
+                           phase);
     }
     if (!rc) rc = run_curves(team, &c);
     free(c.queries);

@@ -291,7 +291,7 @@ static int repair_piece(hny__worker *worker, void *arg, uint32_t index) {
 static int repair_plane(hny__team *team, repair *r, hny__plane *plane) {
     r->plane = plane;
     return hny__team_run(team, hny__layout_blocks(plane->layout, plane->base_rows), repair_piece, r,
-                         "consolidating");
+                         (hny__phase){.name = "consolidating"});
 }
 
 /* ---------------------------------------------------------------------------------- the outcome -- */

@@ -237,9 +237,16 @@ static int link_piece(hny__worker *worker, void *arg, uint32_t index) {
     return link_node(worker, &((const hny__birth *)arg)[index]);
 }
 
-static int link_range(hny__team *team, hny__birth *births, uint32_t first, uint32_t last) {
+/* All that are born in one build, as they stand in the order of their links. */
+typedef struct family {
+    hny__birth *births;
+    uint32_t count;
+} family;
+
+static int link_range(hny__team *team, const family *all, uint32_t first, uint32_t last) {
+    const hny__phase phase = {"linking", first, all->count};
     if (first == last) return HNY_OK;
-    return hny__team_run(team, last - first, link_piece, births + first, "linking");
+    return hny__team_run(team, last - first, link_piece, all->births + first, phase);
 }
 
 static int trim_piece(hny__worker *worker, void *arg, uint32_t index) {
@@ -248,15 +255,16 @@ static int trim_piece(hny__worker *worker, void *arg, uint32_t index) {
 
 static int trim(hny__team *team, hny__plane *plane) {
     return hny__team_run(team, hny__layout_blocks(plane->layout, plane->rows), trim_piece, plane,
-                         "linking");
+                         (hny__phase){.name = "trimming"});
 }
 
 /* The highest node of all becomes the entry point before others can meet it, or after. */
-static int link_first(hny__team *team, const hny__birth *birth) {
+static int link_first(hny__team *team, const family *all) {
+    const hny__birth *const birth = all->births;
     hny__graph *const graph = team->graph;
     int rc = HNY_OK;
     if (graph->entry.slot != HNY__NONE) {
-        rc = hny__team_run(team, 1, link_piece, (void *)(uintptr_t)birth, "linking");
+        rc = link_range(team, all, 0, 1);
     }
     if (!rc) graph->entry = (hny__entry){birth->slot, birth->upper, birth->level};
     return rc;
@@ -285,6 +293,7 @@ static uint32_t draw_sample(hny__birth *births, uint32_t count, uint32_t wanted)
 
 int hny__link_all(hny__team *team, hny__birth *births, uint32_t count) {
     hny__graph *const graph = team->graph;
+    const family all = {births, count};
     uint32_t first = 0;
     int rc = HNY_OK;
     qsort(births, count, sizeof *births, by_level);
@@ -292,15 +301,16 @@ int hny__link_all(hny__team *team, hny__birth *births, uint32_t count) {
         draw_sample(births, count, hny__calibrate_sample(&graph->record, count));
     const uint32_t rest = count - sample;
     if (count && (graph->entry.slot == HNY__NONE || births[0].level > graph->entry.level)) {
-        rc = link_first(team, &births[first++]);
+        rc = link_first(team, &all);
+        first = 1;
     }
     const uint32_t high = count_high(births, rest);
-    if (!rc && first < high) rc = link_range(team, births, first, high);
+    if (!rc && first < high) rc = link_range(team, &all, first, high);
     first = first > high ? first : high;
     if (!rc) rc = hny__order(team, births, first, rest);
-    if (!rc) rc = link_range(team, births, first, rest);
+    if (!rc) rc = link_range(team, &all, first, rest);
     if (!rc && sample) rc = hny__calibrate(team, births + rest, sample);
-    if (!rc) rc = link_range(team, births, rest, count);
+    if (!rc) rc = link_range(team, &all, rest, count);
     if (!rc) rc = trim(team, &graph->planes[0]);
     if (!rc) rc = trim(team, &graph->planes[1]);
     return rc;

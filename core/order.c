@@ -45,8 +45,8 @@ static int by_pivot(const void *a, const void *b) {
 int hny__order(hny__team *team, hny__birth *births, uint32_t first, uint32_t last) {
     ordering o = {births + first, last - first, births};
     if (first < PIVOTS || o.count < WORTH) return HNY_OK;
-    const int rc =
-        hny__team_run(team, (o.count + PER_PIECE - 1) / PER_PIECE, find_pivots, &o, "linking");
+    const int rc = hny__team_run(team, (o.count + PER_PIECE - 1) / PER_PIECE, find_pivots, &o,
+                                 (hny__phase){.name = "ordering"});
     if (!rc) qsort(o.births, o.count, sizeof *o.births, by_pivot);
     return rc;
 }

@@ -13,7 +13,7 @@ typedef struct job {
     uint32_t count;
     hny__piece piece;
     void *arg;
-    const char *phase;
+    hny__phase phase;
     pthread_t thread;
 } job;
 
@@ -42,8 +42,10 @@ static int is_caller(const job *j) {
 }
 
 static void report(const job *j) {
-    hny__env_progress(j->team->graph->env, j->team->table, j->phase,
-                      atomic_load(&j->team->graph->done), j->count);
+    const hny__phase *const phase = &j->phase;
+    hny__env_progress(j->team->graph->env, j->team->table, phase->name,
+                      phase->before + atomic_load(&j->team->graph->done),
+                      phase->total ? phase->total : j->count);
 }
 
 static int poll_host(const job *j, uint32_t index) {
@@ -94,7 +96,7 @@ static int first_failure(const hny__team *team) {
     return HNY_OK;
 }
 
-int hny__team_run(hny__team *team, uint32_t count, hny__piece piece, void *arg, const char *phase) {
+int hny__team_run(hny__team *team, uint32_t count, hny__piece piece, void *arg, hny__phase phase) {
     const unsigned useful = 1 + count / PIECES_A_THREAD;
     const unsigned wanted = team->count < useful ? team->count : useful;
     job *const jobs = calloc(wanted, sizeof *jobs);

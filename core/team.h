@@ -25,7 +25,13 @@ void hny__team_free(hny__team *team);
 /* One piece of work; a negative status stops all. */
 typedef int (*hny__piece)(hny__worker *worker, void *arg, uint32_t index);
 
+/* What is shown of a run: the phase that it belongs to, and how far that had come before it. */
+typedef struct hny__phase {
+    const char *name;
+    uint64_t before, total; /* total 0: the run is the whole phase */
+} hny__phase;
+
 /* Pieces 0 .. count - 1, taken in order by whoever is free; with one thread, exactly in order. */
-int hny__team_run(hny__team *team, uint32_t count, hny__piece piece, void *arg, const char *phase);
+int hny__team_run(hny__team *team, uint32_t count, hny__piece piece, void *arg, hny__phase phase);
 
 #endif

@@ -100,28 +100,34 @@ static void runner_join(runner *w) {
     if (pthread_join(w->thread, NULL)) fail("pthread_join");
 }
 
-/* What another connection of the process is told of a build; false: that none runs. */
-static bool progress(sqlite3 *db, int64_t *done, int64_t *total) {
+/* What another connection of the process is told of a build; no phase: that none runs. */
+typedef struct progress {
+    char phase[40];
+    int64_t done, total;
+} progress;
+
+static progress ask_progress(sqlite3 *db) {
     char *const all = db_text(db, "SELECT group_concat(value, ';') FROM (SELECT value FROM "
                                   "hannoy_info('v') WHERE key IN ('phase', 'done', 'total') "
                                   "ORDER BY key)"); /* done;phase;total */
-    char phase[40] = "";
-    if (!all ||
-        sscanf(all, "%lld;%39[a-z];%lld", (long long *)done, phase, (long long *)total) < 1) {
+    progress p = {0};
+    if (!all || sscanf(all, "%lld;%39[a-z];%lld", (long long *)&p.done, p.phase,
+                       (long long *)&p.total) < 1) {
         fail("hannoy_info has no progress: %s", all ? all : "nothing");
     }
     sqlite3_free(all);
-    return phase[0] != 0;
+    return p;
 }
 
 /* Until the other connection's build has begun to link. */
 static void wait_for_build(sqlite3 *db, const runner *w) {
-    int64_t done = 0, total = 0;
-    while (!(progress(db, &done, &total) && done > 0 && done < total)) {
+    progress p = ask_progress(db);
+    while (strcmp(p.phase, "linking") != 0 || p.done == 0) {
         if (w->over) fail("the build was over before it was seen: %d", w->rc);
         nap(0.001);
+        p = ask_progress(db);
     }
-    note("the build has done %lld of %lld", (long long)done, (long long)total);
+    note("the build has done %lld of %lld", (long long)p.done, (long long)p.total);
 }
 
 /* --------------------------------------------------------------------------------------- stops -- */
@@ -317,15 +323,21 @@ static void run_beside_build(void *data) {
         db_must(other, "COMMIT");
         table_check(other, "v", wide, &content, 1, &r, "during a build");
     }
-    int64_t done = 0, total = 0, later = 0;
-    if (!progress(other, &done, &total)) fail("no progress is shown");
+    const progress before = ask_progress(other);
     nap(0.05);
-    if (!progress(other, &later, &total) || later < done) fail("progress went back");
+    const progress later = ask_progress(other);
+    if (!w.over && !before.phase[0]) fail("no progress is shown");
+    if (!w.over && !strcmp(before.phase, later.phase) && later.done < before.done) {
+        fail("%s went back from %lld to %lld of %lld", later.phase, (long long)before.done,
+             (long long)later.done, (long long)later.total);
+    }
+    note("after five COMMITs: %s %lld of %lld", later.phase, (long long)later.done,
+         (long long)later.total);
     if (w.over) fail("five COMMITs were over only after the build was (%d)", w.rc);
     sqlite3_interrupt(db);
     runner_join(&w);
     expect_stopped(&w, w.ended);
-    if (progress(other, &done, &total)) fail("progress is shown, and no build runs");
+    if (ask_progress(other).phase[0]) fail("progress is shown, and no build runs");
     db_must(other, "INSERT INTO v(v) VALUES ('autobuild=0')");
     if (sqlite3_close(other)) fail("sqlite3_close");
     last_look(db, &content, &r);
