@@ -374,7 +374,8 @@ static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code, const
            (!old_fine || memcmp(old_fine, fine, coding->fine) == 0);
 }
 
-int hny_build_put(hny_build *build, int64_t rowid, const void *vector) {
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells) {
+    (void)cells;
     const hny__coding *const coding = &build->geometry.coding;
     const hny__stage *const stage = &build->stage;
     uint8_t *const code = stage->codes + stage->count * coding->code.stride;

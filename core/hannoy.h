@@ -76,6 +76,24 @@ size_t hny_vector_bytes(hny_shape shape);
 uint16_t hny_half_from_float(float value);
 float hny_float_from_half(uint16_t half);
 
+#define HNY_MAX_CELLS 32 /* of a row */
+
+/*
+** A value beside a vector, as far as a search needs it: NULL, a number, or the beginning and a
+** digest of a text or a BLOB.  Compared as SQLite compares values: NULL apart, numbers before texts
+** before BLOBs, texts and BLOBs by their bytes.
+*/
+typedef struct hny_cell {
+    uint64_t word;   /* the number's bits; the first eight bytes, the first one highest */
+    uint64_t detail; /* lowest byte: what it is; above it of a text or BLOB its digest */
+} hny_cell;
+
+hny_cell hny_cell_null(void);
+hny_cell hny_cell_integer(int64_t value);
+hny_cell hny_cell_real(double value); /* not a NaN */
+hny_cell hny_cell_text(const void *text, size_t bytes);
+hny_cell hny_cell_blob(const void *blob, size_t bytes);
+
 /*
 ** Distances from one vector to many, computed in double precision from the stored bytes, the same
 ** on every processor: 1 - cos (1 where either vector is zero), the root of the sum of squares, the
@@ -111,6 +129,7 @@ typedef struct hny_options {
     uint8_t codes;            /* hny_codes */
     uint32_t m;               /* links of a node above level 0; twice as many on level 0. 4 .. 63 */
     uint32_t ef_construction; /* candidates considered for a new node. 4 .. 4096 */
+    uint32_t cells;           /* of a row. 0 .. HNY_MAX_CELLS */
 } hny_options;
 
 /* Called now and then from the thread that made the call; nonzero stops the work. */
@@ -203,12 +222,56 @@ static inline double hny_hit_least(const hny_hit *hit) {
 /* By that, then by rowid: the order of a scan. */
 int hny_hit_compare_least(const void *a, const void *b);
 
+/*
+** Which rows a search may return: all terms hold.  A comparison with NULL holds for no row, and a row
+** whose value is NULL passes no term but IS_NULL.  Of texts and BLOBs that begin with the same eight
+** bytes an order by cells is not known: those rows pass as HNY_MAYBE.
+*/
+typedef enum hny_op {
+    HNY_EQ,
+    HNY_NE,
+    HNY_LT,
+    HNY_LE,
+    HNY_GT,
+    HNY_GE,
+    HNY_IN, /* any of a list */
+    HNY_IS_NULL,
+    HNY_NOT_NULL
+} hny_op;
+
+typedef enum hny_answer { HNY_NO, HNY_MAYBE, HNY_YES } hny_answer;
+
+typedef struct hny_filter hny_filter;
+int hny_filter_new(hny_filter **out);
+void hny_filter_free(hny_filter *filter); /* NULL is fine */
+
+/* Another term: `count` is 1, but of HNY_IN any number and of the last two 0.  Copies the cells. */
+int hny_filter_where(hny_filter *filter, uint32_t cell, hny_op op, const hny_cell *cells,
+                     size_t count);
+
+/* Another term: the rowid is among these, in any order and with repeats. */
+int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count);
+
+/* May rows pass as HNY_MAYBE? */
+int hny_filter_unsure(const hny_filter *filter);
+
+hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid, const hny_cell *cells);
+
 /* What a search is for, and how hard it tries. */
 typedef struct hny_search {
     uint64_t k;    /* neighbours; 0: as many as the ef finds */
     uint32_t ef;   /* as good as a classic walk with so many candidates; 0: for `recall` */
     double recall; /* the share of the k nearest that is to be found, on average */
+    const hny_filter *filter; /* NULL: all rows */
 } hny_search;
+
+/* What the last search or scan of a reader did. */
+typedef enum hny_strategy { HNY_SCAN = 1, HNY_WALK, HNY_WALK_THEN_SCAN } hny_strategy;
+typedef struct hny_work {
+    hny_strategy strategy;
+    uint64_t distances; /* computed, of codes */
+    uint64_t matches; /* rows that pass the filter, as far as they were counted; 0: they were not */
+} hny_work;
 
 /* The ef of a classic walk that finds the k nearest with this recall, by the last calibration. */
 uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall);
@@ -295,8 +358,11 @@ int hny_build_restart(hny_build *build);
 /* Rows to expect, before the first one: for the progress figures, and for APPEND. */
 void hny_build_expect(hny_build *build, uint64_t changes);
 
-/* The row's state at the boundary to come: this vector, or absent.  Each rowid at most once. */
-int hny_build_put(hny_build *build, int64_t rowid, const void *vector);
+/*
+** The row's state at the boundary to come: this vector with all its cells, or absent.  Each rowid
+** at most once.
+*/
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells);
 int hny_build_remove(hny_build *build, int64_t rowid);
 
 /*

@@ -17,7 +17,7 @@ typedef struct feeder {
 static int feed(void *arg, int64_t id, const void *vector) {
     const feeder *const f = arg;
     f->build->status =
-        vector ? hny_build_put(f->engine, id, vector) : hny_build_remove(f->engine, id);
+        vector ? hny_build_put(f->engine, id, vector, NULL) : hny_build_remove(f->engine, id);
     if (f->build->status) return ENGINE_FAILED;
     f->build->taken++;
     return SQLITE_OK;
@@ -114,7 +114,7 @@ static int attempt(hx_table *table, hx_build *build) {
     hx_log log;
     int rc = hx_log_read(table, &log);
     if (rc) return rc;
-    const hny_options options = {set->shape, set->codes, set->m, set->ef_construction};
+    const hny_options options = {set->shape, set->codes, set->m, set->ef_construction, 0};
     build->at = log.tip;
     build->taken = 0;
     build->current = false;

@@ -78,7 +78,7 @@ static void world_open(world *w, const char *database, hny_shape shape, hny_code
                        unsigned threads, int spread) {
     memset(w, 0, sizeof *w);
     w->shape = shape;
-    w->options = (hny_options){shape, (uint8_t)codes, m, 24};
+    w->options = (hny_options){shape, (uint8_t)codes, m, 24, 0};
     w->bytes = hny_vector_bytes(shape);
     w->vectors = calloc(IDS, w->bytes);
     w->threads = threads;
@@ -116,7 +116,7 @@ static void change(world *w, uint32_t changes, uint32_t deletes, int restart, in
     for (uint32_t id = 0; id < IDS; id++) {
         if (!touched[id] && !restart) continue;
         if (w->present[id]) {
-            assert_int_equal(hny_build_put(build, rowid_of(id), vector_of(w, id)), HNY_OK);
+            assert_int_equal(hny_build_put(build, rowid_of(id), vector_of(w, id), NULL), HNY_OK);
         } else {
             assert_int_equal(hny_build_remove(build, rowid_of(id)), HNY_OK);
         }
