@@ -167,7 +167,7 @@ static hny_search search_for(const hx_knn *knn, int64_t k) {
     int64_t ef = knn->ef ? knn->ef : options->ef;
     if (ef && ef < k) ef = k;
     if (ef > INT32_MAX) ef = INT32_MAX;
-    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT};
+    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT, NULL};
 }
 
 static size_t ask(const hx_knn *knn, int64_t rows, int64_t k) {
@@ -251,7 +251,7 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
     if (!s->step) s->step = first;
     while (is_dry(s) && !knn->scanning) {
         const int64_t ef = least(s->step, rows);
-        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0}, (size_t)ef);
+        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0, NULL}, (size_t)ef);
         if (status) return status;
         const bool short_of = (int64_t)s->hits.count < ef;
         s->hits.count = (s->hits.count + 1) / 2;

@@ -167,7 +167,7 @@ static void compare_answers(const world *w, hny_reader *reader, const uint8_t *m
     size_t count, more;
     random_vector(w, query);
     const size_t rows = exact(w, query, masked, want);
-    const hny_search all = {IDS, rows_of(w) + 1, 0};
+    const hny_search all = {IDS, rows_of(w) + 1, 0, NULL};
 
     assert_int_equal(hny_reader_search(reader, query, &all, IDS, (hny_interrupt){0}, got, &count),
                      HNY_OK);
