@@ -151,11 +151,14 @@ static void look_ahead(const hx_knn *knn, size_t at) {
     if (at < hits->count) hx_recent_ahead(&knn->table->recent, hits->at[at].rowid);
 }
 
-/* Where nobody asks for distances, those of the sidecar will do, if it has any. */
+/*
+** Where nobody asks for distances, those of the sidecar will do, but not where they tell nothing: of
+** near duplicates, and of numbers whose squares vanish.
+*/
 static void order(hx_knn *knn) {
     hx_hits *const hits = &knn->index.hits;
     for (size_t i = 0; !knn->exact && i < hits->count; i++) {
-        if (hits->at[i].error <= DBL_MAX) hits->at[i].error = 0;
+        if (hits->at[i].error < hits->at[i].distance) hits->at[i].error = 0;
     }
     hx_hits_order(hits, hny_hit_compare_least);
     for (size_t i = 0; knn->exact && i < AHEAD; i++) look_ahead(knn, i);
