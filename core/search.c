@@ -117,11 +117,11 @@ static void prefetch_fine(hny_reader *reader, uint32_t slot) {
 }
 
 /*
-** The first `limit` of the pool, measured and in order.  Exact codes are ranked in float32, so what
-** lies behind the limit-th by no more than a rounding may be nearer, or as near with a lower rowid.
+** The first `limit` of the pool, measured and in order.  Ranks are of float32, so what lies behind the
+** limit-th by no more than a rounding may be nearer, or as near with a lower rowid.
 */
 static int collect(hny_reader *reader, size_t limit, hny_hit *hits, size_t *count) {
-    const hny__coding *const coding = &reader->view.geometry.coding;
+    const hny__code *const code = &reader->view.geometry.coding.code;
     const hny__walk *const walk = &reader->walk;
     best b = {hits, 0, limit};
     size_t at = 0, ahead = 0, measured = 0;
@@ -132,10 +132,8 @@ static int collect(hny_reader *reader, size_t limit, hny_hit *hits, size_t *coun
     }
     for (; hny__walk_next(walk, &at, &next); measured++) {
         hny_hit hit;
-        if (measured >= limit && (!coding->exact || next.rank > last)) break;
-        if (measured < limit && coding->exact) {
-            last = next.rank + 2 * hny__code_slack(&coding->code, next.rank);
-        }
+        if (measured >= limit && next.rank > last) break;
+        if (measured < limit) last = next.rank + 2 * hny__code_slack(code, next.rank);
         if (hny__walk_next(walk, &ahead, &later)) prefetch_fine(reader, later.node);
         const int rc = make_hit(reader, next.node, &hit);
         if (rc) return rc;
