@@ -10,16 +10,6 @@
 #define STAGE_BYTES    ((size_t)32 << 20)
 #define REPORT_CHANGES 1024
 
-int hny__grow(void **list, size_t *room, size_t count, size_t size) {
-    if (count < *room) return HNY_OK;
-    const size_t more = *room + *room / 2 + 1024;
-    void *const bigger = realloc(*list, more * size);
-    if (!bigger) return HNY_NOMEM;
-    *list = bigger;
-    *room = more;
-    return HNY_OK;
-}
-
 int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
                     uint8_t *block) {
     MDB_val value;
@@ -47,6 +37,7 @@ static void start_over(hny_build *build) {
                                         .metric = shape.metric,
                                         .type = shape.type,
                                         .codes = (uint8_t)coding.codes,
+                                        .cells = (uint8_t)build->options.cells,
                                         .m = build->options.m,
                                         .entry_slot = HNY__NONE,
                                         .entry_upper = HNY__NONE};
@@ -55,7 +46,8 @@ static void start_over(hny_build *build) {
 
 /* The state to build upon, or a fresh start where there is none that fits. */
 static int find_base(hny_build *build) {
-    int rc = hny_reader_new(build->sidecar, build->table, build->options.shape, &build->reader);
+    int rc = hny_reader_new(build->sidecar, build->table, build->options.shape,
+                            build->options.cells, &build->reader);
     if (rc) return rc;
     rc = hny_reader_begin(build->reader);
     start_over(build);
@@ -99,6 +91,7 @@ static void drop_stage(hny_build *build) {
     hny__encoder_free(&build->encoder);
     free(stage->codes);
     free(stage->fine);
+    free(stage->cells);
     free(stage->slots);
     free(stage->rowids);
     *stage = (hny__stage){0};
@@ -111,12 +104,15 @@ static int make_stage(hny_build *build) {
     drop_stage(build);
     const int rc = hny__encoder_init(&build->encoder, coding);
     if (rc) return rc;
-    stage->room = STAGE_BYTES / (coding->code.stride + coding->fine) + 1;
+    const size_t cells = build->options.cells * sizeof *stage->cells;
+    stage->room = STAGE_BYTES / (coding->code.stride + coding->fine + cells) + 1;
     stage->codes = malloc(stage->room * coding->code.stride);
     stage->fine = malloc(stage->room * coding->fine + 1);
+    stage->cells = malloc(stage->room * cells + 1);
     stage->slots = malloc(stage->room * sizeof *stage->slots);
     stage->rowids = malloc(stage->room * sizeof *stage->rowids);
-    return stage->codes && stage->fine && stage->slots && stage->rowids ? HNY_OK : HNY_NOMEM;
+    return stage->codes && stage->fine && stage->cells && stage->slots && stage->rowids ? HNY_OK
+                                                                                        : HNY_NOMEM;
 }
 
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
@@ -197,6 +193,8 @@ void hny_build_close(hny_build *build) {
     drop_stage(build);
     free(build->births);
     free(build->moves);
+    free(build->recells.slots);
+    free(build->recells.cells);
     free(build->touched);
     free(build);
 }
@@ -263,9 +261,14 @@ static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
     return rc ? rc : hny__put_digested(txn, dbi, &key, f->block, layout->bytes);
 }
 
+static const uint8_t *staged(const hny__stage *stage, hny__family family) {
+    if (family == HNY__CELLS) return (const uint8_t *)stage->cells;
+    return family == HNY__CODES ? stage->codes : stage->fine;
+}
+
 static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__family family) {
     const hny__stage *const stage = &build->stage;
-    const flush f = {build, family, family == HNY__CODES ? stage->codes : stage->fine,
+    const flush f = {build, family, staged(stage, family),
                      malloc(build->geometry.layout[family].bytes)};
     size_t at = 0;
     int rc = f.block ? 0 : HNY_NOMEM;
@@ -288,6 +291,7 @@ static int flush_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     const hny_build *const build = arg;
     int rc = flush_family(build, txn, dbi, HNY__CODES);
     if (!rc && build->geometry.coding.fine) rc = flush_family(build, txn, dbi, HNY__FINE);
+    if (!rc && build->record.cells) rc = flush_family(build, txn, dbi, HNY__CELLS);
     return rc || build->has_base ? rc : flush_rowids(build, txn, dbi);
 }
 
@@ -374,20 +378,41 @@ static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code, const
            (!old_fine || memcmp(old_fine, fine, coding->fine) == 0);
 }
 
+/* The row stays in its slot; its cells change where they differ. */
+static int recell(hny_build *build, uint32_t slot, const hny_cell *cells) {
+    hny__recells *const recells = &build->recells;
+    const uint32_t width = build->record.cells;
+    if (!width) return HNY_OK;
+    const hny_cell *const old = hny__view_cells(&build->reader->view, slot);
+    if (!old) return build->reader->view.status;
+    if (memcmp(old, cells, width * sizeof *cells) == 0) return HNY_OK;
+    int rc = hny__grow((void **)&recells->slots, &recells->slots_room, recells->count,
+                       sizeof *recells->slots);
+    if (!rc) {
+        rc = hny__grow((void **)&recells->cells, &recells->cells_room, recells->count,
+                       width * sizeof *cells);
+    }
+    if (rc) return rc;
+    memcpy(recells->cells + recells->count * width, cells, width * sizeof *cells);
+    recells->slots[recells->count++] = slot;
+    return HNY_OK;
+}
+
 int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells) {
-    (void)cells;
     const hny__coding *const coding = &build->geometry.coding;
     const hny__stage *const stage = &build->stage;
+    const uint32_t width = build->record.cells;
     uint8_t *const code = stage->codes + stage->count * coding->code.stride;
     uint8_t *const fine = stage->fine + stage->count * coding->fine;
     uint32_t slot;
     int rc = note_touched(build, rowid);
     if (rc) return rc;
     hny__encode(&build->encoder, vector, code, fine);
+    if (width) memcpy(stage->cells + stage->count * width, cells, width * sizeof *cells);
     rc = find(build, rowid, &slot);
     if (!rc) {
         const int same = unchanged(build, slot, code, fine);
-        if (same) return same > 0 ? HNY_OK : same;
+        if (same) return same > 0 ? recell(build, slot, cells) : same;
         rc = kill_slot(build, slot);
     } else if (rc == HNY_MISSING) {
         rc = HNY_OK;

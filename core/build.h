@@ -2,6 +2,7 @@
 #ifndef HNY_BUILD_H
 #define HNY_BUILD_H
 
+#include "grow.h"
 #include "link.h"
 #include "reader.h"
 #include "slots.h"
@@ -9,6 +10,7 @@
 /* Codes that wait to be written; a transaction's worth. */
 typedef struct hny__stage {
     uint8_t *codes, *fine;
+    hny_cell *cells;
     uint32_t *slots;
     int64_t *rowids;
     size_t count, room;
@@ -19,6 +21,13 @@ typedef struct hny__move {
     int64_t rowid;
     uint32_t slot;
 } hny__move;
+
+/* Rows whose vector stays as it is, and whose cells do not. */
+typedef struct hny__recells {
+    uint32_t *slots;
+    hny_cell *cells; /* of all of a row together, in the order of the slots */
+    size_t count, slots_room, cells_room;
+} hny__recells;
 
 struct hny_build {
     hny_sidecar *sidecar;
@@ -46,6 +55,7 @@ struct hny_build {
     size_t births_count, births_room;
     hny__move *moves; /* kept only with a base; else written with the codes */
     size_t moves_count, moves_room;
+    hny__recells recells;
     int64_t *touched; /* likewise */
     size_t touched_count, touched_room;
     uint64_t changes, expected;
@@ -65,9 +75,6 @@ int hny__build_flush(hny_build *build);
 
 /* Gives a build that starts over its space. */
 int hny__build_prepare(hny_build *build);
-
-/* A list that grows by half; nonzero: out of memory. */
-int hny__grow(void **list, size_t *room, size_t count, size_t size);
 
 /*
 ** In a write transaction, a block to be changed: as it is, or zero where there is none.  LMDB's

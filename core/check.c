@@ -39,7 +39,7 @@ static int poll(check *c) {
 /* --------------------------------------------------------------------------------------- blocks -- */
 
 static int check_blocks(check *c) {
-    static const char *const names[] = {"codes", "fine codes", "links", "upper", "dead"};
+    static const char *const names[] = {"codes", "fine codes", "links", "upper", "dead", "cells"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < c->view->blocks[f].count; number++) {
             if (!hny__view_block(c->view, (hny__family)f, number)) {

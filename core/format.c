@@ -46,6 +46,12 @@
 **   kind 8, 9, free   the free slots, and the free upper rows, of the 65536 that begin at number *
 **                     65536: a roaring bitmap of the low 16 bits, in its portable form.  None where
 **                     there are none.
+**   kind 11, cells    40 zero bytes, then n rows, each of all the cells of a slot: for each of them a
+**                     word and a detail (8 each).  The detail's lowest byte is what it is: 0 NULL, 1 an
+**                     integer, which the word is; 2 a real, which the word is, and which is no
+**                     integer; 3 a text and 4 a BLOB, the word being its first 8 bytes as a big-endian
+**                     number, and the detail's other 7 bytes the low ones of XXH64 over it.  Only in
+**                     tables with cells.
 */
 #include "format.h"
 
@@ -90,7 +96,7 @@ int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *k
     if (*kind == HNY__KIND_ROWID) {
         *rowid = (int64_t)(get_be((const uint8_t *)bytes + 8, 8) ^ (uint64_t)1 << 63);
     }
-    return *kind <= HNY__KIND_ROWID;
+    return *kind <= HNY__KIND_CELLS;
 }
 
 /* --------------------------------------------------------------------------------- digests -- */
@@ -139,7 +145,7 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     const hny__table_record *t = out;
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
-        t->codes > HNY_CODES_BIT || t->m < 4 || t->m > 63) {
+        t->codes > HNY_CODES_BIT || t->m < 4 || t->m > 63 || t->cells > HNY_MAX_CELLS) {
         return HNY_CORRUPT;
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
@@ -317,6 +323,10 @@ void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table)
     layout_links(&geometry->layout[HNY__LINKS], 2 * table->m);
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
     layout_dead(&geometry->layout[HNY__DEAD]);
+    if (table->cells) {
+        layout_codes(&geometry->layout[HNY__CELLS], HNY__KIND_CELLS,
+                     table->cells * (uint32_t)sizeof(hny_cell), 0);
+    }
 }
 
 uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows) {

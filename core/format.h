@@ -13,7 +13,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    2u
+#define HNY__FORMAT    3u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
@@ -37,6 +37,7 @@ typedef enum hny__kind {
     HNY__KIND_FREE_SLOTS = 8,
     HNY__KIND_FREE_UPPER = 9,
     HNY__KIND_ROWID = 10,
+    HNY__KIND_CELLS = 11,
 } hny__kind;
 
 /* ------------------------------------------------------------------------------------ keys -- */
@@ -87,7 +88,7 @@ typedef struct hny__table_record {
     uint8_t metric;
     uint8_t type;
     uint8_t codes; /* hny_codes */
-    uint8_t unused;
+    uint8_t cells; /* of a row */
     uint32_t m;
     uint32_t space;      /* where its blocks are */
     uint32_t slots;      /* allotted so far, free ones included */
@@ -133,6 +134,7 @@ typedef enum hny__family {
     HNY__LINKS,
     HNY__UPPER,
     HNY__DEAD,
+    HNY__CELLS,
     HNY__FAMILIES
 } hny__family;
 

@@ -165,7 +165,9 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
 typedef struct hny_reader hny_reader;
 
-int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, hny_reader **out);
+/* Of a table whose rows have vectors of this shape and so many cells. */
+int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t cells,
+                   hny_reader **out);
 void hny_reader_free(hny_reader *reader); /* NULL is fine */
 
 /*
@@ -290,10 +292,14 @@ int hny_reader_search(hny_reader *reader, const void *vector, const hny_search *
 /*
 ** Scans the index for the `limit` rows that may be nearest: by the least that their distance can be,
 ** which is distance less error, then by rowid.  What is not among them lies behind the last of them
-** in that order; `after` (NULL: the first) is the last one of the scan before.
+** in that order; `after` (NULL: the first) is the last one of the scan before.  Only rows that the
+** filter (NULL: none) lets through.
 */
-int hny_reader_scan(hny_reader *reader, const void *vector, const hny_hit *after, size_t limit,
-                    hny_interrupt interrupt, hny_hit *hits, size_t *count);
+int hny_reader_scan(hny_reader *reader, const void *vector, const hny_filter *filter,
+                    const hny_hit *after, size_t limit, hny_interrupt interrupt, hny_hit *hits,
+                    size_t *count);
+
+const hny_work *hny_reader_work(const hny_reader *reader);
 
 typedef struct hny_stats {
     hny_boundary boundary;
@@ -310,8 +316,11 @@ typedef struct hny_stats {
 } hny_stats;
 int hny_reader_stats(hny_reader *reader, int count_links, hny_stats *out);
 
-/* Is this rowid in the pinned state, and has it the codes of this vector?  1, 0 or a status. */
-int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector);
+/*
+** Is this rowid in the pinned state, and has it the codes of this vector and these cells?  1, 0 or a
+** status.
+*/
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector, const hny_cell *cells);
 
 /*
 ** Checks every record, digest, link and set of the pinned state.  HNY_OK and *fault NULL: sound.

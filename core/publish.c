@@ -342,6 +342,27 @@ static int is_newest(const publication *p, MDB_txn *txn, MDB_dbi dbi, int *out) 
     return rc == MDB_NOTFOUND ? HNY_CORRUPT : rc;
 }
 
+/* Rows of one build may ask in any order; a block is taken up for each, and they are few. */
+static int write_cells(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
+    const hny_build *const build = p->build;
+    const hny__recells *const recells = &build->recells;
+    const hny__layout *const layout = &build->geometry.layout[HNY__CELLS];
+    uint8_t *const block = recells->count ? malloc(layout->bytes) : NULL;
+    int rc = recells->count && !block ? HNY_NOMEM : 0;
+    for (size_t i = 0; i < recells->count && !rc; i++) {
+        const uint32_t slot = recells->slots[i];
+        const uint32_t number = hny__layout_block(layout, slot);
+        const hny__key key = hny__key_make(build->record.space, layout->kind, number);
+        rc = hny__block_load(txn, dbi, &key, layout, block);
+        if (rc) break;
+        hny__code_put(layout, block, slot - number * layout->per_block,
+                      recells->cells + i * build->record.cells);
+        rc = hny__put_digested(txn, dbi, &key, block, layout->bytes);
+    }
+    free(block);
+    return rc;
+}
+
 static int write_boundary(publication *p, MDB_txn *txn, MDB_dbi dbi) {
     const hny_build *const build = p->build;
     hny__table_record *const record = &p->record;
@@ -381,6 +402,7 @@ static int last_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
         rc = hny__numbers_write(txn, dbi, space, HNY__KIND_FREE_UPPER, build->uppers.taken,
                                 p->freed_uppers);
     }
+    if (!rc) rc = write_cells(p, txn, dbi);
     if (!rc) rc = write_moves(p, txn, dbi);
     if (!rc) rc = write_boundary(p, txn, dbi);
     return rc ? rc : write_table(p, txn, dbi);

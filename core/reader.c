@@ -1,6 +1,7 @@
 #include "reader.h"
 
 #include "calibrate.h"
+#include "matches.h"
 #include "prefetch.h"
 
 #include <stdlib.h>
@@ -25,12 +26,14 @@ int hny__reader_ready(hny_reader *reader) {
     return HNY_NOMEM;
 }
 
-int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, hny_reader **out) {
+int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t cells,
+                   hny_reader **out) {
     hny_reader *const reader = calloc(1, sizeof *reader);
     if (!reader) return HNY_NOMEM;
     reader->sidecar = hny_sidecar_ref(sidecar);
     reader->table = table;
     reader->shape = shape;
+    reader->cells = cells;
     reader->status = HNY_MISSING;
     *out = reader;
     return HNY_OK;
@@ -52,6 +55,7 @@ void hny_reader_free(hny_reader *reader) {
     if (!reader) return;
     drop_env(reader);
     drop_mask(reader);
+    hny__matches_drop(reader->matches);
     hny__walk_free(&reader->walk);
     hny_sidecar_unref(reader->sidecar);
     drop_query(reader);
@@ -61,7 +65,7 @@ void hny_reader_free(hny_reader *reader) {
 static int same_shape(const hny_reader *reader) {
     const hny__table_record *const table = &reader->view.table;
     return table->dim == reader->shape.dim && table->metric == reader->shape.metric &&
-           table->type == reader->shape.type;
+           table->type == reader->shape.type && table->cells == reader->cells;
 }
 
 static int pin(hny_reader *reader, int *fresh) {
@@ -90,6 +94,7 @@ int hny_reader_begin(hny_reader *reader) {
     if (fresh || rc != reader->status) {
         reader->version++;
         drop_mask(reader);
+        hny__matches_drop(reader->matches);
     }
     reader->status = rc;
     if (!rc && !reader->prefetched) {
@@ -212,12 +217,19 @@ static int same_codes(hny_reader *reader, uint32_t slot, const void *vector) {
            (!fine || memcmp(fine, reader->fine, coding->fine) == 0);
 }
 
-int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector) {
+static int same_cells(hny_reader *reader, uint32_t slot, const hny_cell *cells) {
+    if (!reader->cells) return 1;
+    const hny_cell *const kept = hny__view_cells(&reader->view, slot);
+    return kept ? memcmp(kept, cells, reader->cells * sizeof *cells) == 0 : reader->view.status;
+}
+
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector, const hny_cell *cells) {
     hny__view *const view = &reader->view;
     uint32_t slot;
     int rc = hny__view_find(view, rowid, &slot);
     if (rc) return rc == HNY_MISSING ? 0 : rc;
     if (hny__view_rowid(view, slot) != rowid || hny__view_dead(view, slot)) return view->status;
     rc = hny__reader_ready(reader);
-    return rc ? rc : same_codes(reader, slot, vector);
+    if (!rc) rc = same_cells(reader, slot, cells);
+    return rc == 1 ? same_codes(reader, slot, vector) : rc;
 }

@@ -4,6 +4,7 @@
 
 #include <roaring/roaring.h>
 
+#include "matches.h"
 #include "sidecar.h"
 #include "walk.h"
 
@@ -12,15 +13,21 @@ struct hny_reader {
     hny__env *env;        /* likewise; NULL: none yet */
     uint32_t table;
     hny_shape shape;
+    uint32_t cells;
     uint64_t version;
     int prefetched; /* since `env` was opened */
     int status;     /* of the last begin */
     hny__view view;
     hny__walk walk;
-    roaring_bitmap_t *mask; /* slots left out; NULL: none */
-    hny__encoder encoder;   /* of the pinned state's coding, if `query` is there */
-    uint8_t *query;         /* the vector encoded last, as a code; NULL: not made yet */
-    uint8_t *fine;          /* and room for a fine code */
+    roaring_bitmap_t *mask;             /* slots left out; NULL: none */
+    hny__matches matches[HNY__MATCHES]; /* of filters asked for lately, of this version */
+    uint32_t asked;                     /* counts them */
+    const hny_filter *filter;           /* of the present search; NULL: none */
+    const hny__matches *passing;        /* its matches; NULL: not known */
+    hny_work work;
+    hny__encoder encoder; /* of the pinned state's coding, if `query` is there */
+    uint8_t *query;       /* the vector encoded last, as a code; NULL: not made yet */
+    uint8_t *fine;        /* and room for a fine code */
 };
 
 /* Makes the tools that the pinned state's coding needs.  HNY_OK or HNY_NOMEM. */

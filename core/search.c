@@ -97,13 +97,33 @@ static int source_hidden(void *arg, uint32_t slot) {
     return hny__reader_hidden(arg, slot);
 }
 
+/* Of a search whose filter's matches are known. */
+static int source_unmatched(void *arg, uint32_t slot) {
+    hny_reader *const reader = arg;
+    return !hny__matches_has(reader->passing, slot) || hny__reader_hidden(reader, slot);
+}
+
+/* Of one that tests each row that it meets. */
+static int source_untested(void *arg, uint32_t slot) {
+    hny_reader *const reader = arg;
+    return !hny__matches_slot(reader, reader->filter, slot) || hny__reader_hidden(reader, slot);
+}
+
+typedef int (*hiding)(void *arg, uint32_t slot);
+
+static hiding hiding_of(const hny_reader *reader) {
+    if (reader->passing) return source_unmatched;
+    if (reader->filter) return source_untested;
+    return reader->mask || reader->view.table.dead > 0 ? source_hidden : NULL;
+}
+
 static int prepare_walk(hny_reader *reader, hny_interrupt interrupt) {
     const hny__table_record *const table = &reader->view.table;
-    const int hiding = reader->mask || table->dead > 0;
     reader->walk.view = &reader->view;
     reader->walk.interrupt = interrupt;
-    reader->walk.source = (hny__source){reader, source_links, source_ahead, source_upper,
-                                        hiding ? source_hidden : NULL};
+    reader->walk.distances = reader->walk.most = 0;
+    reader->walk.source =
+        (hny__source){reader, source_links, source_ahead, source_upper, hiding_of(reader)};
     return hny__walk_prepare(&reader->walk,
                              table->slots > table->uppers ? table->slots : table->uppers);
 }
@@ -153,23 +173,36 @@ static hny__effort effort_of(const hny__table_record *table, const hny_search *s
     return (hny__effort){search->ef ? search->ef : 1, 0};
 }
 
-int hny_reader_search(hny_reader *reader, const void *vector, const hny_search *search,
-                      size_t limit, hny_interrupt interrupt, hny_hit *hits, size_t *count) {
+/* The graph search; `most` as in walk.h. */
+static int walk(hny_reader *reader, const hny_search *search, uint64_t most,
+                hny_interrupt interrupt) {
     const hny__table_record *const table = &reader->view.table;
     const hny__entry entry = {table->entry_slot, table->entry_upper, table->entry_level};
     const hny__effort effort = effort_of(table, search);
     hny__found start;
-    *count = 0;
-    if (table->live == 0 || limit == 0) return HNY_OK;
-    int rc = hny__reader_ready(reader);
-    if (!rc) rc = prepare_walk(reader, interrupt);
+    int rc = prepare_walk(reader, interrupt);
     if (rc) return rc;
-    hny__encode(&reader->encoder, vector, reader->query, NULL);
+    reader->walk.most = most;
     rc = hny__walk_descend(&reader->walk, reader->query, &entry, 0, &start);
     if (!rc) rc = hny__walk_beam(&reader->walk, HNY__LINKS, reader->query, start, effort);
     if (!rc && table->flat) rc = hny__walk_flat(&reader->walk, reader->query, effort);
     if (rc == HNY_CORRUPT) atomic_store(&reader->env->damaged, 1);
-    return rc ? rc : collect(reader, limit, hits, count);
+    reader->work.distances += reader->walk.distances;
+    return rc;
+}
+
+/* Makes what a search needs, and encodes its query. */
+static int prepare(hny_reader *reader, const void *vector) {
+    const int rc = hny__reader_ready(reader);
+    reader->filter = NULL;
+    reader->passing = NULL;
+    reader->work = (hny_work){HNY_WALK, 0, 0};
+    if (!rc) hny__encode(&reader->encoder, vector, reader->query, NULL);
+    return rc;
+}
+
+const hny_work *hny_reader_work(const hny_reader *reader) {
+    return &reader->work;
 }
 
 /* ---------------------------------------------------------------------------------------- scan -- */
@@ -178,6 +211,7 @@ int hny_reader_search(hny_reader *reader, const void *vector, const hny_search *
 
 typedef struct scan {
     hny_reader *reader;
+    const hny__matches *matches; /* NULL: all rows */
     const hny_hit *after;
     best best;
     float low, high; /* of exact codes: the ranks between which a row may matter */
@@ -208,49 +242,194 @@ static void narrow(scan *s) {
     s->high = rank + hny__code_slack(&coding->code, rank);
 }
 
+/* Takes a row into the best, if it is one of them; its code lies at `code`. */
+static int scan_row(scan *s, uint32_t slot, const uint8_t *code) {
+    const hny__code *const layout = &s->reader->view.geometry.coding.code;
+    const float rank = hny__code_rank(layout, s->reader->query, code);
+    hny_hit hit;
+    if (!may_matter(s, code, rank) || hny__reader_hidden(s->reader, slot)) return HNY_OK;
+    const int rc = make_hit(s->reader, slot, &hit);
+    if (rc || (s->after && !nearer(s->after, &hit))) return rc;
+    best_add(&s->best, &hit);
+    narrow(s);
+    return HNY_OK;
+}
+
+static int poll(hny_interrupt interrupt) {
+    return interrupt.check && interrupt.check(interrupt.arg) ? HNY_INTERRUPT : HNY_OK;
+}
+
 static int scan_block(scan *s, uint32_t number) {
     hny__view *const view = &s->reader->view;
-    const hny__code *const code = &view->geometry.coding.code;
     const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
     const uint8_t *const block = hny__view_block(view, HNY__CODES, number);
     if (!block) return view->status;
     const uint32_t first = number * layout->per_block;
     const uint32_t left = view->table.slots - first;
     const uint32_t rows = left < layout->per_block ? left : layout->per_block;
-    for (uint32_t i = 0; i < rows; i++) {
-        const uint8_t *const at = hny__row_at(layout, block, i);
-        const float rank = hny__code_rank(code, s->reader->query, at);
-        if (!may_matter(s, at, rank) || hny__reader_hidden(s->reader, first + i)) continue;
-        hny_hit hit;
-        const int rc = make_hit(s->reader, first + i, &hit);
-        if (rc) return rc;
-        if (s->after && !nearer(s->after, &hit)) continue;
-        best_add(&s->best, &hit);
-        narrow(s);
+    int rc = HNY_OK;
+    for (uint32_t i = 0; i < rows && !rc; i++) {
+        rc = scan_row(s, first + i, hny__row_at(layout, block, i));
     }
-    return view->status;
+    s->reader->work.distances += rows;
+    return rc ? rc : view->status;
 }
 
-int hny_reader_scan(hny_reader *reader, const void *vector, const hny_hit *after, size_t limit,
-                    hny_interrupt interrupt, hny_hit *hits, size_t *count) {
-    hny__view *const view = &reader->view;
-    scan s = {reader, after, {hits, 0, limit}, -__FLT_MAX__, __FLT_MAX__, 0};
+static int scan_all(scan *s, hny_interrupt interrupt) {
+    const hny__view *const view = &s->reader->view;
     uint32_t since = 0;
-    *count = 0;
-    if (view->table.live == 0 || limit == 0) return HNY_OK;
-    const int ready = hny__reader_ready(reader);
-    if (ready) return ready;
-    hny__encode(&reader->encoder, vector, reader->query, NULL);
-    start_at(&s);
-    for (uint32_t number = 0; number < view->blocks[HNY__CODES].count; number++) {
-        const int rc = scan_block(&s, number);
-        if (rc) return rc;
+    int rc = HNY_OK;
+    for (uint32_t number = 0; number < view->blocks[HNY__CODES].count && !rc; number++) {
+        rc = scan_block(s, number);
         since += view->geometry.layout[HNY__CODES].per_block;
-        if (since < SCAN_POLL_ROWS) continue;
+        if (rc || since < SCAN_POLL_ROWS) continue;
         since = 0;
-        if (interrupt.check && interrupt.check(interrupt.arg)) return HNY_INTERRUPT;
+        rc = poll(interrupt);
     }
+    return rc;
+}
+
+/* Matches of a stretch of 64 slots, their codes on their way into the cache. */
+static uint32_t gather_word(scan *s, uint32_t word, uint32_t *slots, const uint8_t **codes) {
+    hny__view *const view = &s->reader->view;
+    const uint32_t bytes = view->geometry.coding.code.stride;
+    uint32_t count = 0;
+    for (uint64_t bits = s->matches->bits[word]; bits; bits &= bits - 1) {
+        slots[count] = word * 64 + (uint32_t)__builtin_ctzll(bits);
+        codes[count] = hny__view_code(view, slots[count]);
+        if (!codes[count]) return 0;
+        hny__fetch_all(codes[count], bytes <= 1024 ? bytes : 256);
+        count++;
+    }
+    return count;
+}
+
+static int scan_matches(scan *s, hny_interrupt interrupt) {
+    uint32_t slots[64], since = 0;
+    const uint8_t *codes[64];
+    int rc = HNY_OK;
+    for (uint32_t word = 0; word < s->matches->words && !rc; word++) {
+        const uint32_t count = gather_word(s, word, slots, codes);
+        for (uint32_t i = 0; i < count && !rc; i++) rc = scan_row(s, slots[i], codes[i]);
+        s->reader->work.distances += count;
+        since += count;
+        if (!rc) rc = s->reader->view.status;
+        if (rc || since < SCAN_POLL_ROWS) continue;
+        since = 0;
+        rc = poll(interrupt);
+    }
+    return rc;
+}
+
+/* Of a prepared reader.  The hits come by hny_hit_compare_least. */
+static int scan_for(hny_reader *reader, const hny_hit *after, size_t limit, hny_interrupt interrupt,
+                    hny_hit *hits, size_t *count) {
+    scan s = {reader, reader->passing, after, {hits, 0, limit}, -__FLT_MAX__, __FLT_MAX__, 0};
+    start_at(&s);
+    const int rc = s.matches ? scan_matches(&s, interrupt) : scan_all(&s, interrupt);
+    if (rc) return rc;
     qsort(hits, s.best.count, sizeof *hits, hny_hit_compare_least);
     *count = s.best.count;
     return HNY_OK;
+}
+
+static int use_matches(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt) {
+    const int rc = hny__matches_find(reader, filter, interrupt, &reader->passing);
+    if (!rc) reader->work.matches = reader->passing->count;
+    return rc;
+}
+
+int hny_reader_scan(hny_reader *reader, const void *vector, const hny_filter *filter,
+                    const hny_hit *after, size_t limit, hny_interrupt interrupt, hny_hit *hits,
+                    size_t *count) {
+    *count = 0;
+    reader->work = (hny_work){HNY_SCAN, 0, 0};
+    if (reader->view.table.live == 0 || limit == 0) return HNY_OK;
+    int rc = prepare(reader, vector);
+    reader->work.strategy = HNY_SCAN;
+    if (!rc && filter) rc = use_matches(reader, filter, interrupt);
+    return rc ? rc : scan_for(reader, after, limit, interrupt, hits, count);
+}
+
+/* ------------------------------------------------------------------------------------ planning -- */
+
+/*
+** A filtered walk goes through everything and keeps what passes: if one row in n does, it computes some
+** n times the distances of an unfiltered one, and each of those costs COST times what one of a scan
+** does, whose rows lie in order.  A scan computes one for each match.
+*/
+#define USUAL 500 /* distances of an unfiltered walk, and for each candidate beyond ten some more */
+#define EACH  12
+#define COST  2.5
+
+/* Where so many rows pass, walking is better in any case; they need not be counted. */
+#define MOST_PASS 0.3
+
+static double usual_distances(const hny_reader *reader, const hny_search *search) {
+    const hny__effort effort = effort_of(&reader->view.table, search);
+    return USUAL + EACH * (double)(effort.ef > 10 ? effort.ef - 10 : 0);
+}
+
+/* Is a walk better where so many rows match? */
+static int worth_walking(const hny_reader *reader, const hny_search *search, double matches) {
+    const double share = matches / reader->view.table.live;
+    return matches > 0 && COST * usual_distances(reader, search) / share < matches;
+}
+
+/*
+** Decides by the matches, or by a sample of them where that is enough; then `passing` stays NULL.  *most
+** is when a walk is to give up: after as many distances as the scan that it is instead of computes,
+** so that both together cost no more than twice the scan.
+*/
+static int plan(hny_reader *reader, const hny_search *search, hny_interrupt interrupt, int *walks,
+                uint64_t *most) {
+    double share = 0;
+    int rc = HNY_OK;
+    reader->filter = search->filter;
+    if (!hny__matches_kept(reader, search->filter)) {
+        rc = hny__matches_guess(reader, search->filter, &share);
+    }
+    const double guess = share * reader->view.table.live;
+    *walks = share > MOST_PASS && worth_walking(reader, search, guess);
+    *most = (uint64_t)guess;
+    if (rc || *walks) return rc;
+    rc = use_matches(reader, search->filter, interrupt);
+    if (rc) return rc;
+    *walks = worth_walking(reader, search, reader->passing->count);
+    *most = reader->passing->count;
+    return HNY_OK;
+}
+
+/* Are there as many as were asked for, or as there can be? */
+static int is_enough(const hny_reader *reader, size_t count, size_t limit) {
+    return count >= limit || (reader->passing && count >= reader->passing->count);
+}
+
+static int search_filtered(hny_reader *reader, const hny_search *search, size_t limit,
+                           hny_interrupt interrupt, hny_hit *hits, size_t *count) {
+    const size_t wanted = search->k && search->k < limit ? (size_t)search->k : limit;
+    uint64_t most;
+    int walks;
+    int rc = plan(reader, search, interrupt, &walks, &most);
+    reader->work.strategy = walks ? HNY_WALK : HNY_SCAN;
+    if (!rc && walks) rc = walk(reader, search, most, interrupt);
+    if (!rc && walks && !hny__walk_gave_up(&reader->walk)) rc = collect(reader, limit, hits, count);
+    if (rc || (walks && is_enough(reader, *count, wanted))) return rc;
+    if (walks) reader->work.strategy = HNY_WALK_THEN_SCAN;
+    if (!reader->passing) rc = use_matches(reader, search->filter, interrupt);
+    if (!rc) rc = scan_for(reader, NULL, limit, interrupt, hits, count);
+    if (!rc) hits_sort(hits, *count);
+    return rc;
+}
+
+int hny_reader_search(hny_reader *reader, const void *vector, const hny_search *search,
+                      size_t limit, hny_interrupt interrupt, hny_hit *hits, size_t *count) {
+    *count = 0;
+    reader->work = (hny_work){HNY_SCAN, 0, 0};
+    if (reader->view.table.live == 0 || limit == 0) return HNY_OK;
+    int rc = prepare(reader, vector);
+    if (rc) return rc;
+    if (search->filter) return search_filtered(reader, search, limit, interrupt, hits, count);
+    rc = walk(reader, search, 0, interrupt);
+    return rc ? rc : collect(reader, limit, hits, count);
 }

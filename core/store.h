@@ -76,6 +76,11 @@ static inline const uint8_t *hny__view_fine(hny__view *view, uint32_t slot) {
     return view->geometry.coding.fine ? hny__view_vector(view, HNY__FINE, slot) : NULL;
 }
 
+/* Its cells, or NULL. */
+static inline const hny_cell *hny__view_cells(hny__view *view, uint32_t slot) {
+    return (const hny_cell *)(const void *)hny__view_vector(view, HNY__CELLS, slot);
+}
+
 /* A slot's rowid; 0 with view->status set where it cannot be had. */
 int64_t hny__view_rowid(hny__view *view, uint32_t slot);
 

@@ -65,6 +65,10 @@ typedef struct hny__walk {
     hny__found *pool;
     size_t count, room;
     size_t visible; /* how many of count are not hidden */
+    size_t edge;    /* the place of the ef-th of those, once there are as many */
+
+    uint64_t distances; /* computed so far; the owner's to reset */
+    uint64_t most;      /* after so many the walk gives up; 0: never */
 
     uint16_t *seen; /* node -> epoch of the walk that met it last */
     size_t seen_room;
@@ -81,6 +85,11 @@ void hny__walk_free(hny__walk *walk);
 */
 int hny__walk_descend(hny__walk *walk, const void *query, const hny__entry *entry, uint32_t level,
                       hny__found *out);
+
+/* Has the walk given up? */
+static inline int hny__walk_gave_up(const hny__walk *walk) {
+    return walk->most && walk->distances > walk->most;
+}
 
 /*
 ** The nearest visible nodes that a walk from `start` meets, as many as the effort keeps, in the

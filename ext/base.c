@@ -7,7 +7,7 @@
 #include "table.h"
 
 static void no_reader(const hx_table *table, int status, const hx_log *log, hx_base *out) {
-    const hny_boundary start = hx_log_start(table->config.options.shape);
+    const hny_boundary start = hx_log_start(table->config.options.shape, table->columns.cells);
     const bool whole = hx_boundary_equal(log->trim, start);
     *out = (hx_base){whole ? HX_BASE_EMPTY : HX_BASE_NONE, start, 0, status};
 }

@@ -14,10 +14,10 @@ typedef struct feeder {
     hx_build *build;
 } feeder;
 
-static int feed(void *arg, int64_t id, const void *vector) {
+static int feed(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     const feeder *const f = arg;
     f->build->status =
-        vector ? hny_build_put(f->engine, id, vector, NULL) : hny_build_remove(f->engine, id);
+        vector ? hny_build_put(f->engine, id, vector, cells) : hny_build_remove(f->engine, id);
     if (f->build->status) return ENGINE_FAILED;
     f->build->taken++;
     return SQLITE_OK;
@@ -114,7 +114,8 @@ static int attempt(hx_table *table, hx_build *build) {
     hx_log log;
     int rc = hx_log_read(table, &log);
     if (rc) return rc;
-    const hny_options options = {set->shape, set->codes, set->m, set->ef_construction, 0};
+    const hny_options options = {set->shape, set->codes, set->m, set->ef_construction,
+                                 (uint32_t)table->columns.cells};
     build->at = log.tip;
     build->taken = 0;
     build->current = false;

@@ -23,14 +23,14 @@ static bool in_delta(check *c, int64_t id) {
     return c->next < c->delta->count && c->delta->at[c->next] == id;
 }
 
-static int check_row(void *arg, int64_t id, const void *vector) {
+static int check_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     check *const c = arg;
     hx_table *const table = c->table;
     if (++c->seen % POLL_ROWS == 0 && hx_interrupted(table))
         return hx_fail_status(table, HNY_INTERRUPT);
     if (!c->delta || in_delta(c, id)) return SQLITE_OK;
     c->rows++;
-    const int held = hny_reader_holds(table->reader, id, vector);
+    const int held = hny_reader_holds(table->reader, id, vector, cells);
     if (held < 0) return hx_fail_status(table, held);
     return held ? SQLITE_OK
                 : hx_fail(table, SQLITE_CORRUPT_VTAB,

@@ -136,7 +136,8 @@ int hx_config_create(hx_table *table) {
     if (rc == SQLITE_OK) rc = put_text(table, "options", text);
     if (rc == SQLITE_OK) rc = put_integer(table, "format", FORMAT);
     if (rc == SQLITE_OK) rc = put_integer(table, "table", number);
-    if (rc == SQLITE_OK) rc = put_trim(table, hx_log_start(options->shape), digest);
+    if (rc == SQLITE_OK)
+        rc = put_trim(table, hx_log_start(options->shape, table->columns.cells), digest);
     return rc;
 }
 

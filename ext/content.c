@@ -22,7 +22,33 @@ static int read_vector(hx_table *table, sqlite3_stmt *stmt, int column, int64_t 
         id, table->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)table->vector_bytes);
 }
 
+hny_cell hx_cell_of(sqlite3_value *value) {
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        return hny_cell_integer(sqlite3_value_int64(value));
+    case SQLITE_FLOAT:
+        return hny_cell_real(sqlite3_value_double(value));
+    case SQLITE_TEXT: {
+        const void *const text = sqlite3_value_text(value);
+        return text ? hny_cell_text(text, (size_t)sqlite3_value_bytes(value)) : hny_cell_null();
+    }
+    case SQLITE_BLOB: {
+        const void *const blob = sqlite3_value_blob(value);
+        return hny_cell_blob(blob, (size_t)sqlite3_value_bytes(value));
+    }
+    default:
+        return hny_cell_null();
+    }
+}
+
+/* The cells in the columns from `first` on of the row that a statement is on. */
+static void read_cells(const hx_table *table, sqlite3_stmt *stmt, int first, hny_cell *cells) {
+    for (int i = 0; i < table->columns.cells; i++)
+        cells[i] = hx_cell_of(sqlite3_column_value(stmt, first + i));
+}
+
 int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
+    hny_cell cells[HNY_MAX_CELLS];
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
     while (rc == SQLITE_OK) {
@@ -31,20 +57,23 @@ int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
         rc = read_vector(table, stmt, 1, id, &vector);
-        if (rc == SQLITE_OK) rc = visit(arg, id, vector);
+        read_cells(table, stmt, 2, cells);
+        if (rc == SQLITE_OK) rc = visit(arg, id, vector, cells);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
 }
 
 static int visit_one(hx_table *table, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
+    hny_cell cells[HNY_MAX_CELLS];
     const void *vector = NULL;
     sqlite3_bind_int64(stmt, 1, id);
     int rc = hx_sql_step(table, stmt);
-    if (rc == SQLITE_DONE) return visit(arg, id, NULL);
+    if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
     if (rc != SQLITE_ROW) return rc;
     rc = read_vector(table, stmt, 0, id, &vector);
-    if (rc == SQLITE_OK) rc = visit(arg, id, vector);
+    read_cells(table, stmt, 1, cells);
+    if (rc == SQLITE_OK) rc = visit(arg, id, vector, cells);
     hx_sql_done(stmt);
     return rc;
 }
@@ -64,9 +93,10 @@ typedef struct copy {
     bool found;
 } copy;
 
-static int copy_vector(void *arg, int64_t id, const void *vector) {
+static int copy_vector(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     copy *const c = arg;
     (void)id;
+    (void)cells;
     c->found = vector != NULL;
     if (vector) memcpy(c->out, vector, c->bytes);
     return SQLITE_OK;
@@ -77,6 +107,20 @@ int hx_content_get(hx_table *table, int64_t id, void *out, bool *found) {
     const int rc = hx_content_each_of(table, &id, 1, copy_vector, &c);
     *found = c.found;
     return rc;
+}
+
+int hx_content_find(hx_table *table, sqlite3_value *key, int64_t *id, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_KEY_FIND, &stmt);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 1, key);
+    if (rc) return rc;
+    rc = hx_sql_step(table, stmt);
+    *found = rc == SQLITE_ROW;
+    if (*found) {
+        *id = sqlite3_column_int64(stmt, 0);
+        hx_sql_done(stmt);
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 int hx_content_count(hx_table *table, int64_t *out) {
@@ -102,19 +146,58 @@ int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out) {
 
 /* ----------------------------------------------------------------------------------- writing -- */
 
+static void define(const hx_table *table, hx_role role, sqlite3_str *text) {
+    char name[HX_STORED_NAME];
+    for (int i = 0; i < table->columns.count; i++) {
+        const hx_column *const column = &table->columns.at[i];
+        if (column->role == role)
+            sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name), column->type);
+        if (column->role == role && role == HX_ROLE_KEY)
+            sqlite3_str_appendall(text, " NOT NULL UNIQUE");
+    }
+}
+
+int hx_content_create(hx_table *table) {
+    sqlite3_str *const text = sqlite3_str_new(table->db);
+    sqlite3_str_appendf(text, "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY",
+                        table->schema, table->name);
+    define(table, HX_ROLE_FILTER, text);
+    define(table, HX_ROLE_KEY, text);
+    sqlite3_str_appendall(text, ", vector BLOB NOT NULL");
+    define(table, HX_ROLE_KEPT, text);
+    sqlite3_str_appendall(text, ")");
+    char *const sql = sqlite3_str_finish(text);
+    const int rc = sql ? hx_sql_exec(table, "%s", sql) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    return rc;
+}
+
 static void bind_vector(const hx_table *table, sqlite3_stmt *stmt, int parameter,
                         const void *vector) {
     sqlite3_bind_blob64(stmt, parameter, vector, table->vector_bytes, SQLITE_STATIC);
 }
 
-int hx_content_insert(hx_table *table, sqlite3_value *id, const void *vector, bool replace) {
+/* The parameters {values} of an INSERT, or {sets} of an UPDATE. */
+static int bind_columns(const hx_table *table, sqlite3_stmt *stmt, sqlite3_value **columns,
+                        bool update) {
+    int rc = SQLITE_OK;
+    for (int i = 0, at = update ? 4 : 3; i < table->columns.count && rc == SQLITE_OK; i++) {
+        if (table->columns.at[i].stored < 0) continue;
+        if (update) rc = sqlite3_bind_int(stmt, at++, !sqlite3_value_nochange(columns[i]));
+        if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, at++, columns[i]);
+    }
+    return rc;
+}
+
+int hx_content_insert(hx_table *table, sqlite3_value *id, const void *vector,
+                      sqlite3_value **columns, bool replace) {
     sqlite3_stmt *stmt;
-    const int rc =
-        hx_sql_get(table, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
+    int rc = hx_sql_get(table, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
     if (rc) return rc;
     sqlite3_bind_value(stmt, 1, id);
     bind_vector(table, stmt, 2, vector);
-    return hx_sql_run(table, stmt);
+    rc = bind_columns(table, stmt, columns, false);
+    return rc ? hx_fail_sql(table, rc) : hx_sql_run(table, stmt);
 }
 
 static int run_change(hx_table *table, sqlite3_stmt *stmt, bool *existed) {
@@ -123,13 +206,16 @@ static int run_change(hx_table *table, sqlite3_stmt *stmt, bool *existed) {
     return rc;
 }
 
-int hx_content_update(hx_table *table, int64_t id, const void *vector, bool *existed) {
+int hx_content_update(hx_table *table, int64_t id, const void *vector, sqlite3_value **columns,
+                      bool *existed) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(table, HX_SQL_CONTENT_UPDATE, &stmt);
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_UPDATE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, id);
-    bind_vector(table, stmt, 2, vector);
-    return run_change(table, stmt, existed);
+    sqlite3_bind_int(stmt, 2, vector != NULL);
+    if (vector) bind_vector(table, stmt, 3, vector);
+    rc = bind_columns(table, stmt, columns, true);
+    return rc ? hx_fail_sql(table, rc) : run_change(table, stmt, existed);
 }
 
 int hx_content_move(hx_table *table, int64_t id, int64_t to, bool *existed) {

@@ -29,13 +29,16 @@ static int each_row(hx_table *table, const hx_delta *delta, hx_visit visit, void
 typedef struct keeper {
     hx_delta *delta;
     size_t width; /* bytes of a vector */
+    size_t cells; /* of a row */
 } keeper;
 
 static void drop_rows(hx_delta *delta) {
     sqlite3_free(delta->rows);
     sqlite3_free(delta->vectors);
+    sqlite3_free(delta->cells);
     delta->rows = NULL;
     delta->vectors = NULL;
+    delta->cells = NULL;
     delta->count = delta->room = delta->vectors_count = delta->vectors_room = 0;
     delta->kept = false;
 }
@@ -50,32 +53,48 @@ static int reserve_row(hx_delta *delta) {
     return SQLITE_OK;
 }
 
-static int add_vector(const keeper *k, const void *vector, size_t *at) {
+static int reserve_vector(const keeper *k) {
     hx_delta *const delta = k->delta;
-    if ((delta->vectors_count + 1) * k->width > KEEP_BYTES) return TOO_LARGE;
-    if (delta->vectors_count == delta->vectors_room) {
-        const size_t room = delta->vectors_room ? 2 * delta->vectors_room : 16;
-        unsigned char *const vectors = sqlite3_realloc64(delta->vectors, room * k->width);
-        if (!vectors) return SQLITE_NOMEM;
-        delta->vectors = vectors;
-        delta->vectors_room = room;
+    const size_t width = k->width + k->cells * sizeof *delta->cells;
+    if ((delta->vectors_count + 1) * width > KEEP_BYTES) return TOO_LARGE;
+    if (delta->vectors_count < delta->vectors_room) return SQLITE_OK;
+    const size_t room = delta->vectors_room ? 2 * delta->vectors_room : 16;
+    unsigned char *const vectors = sqlite3_realloc64(delta->vectors, room * k->width);
+    if (!vectors) return SQLITE_NOMEM;
+    delta->vectors = vectors;
+    if (k->cells) {
+        hny_cell *const cells = sqlite3_realloc64(delta->cells, room * k->cells * sizeof *cells);
+        if (!cells) return SQLITE_NOMEM;
+        delta->cells = cells;
     }
-    *at = delta->vectors_count++;
-    memcpy(delta->vectors + *at * k->width, vector, k->width);
+    delta->vectors_room = room;
     return SQLITE_OK;
 }
 
-static int keep_row(void *arg, int64_t id, const void *vector) {
+static void put_vector(const keeper *k, size_t at, const void *vector, const hny_cell *cells) {
+    memcpy(k->delta->vectors + at * k->width, vector, k->width);
+    if (k->cells) memcpy(k->delta->cells + at * k->cells, cells, k->cells * sizeof *cells);
+}
+
+static int add_vector(const keeper *k, const void *vector, const hny_cell *cells, size_t *at) {
+    const int rc = reserve_vector(k);
+    if (rc) return rc;
+    *at = k->delta->vectors_count++;
+    put_vector(k, *at, vector, cells);
+    return SQLITE_OK;
+}
+
+static int keep_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     const keeper *const k = arg;
     size_t at = HX_ABSENT;
     int rc = reserve_row(k->delta);
-    if (rc == SQLITE_OK && vector) rc = add_vector(k, vector, &at);
+    if (rc == SQLITE_OK && vector) rc = add_vector(k, vector, cells, &at);
     if (rc == SQLITE_OK) k->delta->rows[k->delta->count++] = (hx_kept){id, at};
     return rc;
 }
 
 int hx_delta_keep(hx_table *table, hx_delta *delta) {
-    keeper k = {delta, table->vector_bytes};
+    keeper k = {delta, table->vector_bytes, (size_t)table->columns.cells};
     drop_rows(delta);
     const int rc = each_row(table, delta, keep_row, &k);
     delta->kept = rc == SQLITE_OK;
@@ -114,7 +133,7 @@ static int insert_row(hx_delta *delta, size_t position, hx_kept row) {
     return SQLITE_OK;
 }
 
-static int renew_row(void *arg, int64_t id, const void *vector) {
+static int renew_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     const keeper *const k = arg;
     hx_delta *const delta = k->delta;
     const size_t position = seek(delta, id);
@@ -124,9 +143,9 @@ static int renew_row(void *arg, int64_t id, const void *vector) {
     if (!vector)
         at = HX_ABSENT;
     else if (at == HX_ABSENT)
-        rc = add_vector(k, vector, &at);
+        rc = add_vector(k, vector, cells, &at);
     else
-        memcpy(delta->vectors + at * k->width, vector, k->width);
+        put_vector(k, at, vector, cells);
     if (rc) return rc;
     if (!known) return insert_row(delta, position, (hx_kept){id, at});
     delta->rows[position].at = at;
@@ -135,7 +154,7 @@ static int renew_row(void *arg, int64_t id, const void *vector) {
 
 int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, bool *grown) {
     const size_t before = delta->ids.count;
-    keeper k = {delta, table->vector_bytes};
+    keeper k = {delta, table->vector_bytes, (size_t)table->columns.cells};
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
     *grown = delta->ids.count > before;
     if (rc || !delta->kept) return rc;
@@ -148,35 +167,40 @@ int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, boo
 typedef struct pass {
     hx_table *table;
     const hny_probe *probe;
+    const hny_filter *filter;
     const hny_hit *after;
     hx_hits *hits;
     size_t seen;
 } pass;
 
-static int look_at(void *arg, int64_t id, const void *vector) {
+static int look_at(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     pass *const p = arg;
     if (++p->seen % POLL_ROWS == 0 && hx_interrupted(p->table))
         return hx_fail_status(p->table, HNY_INTERRUPT);
     if (!vector) return SQLITE_OK;
+    if (p->filter && hny_filter_test(p->filter, id, cells) == HNY_NO) return SQLITE_OK;
     const hny_hit hit = {hny_probe_distance(p->probe, vector), id, 0};
     if (p->after && hny_hit_compare(&hit, p->after) <= 0) return SQLITE_OK;
     return hx_hits_offer(p->hits, hit);
 }
 
-static int each_kept(const hx_delta *delta, size_t width, hx_visit visit, void *arg) {
+static int each_kept(const hx_delta *delta, const keeper *k, hx_visit visit, void *arg) {
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < delta->count; i++) {
         const hx_kept row = delta->rows[i];
-        if (row.at != HX_ABSENT) rc = visit(arg, row.id, delta->vectors + row.at * width);
+        if (row.at == HX_ABSENT) continue;
+        rc = visit(arg, row.id, delta->vectors + row.at * k->width,
+                   k->cells ? delta->cells + row.at * k->cells : NULL);
     }
     return rc;
 }
 
 int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_probe *probe,
-                  const hny_hit *after, hx_hits *hits) {
-    pass p = {table, probe, after, hits, 0};
-    const int rc = delta->kept ? each_kept(delta, table->vector_bytes, look_at, &p)
-                               : each_row(table, delta, look_at, &p);
+                  const hny_filter *filter, const hny_hit *after, hx_hits *hits) {
+    const keeper k = {NULL, table->vector_bytes, (size_t)table->columns.cells};
+    pass p = {table, probe, filter, after, hits, 0};
+    const int rc =
+        delta->kept ? each_kept(delta, &k, look_at, &p) : each_row(table, delta, look_at, &p);
     if (rc == SQLITE_OK) hx_hits_sort(hits);
     return rc;
 }

@@ -28,6 +28,7 @@ typedef struct hx_delta {
     hx_kept *rows; /* ascending by id; with `whole`, all rows, else one for each of `ids` */
     size_t count, room;
     unsigned char *vectors;
+    hny_cell *cells;                    /* beside them, all of a row's together */
     size_t vectors_count, vectors_room; /* in vectors; those of rows that went are not used again */
 } hx_delta;
 
@@ -42,8 +43,11 @@ int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, boo
 
 void hx_delta_free(hx_delta *delta);
 
-/* The nearest hits->limit of its rows beyond `after` (NULL: all of them), exactly, in order. */
+/*
+** The nearest hits->limit of its rows beyond `after` (NULL: all of them) that the filter (NULL: none)
+** lets through, exactly, in order.
+*/
 int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_probe *probe,
-                  const hny_hit *after, hx_hits *hits);
+                  const hny_filter *filter, const hny_hit *after, hx_hits *hits);
 
 #endif

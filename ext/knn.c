@@ -1,6 +1,7 @@
 #include "knn.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +46,9 @@ struct hx_knn {
     hx_table *table;
     unsigned char *vector;
     hny_probe *probe;
-    int64_t ef;      /* candidates of a search, as the query has it; 0: it does not say */
-    int64_t left;    /* rows still to be handed out */
-    bool bounded;    /* by k */
+    hx_knn_wish wish;
+    int64_t left;    /* rows still to be handed out, with a k */
+    bool bounded;    /* by k, and all k are looked for at once */
     bool exact;      /* distances are read, or their order matters */
     uint64_t serial; /* of the snapshot that the buffers were filled from */
     stream index, delta;
@@ -61,16 +62,32 @@ struct hx_knn {
     bool started;
 };
 
+static void start_scanning(hx_knn *knn) {
+    knn->scanning = true;
+    knn->index.step = FIRST_SCAN;
+}
+
+/* As if the last row before the least distance had been handed out. */
+static void start_above(hx_knn *knn) {
+    const hx_bound above = knn->wish.above;
+    if (!above.given) return;
+    const double before = above.same ? nextafter(above.distance, -INFINITY) : above.distance;
+    knn->started = true;
+    knn->last = (hny_hit){before, INT64_MAX, 0};
+}
+
 int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out) {
     hx_knn *const knn = sqlite3_malloc(sizeof *knn);
     if (!knn) return SQLITE_NOMEM;
     memset(knn, 0, sizeof *knn);
     knn->table = table;
+    knn->wish = *wish;
     knn->left = wish->k;
-    knn->bounded = wish->k != HX_NO_LIMIT;
-    knn->ef = wish->ef;
-    knn->exact = wish->distances || !knn->bounded;
+    knn->bounded = wish->k != HX_NO_LIMIT && !wish->above.given;
+    knn->exact = wish->distances || !knn->bounded || wish->below.given;
     knn->delta.step = FIRST_EXACT;
+    start_above(knn);
+    if (wish->exact || (wish->below.given && wish->k == HX_NO_LIMIT)) start_scanning(knn);
     knn->vector = sqlite3_malloc64(table->vector_bytes);
     if (knn->vector) memcpy(knn->vector, vector, table->vector_bytes);
     if (!knn->vector || hny_probe_new(table->config.options.shape, vector, &knn->probe) != HNY_OK) {
@@ -84,6 +101,7 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_
 
 void hx_knn_free(hx_knn *knn) {
     if (!knn) return;
+    hx_where_free(knn->wish.where);
     hny_probe_free(knn->probe);
     hx_hits_free(&knn->index.hits);
     hx_hits_free(&knn->delta.hits);
@@ -116,11 +134,20 @@ static const hny_hit *beyond(const hx_knn *knn) {
     return knn->started ? &knn->last : NULL;
 }
 
+/* Rows to look for: one more where one is left out. */
+static int64_t wanted(const hx_knn *knn) {
+    return knn->left < INT64_MAX ? knn->left + knn->wish.excludes : knn->left;
+}
+
 /* Takes the next step of a stream that widens as it goes: its size now. */
 static int64_t widen(const hx_knn *knn, stream *s) {
-    const int64_t step = knn->bounded ? least(knn->left, MOST_HITS) : s->step;
+    const int64_t step = knn->bounded ? least(wanted(knn), MOST_HITS) : s->step;
     s->step = least(s->step * GROWTH, MOST_HITS);
     return step;
+}
+
+static const hny_filter *filter_of(const hx_knn *knn) {
+    return hx_where_filter(knn->wish.where);
 }
 
 /* ------------------------------------------------------------------------------- exact stream -- */
@@ -130,7 +157,8 @@ static int fill_delta(hx_knn *knn) {
     const hx_delta *const delta = &knn->table->snapshot.delta;
     empty(s);
     hx_hits_begin(&s->hits, (size_t)widen(knn, s));
-    const int rc = hx_delta_scan(knn->table, delta, knn->probe, beyond(knn), &s->hits);
+    const int rc =
+        hx_delta_scan(knn->table, delta, knn->probe, filter_of(knn), beyond(knn), &s->hits);
     s->ended = s->hits.count < s->hits.limit;
     return rc;
 }
@@ -167,10 +195,11 @@ static void order(hx_knn *knn) {
 /* A query for k rows, as the statement or the table has it. */
 static hny_search search_for(const hx_knn *knn, int64_t k) {
     const hx_options *const options = &knn->table->config.options;
-    int64_t ef = knn->ef ? knn->ef : options->ef;
+    int64_t ef = knn->wish.ef ? knn->wish.ef : options->ef;
     if (ef && ef < k) ef = k;
     if (ef > INT32_MAX) ef = INT32_MAX;
-    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT, NULL};
+    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT,
+                        filter_of(knn)};
 }
 
 static size_t ask(const hx_knn *knn, int64_t rows, int64_t k) {
@@ -185,9 +214,9 @@ static int scan(hx_knn *knn) {
     const size_t limit = ask(knn, rows, widen(knn, s));
     empty(s);
     if (hx_hits_reserve(&s->hits, limit)) return HNY_NOMEM;
-    const int status =
-        hny_reader_scan(knn->table->reader, knn->vector, knn->resumes ? &knn->resume : NULL, limit,
-                        hx_interrupt(knn->table), s->hits.at, &s->hits.count);
+    const int status = hny_reader_scan(knn->table->reader, knn->vector, filter_of(knn),
+                                       knn->resumes ? &knn->resume : NULL, limit,
+                                       hx_interrupt(knn->table), s->hits.at, &s->hits.count);
     if (status) s->hits.count = 0;
     s->ended = s->hits.count < limit || (int64_t)limit == rows;
     knn->resumes = !s->ended;
@@ -209,24 +238,34 @@ static int walk(hx_knn *knn, const hny_search *search, size_t limit) {
     return status;
 }
 
-static void start_scanning(hx_knn *knn) {
-    knn->scanning = true;
-    knn->index.step = FIRST_SCAN;
+/* Did the engine look at every row that may be returned, to find what is in the buffer? */
+static bool is_all(const hx_knn *knn, size_t limit) {
+    return hny_reader_work(knn->table->reader)->strategy != HNY_WALK &&
+           knn->index.hits.count < limit;
 }
 
-/* All that k asks for at once; a walk that comes back with less is not trusted. */
+/*
+** All that k asks for at once; a walk that comes back with less is not trusted.  Where rows may still
+** be turned down, what lies beyond is scanned for.
+*/
 static int fill_bounded(hx_knn *knn, int64_t rows) {
-    const int64_t k = least(knn->left, rows);
+    hx_hits *const hits = &knn->index.hits;
+    const int64_t k = least(wanted(knn), rows);
     const hny_search search = search_for(knn, k);
-    const int status = walk(knn, &search, ask(knn, rows, k));
+    const size_t limit = ask(knn, rows, k);
+    const int status = walk(knn, &search, limit);
     if (status) return status;
-    knn->index.ended = true;
-    if ((int64_t)knn->index.hits.count >= k) {
-        order(knn);
-        return HNY_OK;
+    const bool all = is_all(knn, limit);
+    if ((int64_t)hits->count < k && !all) {
+        start_scanning(knn);
+        return scan(knn);
     }
+    order(knn);
+    knn->index.ended = all || !hx_where_unsure(knn->wish.where);
+    if (knn->index.ended) return HNY_OK;
+    set_floor(knn, &hits->at[hits->count - 1]);
     start_scanning(knn);
-    return scan(knn);
+    return HNY_OK;
 }
 
 /* Is a hit of the index certainly not after the last row handed out? */
@@ -254,16 +293,18 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
     if (!s->step) s->step = first;
     while (is_dry(s) && !knn->scanning) {
         const int64_t ef = least(s->step, rows);
-        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0, NULL}, (size_t)ef);
+        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0, filter_of(knn)}, (size_t)ef);
         if (status) return status;
         const bool short_of = (int64_t)s->hits.count < ef;
-        s->hits.count = (s->hits.count + 1) / 2;
+        s->ended = is_all(knn, (size_t)ef);
+        if (!s->ended) s->hits.count = (s->hits.count + 1) / 2;
         order(knn);
         if (s->hits.count) set_floor(knn, &s->hits.at[s->hits.count - 1]);
         while (s->next < s->hits.count && is_handed(knn, &s->hits.at[s->next])) s->next++;
         knn->handed += (int64_t)(s->hits.count - s->next);
         s->step = ef * GROWTH;
         if (short_of || s->step > rows / 10 || knn->handed >= FAR * first) start_scanning(knn);
+        if (s->ended) return HNY_OK;
     }
     return is_dry(s) ? scan(knn) : HNY_OK;
 }
@@ -271,7 +312,7 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
 static int fill_index(hx_knn *knn) {
     const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
     const bool small = rows < knn->table->config.options.linear_below;
-    const bool many = knn->bounded && (knn->started || knn->left > rows / 10);
+    const bool many = knn->bounded && (knn->started || wanted(knn) > rows / 10);
     if (rows == 0) {
         end(&knn->index);
         return HNY_OK;
@@ -332,8 +373,9 @@ typedef struct measuring {
     bool found;
 } measuring;
 
-static int measure_row(void *arg, int64_t id, const void *vector) {
+static int measure_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
     measuring *const m = arg;
+    (void)cells;
     m->found = vector != NULL;
     if (!vector) return SQLITE_OK;
     m->hit = (hny_hit){hny_probe_distance(m->probe, vector), id, 0};
@@ -413,10 +455,10 @@ static bool needs_measuring(const hx_knn *knn, const hny_hit *known) {
     return head && (!known || hny_hit_least(head) <= known->distance);
 }
 
-int hx_knn_next(hx_knn *knn, hny_hit *out) {
+/* The next row in order; *known NULL: there is none. */
+static int settle(hx_knn *knn, const hny_hit **out) {
     const hny_hit *known = NULL;
     int rc = SQLITE_OK;
-    if (knn->left == 0) return SQLITE_DONE;
     for (bool settled = false; !settled && rc == SQLITE_OK;) {
         known = nearest_known(knn);
         settled = false;
@@ -427,14 +469,46 @@ int hx_knn_next(hx_knn *knn, hny_hit *out) {
         else
             settled = true;
     }
-    if (rc) return rc;
-    if (!known) return SQLITE_DONE;
-    *out = knn->last = *known;
+    *out = known;
+    return rc;
+}
+
+/* Takes the row that came out of its stream. */
+static void hand_over(hx_knn *knn, const hny_hit *known) {
+    knn->last = *known;
     knn->started = true;
-    if (knn->bounded) knn->left--;
     if (known == head_of(&knn->delta))
         knn->delta.next++;
     else
         hx_hits_pop(&knn->measured);
+}
+
+static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
+    const hx_bound below = knn->wish.below;
+    if (!below.given || hit->distance < below.distance) return false;
+    return !below.same || hit->distance > below.distance;
+}
+
+/* Is the row wanted, apart from its distance? */
+static int is_wanted(hx_knn *knn, const hny_hit *hit, bool *out) {
+    *out = !(knn->wish.excludes && hit->rowid == knn->wish.excluded);
+    if (!*out || !hx_where_unsure(knn->wish.where)) return SQLITE_OK;
+    return hx_where_check(knn->table, knn->wish.where, hit->rowid, out);
+}
+
+int hx_knn_next(hx_knn *knn, hny_hit *out) {
+    const hny_hit *known;
+    bool found = false;
+    while (!found) {
+        if (knn->left == 0) return SQLITE_DONE;
+        int rc = settle(knn, &known);
+        if (rc) return rc;
+        if (!known || is_beyond(knn, known)) return SQLITE_DONE;
+        hand_over(knn, known);
+        rc = is_wanted(knn, &knn->last, &found);
+        if (rc) return rc;
+    }
+    *out = knn->last;
+    if (knn->wish.k != HX_NO_LIMIT) knn->left--;
     return SQLITE_ROW;
 }

@@ -13,21 +13,33 @@
 
 #include "hits.h"
 #include "host.h"
+#include "where.h"
 
-typedef struct hx_table hx_table;
 typedef struct hx_knn hx_knn;
 
 #define HX_NO_LIMIT (-1)
 
+/* An end of the distances that are wanted. */
+typedef struct hx_bound {
+    bool given;
+    bool same; /* the distance itself is wanted too */
+    double distance;
+} hx_bound;
+
 typedef struct hx_knn_wish {
-    int64_t k;      /* rows; HX_NO_LIMIT: all, as far as they are asked for */
-    int64_t ef;     /* candidates of the search, at least; 0: as the table has it */
-    bool distances; /* are they looked at?  Else those of the sidecar decide the order of k rows */
+    int64_t k;             /* rows; HX_NO_LIMIT: all, as far as they are asked for */
+    int64_t ef;            /* candidates of the search, at least; 0: as the table has it */
+    bool distances;        /* are they looked at?  Else those of the sidecar may decide the order */
+    bool exact;            /* nothing is left to a walk */
+    hx_bound above, below; /* rows between these distances */
+    bool excludes;         /* but not this one: */
+    int64_t excluded;
+    hx_where *where; /* rows that it lets through; NULL: all */
 } hx_knn_wish;
 
 /*
-** A query for the rows nearest to `vector`, the stored bytes of one.  Finds nothing yet.  SQLITE_OK
-** or SQLITE_NOMEM.
+** A query for the rows nearest to `vector`, the stored bytes of one.  Finds nothing yet.  Takes over
+** wish->where, also on failure.  SQLITE_OK or SQLITE_NOMEM.
 */
 int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out);
 void hx_knn_free(hx_knn *knn); /* NULL is fine */

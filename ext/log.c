@@ -11,21 +11,30 @@ static void put_le(unsigned char *out, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) out[i] = (unsigned char)(value >> (8 * i));
 }
 
-hny_boundary hx_log_start(hny_shape shape) {
-    unsigned char bytes[6];
+hny_boundary hx_log_start(hny_shape shape, int cells) {
+    unsigned char bytes[7];
     put_le(bytes, shape.dim, 4);
     bytes[4] = shape.metric;
     bytes[5] = shape.type;
-    return (hny_boundary){0, (int64_t)XXH64(bytes, sizeof bytes, 0)};
+    bytes[6] = (unsigned char)cells;
+    return (hny_boundary){0, (int64_t)XXH64(bytes, cells ? 7 : 6, 0)};
 }
 
-static int64_t next_chain(const hx_table *table, int64_t chain, int64_t id, const void *vector) {
+static int64_t next_chain(const hx_table *table, int64_t chain, int64_t id, const void *vector,
+                          const hny_cell *cells) {
     unsigned char bytes[17];
     put_le(bytes, (uint64_t)chain, 8);
     put_le(bytes + 8, (uint64_t)id, 8);
     bytes[16] = vector != NULL;
-    const uint64_t header = XXH64(bytes, sizeof bytes, 0);
-    return (int64_t)(vector ? XXH64(vector, table->vector_bytes, header) : header);
+    uint64_t digest = XXH64(bytes, sizeof bytes, 0);
+    if (!vector) return (int64_t)digest;
+    digest = XXH64(vector, table->vector_bytes, digest);
+    for (int i = 0; i < table->columns.cells; i++) {
+        put_le(bytes, cells[i].word, 8);
+        put_le(bytes + 8, cells[i].detail, 8);
+        digest = XXH64(bytes, 16, digest);
+    }
+    return (int64_t)digest;
 }
 
 /* The newest row; *found false: the log is empty. */
@@ -88,11 +97,12 @@ int hx_log_tip(hx_table *table, hny_boundary *tip) {
     return SQLITE_OK;
 }
 
-int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector) {
+int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+                  const hny_cell *cells) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(table, HX_SQL_LOG_APPEND, &stmt);
     if (rc) return rc;
-    const hny_boundary next = {tip->seq + 1, next_chain(table, tip->chain, id, vector)};
+    const hny_boundary next = {tip->seq + 1, next_chain(table, tip->chain, id, vector, cells)};
     sqlite3_bind_int64(stmt, 1, next.seq);
     sqlite3_bind_int64(stmt, 2, id);
     sqlite3_bind_int64(stmt, 3, next.chain);

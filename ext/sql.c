@@ -1,6 +1,7 @@
 #include "sql.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "error.h"
 #include "table.h"
@@ -11,8 +12,107 @@ static const char *const texts[HX_SQL_COUNT] = {
 #undef HX_SQL_TEXT
 };
 
+/* ----------------------------------------------------------------------------------- filling in -- */
+
+static void add_shadow(const hx_table *table, sqlite3_str *text, const char *suffix) {
+    sqlite3_str_appendf(text, "\"%w\".\"%w_%w\"", table->schema, table->name, suffix);
+}
+
+static void add_content(const hx_table *table, sqlite3_str *text) {
+    add_shadow(table, text, "content");
+}
+
+static void add_log(const hx_table *table, sqlite3_str *text) {
+    add_shadow(table, text, "log");
+}
+
+static void add_config(const hx_table *table, sqlite3_str *text) {
+    add_shadow(table, text, "config");
+}
+
+/* Of no column that is stored beside the vector. */
+#define ALL HX_ROLE_VECTOR
+
+/* Calls `add` for each of them that has a role, or for ALL. */
+static void each_stored(const hx_table *table, sqlite3_str *text, hx_role only,
+                        void (*add)(sqlite3_str *text, const char *name, int number)) {
+    const hx_columns *const columns = &table->columns;
+    char name[HX_STORED_NAME];
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->stored >= 0 && (only == ALL || column->role == only))
+            add(text, hx_column_stored_name(column, name), column->stored);
+    }
+}
+
+static void add_name(sqlite3_str *text, const char *name, int number) {
+    (void)number;
+    sqlite3_str_appendf(text, ", %s", name);
+}
+
+static void add_value(sqlite3_str *text, const char *name, int number) {
+    (void)name;
+    sqlite3_str_appendf(text, ", ?%d", 3 + number);
+}
+
+static void add_set(sqlite3_str *text, const char *name, int number) {
+    sqlite3_str_appendf(text, ", %s = iif(?%d, ?%d, %s)", name, 4 + 2 * number, 5 + 2 * number,
+                        name);
+}
+
+static void add_rest(const hx_table *table, sqlite3_str *text) {
+    each_stored(table, text, ALL, add_name);
+}
+
+static void add_cells(const hx_table *table, sqlite3_str *text) {
+    each_stored(table, text, HX_ROLE_FILTER, add_name);
+}
+
+static void add_values(const hx_table *table, sqlite3_str *text) {
+    each_stored(table, text, ALL, add_value);
+}
+
+static void add_sets(const hx_table *table, sqlite3_str *text) {
+    sqlite3_str_appendall(text, "vector = iif(?2, ?3, vector)");
+    each_stored(table, text, ALL, add_set);
+}
+
+typedef struct blank {
+    const char *name;
+    void (*fill)(const hx_table *table, sqlite3_str *text);
+} blank;
+
+static const blank blanks[] = {
+    {"{content}", add_content}, {"{log}", add_log},     {"{config}", add_config},
+    {"{rest}", add_rest},       {"{cells}", add_cells}, {"{values}", add_values},
+    {"{sets}", add_sets},
+};
+
+static const blank *find_blank(const char *at) {
+    const blank *found = blanks;
+    while (strncmp(at, found->name, strlen(found->name)) != 0) found++;
+    return found;
+}
+
+/* For sqlite3_free(); NULL: out of memory. */
+static char *fill_in(const hx_table *table, const char *text) {
+    sqlite3_str *const filled = sqlite3_str_new(NULL);
+    while (*text) {
+        const size_t plain = strcspn(text, "{");
+        sqlite3_str_append(filled, text, (int)plain);
+        text += plain;
+        if (!*text) break;
+        const blank *const b = find_blank(text);
+        b->fill(table, filled);
+        text += strlen(b->name);
+    }
+    return sqlite3_str_finish(filled);
+}
+
+/* --------------------------------------------------------------------------------- statements -- */
+
 static int prepare(hx_table *table, hx_sql_id id, sqlite3_stmt **out) {
-    char *const text = sqlite3_mprintf(texts[id], table->schema, table->name);
+    char *const text = fill_in(table, texts[id]);
     if (!text) return SQLITE_NOMEM;
     const int rc = sqlite3_prepare_v3(table->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);

@@ -12,34 +12,45 @@
 
 typedef struct hx_table hx_table;
 
-/* Every statement; the two %w are the schema and the table's name. */
+/*
+** Every statement.  What stands in braces is filled in for the table (sql.c): {content}, {log} and
+** {config} are its shadow tables; {rest} the columns that it shows beside the vector, each behind a
+** comma, in the order in which they are shown, and {cells} those of them that are filtered by; {values}
+** parameters for {rest} from ?3 on, and {sets} assignments to them and the vector, each of which takes
+** place where the parameter before its own is true.
+*/
 #define HX_SQL_MAP(X)                                                                              \
     X(POLL, "SELECT 1")                                                                            \
-    X(HOLD, "SELECT 1 FROM \"%w\".\"%w_config\"")                                                  \
-    X(CONTENT_INSERT, "INSERT INTO \"%w\".\"%w_content\"(id, vector) VALUES (?1, ?2)")             \
-    X(CONTENT_REPLACE, "INSERT OR REPLACE INTO \"%w\".\"%w_content\"(id, vector) VALUES (?1, ?2)") \
-    X(CONTENT_UPDATE, "UPDATE \"%w\".\"%w_content\" SET vector = ?2 WHERE id = ?1")                \
-    X(CONTENT_MOVE, "UPDATE \"%w\".\"%w_content\" SET id = ?2 WHERE id = ?1")                      \
-    X(CONTENT_DELETE, "DELETE FROM \"%w\".\"%w_content\" WHERE id = ?1")                           \
-    X(CONTENT_GET, "SELECT vector FROM \"%w\".\"%w_content\" WHERE id = ?1")                       \
-    X(CONTENT_ALL, "SELECT id, vector FROM \"%w\".\"%w_content\"")                                 \
-    X(CONTENT_COUNT, "SELECT count(*) FROM \"%w\".\"%w_content\"")                                 \
-    X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM \"%w\".\"%w_content\" LIMIT ?1)")     \
-    X(SCAN_ONE, "SELECT id, vector FROM \"%w\".\"%w_content\" WHERE id = ?1")                      \
-    X(SCAN_UP, "SELECT id, vector FROM \"%w\".\"%w_content\""                                      \
+    X(HOLD, "SELECT 1 FROM {config}")                                                              \
+    X(CONTENT_INSERT, "INSERT INTO {content}(id, vector{rest}) VALUES (?1, ?2{values})")           \
+    X(CONTENT_REPLACE,                                                                             \
+      "INSERT OR REPLACE INTO {content}(id, vector{rest}) VALUES (?1, ?2{values})")                \
+    X(CONTENT_UPDATE, "UPDATE {content} SET {sets} WHERE id = ?1")                                 \
+    X(CONTENT_MOVE, "UPDATE {content} SET id = ?2 WHERE id = ?1")                                  \
+    X(CONTENT_DELETE, "DELETE FROM {content} WHERE id = ?1")                                       \
+    X(CONTENT_GET, "SELECT vector{cells} FROM {content} WHERE id = ?1")                            \
+    X(CONTENT_ALL, "SELECT id, vector{cells} FROM {content}")                                      \
+    X(CONTENT_COUNT, "SELECT count(*) FROM {content}")                                             \
+    X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content} LIMIT ?1)")                 \
+    X(KEY_FIND, "SELECT id FROM {content} WHERE key = ?1")                                         \
+    X(SCAN_ONE, "SELECT id, vector{rest} FROM {content} WHERE id = ?1")                            \
+    X(SCAN_ONE_REST, "SELECT id, NULL{rest} FROM {content} WHERE id = ?1")                         \
+    X(SCAN_KEY, "SELECT id, vector{rest} FROM {content} WHERE key = ?1")                           \
+    X(SCAN_UP, "SELECT id, vector{rest} FROM {content}"                                            \
                " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                         \
-    X(SCAN_DOWN, "SELECT id, vector FROM \"%w\".\"%w_content\""                                    \
+    X(SCAN_DOWN, "SELECT id, vector{rest} FROM {content}"                                          \
                  " WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")                                  \
-    X(SCAN_IDS, "SELECT id, NULL FROM \"%w\".\"%w_content\""                                       \
-                " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                        \
-    X(LOG_TIP, "SELECT seq, chain FROM \"%w\".\"%w_log\" ORDER BY seq DESC LIMIT 1")               \
-    X(LOG_APPEND, "INSERT INTO \"%w\".\"%w_log\"(seq, id, chain) VALUES (?1, ?2, ?3)")             \
-    X(LOG_CHAIN, "SELECT chain FROM \"%w\".\"%w_log\" WHERE seq = ?1")                             \
-    X(LOG_SINCE, "SELECT id FROM \"%w\".\"%w_log\" WHERE seq > ?1")                                \
-    X(LOG_COUNT, "SELECT count(*) FROM \"%w\".\"%w_log\" WHERE seq > ?1")                          \
-    X(LOG_TRIM, "DELETE FROM \"%w\".\"%w_log\" WHERE seq < ?1")                                    \
-    X(CONFIG_GET, "SELECT value FROM \"%w\".\"%w_config\" WHERE key = ?1")                         \
-    X(CONFIG_PUT, "INSERT OR REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)")
+    X(SCAN_REST, "SELECT id, NULL{rest} FROM {content}"                                            \
+                 " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                       \
+    X(SCAN_IDS, "SELECT id FROM {content} WHERE id >= ?1 AND id <= ?2 ORDER BY id")                \
+    X(LOG_TIP, "SELECT seq, chain FROM {log} ORDER BY seq DESC LIMIT 1")                           \
+    X(LOG_APPEND, "INSERT INTO {log}(seq, id, chain) VALUES (?1, ?2, ?3)")                         \
+    X(LOG_CHAIN, "SELECT chain FROM {log} WHERE seq = ?1")                                         \
+    X(LOG_SINCE, "SELECT id FROM {log} WHERE seq > ?1")                                            \
+    X(LOG_COUNT, "SELECT count(*) FROM {log} WHERE seq > ?1")                                      \
+    X(LOG_TRIM, "DELETE FROM {log} WHERE seq < ?1")                                                \
+    X(CONFIG_GET, "SELECT value FROM {config} WHERE key = ?1")                                     \
+    X(CONFIG_PUT, "INSERT OR REPLACE INTO {config}(key, value) VALUES (?1, ?2)")
 
 typedef enum hx_sql_id {
 #define HX_SQL_ENUM(name, text) HX_SQL_##name,

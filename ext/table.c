@@ -3,18 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "content.h"
 #include "error.h"
 
 static const char *const shadows[] = {"content", "log", "config"};
 enum { SHADOW_COUNT = sizeof shadows / sizeof shadows[0] };
 
-/* A table has a hidden column of its own name, so these names are taken. */
-static bool name_is_taken(const char *name) {
-    static const char *const taken[] = {"vector", "query", "k", "ef", "distance", "rowid"};
-    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
-        if (sqlite3_stricmp(name, taken[i]) == 0) return true;
+/* A table has a hidden column of its own name, so the names of its columns are taken. */
+static bool name_is_taken(const hx_columns *columns, const char *name) {
+    for (int i = 0; i < columns->count; i++) {
+        if (sqlite3_stricmp(name, columns->at[i].name) == 0) return true;
     }
-    return false;
+    for (int i = 0; i < HX_COMMAND; i++) {
+        if (sqlite3_stricmp(name, hx_hidden_name((hx_hidden)i)) == 0) return true;
+    }
+    return sqlite3_stricmp(name, "rowid") == 0;
 }
 
 static char *taken_sentence(const char *name) {
@@ -34,17 +37,21 @@ static void free_table(hx_table *table) {
     hx_sql_drop(table);
     hx_hub_remove(table->hub, table);
     hx_hub_unref(table->hub);
+    hx_columns_free(&table->columns);
     sqlite3_free(table->row);
     sqlite3_free(table->schema);
     sqlite3_free(table->name);
     sqlite3_free(table);
 }
 
+/* The columns are taken over. */
 static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const hx_options *options,
-                      hx_table **out) {
+                      hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
     if (!table) return SQLITE_NOMEM;
     memset(table, 0, sizeof *table);
+    table->columns = *columns;
+    *columns = (hx_columns){NULL, 0, -1, -1, 0, 0};
     table->hub = hx_hub_ref(hub);
     table->db = db;
     table->config.options = *options;
@@ -67,10 +74,8 @@ static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const h
 ** INNOCUOUS: whoever controls the schema gains nothing by a table of ours in a view or trigger.  It
 ** reads and writes its own shadow tables and a file whose name follows from the database's.
 */
-static int declare(sqlite3 *db, const char *name) {
-    char *const text = sqlite3_mprintf("CREATE TABLE x(vector, query HIDDEN, k HIDDEN, ef HIDDEN, "
-                                       "distance HIDDEN, \"%w\" HIDDEN)",
-                                       name);
+static int declare(sqlite3 *db, const hx_columns *columns, const char *name) {
+    char *const text = hx_columns_declaration(columns, name);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_declare_vtab(db, text);
     sqlite3_free(text);
@@ -81,24 +86,28 @@ static int declare(sqlite3 *db, const char *name) {
 
 static int open_table(sqlite3 *db, hx_hub *hub, int argc, const char *const *argv, hx_table **out,
                       char **error) {
+    hx_columns columns;
+    hx_arguments arguments;
     hx_options options;
-    if (name_is_taken(argv[2])) {
+    int rc = hx_columns_parse(argc - 3, argv + 3, argv[2], &columns, &arguments, error);
+    if (rc) return rc;
+    if (name_is_taken(&columns, argv[2])) {
         *error = taken_sentence(argv[2]);
-        return *error ? SQLITE_ERROR : SQLITE_NOMEM;
+        rc = *error ? SQLITE_ERROR : SQLITE_NOMEM;
     }
-    int rc = hx_options_parse(argc - 3, argv + 3, &options, error);
-    if (rc == SQLITE_OK) rc = declare(db, argv[2]);
-    return rc ? rc : make_table(db, hub, argv, &options, out);
+    if (rc == SQLITE_OK) rc = hx_options_parse(arguments.count, arguments.at, &options, error);
+    if (rc == SQLITE_OK) rc = declare(db, &columns, argv[2]);
+    if (rc == SQLITE_OK) rc = make_table(db, hub, argv, &options, &columns, out);
+    hx_columns_free(&columns);
+    sqlite3_free(arguments.at);
+    return rc;
 }
 
 /* ------------------------------------------------------------------------------ shadow tables -- */
 
 static int create_shadows(hx_table *table) {
     const char *const schema = table->schema, *const name = table->name;
-    int rc = hx_sql_exec(table,
-                         "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY, "
-                         "vector BLOB NOT NULL)",
-                         schema, name);
+    int rc = hx_content_create(table);
     if (rc == SQLITE_OK)
         rc = hx_sql_exec(table,
                          "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
@@ -180,7 +189,8 @@ int hx_table_destroy(sqlite3_vtab *vtab) {
 
 int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
     hx_table *const table = (hx_table *)vtab;
-    if (name_is_taken(name)) return hx_fail_with(table, SQLITE_ERROR, taken_sentence(name));
+    if (name_is_taken(&table->columns, name))
+        return hx_fail_with(table, SQLITE_ERROR, taken_sentence(name));
     char *const copy = sqlite3_mprintf("%s", name);
     if (!copy) return SQLITE_NOMEM;
     hx_sql_drop(table);
@@ -199,8 +209,9 @@ int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
 
 int hx_table_reader(hx_table *table) {
     if (table->reader) return SQLITE_OK;
-    const int status = hny_reader_new(table->sidecar, table->config.number,
-                                      table->config.options.shape, &table->reader);
+    const int status =
+        hny_reader_new(table->sidecar, table->config.number, table->config.options.shape,
+                       (uint32_t)table->columns.cells, &table->reader);
     return status ? hx_fail_status(table, status) : SQLITE_OK;
 }
 

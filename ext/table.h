@@ -4,6 +4,7 @@
 #ifndef HX_TABLE_H
 #define HX_TABLE_H
 
+#include "columns.h"
 #include "commit.h"
 #include "config.h"
 #include "hannoy.h"
@@ -21,6 +22,7 @@ struct hx_table {
     char *schema; /* as SQLite named it: main, temp or that of an ATTACH */
     char *name;
     hx_sql sql;
+    hx_columns columns;
     hx_config config;
     size_t vector_bytes; /* of a stored vector */
     unsigned char *row;  /* one vector, being written */
@@ -30,16 +32,6 @@ struct hx_table {
     hx_snapshot snapshot;
     hx_recent recent;
     hx_commit commit;
-};
-
-/* The columns, in their order. */
-enum {
-    HX_COLUMN_VECTOR,
-    HX_COLUMN_QUERY,
-    HX_COLUMN_K,
-    HX_COLUMN_EF,
-    HX_COLUMN_DISTANCE,
-    HX_COLUMN_COMMAND /* named like the table */
 };
 
 /* Methods of sqlite3_module; `aux` is the connection's hub. */

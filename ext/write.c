@@ -15,17 +15,35 @@ static bool is_null(sqlite3_value *value) {
     return sqlite3_value_type(value) == SQLITE_NULL;
 }
 
+/* The values of the columns that the table shows. */
+static sqlite3_value **columns_of(sqlite3_value **argv) {
+    return argv + FIRST_COLUMN;
+}
+
+static sqlite3_value *vector_of(const hx_table *table, sqlite3_value **argv) {
+    return columns_of(argv)[table->columns.vector];
+}
+
+static sqlite3_value *hidden_of(const hx_table *table, sqlite3_value **argv, hx_hidden which) {
+    return columns_of(argv)[hx_hidden_column(&table->columns, which)];
+}
+
+/* The value of the key column, of whichever kind; NULL: there is no such column. */
+static sqlite3_value *key_of(const hx_table *table, sqlite3_value **argv) {
+    return table->columns.key < 0 ? NULL : columns_of(argv)[table->columns.key];
+}
+
 /* --------------------------------------------------------------------------------- refusals -- */
 
 /* Columns that say how to search cannot be stored. */
 static int check_hidden(hx_table *table, sqlite3_value **argv) {
-    static const char *const names[] = {"query", "k", "ef", "distance"};
-    for (int i = HX_COLUMN_QUERY; i <= HX_COLUMN_DISTANCE; i++) {
-        sqlite3_value *const value = argv[FIRST_COLUMN + i];
+    for (int i = 0; i < HX_COMMAND; i++) {
+        sqlite3_value *const value = hidden_of(table, argv, (hx_hidden)i);
         if (!sqlite3_value_nochange(value) && !is_null(value))
             return hx_fail(table, SQLITE_ERROR,
-                           "hannoy: %s is not stored; write rowid and vector only",
-                           names[i - HX_COLUMN_QUERY]);
+                           "hannoy: %s is not stored; write the rowid, the vector and the columns "
+                           "of the table only",
+                           hx_hidden_name((hx_hidden)i));
     }
     return SQLITE_OK;
 }
@@ -51,9 +69,19 @@ static int row_exists(hx_table *table, int64_t id) {
                    id, table->name);
 }
 
+static int key_exists(hx_table *table, sqlite3_value *key) {
+    return hx_fail(table, SQLITE_CONSTRAINT,
+                   "hannoy: there is a row with %s = '%.80s' in %s already; use another, UPDATE or "
+                   "INSERT OR REPLACE",
+                   table->columns.at[table->columns.key].name, sqlite3_value_text(key),
+                   table->name);
+}
+
 static bool replaces(const hx_table *table) {
     return sqlite3_vtab_on_conflict(table->db) == SQLITE_REPLACE;
 }
+
+/* ---------------------------------------------------------------------------------- the log -- */
 
 /* The tip, with the log's own statement ready: after this only the disk can fail. */
 static int begin_change(hx_table *table, hny_boundary *tip) {
@@ -62,50 +90,137 @@ static int begin_change(hx_table *table, hny_boundary *tip) {
     return rc ? rc : hx_sql_get(table, HX_SQL_LOG_APPEND, &append);
 }
 
-static int log_change(hx_table *table, hny_boundary *tip, int64_t id, const void *vector) {
+static int log_change(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+                      const hny_cell *cells) {
     table->commit.written++;
-    return hx_log_append(table, tip, id, vector);
+    return hx_log_append(table, tip, id, vector, cells);
+}
+
+typedef struct relog {
+    hx_table *table;
+    hny_boundary *tip;
+} relog;
+
+static int log_read(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+    const relog *const r = arg;
+    return log_change(r->table, r->tip, id, vector, cells);
+}
+
+/* Logs a row as it is now. */
+static int log_row(hx_table *table, hny_boundary *tip, int64_t id) {
+    relog r = {table, tip};
+    return hx_content_each_of(table, &id, 1, log_read, &r);
+}
+
+static int remove_row(hx_table *table, hny_boundary *tip, int64_t id) {
+    bool existed;
+    const int rc = hx_content_delete(table, id, &existed);
+    return rc || !existed ? rc : log_change(table, tip, id, NULL, NULL);
+}
+
+/*
+** Makes way for a row `id` (NULL: a new one) whose key is this text: refuses, or under OR REPLACE
+** removes the row that has it.
+*/
+static int clear_key(hx_table *table, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
+    int64_t other = 0;
+    bool found;
+    if (is_null(key))
+        return hx_fail(table, SQLITE_CONSTRAINT,
+                       "hannoy: %s.%s is the key of a row and must not be NULL", table->name,
+                       table->columns.at[table->columns.key].name);
+    const int rc = hx_content_find(table, key, &other, &found);
+    if (rc || !found || (id && other == *id)) return rc;
+    return replaces(table) ? remove_row(table, tip, other) : key_exists(table, key);
 }
 
 /* ---------------------------------------------------------------------------- INSERT, DELETE -- */
 
-static int insert_row(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    sqlite3_value *const id = argv[NEW_ROWID];
-    hny_boundary tip;
-    int rc = check_hidden(table, argv);
-    if (rc == SQLITE_OK) rc = parse_vector(table, argv[FIRST_COLUMN + HX_COLUMN_VECTOR]);
-    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(table, id);
-    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
+/* The rowid that a new row asks for, or a NULL. */
+static sqlite3_value *asked_rowid(const hx_table *table, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(table, argv);
+    if (!key || hx_columns_text_key(&table->columns) || is_null(key)) return argv[NEW_ROWID];
+    return key;
+}
+
+static void cells_of(const hx_table *table, sqlite3_value **argv, hny_cell *cells) {
+    const hx_columns *const columns = &table->columns;
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->role == HX_ROLE_FILTER) cells[column->place] = hx_cell_of(columns_of(argv)[i]);
+    }
+}
+
+static int write_new(hx_table *table, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
+                     sqlite3_int64 *rowid) {
+    hny_cell cells[HNY_MAX_CELLS];
+    const int64_t asked = sqlite3_value_int64(id);
+    int rc = SQLITE_OK;
+    if (hx_columns_text_key(&table->columns))
+        rc = clear_key(table, tip, key_of(table, argv), is_null(id) ? NULL : &asked);
     if (rc) return rc;
-    rc = hx_content_insert(table, id, table->row, replaces(table));
-    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(table, sqlite3_value_int64(id));
+    rc = hx_content_insert(table, id, table->row, columns_of(argv), replaces(table));
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(table, asked);
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(table->db);
-    return log_change(table, &tip, *rowid, table->row);
+    cells_of(table, argv, cells);
+    return log_change(table, tip, *rowid, table->row, cells);
+}
+
+static int insert_row(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const id = asked_rowid(table, argv);
+    hny_boundary tip;
+    int rc = check_hidden(table, argv);
+    if (rc == SQLITE_OK) rc = parse_vector(table, vector_of(table, argv));
+    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(table, id);
+    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
+    return rc ? rc : write_new(table, argv, id, &tip, rowid);
 }
 
 static int delete_row(hx_table *table, int64_t id) {
     hny_boundary tip;
-    bool existed;
-    int rc = begin_change(table, &tip);
-    if (rc == SQLITE_OK) rc = hx_content_delete(table, id, &existed);
-    return rc || !existed ? rc : log_change(table, &tip, id, NULL);
+    const int rc = begin_change(table, &tip);
+    return rc ? rc : remove_row(table, &tip, id);
 }
 
 /* ------------------------------------------------------------------------------------ UPDATE -- */
 
-static int update_vector(hx_table *table, int64_t id) {
-    hny_boundary tip;
-    bool existed;
-    int rc = begin_change(table, &tip);
-    if (rc == SQLITE_OK) rc = hx_content_update(table, id, table->row, &existed);
-    return rc || !existed ? rc : log_change(table, &tip, id, table->row);
+/* What an UPDATE sets, beside the rowid. */
+typedef struct change {
+    bool vector; /* parsed into table->row */
+    bool cells;
+    bool key; /* a text */
+    bool any;
+} change;
+
+static change changes_of(const hx_table *table, sqlite3_value **argv) {
+    const hx_columns *const columns = &table->columns;
+    change c = {false, false, false, false};
+    for (int i = 0; i < columns->count; i++) {
+        if (sqlite3_value_nochange(columns_of(argv)[i])) continue;
+        const hx_role role = columns->at[i].role;
+        c.vector |= role == HX_ROLE_VECTOR;
+        c.cells |= role == HX_ROLE_FILTER;
+        c.key |= role == HX_ROLE_KEY;
+        c.any |= role != HX_ROLE_ROWID;
+    }
+    return c;
+}
+
+/* The rowid that a row is to have: the key column's, if that is set to another than it has. */
+static sqlite3_value *new_rowid(const hx_table *table, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(table, argv);
+    if (!key || hx_columns_text_key(&table->columns) || sqlite3_value_nochange(key))
+        return argv[NEW_ROWID];
+    const bool same = sqlite3_value_numeric_type(key) == SQLITE_INTEGER &&
+                      sqlite3_value_int64(key) == sqlite3_value_int64(argv[OLD_ROWID]);
+    return same ? argv[NEW_ROWID] : key;
 }
 
 /* Makes way for a row that moves to `to`, or refuses. */
 static int check_target(hx_table *table, int64_t to, bool *occupied) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_SCAN_ONE, &stmt);
+    int rc = hx_sql_get(table, HX_SQL_SCAN_ONE_REST, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, to);
     rc = hx_sql_step(table, stmt);
@@ -115,41 +230,59 @@ static int check_target(hx_table *table, int64_t to, bool *occupied) {
     return *occupied && !replaces(table) ? row_exists(table, to) : SQLITE_OK;
 }
 
-/* table->row is what the row holds at its new place. */
-static int write_move(hx_table *table, int64_t id, int64_t to, bool occupied, bool changed) {
+static int write_columns(hx_table *table, sqlite3_value **argv, int64_t id, const change *c,
+                         hny_boundary *tip, bool *existed) {
+    int rc = SQLITE_OK;
+    *existed = true;
+    if (c->key) rc = clear_key(table, tip, key_of(table, argv), &id);
+    if (rc || !c->any) return rc;
+    return hx_content_update(table, id, c->vector ? table->row : NULL, columns_of(argv), existed);
+}
+
+static int write_move(hx_table *table, sqlite3_value **argv, int64_t id, int64_t to,
+                      const change *c) {
+    hny_boundary tip;
+    bool existed = true, occupied = false;
+    int rc = check_target(table, to, &occupied);
+    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
+    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(table, to, &existed);
+    if (rc == SQLITE_OK) rc = hx_content_move(table, id, to, &existed);
+    if (rc || !existed) return rc;
+    rc = write_columns(table, argv, to, c, &tip, &existed);
+    if (rc == SQLITE_OK) rc = log_change(table, &tip, id, NULL, NULL);
+    return rc ? rc : log_row(table, &tip, to);
+}
+
+static int write_change(hx_table *table, sqlite3_value **argv, int64_t id, const change *c) {
     hny_boundary tip;
     bool existed;
     int rc = begin_change(table, &tip);
-    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(table, to, &existed);
-    if (rc == SQLITE_OK) rc = hx_content_move(table, id, to, &existed);
-    if (rc == SQLITE_OK && changed) rc = hx_content_update(table, to, table->row, &existed);
-    if (rc == SQLITE_OK) rc = log_change(table, &tip, id, NULL);
-    return rc ? rc : log_change(table, &tip, to, table->row);
+    if (rc == SQLITE_OK) rc = write_columns(table, argv, id, c, &tip, &existed);
+    if (rc || !existed || !(c->vector || c->cells)) return rc;
+    return log_row(table, &tip, id);
 }
 
 static int update_row(hx_table *table, sqlite3_value **argv) {
-    sqlite3_value *const vector = argv[FIRST_COLUMN + HX_COLUMN_VECTOR];
-    const bool changed = !sqlite3_value_nochange(vector);
+    const change c = changes_of(table, argv);
     const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
-    bool found = true, occupied = false;
+    sqlite3_value *const rowid = new_rowid(table, argv);
     int rc = check_hidden(table, argv);
-    if (rc == SQLITE_OK) rc = check_rowid(table, argv[NEW_ROWID]);
-    if (rc == SQLITE_OK && changed) rc = parse_vector(table, vector);
+    if (rc == SQLITE_OK) rc = check_rowid(table, rowid);
+    if (rc == SQLITE_OK && c.vector) rc = parse_vector(table, vector_of(table, argv));
     if (rc) return rc;
-    const int64_t to = sqlite3_value_int64(argv[NEW_ROWID]);
-    if (to == id) return changed ? update_vector(table, id) : SQLITE_OK;
-    if (!changed) rc = hx_content_get(table, id, table->row, &found);
-    if (rc == SQLITE_OK && found) rc = check_target(table, to, &occupied);
-    return rc || !found ? rc : write_move(table, id, to, occupied, changed);
+    const int64_t to = sqlite3_value_int64(rowid);
+    if (to != id) return write_move(table, argv, id, to, &c);
+    return c.any ? write_change(table, argv, id, &c) : SQLITE_OK;
 }
 
 /* ----------------------------------------------------------------------------------- xUpdate -- */
 
 /* A value in the column named like the table is a command, with nothing beside it. */
 static int insert_or_command(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    sqlite3_value *const text = argv[FIRST_COLUMN + HX_COLUMN_COMMAND];
+    const int last = hx_hidden_column(&table->columns, HX_COMMAND);
+    sqlite3_value *const text = columns_of(argv)[last];
     if (is_null(text)) return insert_row(table, argv, rowid);
-    for (int i = NEW_ROWID; i < FIRST_COLUMN + HX_COLUMN_COMMAND; i++) {
+    for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
         if (!is_null(argv[i]))
             return hx_fail(table, SQLITE_ERROR,
                            "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
@@ -167,8 +300,8 @@ int hx_write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
         rc = delete_row(table, sqlite3_value_int64(argv[OLD_ROWID]));
     else if (is_null(argv[OLD_ROWID]))
         rc = insert_or_command(table, argv, rowid);
-    else if (!sqlite3_value_nochange(argv[FIRST_COLUMN + HX_COLUMN_COMMAND]) &&
-             !is_null(argv[FIRST_COLUMN + HX_COLUMN_COMMAND]))
+    else if (!sqlite3_value_nochange(hidden_of(table, argv, HX_COMMAND)) &&
+             !is_null(hidden_of(table, argv, HX_COMMAND)))
         rc = hx_fail(table, SQLITE_ERROR,
                      "hannoy: commands are inserted: INSERT INTO %s(%s) VALUES('build')",
                      table->name, table->name);

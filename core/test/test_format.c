@@ -174,12 +174,13 @@ static void test_geometry(void **unused) {
                                              .metric = HNY_COSINE,
                                              .type = type,
                                              .codes = HNY_CODES_INT8,
-                                             .m = 4 + (uint32_t)d * 6};
+                                             .m = 4 + (uint32_t)d * 6,
+                                             .cells = (uint8_t)(d % 2 ? HNY_MAX_CELLS - d : 0)};
             hny__geometry g;
             hny__geometry_init(&g, &table);
             for (int f = 0; f < HNY__FAMILIES; f++) {
                 const hny__layout *const l = &g.layout[f];
-                if (f == HNY__FINE && g.coding.exact) {
+                if ((f == HNY__FINE && g.coding.exact) || (f == HNY__CELLS && !table.cells)) {
                     assert_int_equal(hny__layout_blocks(l, 1000), 0);
                     continue;
                 }

@@ -177,14 +177,14 @@ static void compare_answers(const world *w, hny_reader *reader, const uint8_t *m
         assert_true(got[i].error > 0 || got[i].rowid == want[i].rowid);
     }
 
-    assert_int_equal(hny_reader_scan(reader, query, NULL, 10, (hny_interrupt){0}, got, &count),
-                     HNY_OK);
+    assert_int_equal(
+        hny_reader_scan(reader, query, NULL, NULL, 10, (hny_interrupt){0}, got, &count), HNY_OK);
     assert_int_equal(count, rows < 10 ? rows : 10);
     assert_hits(want, rows, got, count);
     if (rows > 20) {
         assert_nothing_nearer(want, rows, got, count);
         assert_int_equal(
-            hny_reader_scan(reader, query, &got[9], 10, (hny_interrupt){0}, got + 10, &more),
+            hny_reader_scan(reader, query, NULL, &got[9], 10, (hny_interrupt){0}, got + 10, &more),
             HNY_OK);
         assert_int_equal(more, 10);
         assert_hits(want, rows, got, 20);
@@ -199,7 +199,7 @@ static void verify(const world *w) {
     char *fault = NULL;
     uint8_t masked[IDS] = {0};
     int64_t ids[200];
-    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, &reader), HNY_OK);
+    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);
     assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
     if (fault) fail_msg("%s", fault);
@@ -215,7 +215,8 @@ static void verify(const world *w) {
     assert_int_equal(hny_reader_mask(reader, ids, 200), HNY_OK);
     compare_answers(w, reader, masked);
     for (uint32_t id = 0; id < IDS; id += 13) {
-        assert_int_equal(hny_reader_holds(reader, rowid_of(id), vector_of(w, id)), w->present[id]);
+        assert_int_equal(hny_reader_holds(reader, rowid_of(id), vector_of(w, id), NULL),
+                         w->present[id]);
     }
     hny_reader_end(reader);
     hny_reader_free(reader);
@@ -296,7 +297,7 @@ static void test_repeats(void **unused) {
         world_open(&w, NULL, (hny_shape){9, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, 8, 1, 100);
         change(&w, 2000, 10, 0, 0);
         change(&w, 300, 50, 0, 0);
-        assert_int_equal(hny_reader_new(w.sidecar, 7, w.shape, &reader), HNY_OK);
+        assert_int_equal(hny_reader_new(w.sidecar, 7, w.shape, 0, &reader), HNY_OK);
         assert_int_equal(hny_reader_begin(reader), HNY_OK);
         assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK);
         links[i] = stats.links;
