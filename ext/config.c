@@ -100,8 +100,9 @@ static int load_options(hx_table *table, hx_options *out) {
     return rc ? hx_fail_with(table, rc, error) : rc;
 }
 
-static bool same_shape(hny_shape a, hny_shape b) {
-    return a.dim == b.dim && a.metric == b.metric && a.type == b.type;
+/* The metric may have been changed since the CREATE statement said one. */
+static bool same_vectors(hny_shape a, hny_shape b) {
+    return a.dim == b.dim && a.type == b.type;
 }
 
 static int load(hx_table *table, int64_t digest) {
@@ -118,8 +119,10 @@ static int load(hx_table *table, int64_t digest) {
     if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) rc = damaged(table, "table");
     if (rc == SQLITE_OK) rc = load_options(table, &options);
     if (rc) return rc;
-    if (!same_shape(options.shape, table->config.options.shape)) return damaged(table, "options");
-    if (number != table->config.number) hx_table_drop_reader(table);
+    if (!same_vectors(options.shape, table->config.options.shape)) return damaged(table, "options");
+    if (number != table->config.number ||
+        options.shape.metric != table->config.options.shape.metric)
+        hx_table_drop_reader(table);
     table->config = (hx_config){options, (uint32_t)number, digest, true};
     return SQLITE_OK;
 }

@@ -3,6 +3,7 @@
 #include "build.h"
 #include "error.h"
 #include "plan.h"
+#include "recall.h"
 #include "table.h"
 
 #ifndef HANNOY_VERSION
@@ -26,27 +27,50 @@ static void build_table(sqlite3_context *context, hx_table *table) {
         sqlite3_result_int64(context, build.taken);
 }
 
-static void build(sqlite3_context *context, int argc, sqlite3_value **argv) {
+/* The table that the first argument names, in the schema that another may; false: that was reported. */
+static bool find(sqlite3_context *context, const char *function, sqlite3_value *name,
+                 sqlite3_value *schema, hx_found *found) {
     hx_hub *const hub = sqlite3_user_data(context);
-    const char *const name = (const char *)sqlite3_value_text(argv[0]);
-    const char *const schema = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+    const char *const text = (const char *)sqlite3_value_text(name);
+    char *error = NULL;
+    int rc = SQLITE_ERROR;
+    if (text)
+        rc = hx_hub_find(hub, schema ? (const char *)sqlite3_value_text(schema) : NULL, text, found,
+                         &error);
+    else
+        error = sqlite3_mprintf("hannoy: %s needs a table's name, not NULL", function);
+    if (rc) hx_result_sentence(context, error ? rc : SQLITE_NOMEM, error);
+    return rc == SQLITE_OK;
+}
+
+static void build(sqlite3_context *context, int argc, sqlite3_value **argv) {
     hx_found found;
-    char *error;
-    if (!name) {
-        sqlite3_result_error(context, "hannoy: hannoy_build needs a table's name, not NULL", -1);
+    if (!find(context, "hannoy_build", argv[0], argc > 1 ? argv[1] : NULL, &found)) return;
+    build_table(context, found.table);
+    hx_found_release(&found);
+}
+
+#define RECALL_QUERIES 200
+
+static void recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    const int64_t queries = argc > 1 ? sqlite3_value_int64(argv[1]) : RECALL_QUERIES;
+    double found_share;
+    hx_found found;
+    bool any;
+    if (argc > 1 && (sqlite3_value_type(argv[1]) != SQLITE_INTEGER || queries < 1)) {
+        sqlite3_result_error(context,
+                             "hannoy: the number of queries of hannoy_recall must be a whole "
+                             "number, 1 or more",
+                             -1);
         return;
     }
-    const int rc = hx_hub_find(hub, schema, name, &found, &error);
-    if (rc == SQLITE_OK) {
-        build_table(context, found.table);
-        hx_found_release(&found);
-    } else if (!error) {
-        sqlite3_result_error_nomem(context);
-    } else {
-        sqlite3_result_error(context, error, -1);
-        sqlite3_result_error_code(context, rc);
-        sqlite3_free(error);
-    }
+    if (!find(context, "hannoy_recall", argv[0], argc > 2 ? argv[2] : NULL, &found)) return;
+    const int rc = hx_recall(found.table, queries, &found_share, &any);
+    if (rc)
+        hx_result_failure(context, found.table, rc);
+    else if (any)
+        sqlite3_result_double(context, found_share);
+    hx_found_release(&found);
 }
 
 typedef struct function {
@@ -60,6 +84,9 @@ typedef struct function {
 static const function functions[] = {
     {"hannoy_build", 1, SQLITE_DIRECTONLY, build},
     {"hannoy_build", 2, SQLITE_DIRECTONLY, build},
+    {"hannoy_recall", 1, SQLITE_DIRECTONLY, recall},
+    {"hannoy_recall", 2, SQLITE_DIRECTONLY, recall},
+    {"hannoy_recall", 3, SQLITE_DIRECTONLY, recall},
     {"knn_match", 2, SQLITE_INNOCUOUS, hx_knn_match},
     {"hannoy_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version},
 };

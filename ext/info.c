@@ -274,6 +274,43 @@ static int value_linear_below(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
+/* ------------------------------------------------------------------------------ the last query -- */
+
+static int value_last_strategy(hx_table *table, sqlite3_context *context) {
+    static const char *const words[] = {
+        [0] = NULL,
+        [HNY_SCAN] = "scan",
+        [HNY_WALK] = "walk",
+        [HNY_WALK_THEN_SCAN] = "walk, then scan",
+    };
+    const hx_last *const last = &table->last;
+    const char *const word = last->strategy      ? words[last->strategy]
+                             : last->nanoseconds ? "scan of the table"
+                                                 : NULL;
+    if (word) sqlite3_result_text(context, word, -1, SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+static int value_last_distances(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->last.distances);
+    return SQLITE_OK;
+}
+
+static int value_last_matches(hx_table *table, sqlite3_context *context) {
+    if (table->last.matches) sqlite3_result_int64(context, table->last.matches);
+    return SQLITE_OK;
+}
+
+static int value_last_delta_rows(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->last.delta_rows);
+    return SQLITE_OK;
+}
+
+static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_double(context, (double)table->last.nanoseconds / 1000);
+    return SQLITE_OK;
+}
+
 static int value_kernels(hx_table *table, sqlite3_context *context) {
     (void)table;
     sqlite3_result_text(context, hny_kernels_name(), -1, SQLITE_STATIC);
@@ -312,6 +349,11 @@ static const item items[] = {
     {"linear_below", value_linear_below},
     {"sidecar", value_sidecar},
     {"kernels", value_kernels},
+    {"last_strategy", value_last_strategy},
+    {"last_distances", value_last_distances},
+    {"last_matches", value_last_matches},
+    {"last_delta_rows", value_last_delta_rows},
+    {"last_microseconds", value_last_microseconds},
 };
 
 enum { ITEM_COUNT = sizeof items / sizeof items[0] };

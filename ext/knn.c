@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "content.h"
 #include "error.h"
@@ -46,6 +47,7 @@ struct hx_knn {
     hx_table *table;
     unsigned char *vector;
     hny_probe *probe;
+    uint8_t metric; /* that the probe was made for */
     hx_knn_wish wish;
     int64_t left;    /* rows still to be handed out, with a k */
     bool bounded;    /* by k, and all k are looked for at once */
@@ -81,6 +83,8 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_
     if (!knn) return SQLITE_NOMEM;
     memset(knn, 0, sizeof *knn);
     knn->table = table;
+    table->last = (hx_last){.strategy = 0};
+    knn->metric = table->config.options.shape.metric;
     knn->wish = *wish;
     knn->left = wish->k;
     knn->bounded = wish->k != HX_NO_LIMIT && !wish->above.given;
@@ -333,14 +337,34 @@ static void start_again(hx_knn *knn) {
     knn->serial = knn->table->snapshot.serial;
 }
 
+/* What hannoy_info tells of the last search. */
+static void note_work(const hx_knn *knn) {
+    hx_last *const last = &knn->table->last;
+    const hny_work *const work = hny_reader_work(knn->table->reader);
+    last->strategy = work->strategy;
+    last->distances += work->distances;
+    last->matches = (int64_t)work->matches;
+}
+
 /* Fills what is dry from the present snapshot; *status is the engine's, if it failed. */
 static int fill(hx_knn *knn, int *status) {
     const hx_snapshot *const snapshot = &knn->table->snapshot;
     *status = HNY_OK;
+    if (knn->metric != knn->table->config.options.shape.metric)
+        return hx_fail(
+            knn->table, SQLITE_ABORT,
+            "hannoy: the metric of %s was changed while its rows were being read; run the "
+            "statement again",
+            knn->table->name);
     if (snapshot->serial != knn->serial) start_again(knn);
     if (!snapshot->indexed) end(&knn->index);
-    if (is_dry(&knn->index)) *status = fill_index(knn);
+    if (is_dry(&knn->index)) {
+        *status = fill_index(knn);
+        note_work(knn);
+    }
     if (*status) return SQLITE_OK;
+    if (is_dry(&knn->delta))
+        knn->table->last.delta_rows = (int64_t)knn->table->snapshot.delta.count;
     return is_dry(&knn->delta) ? fill_delta(knn) : SQLITE_OK;
 }
 
@@ -496,7 +520,13 @@ static int is_wanted(hx_knn *knn, const hny_hit *hit, bool *out) {
     return hx_where_check(knn->table, knn->wish.where, hit->rowid, out);
 }
 
-int hx_knn_next(hx_knn *knn, hny_hit *out) {
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int next(hx_knn *knn, hny_hit *out) {
     const hny_hit *known;
     bool found = false;
     while (!found) {
@@ -511,4 +541,11 @@ int hx_knn_next(hx_knn *knn, hny_hit *out) {
     *out = knn->last;
     if (knn->wish.k != HX_NO_LIMIT) knn->left--;
     return SQLITE_ROW;
+}
+
+int hx_knn_next(hx_knn *knn, hny_hit *out) {
+    const int64_t began = nanoseconds();
+    const int rc = next(knn, out);
+    knn->table->last.nanoseconds += nanoseconds() - began;
+    return rc;
 }

@@ -19,6 +19,15 @@ typedef struct hx_knn hx_knn;
 
 #define HX_NO_LIMIT (-1)
 
+/* What the last search of a connection did; hannoy_info tells. */
+typedef struct hx_last {
+    int strategy;      /* hny_strategy; 0: no index was asked */
+    int64_t distances; /* computed in the index */
+    int64_t matches; /* rows of the index that pass the filter; 0: there was none, or not counted */
+    int64_t delta_rows;  /* looked at besides, exactly */
+    int64_t nanoseconds; /* in all callbacks together */
+} hx_last;
+
 /* An end of the distances that are wanted. */
 typedef struct hx_bound {
     bool given;

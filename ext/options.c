@@ -52,7 +52,7 @@ typedef struct option {
 /* In the order of every list that users see. */
 static const option options_known[] = {
     {"dim", NULL, offsetof(hx_options, shape.dim), REQUIRED, 1, HNY_MAX_DIM, 0},
-    {"metric", metrics, offsetof(hx_options, shape.metric), REQUIRED, 0, 0, 0},
+    {"metric", metrics, offsetof(hx_options, shape.metric), REQUIRED | CHANGEABLE, 0, 0, 0},
     {"type", types, offsetof(hx_options, shape.type), 0, 0, 0, HNY_FLOAT32},
     {"codes", codes, offsetof(hx_options, codes), CHANGEABLE, 0, 0, 0},
     {"m", NULL, offsetof(hx_options, m), CHANGEABLE, 4, 63, 16},

@@ -20,7 +20,7 @@
 #define HX_RECALL_UNIT 10000.0
 
 typedef struct hx_options {
-    hny_shape shape;          /* dim, metric and type: fixed for the table's life */
+    hny_shape shape;          /* dim and type are fixed for the table's life */
     uint8_t codes;            /* hny_codes: what the graph is walked on */
     uint32_t m;               /* links of a node above level 0 */
     uint32_t ef_construction; /* candidates considered for a new node */
@@ -45,9 +45,9 @@ char *hx_options_text(const hx_options *options);
 int hx_options_from_text(const char *text, hx_options *out, char **error);
 
 /*
-** A command such as 'ef=200': sets one of the options that a table may change, codes, m,
-** ef_construction, ef, recall, autobuild, threads and linear_below.  *key is its name as it is listed, a constant, and
-** *value what it was set to.  SQLITE_ERROR.
+** A command such as 'ef=200': sets one of the options that a table may change: metric, codes, m,
+** ef_construction, ef, recall, autobuild, threads and linear_below.  *key is its name as it is listed,
+** a constant, and *value what it was set to.  SQLITE_ERROR.
 */
 int hx_setting_parse(const char *text, hx_options *options, const char **key, int64_t *value,
                      char **error);

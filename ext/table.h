@@ -10,6 +10,7 @@
 #include "hannoy.h"
 #include "host.h"
 #include "hub.h"
+#include "knn.h"
 #include "recent.h"
 #include "snapshot.h"
 #include "sql.h"
@@ -32,6 +33,7 @@ struct hx_table {
     hx_snapshot snapshot;
     hx_recent recent;
     hx_commit commit;
+    hx_last last;
 };
 
 /* Methods of sqlite3_module; `aux` is the connection's hub. */

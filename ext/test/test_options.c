@@ -13,9 +13,10 @@
 
 #define ALL_OPTIONS                                                                                \
     "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
-#define ALL_SETTINGS "codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
-#define ALL_METRICS  "cosine, euclidean (or l2), manhattan (or l1), hamming"
-#define ALL_TYPES    "float32, float16, int8, bit"
+#define ALL_SETTINGS                                                                               \
+    "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
+#define ALL_METRICS "cosine, euclidean (or l2), manhattan (or l1), hamming"
+#define ALL_TYPES   "float32, float16, int8, bit"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
