@@ -405,8 +405,16 @@ static int is_enough(const hny_reader *reader, size_t count, size_t limit) {
     return count >= limit || (reader->passing && count >= reader->passing->count);
 }
 
-static int search_filtered(hny_reader *reader, const hny_search *search, size_t limit,
+/* A calibration knows nothing of filters: a fifth of what may be missed is kept in hand. */
+static hny_search with_margin(const hny_search *search) {
+    hny_search harder = *search;
+    harder.recall += (1 - harder.recall) / 5;
+    return harder;
+}
+
+static int search_filtered(hny_reader *reader, const hny_search *asked, size_t limit,
                            hny_interrupt interrupt, hny_hit *hits, size_t *count) {
+    const hny_search harder = with_margin(asked), *const search = &harder;
     const size_t wanted = search->k && search->k < limit ? (size_t)search->k : limit;
     uint64_t most;
     int walks;

@@ -331,7 +331,6 @@ static void settings_refused(void **state) {
         {"ef=", "hannoy: ef has no value; write ef=…"},
         {"ef=many", "hannoy: ef must be a whole number between 0 and 100000, not 'many'"},
         {"dim=4", FIXED("dim")},
-        {"metric=l1", FIXED("metric")},
         {"Type=bit", FIXED("type")},
         {"codes=int4", "hannoy: unknown codes 'int4'; known are int8, float16, float32, bit"},
         {"recal=1", "hannoy: unknown setting 'recal'; the settings are " ALL_SETTINGS},
