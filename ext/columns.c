@@ -326,18 +326,64 @@ static void number_stored(hx_columns *columns) {
     }
 }
 
+/* ------------------------------------------------------------------------------------- source -- */
+
+/* content=docs, content_rowid=id or vector=embedding: where its value is kept; NULL: another option. */
+static char **source_option(const parser *p, const char *argument) {
+    hx_source *const source = &p->columns->source;
+    if (is_option_of(argument, "content")) return &source->table;
+    if (is_option_of(argument, "content_rowid")) return &source->rowid;
+    return is_option_of(argument, "vector") ? &source->vector : NULL;
+}
+
+static int parse_source(const parser *p, const char *argument, char **out) {
+    const char *at = strchr(argument, '=') + 1;
+    const token name = next_token(&at, true);
+    const token end = next_token(&at, true);
+    if (*out)
+        return refuse(p->error, "hannoy: '%.*s' is given twice; give it once", SHOWN, argument);
+    if (end.length || !name.length || (!name.quoted && !is_word(name.begin[0])))
+        return refuse(p->error,
+                      "hannoy: '%.*s' is not understood; write the name of a table or column, in "
+                      "quotes if it has other characters than letters, digits and _",
+                      SHOWN, argument);
+    *out = token_name(name);
+    return *out ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int check_source(const parser *p) {
+    const hx_source *const source = &p->columns->source;
+    if (!source->table && (source->rowid || source->vector))
+        return refuse(p->error, "hannoy: content_rowid and vector are of a table that the rows are "
+                                "in; name it too, as in content=docs");
+    if (source->table && !source->vector)
+        return refuse(p->error,
+                      "hannoy: which column of %s has the vectors is not said; give vector=NAME",
+                      source->table);
+    if (source->table && hx_columns_text_key(p->columns))
+        return refuse(p->error,
+                      "hannoy: a table over %s has the rowids of %s, and no other key; leave out "
+                      "%s TEXT PRIMARY KEY",
+                      source->table, source->table, p->columns->at[p->columns->key].name);
+    return SQLITE_OK;
+}
+
+static int parse_argument(parser *p, const char *argument) {
+    char **const source = is_option(argument) ? source_option(p, argument) : NULL;
+    if (source) return parse_source(p, argument, source);
+    if (!is_option(argument)) return parse_definition(p, argument);
+    p->options->at[p->options->count++] = argument;
+    return SQLITE_OK;
+}
+
 static int parse_all(parser *p, int argc, const char *const *argv) {
     int rc = SQLITE_OK;
-    for (int i = 0; i < argc && rc == SQLITE_OK; i++) {
-        if (is_option(argv[i]))
-            p->options->at[p->options->count++] = argv[i];
-        else
-            rc = parse_definition(p, argv[i]);
-    }
+    for (int i = 0; i < argc && rc == SQLITE_OK; i++) rc = parse_argument(p, argv[i]);
     if (rc == SQLITE_OK && p->columns->vector < 0)
         rc = place_vector(p);
     else
         drop_chunk_size(p);
+    if (rc == SQLITE_OK) rc = check_source(p);
     number_stored(p->columns);
     return rc;
 }
@@ -355,7 +401,8 @@ static size_t room_for(int argc, const char *const *argv) {
 int hx_columns_parse(int argc, const char *const *argv, const char *table, hx_columns *out,
                      hx_arguments *options, char **error) {
     *error = NULL;
-    *out = (hx_columns){sqlite3_malloc64((size_t)(argc + 1) * sizeof *out->at), 0, -1, -1, 0, 0};
+    *out = HX_NO_COLUMNS;
+    out->at = sqlite3_malloc64((size_t)(argc + 1) * sizeof *out->at);
     *options = (hx_arguments){sqlite3_malloc64(room_for(argc, argv)), 0};
     parser p = {table, out, options, (char *)(options->at + argc + 3), error};
     const int rc = out->at && options->at ? parse_all(&p, argc, argv) : SQLITE_NOMEM;
@@ -369,7 +416,10 @@ int hx_columns_parse(int argc, const char *const *argv, const char *table, hx_co
 void hx_columns_free(hx_columns *columns) {
     for (int i = 0; i < columns->count; i++) sqlite3_free(columns->at[i].name);
     sqlite3_free(columns->at);
-    *columns = (hx_columns){NULL, 0, -1, -1, 0, 0};
+    sqlite3_free(columns->source.table);
+    sqlite3_free(columns->source.rowid);
+    sqlite3_free(columns->source.vector);
+    *columns = HX_NO_COLUMNS;
 }
 
 /* -------------------------------------------------------------------------------------- names -- */

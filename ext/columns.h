@@ -12,6 +12,9 @@
 **                                  euclidean, and hamming for bits
 **     tenant TEXT PARTITION KEY    to us a filter column
 **
+** With content=docs the rows are those of a table that is already there.  Then vector= names its
+** column of vectors, content_rowid= its INTEGER PRIMARY KEY, and the columns are its own.
+**
 ** Without a column for the vector there is one called `vector`, and dim= and metric= are options.  It
 ** stands behind the key and before the others; a vector that is declared stands where it is.
 **
@@ -53,13 +56,26 @@ typedef enum hx_hidden {
     HX_HIDDEN_COUNT
 } hx_hidden;
 
+/* A table that the rows are in. */
+typedef struct hx_source {
+    char *table;  /* NULL: the shadow table v_content */
+    char *rowid;  /* NULL: by that name */
+    char *vector; /* the column */
+} hx_source;
+
 typedef struct hx_columns {
+    hx_source source;
     hx_column *at; /* those that are shown, in order */
     int count;
     int vector;      /* which one is the vector */
     int key;         /* which one is the key, either way; -1: none */
     int cells, kept; /* how many there are of these roles */
 } hx_columns;
+
+#define HX_NO_COLUMNS                                                                              \
+    (hx_columns) {                                                                                 \
+        .vector = -1, .key = -1                                                                    \
+    }
 
 /* The number under which SQLite knows a hidden column. */
 static inline int hx_hidden_column(const hx_columns *columns, hx_hidden which) {
@@ -73,6 +89,11 @@ static inline bool hx_columns_text_key(const hx_columns *columns) {
 /* What the shadow table v_content calls it: `key`, c0, c1, … or x0, x1, …; returns `name`. */
 #define HX_STORED_NAME 16
 const char *hx_column_stored_name(const hx_column *column, char *name);
+
+/* Are the rows in another table than v_content? */
+static inline bool hx_columns_external(const hx_columns *columns) {
+    return columns->source.table != NULL;
+}
 
 /* Is this a column of that role?  -1, the rowid, is none. */
 static inline bool hx_column_is(const hx_columns *columns, int column, hx_role role) {

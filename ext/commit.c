@@ -74,8 +74,9 @@ int hx_commit_trim(hx_table *table, const hx_build *build) {
 ** transaction itself wrote: its work follows what was written.
 */
 static int may_start_over(hx_table *table, const hx_log *log, bool *out) {
-    int64_t rows = log->tip.seq; /* never fewer than there are rows */
+    int64_t rows = log->tip.seq; /* never fewer than there are rows of our own */
     *out = true;
+    if (hx_columns_external(&table->columns)) rows = INT64_MAX;
     if (rows <= RESTART_ROWS || rows <= 2 * table->commit.written) return SQLITE_OK;
     const int rc = hx_content_count_to(table, RESTART_ROWS + 1, &rows);
     *out = rows <= RESTART_ROWS;

@@ -129,7 +129,19 @@ static int load(hx_table *table, int64_t digest) {
 
 /* ------------------------------------------------------------------------------- for others -- */
 
-int hx_config_create(hx_table *table) {
+/*
+** Where the log of a new table begins.  One over another table has rows already, which no log row tells
+** of, so its beginning must be like no other's: else a later table could take its index for its own.
+*/
+static hny_boundary first_boundary(const hx_table *table) {
+    hny_boundary at = {1, 0};
+    if (!hx_columns_external(&table->columns))
+        return hx_log_start(table->config.options.shape, table->columns.cells);
+    sqlite3_randomness(sizeof at.chain, &at.chain);
+    return at;
+}
+
+int hx_config_create(hx_table *table, uint32_t *out) {
     const hx_options *const options = &table->config.options;
     uint32_t number = 0;
     int64_t digest = 0;
@@ -139,8 +151,8 @@ int hx_config_create(hx_table *table) {
     if (rc == SQLITE_OK) rc = put_text(table, "options", text);
     if (rc == SQLITE_OK) rc = put_integer(table, "format", FORMAT);
     if (rc == SQLITE_OK) rc = put_integer(table, "table", number);
-    if (rc == SQLITE_OK)
-        rc = put_trim(table, hx_log_start(options->shape, table->columns.cells), digest);
+    if (rc == SQLITE_OK) rc = put_trim(table, first_boundary(table), digest);
+    *out = number;
     return rc;
 }
 

@@ -26,8 +26,8 @@ typedef struct hx_config {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Writes the first configuration of a new table. */
-int hx_config_create(hx_table *table);
+/* Writes the first configuration of a new table, which gets this number. */
+int hx_config_create(hx_table *table, uint32_t *number);
 
 /* Reads the trim point, and table->config again where it is not what is stored. */
 int hx_config_read(hx_table *table, hny_boundary *trim);

@@ -4,12 +4,32 @@
 
 #include "error.h"
 #include "table.h"
+#include "vector.h"
 
 /* ----------------------------------------------------------------------------------- reading -- */
+
+/* The same in a table of the user's: *out NULL where it is no vector of this table, *error says why. */
+static int parse_vector(hx_table *table, sqlite3_stmt *stmt, int column, const void **out,
+                        char **error) {
+    sqlite3_value *const value = sqlite3_column_value(stmt, column);
+    *out = NULL;
+    *error = NULL;
+    if (sqlite3_value_type(value) == SQLITE_NULL) return SQLITE_OK;
+    const int rc =
+        hx_vector_parse(table->config.options.shape, value, "vector", table->parsed, error);
+    if (rc == SQLITE_OK) *out = table->parsed;
+    return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+}
 
 /* The vector in a column of the row a statement is on; *out is valid until it is stepped. */
 static int read_vector(hx_table *table, sqlite3_stmt *stmt, int column, int64_t id,
                        const void **out) {
+    if (hx_columns_external(&table->columns)) {
+        char *error;
+        const int rc = parse_vector(table, stmt, column, out, &error);
+        sqlite3_free(error);
+        return rc;
+    }
     const bool blob = sqlite3_column_type(stmt, column) == SQLITE_BLOB;
     *out = sqlite3_column_blob(stmt, column);
     const int bytes = sqlite3_column_bytes(stmt, column);
@@ -58,7 +78,29 @@ int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
         const void *vector;
         rc = read_vector(table, stmt, 1, id, &vector);
         read_cells(table, stmt, 2, cells);
-        if (rc == SQLITE_OK) rc = visit(arg, id, vector, cells);
+        if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, cells);
+        if (rc) hx_sql_done(stmt);
+    }
+    return rc;
+}
+
+int hx_content_check(hx_table *table) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
+    while (rc == SQLITE_OK) {
+        rc = hx_sql_step(table, stmt);
+        if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        const int64_t id = sqlite3_column_int64(stmt, 0);
+        const void *vector;
+        char *error;
+        rc = parse_vector(table, stmt, 1, &vector, &error);
+        if (rc == SQLITE_OK && error)
+            rc =
+                hx_fail(table, SQLITE_CORRUPT_VTAB,
+                        "%s; it is that of row %lld of %s, which %s leaves out; mend it, or set it "
+                        "to NULL",
+                        error, id, table->columns.source.table, table->name);
+        sqlite3_free(error);
         if (rc) hx_sql_done(stmt);
     }
     return rc;

@@ -8,7 +8,7 @@
 **
 ** All functions return an SQLite code and leave its sentence in the table (error.h).  A row that
 ** holds anything but a vector of the table's shape is SQLITE_CORRUPT_VTAB: somebody wrote it past
-** us.
+** us.  In a table of the user's (external.h) it is no row, whatever it holds instead.
 */
 #ifndef HX_CONTENT_H
 #define HX_CONTENT_H
@@ -32,6 +32,9 @@ typedef int (*hx_visit)(void *arg, int64_t id, const void *vector, const hny_cel
 int hx_content_each(hx_table *table, hx_visit visit, void *arg);
 int hx_content_each_of(hx_table *table, const int64_t *ids, size_t count, hx_visit visit,
                        void *arg);
+
+/* In a table of the user's: SQLITE_CORRUPT_VTAB at the first row that has no vector but is not NULL. */
+int hx_content_check(hx_table *table);
 
 /* Copies the vector of a row to `out`. */
 int hx_content_get(hx_table *table, int64_t id, void *out, bool *found);

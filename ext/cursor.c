@@ -267,13 +267,30 @@ static int find_row(cursor *c) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/* What a table of the user's holds is turned into what this one would; what is no vector is NULL. */
+static int result_vector(const cursor *c, sqlite3_context *context) {
+    hx_table *const table = table_of(c);
+    sqlite3_value *const value = sqlite3_column_value(c->scan.stmt, 1);
+    char *error;
+    if (!hx_columns_external(&table->columns)) {
+        sqlite3_result_value(context, value);
+        return SQLITE_OK;
+    }
+    const int rc =
+        hx_vector_parse(table->config.options.shape, value, "vector", table->parsed, &error);
+    sqlite3_free(error);
+    if (rc == SQLITE_OK)
+        sqlite3_result_blob64(context, table->parsed, table->vector_bytes, SQLITE_TRANSIENT);
+    return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+}
+
 static int result_stored(cursor *c, sqlite3_context *context, int column) {
     const hx_column *const which = &table_of(c)->columns.at[column];
     const bool knn = c->plan & HX_PLAN_KNN;
     const int rc = knn ? find_row(c) : SQLITE_OK;
     if (rc || (knn && !c->at_row)) return rc;
-    const int at = which->role == HX_ROLE_VECTOR ? 1 : 2 + which->stored;
-    sqlite3_result_value(context, sqlite3_column_value(c->scan.stmt, at));
+    if (which->role == HX_ROLE_VECTOR) return result_vector(c, context);
+    sqlite3_result_value(context, sqlite3_column_value(c->scan.stmt, 2 + which->stored));
     return SQLITE_OK;
 }
 

@@ -64,6 +64,16 @@ struct hx_knn {
     bool started;
 };
 
+/* Rows of a table of the user's may be gone without a word. */
+static bool is_external(const hx_knn *knn) {
+    return hx_columns_external(&knn->table->columns);
+}
+
+/* May a row that was found be left out in the end? */
+static bool may_turn_down(const hx_knn *knn) {
+    return hx_where_unsure(knn->wish.where) || is_external(knn);
+}
+
 static void start_scanning(hx_knn *knn) {
     knn->scanning = true;
     knn->index.step = FIRST_SCAN;
@@ -88,7 +98,7 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_
     knn->wish = *wish;
     knn->left = wish->k;
     knn->bounded = wish->k != HX_NO_LIMIT && !wish->above.given;
-    knn->exact = wish->distances || !knn->bounded || wish->below.given;
+    knn->exact = wish->distances || !knn->bounded || wish->below.given || is_external(knn);
     knn->delta.step = FIRST_EXACT;
     start_above(knn);
     if (wish->exact || (wish->below.given && wish->k == HX_NO_LIMIT)) start_scanning(knn);
@@ -265,7 +275,7 @@ static int fill_bounded(hx_knn *knn, int64_t rows) {
         return scan(knn);
     }
     order(knn);
-    knn->index.ended = all || !hx_where_unsure(knn->wish.where);
+    knn->index.ended = all || !may_turn_down(knn);
     if (knn->index.ended) return HNY_OK;
     set_floor(knn, &hits->at[hits->count - 1]);
     start_scanning(knn);
@@ -415,7 +425,7 @@ static int measure_content(hx_knn *knn, measuring *m) {
     hx_table *const table = knn->table;
     hx_recent *const recent = &table->recent;
     const void *vector = NULL;
-    if (knn->serial == table->snapshot.serial &&
+    if (!is_external(knn) && knn->serial == table->snapshot.serial &&
         sqlite3_total_changes(table->db) == table->snapshot.changes) {
         hx_recent_begin(recent, table->snapshot.base.at, table->vector_bytes);
         vector = hx_recent_find(recent, m->hit.rowid);
@@ -442,12 +452,12 @@ static int measure(hx_knn *knn) {
     measuring m = {knn->probe, NULL, head, true};
     if (is_handed(knn, &head)) return SQLITE_OK;
     if (!knn->bounded && is_measured(knn, head.rowid)) return SQLITE_OK;
-    if (head.error > 0) {
+    if (head.error > 0 || is_external(knn)) {
         look_ahead(knn, knn->index.next + AHEAD - 1);
         const int rc = measure_content(knn, &m);
         if (rc) return rc;
     }
-    if (!m.found) return refill(knn, true);
+    if (!m.found) return is_external(knn) ? SQLITE_OK : refill(knn, true);
     if (is_handed(knn, &m.hit)) return SQLITE_OK;
     return hx_hits_push(&knn->measured, m.hit);
 }
@@ -497,14 +507,16 @@ static int settle(hx_knn *knn, const hny_hit **out) {
     return rc;
 }
 
-/* Takes the row that came out of its stream. */
-static void hand_over(hx_knn *knn, const hny_hit *known) {
+/* Takes the row that came out of its stream; returns whether that is the delta. */
+static bool hand_over(hx_knn *knn, const hny_hit *known) {
+    const bool delta = known == head_of(&knn->delta);
     knn->last = *known;
     knn->started = true;
-    if (known == head_of(&knn->delta))
+    if (delta)
         knn->delta.next++;
     else
         hx_hits_pop(&knn->measured);
+    return delta;
 }
 
 static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
@@ -513,10 +525,20 @@ static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
     return !below.same || hit->distance > below.distance;
 }
 
+/* A row of the delta was read some time ago. */
+static int is_present(hx_knn *knn, const hny_hit *hit, bool *out) {
+    measuring m = {knn->probe, NULL, *hit, true};
+    const int rc = measure_content(knn, &m);
+    *out = m.found;
+    return rc;
+}
+
 /* Is the row wanted, apart from its distance? */
-static int is_wanted(hx_knn *knn, const hny_hit *hit, bool *out) {
+static int is_wanted(hx_knn *knn, const hny_hit *hit, bool delta, bool *out) {
+    int rc = SQLITE_OK;
     *out = !(knn->wish.excludes && hit->rowid == knn->wish.excluded);
-    if (!*out || !hx_where_unsure(knn->wish.where)) return SQLITE_OK;
+    if (*out && delta && is_external(knn)) rc = is_present(knn, hit, out);
+    if (rc || !*out || !hx_where_unsure(knn->wish.where)) return rc;
     return hx_where_check(knn->table, knn->wish.where, hit->rowid, out);
 }
 
@@ -534,8 +556,8 @@ static int next(hx_knn *knn, hny_hit *out) {
         int rc = settle(knn, &known);
         if (rc) return rc;
         if (!known || is_beyond(knn, known)) return SQLITE_DONE;
-        hand_over(knn, known);
-        rc = is_wanted(knn, &knn->last, &found);
+        const bool delta = hand_over(knn, known);
+        rc = is_wanted(knn, &knn->last, delta, &found);
         if (rc) return rc;
     }
     *out = knn->last;

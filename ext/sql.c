@@ -19,7 +19,42 @@ static void add_shadow(const hx_table *table, sqlite3_str *text, const char *suf
 }
 
 static void add_content(const hx_table *table, sqlite3_str *text) {
-    add_shadow(table, text, "content");
+    if (hx_columns_external(&table->columns))
+        sqlite3_str_appendf(text, "\"%w\".\"%w\"", table->schema, table->columns.source.table);
+    else
+        add_shadow(table, text, "content");
+}
+
+/*
+** A column of the user's table, or what ours has instead.  Named with its table, since SQLite takes a
+** name in double quotes that it does not know for a string.
+*/
+static void add_column(const hx_table *table, sqlite3_str *text, const char *name,
+                       const char *ours) {
+    if (hx_columns_external(&table->columns))
+        sqlite3_str_appendf(text, "\"%w\".\"%w\"", table->columns.source.table, name);
+    else
+        sqlite3_str_appendall(text, ours);
+}
+
+static void add_id(const hx_table *table, sqlite3_str *text) {
+    const char *const rowid = table->columns.source.rowid;
+    add_column(table, text, rowid ? rowid : "rowid", "id");
+}
+
+static void add_vector(const hx_table *table, sqlite3_str *text) {
+    add_column(table, text, table->columns.source.vector, "vector");
+}
+
+static void add_present(const hx_table *table, sqlite3_str *text) {
+    if (!hx_columns_external(&table->columns)) return;
+    sqlite3_str_appendall(text, " WHERE ");
+    add_vector(table, text);
+    sqlite3_str_appendall(text, " IS NOT NULL");
+}
+
+static void add_and(const hx_table *table, sqlite3_str *text) {
+    sqlite3_str_appendall(text, hx_columns_external(&table->columns) ? " AND" : " WHERE");
 }
 
 static void add_log(const hx_table *table, sqlite3_str *text) {
@@ -40,8 +75,13 @@ static void each_stored(const hx_table *table, sqlite3_str *text, hx_role only,
     char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
-        if (column->stored >= 0 && (only == ALL || column->role == only))
+        if (column->stored < 0 || (only != ALL && column->role != only)) continue;
+        if (hx_columns_external(columns)) {
+            sqlite3_str_appendall(text, ", ");
+            add_column(table, text, column->name, NULL);
+        } else {
             add(text, hx_column_stored_name(column, name), column->stored);
+        }
     }
 }
 
@@ -85,7 +125,8 @@ typedef struct blank {
 static const blank blanks[] = {
     {"{content}", add_content}, {"{log}", add_log},     {"{config}", add_config},
     {"{rest}", add_rest},       {"{cells}", add_cells}, {"{values}", add_values},
-    {"{sets}", add_sets},
+    {"{sets}", add_sets},       {"{id}", add_id},       {"{vector}", add_vector},
+    {"{present}", add_present}, {"{and}", add_and},
 };
 
 static const blank *find_blank(const char *at) {
@@ -116,6 +157,13 @@ static int prepare(hx_table *table, hx_sql_id id, sqlite3_stmt **out) {
     if (!text) return SQLITE_NOMEM;
     const int rc = sqlite3_prepare_v3(table->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);
+    if (rc == SQLITE_ERROR && hx_columns_external(&table->columns))
+        return hx_fail(
+            table, rc,
+            "hannoy: the rows of %s are in %s, which is not as it was when %s was created: "
+            "%s; change it back, or drop %s and create it anew",
+            table->name, table->columns.source.table, table->name, sqlite3_errmsg(table->db),
+            table->name);
     return rc == SQLITE_OK ? rc : hx_fail_sql(table, rc);
 }
 

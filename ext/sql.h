@@ -14,7 +14,8 @@ typedef struct hx_table hx_table;
 
 /*
 ** Every statement.  What stands in braces is filled in for the table (sql.c): {content}, {log} and
-** {config} are its shadow tables; {rest} the columns that it shows beside the vector, each behind a
+** {config} are its shadow tables, or {content} one of the user's, with the columns {id} and {vector}, in
+** which {present} leaves out rows without a vector, and {and} goes on; {rest} the columns that it shows beside the vector, each behind a
 ** comma, in the order in which they are shown, and {cells} those of them that are filtered by; {values}
 ** parameters for {rest} from ?3 on, and {sets} assignments to them and the vector, each of which takes
 ** place where the parameter before its own is true.
@@ -28,21 +29,22 @@ typedef struct hx_table hx_table;
     X(CONTENT_UPDATE, "UPDATE {content} SET {sets} WHERE id = ?1")                                 \
     X(CONTENT_MOVE, "UPDATE {content} SET id = ?2 WHERE id = ?1")                                  \
     X(CONTENT_DELETE, "DELETE FROM {content} WHERE id = ?1")                                       \
-    X(CONTENT_GET, "SELECT vector{cells} FROM {content} WHERE id = ?1")                            \
-    X(CONTENT_ALL, "SELECT id, vector{cells} FROM {content}")                                      \
-    X(CONTENT_COUNT, "SELECT count(*) FROM {content}")                                             \
-    X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content} LIMIT ?1)")                 \
+    X(CONTENT_GET, "SELECT {vector}{cells} FROM {content} WHERE {id} = ?1")                        \
+    X(CONTENT_ALL, "SELECT {id}, {vector}{cells} FROM {content}")                                  \
+    X(CONTENT_COUNT, "SELECT count(*) FROM {content}{present}")                                    \
+    X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content}{present} LIMIT ?1)")        \
     X(KEY_FIND, "SELECT id FROM {content} WHERE key = ?1")                                         \
-    X(SCAN_ONE, "SELECT id, vector{rest} FROM {content} WHERE id = ?1")                            \
-    X(SCAN_ONE_REST, "SELECT id, NULL{rest} FROM {content} WHERE id = ?1")                         \
+    X(SCAN_ONE, "SELECT {id}, {vector}{rest} FROM {content}{present}{and} {id} = ?1")              \
+    X(SCAN_ONE_REST, "SELECT {id}, NULL{rest} FROM {content}{present}{and} {id} = ?1")             \
     X(SCAN_KEY, "SELECT id, vector{rest} FROM {content} WHERE key = ?1")                           \
-    X(SCAN_UP, "SELECT id, vector{rest} FROM {content}"                                            \
-               " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                         \
-    X(SCAN_DOWN, "SELECT id, vector{rest} FROM {content}"                                          \
-                 " WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC")                                  \
-    X(SCAN_REST, "SELECT id, NULL{rest} FROM {content}"                                            \
-                 " WHERE id >= ?1 AND id <= ?2 ORDER BY id")                                       \
-    X(SCAN_IDS, "SELECT id FROM {content} WHERE id >= ?1 AND id <= ?2 ORDER BY id")                \
+    X(SCAN_UP, "SELECT {id}, {vector}{rest} FROM {content}{present}{and}"                          \
+               " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                         \
+    X(SCAN_DOWN, "SELECT {id}, {vector}{rest} FROM {content}{present}{and}"                        \
+                 " {id} >= ?1 AND {id} <= ?2 ORDER BY {id} DESC")                                  \
+    X(SCAN_REST, "SELECT {id}, NULL{rest} FROM {content}{present}{and}"                            \
+                 " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                       \
+    X(SCAN_IDS, "SELECT {id} FROM {content}{present}{and}"                                         \
+                " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                        \
     X(LOG_TIP, "SELECT seq, chain FROM {log} ORDER BY seq DESC LIMIT 1")                           \
     X(LOG_APPEND, "INSERT INTO {log}(seq, id, chain) VALUES (?1, ?2, ?3)")                         \
     X(LOG_CHAIN, "SELECT chain FROM {log} WHERE seq = ?1")                                         \

@@ -5,9 +5,15 @@
 
 #include "content.h"
 #include "error.h"
+#include "external.h"
 
 static const char *const shadows[] = {"content", "log", "config"};
 enum { SHADOW_COUNT = sizeof shadows / sizeof shadows[0] };
+
+/* A table over another one has no content of its own. */
+static int first_shadow(const hx_table *table) {
+    return hx_columns_external(&table->columns) ? 1 : 0;
+}
 
 /* A table has a hidden column of its own name, so the names of its columns are taken. */
 static bool name_is_taken(const hx_columns *columns, const char *name) {
@@ -39,6 +45,7 @@ static void free_table(hx_table *table) {
     hx_hub_unref(table->hub);
     hx_columns_free(&table->columns);
     sqlite3_free(table->row);
+    sqlite3_free(table->parsed);
     sqlite3_free(table->schema);
     sqlite3_free(table->name);
     sqlite3_free(table);
@@ -51,7 +58,7 @@ static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const h
     if (!table) return SQLITE_NOMEM;
     memset(table, 0, sizeof *table);
     table->columns = *columns;
-    *columns = (hx_columns){NULL, 0, -1, -1, 0, 0};
+    *columns = HX_NO_COLUMNS;
     table->hub = hx_hub_ref(hub);
     table->db = db;
     table->config.options = *options;
@@ -59,7 +66,8 @@ static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const h
     table->schema = sqlite3_mprintf("%s", argv[1]);
     table->name = sqlite3_mprintf("%s", argv[2]);
     table->row = sqlite3_malloc64(table->vector_bytes);
-    int rc = table->schema && table->name && table->row ? SQLITE_OK : SQLITE_NOMEM;
+    table->parsed = sqlite3_malloc64(table->vector_bytes);
+    int rc = table->schema && table->name && table->row && table->parsed ? SQLITE_OK : SQLITE_NOMEM;
     if (rc == SQLITE_OK) rc = hx_hub_sidecar(hub, table->schema, &table->sidecar);
     if (rc) {
         free_table(table);
@@ -107,7 +115,8 @@ static int open_table(sqlite3 *db, hx_hub *hub, int argc, const char *const *arg
 
 static int create_shadows(hx_table *table) {
     const char *const schema = table->schema, *const name = table->name;
-    int rc = hx_content_create(table);
+    const bool external = hx_columns_external(&table->columns);
+    int rc = external ? hx_external_check(table) : hx_content_create(table);
     if (rc == SQLITE_OK)
         rc = hx_sql_exec(table,
                          "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
@@ -153,8 +162,11 @@ int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, s
     int rc = open_table(db, aux, argc, argv, &table, error);
     if (rc) return rc;
     const sqlite3_int64 last = sqlite3_last_insert_rowid(db);
+    uint32_t number;
     rc = create_shadows(table);
-    if (rc == SQLITE_OK) rc = hx_config_create(table);
+    if (rc == SQLITE_OK) rc = hx_config_create(table, &number);
+    if (rc == SQLITE_OK && hx_columns_external(&table->columns))
+        rc = hx_external_attach(table, number);
     sqlite3_set_last_insert_rowid(db, last);
     if (rc) {
         *error = table->base.zErrMsg;
@@ -177,6 +189,10 @@ int hx_table_disconnect(sqlite3_vtab *vtab) {
 */
 int hx_table_destroy(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;
+    if (hx_columns_external(&table->columns)) {
+        const int rc = hx_external_detach(table);
+        if (rc) return rc;
+    }
     hx_sql_drop(table);
     for (int i = 0; i < SHADOW_COUNT; i++) {
         const int rc = hx_sql_exec(table, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema,
@@ -194,7 +210,7 @@ int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
     char *const copy = sqlite3_mprintf("%s", name);
     if (!copy) return SQLITE_NOMEM;
     hx_sql_drop(table);
-    for (int i = 0; i < SHADOW_COUNT; i++) {
+    for (int i = first_shadow(table); i < SHADOW_COUNT; i++) {
         const int rc = hx_sql_exec(table, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
                                    table->schema, table->name, shadows[i], name, shadows[i]);
         if (rc) {

@@ -25,8 +25,9 @@ struct hx_table {
     hx_sql sql;
     hx_columns columns;
     hx_config config;
-    size_t vector_bytes; /* of a stored vector */
-    unsigned char *row;  /* one vector, being written */
+    size_t vector_bytes;   /* of a stored vector */
+    unsigned char *row;    /* one vector, being written */
+    unsigned char *parsed; /* one that was read from a table of the user's */
     hny_sidecar *sidecar;
     hny_reader *reader; /* made by hx_table_reader */
     hx_log_seen seen;

@@ -183,6 +183,31 @@ static int delete_row(hx_table *table, int64_t id) {
     return rc ? rc : remove_row(table, &tip, id);
 }
 
+/* -------------------------------------------------------------------------- rows of another -- */
+
+/* A trigger tells that a row of the user's table has changed. */
+static int touch_row(hx_table *table, int64_t id) {
+    hny_boundary tip;
+    const int rc = begin_change(table, &tip);
+    return rc ? rc : log_row(table, &tip, id);
+}
+
+static int refuse_write(hx_table *table) {
+    return hx_fail(table, SQLITE_ERROR,
+                   "hannoy: the rows of %s are those of %s: write there, and %s follows",
+                   table->name, table->columns.source.table, table->name);
+}
+
+static int insert_touch(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const item = hidden_of(table, argv, HX_ITEM);
+    if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(table);
+    for (int i = NEW_ROWID; i < FIRST_COLUMN + hx_hidden_column(&table->columns, HX_COMMAND); i++) {
+        if (argv[i] != item && !is_null(argv[i])) return refuse_write(table);
+    }
+    *rowid = sqlite3_last_insert_rowid(table->db);
+    return touch_row(table, sqlite3_value_int64(item));
+}
+
 /* ------------------------------------------------------------------------------------ UPDATE -- */
 
 /* What an UPDATE sets, beside the rowid. */
@@ -281,7 +306,9 @@ static int update_row(hx_table *table, sqlite3_value **argv) {
 static int insert_or_command(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
     const int last = hx_hidden_column(&table->columns, HX_COMMAND);
     sqlite3_value *const text = columns_of(argv)[last];
-    if (is_null(text)) return insert_row(table, argv, rowid);
+    if (is_null(text))
+        return hx_columns_external(&table->columns) ? insert_touch(table, argv, rowid)
+                                                    : insert_row(table, argv, rowid);
     for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
         if (!is_null(argv[i]))
             return hx_fail(table, SQLITE_ERROR,
@@ -295,10 +322,13 @@ static int insert_or_command(hx_table *table, sqlite3_value **argv, sqlite3_int6
 int hx_write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
     hx_table *const table = (hx_table *)vtab;
     const sqlite3_int64 last = sqlite3_last_insert_rowid(table->db);
+    const bool inserts = argc > 1 && is_null(argv[OLD_ROWID]);
     int rc;
-    if (argc == 1)
+    if (!inserts && hx_columns_external(&table->columns))
+        rc = refuse_write(table);
+    else if (argc == 1)
         rc = delete_row(table, sqlite3_value_int64(argv[OLD_ROWID]));
-    else if (is_null(argv[OLD_ROWID]))
+    else if (inserts)
         rc = insert_or_command(table, argv, rowid);
     else if (!sqlite3_value_nochange(hidden_of(table, argv, HX_COMMAND)) &&
              !is_null(hidden_of(table, argv, HX_COMMAND)))

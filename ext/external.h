@@ -1,0 +1,25 @@
+/*
+** Interface to external.c: a table over one that is already there.
+**
+** Triggers on that table tell of each row that changes, by an INSERT into the hidden column `item` of
+** ours: within the same transaction, and also where defensive mode forbids to write shadow tables.
+** A row that REPLACE deletes for another unique column fires none; so a row that the index returns is
+** looked up before it is returned, and left out where it is gone.
+**
+** All functions return an SQLite code and leave its sentence in the table (error.h).
+*/
+#ifndef HX_EXTERNAL_H
+#define HX_EXTERNAL_H
+
+#include <stdint.h>
+
+typedef struct hx_table hx_table;
+
+/* May the table of the user's be used?  For CREATE; later it may change as it likes. */
+int hx_external_check(hx_table *table);
+
+/* Creates the triggers of the table with this number, and drops them again. */
+int hx_external_attach(hx_table *table, uint32_t number);
+int hx_external_detach(hx_table *table);
+
+#endif
