@@ -339,7 +339,7 @@ static void run_watched(void *data) {
 
 static void run_kind(scene plan, const char *name) {
     char full[80];
-    plan.s = (shape){4, EUCLIDEAN, FLOAT32};
+    plan.s = (shape){4, EUCLIDEAN, FLOAT32, PLAIN};
     snprintf(full, sizeof full, "%s, %s", fault_name[plan.kind], name);
     suite_case(full, 600, run_watched, &plan);
 }
@@ -432,7 +432,7 @@ static sqlite3 *create_for_full_disk(const char *path, shape s) {
 
 /* A file may not become longer than so much, which SIGXFSZ would tell the careless. */
 static void run_file_limit(void *data) {
-    const shape s = {3, EUCLIDEAN, FLOAT32};
+    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN};
     const bool small = *(int *)data;
     rng r = rng_of(arg.seed);
     rowset content = {0};
@@ -466,7 +466,7 @@ static void fill_disk(const char *path, long leave) {
 
 static void run_full_disk(void *data) {
     const long leave = *(long *)data;
-    const shape s = {3, EUCLIDEAN, FLOAT32};
+    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN};
     rng r = rng_of(arg.seed);
     rowset content = {0};
     const char *const disk = case_path("disk");

@@ -12,6 +12,7 @@ void state_copy(state *to, const state *from) {
         table *const t = &to->t[i];
         t->exists = from->t[i].exists;
         memcpy(t->name, from->t[i].name, sizeof t->name);
+        memcpy(t->docs, from->t[i].docs, sizeof t->docs);
         t->s = from->t[i].s;
         rowset_copy(&t->content, &from->t[i].content);
     }
@@ -197,7 +198,7 @@ void cursor_open(world *w, connection *c) {
     const table *const t = some_table(w, c, &slot);
     cursor *const cur = &c->cursors[rng_below(&w->r, CURSORS)];
     if (!t || cur->stmt) return;
-    unsigned char vector[MAX_DIM * 4];
+    unsigned char vector[MAX_RECORD];
     random_vector(w, t, vector);
     query q = {.table = t->name, .s = t->s, .vector = vector};
     query_vary(&q, t->content.count, &w->r);
@@ -213,9 +214,13 @@ void cursor_open(world *w, connection *c) {
         return refresh(w, c);
     }
     const size_t n = t->content.count;
-    judge_begin(&cur->j, t->s, vector, &t->content, q.ef >= (int64_t)n);
+    rowset passing = {0};
+    query_content(&q, &t->content, &passing);
+    judge_begin(&cur->j, t->s, vector, &passing, q.exact || q.ef >= (int64_t)n);
     cur->q = q;
-    cur->expected = q.limit >= 0 && (size_t)q.limit < n ? (size_t)q.limit : n;
+    cur->expected =
+        q.limit >= 0 && (size_t)q.limit < passing.count ? (size_t)q.limit : passing.count;
+    rowset_free(&passing);
     cur->dirty = false;
     count->cursors++;
     cursor_step(w, c, cur, 1 + (int)rng_below(&w->r, 4));
@@ -249,7 +254,8 @@ void cursor_step(world *w, connection *c, cursor *cur, int steps) {
 
 static void check_table(world *w, connection *c, const table *t) {
     rowset content = {0};
-    int rc = rowset_load(&content, c->db, t->name, rng_chance(&w->r, 0.05), t->s);
+    int rc = rowset_load(&content, c->db, t->name, t->s.kind != EXTERNAL && rng_chance(&w->r, 0.05),
+                         t->s);
     if (rc != SQLITE_OK) {
         if (excused(w, c, rc)) return rowset_free(&content);
         fail("%s: reading %s: %d %s", c->name, t->name, rc, sqlite3_errmsg(c->db));
@@ -261,7 +267,7 @@ static void check_table(world *w, connection *c, const table *t) {
     }
     count->snapshots++;
     for (int i = rng_chance(&w->r, 0.3) ? 2 : 1; i > 0; i--) {
-        unsigned char vector[MAX_DIM * 4];
+        unsigned char vector[MAX_RECORD];
         random_vector(w, t, vector);
         query q = {.table = t->name, .s = t->s, .vector = vector};
         query_vary(&q, content.count, &w->r);

@@ -24,6 +24,7 @@
 typedef struct table {
     bool exists;
     char name[8];
+    char docs[8]; /* with kind EXTERNAL: where its rows are */
     shape s;
     rowset content;
 } table;

@@ -28,7 +28,19 @@ static int random_conflict(world *w) {
     return (int)rng_below(&w->r, CONFLICTS);
 }
 
+/* Where its rows are written. */
+static const char *target(const table *t) {
+    return t->s.kind == EXTERNAL ? t->docs : t->name;
+}
+
+static void bind_tag(sqlite3_stmt *stmt, int index, shape s, const void *record) {
+    if (record_tag(s, record)) sqlite3_bind_int(stmt, index, record_tag(s, record));
+}
+
+/* A record: with a tag, if the table has them. */
 static void fresh_vector(world *w, const table *t, void *out) {
+    if (t->s.kind != PLAIN)
+        ((unsigned char *)out)[shape_bytes(t->s)] = (unsigned char)rng_below(&w->r, TAGS);
     if (rng_chance(&w->r, 0.04)) {
         vector_zero(t->s, out);
     } else if (t->content.count && rng_chance(&w->r, 0.05)) {
@@ -42,7 +54,7 @@ static void fresh_vector(world *w, const table *t, void *out) {
 typedef struct batch {
     int count;
     int64_t ids[BATCH];
-    unsigned char vectors[BATCH][MAX_DIM * 4];
+    unsigned char vectors[BATCH][MAX_RECORD];
 } batch;
 
 static void batch_fill(world *w, const table *t, int rows, batch *b) {
@@ -87,7 +99,10 @@ static void read_back(connection *c, const table *t, int64_t id, rowset *content
     const void *const given = rowset_at(content, (size_t)rowset_find(content, id));
     const double turned = vector_distance(t->s, stored, given);
     if (turned > 0.01 && turned != 1) fail("row %lld was stored %g away", (long long)id, turned);
-    rowset_put(content, id, stored);
+    unsigned char record[MAX_RECORD];
+    memcpy(record, given, content->width);
+    memcpy(record, stored, shape_bytes(t->s));
+    rowset_put(content, id, record);
     sqlite3_finalize(stmt);
 }
 
@@ -111,17 +126,22 @@ static void insert(world *w, connection *c, int rows) {
     const bool fresh = rowset_find(&t->content, b.ids[0]) < 0 || conflict == REPLACE;
     const int expected = batch_expect(&next.t[slot].content, &b, conflict);
     char sql[300];
-    int n = snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, vector) VALUES (?, ?)",
-                     conflict_name[conflict], t->name);
-    for (int i = 1; i < rows; i++) n += snprintf(sql + n, sizeof sql - (size_t)n, ", (?, ?)");
+    const bool tagged = t->s.kind != PLAIN;
+    const int each = tagged ? 3 : 2;
+    int n = snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, vector%s) VALUES ",
+                     conflict_name[conflict], target(t), tagged ? ", tag" : "");
+    for (int i = 0; i < rows; i++)
+        n += snprintf(sql + n, sizeof sql - (size_t)n, "%s(?, ?%s)", i ? ", " : "",
+                      tagged ? ", ?" : "");
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
     bool scaled = false;
     for (int i = 0; i < rows && rc == SQLITE_OK; i++) {
         const bool may_scale = vector_is_scaled(t->s);
         const int way = may_scale && rows > 1 ? AS_BYTES : (int)rng_below(&w->r, WAYS);
-        sqlite3_bind_int64(stmt, 2 * i + 1, b.ids[i]);
-        rc = vector_bind(stmt, 2 * i + 2, t->s, b.vectors[i], way);
+        sqlite3_bind_int64(stmt, each * i + 1, b.ids[i]);
+        rc = vector_bind(stmt, each * i + 2, t->s, b.vectors[i], way);
+        if (tagged) bind_tag(stmt, each * i + 3, t->s, b.vectors[i]);
         scaled |= may_scale && way != AS_BYTES;
     }
     rc = finish(c, stmt, rc);
@@ -147,15 +167,18 @@ static void op_insert_automatic(world *w, connection *c) {
     int slot;
     const table *const t = some_table(w, c, &slot);
     if (!t || t->content.count > 3 * (size_t)w->cfg.ids) return;
-    unsigned char vector[MAX_DIM * 4];
+    unsigned char vector[MAX_RECORD];
     state next = {0};
     fresh_vector(w, t, vector);
     state_copy(&next, visible(w, c));
     char sql[100];
-    snprintf(sql, sizeof sql, "INSERT INTO %s(vector) VALUES (?1)", t->name);
+    const bool tagged = t->s.kind != PLAIN;
+    snprintf(sql, sizeof sql, "INSERT INTO %s(vector%s) VALUES (?1%s)", target(t),
+             tagged ? ", tag" : "", tagged ? ", ?2" : "");
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK) vector_bind(stmt, 1, t->s, vector, AS_BYTES);
+    if (rc == SQLITE_OK && tagged) bind_tag(stmt, 2, t->s, vector);
     rc = finish(c, stmt, rc);
     tell_step(w, "%s: INSERT %s automatic -> %d", c->name, t->name, rc);
     if (rc == SQLITE_OK) {
@@ -176,7 +199,7 @@ static void op_update(world *w, connection *c) {
     int slot;
     const table *const t = some_table(w, c, &slot);
     if (!t) return;
-    unsigned char vector[MAX_DIM * 4];
+    unsigned char vector[MAX_RECORD];
     state next = {0};
     fresh_vector(w, t, vector);
     state_copy(&next, visible(w, c));
@@ -185,11 +208,20 @@ static void op_update(world *w, connection *c) {
     const int64_t span =
         rng_chance(&w->r, 0.3) ? rng_below(&w->r, (uint32_t)w->cfg.ids / 3 + 1) : 0;
     const int64_t high = low > INT64_MAX - span ? INT64_MAX : low + span;
+    const bool tagged = t->s.kind != PLAIN;
+    const bool tag_alone = tagged && rng_chance(&w->r, 0.4);
     for (size_t i = rowset_seek(content, low); i < content->count && content->ids[i] <= high; i++) {
-        rowset_put(content, content->ids[i], vector);
+        unsigned char record[MAX_RECORD];
+        memcpy(record, vector, content->width);
+        if (tag_alone) memcpy(record, rowset_at(content, i), shape_bytes(t->s));
+        rowset_put(content, content->ids[i], record);
     }
     char sql[100];
-    snprintf(sql, sizeof sql, "UPDATE %s SET vector = ?3 WHERE rowid %s", t->name,
+    snprintf(sql, sizeof sql, "UPDATE %s SET %s%s WHERE rowid %s", target(t),
+             tag_alone ? "" : "vector = ?3",
+             tag_alone ? "tag = ?4"
+             : tagged  ? ", tag = ?4"
+                       : "",
              span ? "BETWEEN ?1 AND ?2" : "= ?1");
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
@@ -197,7 +229,8 @@ static void op_update(world *w, connection *c) {
         sqlite3_bind_int64(stmt, 1, low);
         sqlite3_bind_int64(stmt, 2, high);
         const int way = vector_is_scaled(t->s) ? AS_BYTES : (int)rng_below(&w->r, WAYS);
-        vector_bind(stmt, 3, t->s, vector, way);
+        if (!tag_alone) vector_bind(stmt, 3, t->s, vector, way);
+        if (tagged) bind_tag(stmt, 4, t->s, vector);
     }
     rc = finish(c, stmt, rc);
     tell_step(w, "%s: UPDATE %s %lld..%lld -> %d", c->name, t->name, (long long)low,
@@ -223,14 +256,14 @@ static void op_move(world *w, connection *c) {
         if (taken && conflict != REPLACE) {
             if (conflict != IGNORE) expected = SQLITE_CONSTRAINT;
         } else {
-            unsigned char vector[MAX_DIM * 4];
+            unsigned char vector[MAX_RECORD];
             memcpy(vector, rowset_at(content, (size_t)at), content->width);
             rowset_remove(content, from);
             rowset_put(content, to, vector);
         }
     }
     const int rc = db_try(c->db, "UPDATE %s %s SET rowid = %lld WHERE rowid = %lld",
-                          conflict_name[conflict], t->name, (long long)to, (long long)from);
+                          conflict_name[conflict], target(t), (long long)to, (long long)from);
     tell_step(w, "%s: UPDATE %s %s SET rowid = %lld WHERE rowid = %lld -> %d", c->name,
               conflict_name[conflict], t->name, (long long)to, (long long)from, rc);
     settle(w, c, rc, expected, &next);
@@ -253,9 +286,9 @@ static void op_delete(world *w, connection *c) {
     for (size_t i = rowset_seek(content, low); i < content->count && content->ids[i] <= high;) {
         rowset_remove(content, content->ids[i]);
     }
-    const int rc = all ? db_try(c->db, "DELETE FROM %s", t->name)
-                       : db_try(c->db, "DELETE FROM %s WHERE rowid BETWEEN %lld AND %lld", t->name,
-                                (long long)low, (long long)high);
+    const int rc = all ? db_try(c->db, "DELETE FROM %s", target(t))
+                       : db_try(c->db, "DELETE FROM %s WHERE rowid BETWEEN %lld AND %lld",
+                                target(t), (long long)low, (long long)high);
     tell_step(w, "%s: DELETE %s %lld..%lld%s -> %d", c->name, t->name, (long long)low,
               (long long)high, all ? " (all)" : "", rc);
     settle(w, c, rc, SQLITE_OK, &next);
@@ -266,9 +299,9 @@ static void op_bad_input(world *w, connection *c) {
     cursors_before_write(w, c);
     int slot;
     const table *const t = some_table(w, c, &slot);
-    if (!t) return;
+    if (!t || t->s.kind == EXTERNAL) return;
     static const char *const bad[] = {"NULL", "3.5", "'[1, 2'", "x'00'", "'[]'", "'[1e999]'", "7"};
-    unsigned char vector[MAX_DIM * 4];
+    unsigned char vector[MAX_RECORD];
     int64_t id = 1;
     fresh_vector(w, t, vector);
     while (rowset_find(&t->content, id) >= 0) id++;
@@ -484,12 +517,14 @@ static void op_drop(world *w, connection *c) {
     cursors_close(w, c);
     int slot;
     const table *const t = some_table(w, c, &slot);
-    if (!t) return;
+    /* Two statements are one in a transaction: the second cannot be refused once the first was not. */
+    if (!t || (t->s.kind == EXTERNAL && !c->wrote)) return;
     state next = {0};
     state_copy(&next, visible(w, c));
     next.t[slot].exists = false;
     rowset_clear(&next.t[slot].content, 1);
-    const int rc = db_try(c->db, "DROP TABLE %s", t->name);
+    int rc = db_try(c->db, "DROP TABLE %s", t->name);
+    if (rc == SQLITE_OK && t->s.kind == EXTERNAL) rc = db_try(c->db, "DROP TABLE %s", t->docs);
     tell_step(w, "%s: DROP TABLE %s -> %d", c->name, t->name, rc);
     settle(w, c, rc, SQLITE_OK, &next);
 }
@@ -501,6 +536,7 @@ static shape random_shape(world *w) {
     s.metric = (int)rng_below(&w->r, METRICS);
     s.type = rng_chance(&w->r, 0.5) ? FLOAT32 : (int)rng_below(&w->r, TYPES);
     if (w->cfg.big && s.type == BIT) s.dim *= 8;
+    s.kind = (int)rng_below(&w->r, KINDS);
     return s;
 }
 
@@ -515,8 +551,10 @@ static void op_create(world *w, connection *c) {
     table *const t = &next.t[slot];
     t->exists = true;
     t->s = random_shape(w);
+    if (t->s.kind == EXTERNAL && !c->wrote) t->s.kind = TAGGED;
+    snprintf(t->docs, sizeof t->docs, "docs%c", 'a' + slot);
     snprintf(t->name, sizeof t->name, "%c", 'a' + slot);
-    rowset_clear(&t->content, shape_bytes(t->s));
+    rowset_clear(&t->content, record_bytes(t->s));
     const config *const cfg = &w->cfg;
     char more[200] = "";
     int n = 0;
@@ -529,6 +567,11 @@ static void op_create(world *w, connection *c) {
     }
     if (cfg->linear_below >= 0) {
         snprintf(more + n, sizeof more - (size_t)n, ", linear_below=%d", cfg->linear_below);
+    }
+    if (t->s.kind != PLAIN) strcat(more, ", tag INTEGER");
+    if (t->s.kind == EXTERNAL) {
+        strcat(strcat(more, ", vector=vector, content="), t->docs);
+        db_must(c->db, "CREATE TABLE %s(id INTEGER PRIMARY KEY, vector, tag INTEGER)", t->docs);
     }
     const int rc = db_try(c->db,
                           "CREATE VIRTUAL TABLE %s USING hannoy(dim=%d, metric=%s, type=%s, "

@@ -21,6 +21,14 @@ size_t shape_bytes(shape s) {
     return s.type == BIT ? (size_t)(s.dim + 7) / 8 : (size_t)s.dim * width[s.type];
 }
 
+size_t record_bytes(shape s) {
+    return shape_bytes(s) + (s.kind != PLAIN);
+}
+
+int record_tag(shape s, const void *record) {
+    return s.kind == PLAIN ? 0 : ((const unsigned char *)record)[shape_bytes(s)];
+}
+
 static double half_value(uint16_t half) {
     const int exponent = half >> 10 & 31, mantissa = half & 1023;
     const double value =
@@ -280,21 +288,30 @@ bool rowset_equal(const rowset *a, const rowset *b) {
 
 int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, shape s) {
     char sql[256];
+    const bool tagged = s.kind != PLAIN;
+    shadow = shadow && s.kind != EXTERNAL;
     snprintf(sql, sizeof sql,
-             shadow ? "SELECT id, vector FROM %s_content" : "SELECT rowid, vector FROM %s", table);
+             shadow ? "SELECT id, vector%s FROM %s_content" : "SELECT rowid, vector%s FROM %s",
+             !tagged  ? ""
+             : shadow ? ", c0"
+                      : ", tag",
+             table);
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-    rowset_clear(content, shape_bytes(s));
+    rowset_clear(content, record_bytes(s));
     while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *const vector = sqlite3_column_blob(stmt, 1);
-        if (!vector || (size_t)sqlite3_column_bytes(stmt, 1) != content->width) {
+        unsigned char record[MAX_RECORD];
+        if (!vector || (size_t)sqlite3_column_bytes(stmt, 1) != shape_bytes(s)) {
             if (sqlite3_errcode(db) == SQLITE_NOMEM) break;
             fail("row %lld of %s has %d bytes", (long long)id, table,
                  sqlite3_column_bytes(stmt, 1));
         }
         if (rowset_find(content, id) >= 0) fail("%s has row %lld twice", table, (long long)id);
-        rowset_put(content, id, vector);
+        memcpy(record, vector, shape_bytes(s));
+        if (tagged) record[shape_bytes(s)] = (unsigned char)sqlite3_column_int(stmt, 2);
+        rowset_put(content, id, record);
         rc = SQLITE_OK;
     }
     const int end = sqlite3_finalize(stmt);
@@ -429,19 +446,61 @@ void judge_free(judge *j) {
 
 /* -------------------------------------------------------------------------------------- queries -- */
 
+static int filter_sql(const query *q, char *sql, size_t size) {
+    static const char *const formats[FILTERS] = {
+        [TAG_IS] = " AND tag = %d",          [TAG_IS_NOT] = " AND %d <> tag",
+        [TAG_NULL] = " AND tag IS NULL",     [TAG_FROM] = " AND tag >= %d",
+        [TAG_IN] = " AND tag IN (%d, 2, 7)",
+    };
+    if (q->filter == ROWID_IN)
+        return snprintf(sql, size, " AND rowid IN (%lld, %lld, 3)", (long long)q->ids[0],
+                        (long long)q->ids[1]);
+    return q->filter ? snprintf(sql, size, formats[q->filter], q->tag) : 0;
+}
+
+bool query_lets(const query *q, const rowset *content, size_t position) {
+    const int tag = record_tag(q->s, rowset_at(content, position));
+    const int64_t id = content->ids[position];
+    switch (q->filter) {
+    case TAG_IS:
+        return tag && tag == q->tag;
+    case TAG_IS_NOT:
+        return tag && tag != q->tag;
+    case TAG_NULL:
+        return !tag;
+    case TAG_FROM:
+        return tag && tag >= q->tag;
+    case TAG_IN:
+        return tag && (tag == q->tag || tag == 2);
+    case ROWID_IN:
+        return id == q->ids[0] || id == q->ids[1] || id == 3;
+    default:
+        return true;
+    }
+}
+
+void query_content(const query *q, const rowset *content, rowset *out) {
+    rowset_clear(out, content->width);
+    for (size_t i = 0; i < content->count; i++) {
+        if (query_lets(q, content, i)) rowset_put(out, content->ids[i], rowset_at(content, i));
+    }
+}
+
 static void query_sql(const query *q, char *sql, size_t size) {
     static const char *const columns[COLUMNS] = {"rowid, distance", "rowid, distance, vector",
                                                  "rowid"};
     const char *const what = columns[q->columns];
     int n;
     if (q->spelling == BY_ARGUMENTS && (q->k >= 0 || q->ef < 0)) { /* a k of NULL is refused */
-        n = snprintf(sql, size, "SELECT %s FROM %s(?1%s%s)", what, q->table,
+        n = snprintf(sql, size, "SELECT %s FROM %s(?1%s%s) WHERE 1", what, q->table,
                      q->k >= 0 || q->ef >= 0 ? ", ?2" : "", q->ef >= 0 ? ", ?3" : "");
     } else {
         n = snprintf(sql, size, "SELECT %s FROM %s WHERE %s%s%s", what, q->table,
                      q->spelling == BY_MATCH ? "vector MATCH ?1" : "knn_match(vector, ?1)",
                      q->k >= 0 ? " AND k = ?2" : "", q->ef >= 0 ? " AND ef = ?3" : "");
     }
+    n += filter_sql(q, sql + n, size - (size_t)n);
+    if (q->exact) n += snprintf(sql + n, size - (size_t)n, " AND exact = 1");
     if (q->limit >= 0) {
         snprintf(sql + n, size - (size_t)n, " ORDER BY distance LIMIT %d", q->limit);
     }
@@ -482,6 +541,12 @@ void query_vary(query *q, size_t count, rng *r) {
     q->spelling = (int)rng_below(r, SPELLINGS);
     q->columns = rng_chance(r, 0.6) ? WITH_DISTANCE : (int)rng_below(r, COLUMNS);
     q->way = (int)rng_below(r, WAYS);
+    q->filter = NO_FILTER;
+    if (q->s.kind != PLAIN && rng_chance(r, 0.5)) q->filter = (int)rng_below(r, FILTERS);
+    if (q->s.kind == PLAIN && rng_chance(r, 0.1)) q->filter = ROWID_IN;
+    q->tag = 1 + (int)rng_below(r, TAGS);
+    for (int i = 0; i < 2; i++) q->ids[i] = (int64_t)rng_below(r, 40);
+    q->exact = rng_chance(r, 0.15);
     q->limit = rng_chance(r, 0.15) ? (int)rng_below(r, (uint32_t)count + 2) : -1;
 }
 
@@ -493,7 +558,8 @@ bool query_row(const query *q, sqlite3_stmt *stmt, judge *j) {
     const size_t bytes = (size_t)sqlite3_column_bytes(stmt, 2);
     if (!vector && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM) return true;
     const size_t at = (size_t)rowset_find(&j->content, rowid);
-    if (!vector || bytes != j->content.width || memcmp(vector, rowset_at(&j->content, at), bytes)) {
+    if (!vector || bytes != shape_bytes(q->s) ||
+        memcmp(vector, rowset_at(&j->content, at), bytes)) {
         return wrong(j, "another vector", rowid, distance, distance);
     }
     return true;
@@ -510,12 +576,15 @@ int query_check(sqlite3 *db, const query *q, const rowset *content, const char *
     int rc = query_prepare(db, q, &stmt);
     if (rc != SQLITE_OK) return rc;
     judge j;
-    judge_begin(&j, q->s, q->vector, content, q->ef >= (int64_t)content->count);
+    rowset passing = {0};
+    query_content(q, content, &passing);
+    judge_begin(&j, q->s, q->vector, &passing, q->exact || q->ef >= (int64_t)content->count);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         if (!query_row(q, stmt, &j)) break;
     }
-    if (rc == SQLITE_DONE) judge_end(&j, expected_rows(q, content->count), q->k >= 0 || j.complete);
+    if (rc == SQLITE_DONE) judge_end(&j, expected_rows(q, passing.count), q->k >= 0 || j.complete);
     if (j.error[0]) fail("%s: %s: %s", where, query_text(q), j.error);
+    rowset_free(&passing);
     judge_free(&j);
     const int end = sqlite3_finalize(stmt);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;

@@ -19,13 +19,26 @@ extern const char *const style_name[STYLES];
 
 #define MAX_DIM 1024
 
+/* What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table. */
+enum { PLAIN, TAGGED, EXTERNAL, KINDS };
+
 typedef struct shape {
     int dim; /* 1 .. MAX_DIM */
     int metric;
     int type;
+    int kind;
 } shape;
 
 size_t shape_bytes(shape s);
+
+/*
+** What a rowset keeps of a row: the vector, and if there is one the tag in a byte behind it, 0 for
+** NULL and TAGS - 1 at most.
+*/
+#define TAGS       6
+#define MAX_RECORD (MAX_DIM * 4 + 1)
+size_t record_bytes(shape s);
+int record_tag(shape s, const void *record);
 
 /*
 ** A random vector, as stored.  LATTICE: few values, so that distances tie and vectors come twice;
@@ -54,7 +67,7 @@ bool vector_is_scaled(shape s);
 
 /* The content of a table, by rowid. */
 typedef struct rowset {
-    size_t count, capacity, width; /* width: bytes of a vector */
+    size_t count, capacity, width; /* width: bytes of a record */
     int64_t *ids;                  /* ascending */
     unsigned char *data;           /* count * width */
 } rowset;
@@ -113,6 +126,7 @@ void judge_free(judge *j);
 /* The ways to write a query, and what it selects: a distance that nobody reads need not be exact. */
 enum { BY_FUNCTION, BY_MATCH, BY_ARGUMENTS, SPELLINGS };
 enum { WITH_DISTANCE, WITH_VECTOR, ROWID_ALONE, COLUMNS };
+enum { NO_FILTER, TAG_IS, TAG_IS_NOT, TAG_NULL, TAG_FROM, TAG_IN, ROWID_IN, FILTERS };
 
 typedef struct query {
     const char *table;
@@ -122,9 +136,19 @@ typedef struct query {
     int64_t ef;         /* -1: the table's own */
     int spelling;
     int columns;
-    int way;   /* of binding the vector, where that loses nothing */
-    int limit; /* -1: none */
+    int way;    /* of binding the vector, where that loses nothing */
+    int limit;  /* -1: none */
+    int filter; /* of tags, or of rowids */
+    int tag;
+    int64_t ids[2];
+    bool exact;
 } query;
+
+/* Does the query's filter let a row through? */
+bool query_lets(const query *q, const rowset *content, size_t position);
+
+/* The rows that it lets through. */
+void query_content(const query *q, const rowset *content, rowset *out);
 
 /* Prepared, with everything bound. */
 int query_prepare(sqlite3 *db, const query *q, sqlite3_stmt **out);
