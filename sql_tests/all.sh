@@ -97,7 +97,7 @@ program() {
 # take ten minutes: the unit tests of the kernels hold all of them against each other in any case, so
 # there it is the SQL that depends on them, and once more on a processor that lacks the best set.
 run_kernels() { # VARIANT
-    local variant=$1 files=(sql_tests README.md) names name code=0
+    local variant=$1 files=(sql_tests README.md examples/cookbook.md) names name code=0
     names=$(kernels "$variant") || return 1
     if emulated "$variant"; then files=(sql_tests/query/metric_* sql_tests/{insert,update}); fi
     for name in $names; do
@@ -124,7 +124,7 @@ kernels() { # VARIANT: the names of those that can run, best first
 # Emulated, the recall of each kind of code would take as long as half of the others together, and it
 # is the same on every processor: codes are equal byte for byte, as the unit tests see to.
 sql_files() { # VARIANT
-    echo README.md
+    printf '%s\n' README.md examples/cookbook.md
     if emulated "$1"; then
         find sql_tests -name '*.test' ! -path sql_tests/recall/codes.test | sort
     else
