@@ -63,18 +63,22 @@ static int open_step(scene *c) {
 static int create_step(scene *c) {
     return db_try(c->db,
                   "CREATE VIRTUAL TABLE v USING hannoy(dim=%d, metric=%s, autobuild=8, m=4, "
-                  "ef_construction=8, linear_below=0, threads=%d)",
+                  "ef_construction=8, linear_below=0, threads=%d, tag INTEGER, +note TEXT)",
                   c->s.dim, metric_name[c->s.metric], c->threads);
 }
 
 static int put(scene *c, int64_t id) {
-    unsigned char vector[MAX_DIM * 4];
+    unsigned char vector[MAX_RECORD];
     sqlite3_stmt *stmt = NULL;
     vector_random(c->s, GAUSS, &c->r, vector);
-    int rc =
-        sqlite3_prepare_v2(c->db, "REPLACE INTO v(rowid, vector) VALUES (?1, ?2)", -1, &stmt, NULL);
+    vector[shape_bytes(c->s)] = (unsigned char)(id % TAGS);
+    int rc = sqlite3_prepare_v2(c->db,
+                                "REPLACE INTO v(rowid, vector, tag, note) VALUES (?1, ?2, "
+                                "nullif(?3, 0), 'a note')",
+                                -1, &stmt, NULL);
     if (rc != SQLITE_OK) return rc;
     sqlite3_bind_int64(stmt, 1, id);
+    sqlite3_bind_int64(stmt, 3, id % TAGS);
     rc = vector_bind(stmt, 2, c->s, vector, id % 3 == 0 ? AS_JSON : AS_BYTES);
     if (rc == SQLITE_OK) sqlite3_step(stmt);
     const int end = sqlite3_finalize(stmt);
@@ -155,14 +159,18 @@ static int functions_step(scene *c) {
 static int query_step(scene *c) {
     unsigned char vector[MAX_DIM * 4];
     int rc = SQLITE_OK;
-    for (int i = 0; i < 3 && rc == SQLITE_OK; i++) {
+    static const int filters[] = {NO_FILTER, NO_FILTER, TAG_IS, TAG_IN, ROWID_IN};
+    for (int i = 0; i < 5 && rc == SQLITE_OK; i++) {
         const query q = {.table = "v",
                          .s = c->s,
                          .vector = vector,
-                         .spelling = i,
+                         .spelling = i % SPELLINGS,
                          .limit = -1,
                          .k = i == 1 ? -1 : 5,
-                         .ef = (int64_t)c->content.count + 1};
+                         .ef = (int64_t)c->content.count + 1,
+                         .filter = filters[i],
+                         .tag = 3,
+                         .ids = {4, 12}};
         vector_random(c->s, GAUSS, &c->r, vector);
         rc = query_check(c->db, &q, &c->content, "a query");
     }
@@ -294,7 +302,7 @@ static long run_scenario(const scene *plan, long at) {
     c.at = *last_place = at;
     c.r = rng_of(7);
     told = &c;
-    rowset_clear(&c.content, shape_bytes(c.s));
+    rowset_clear(&c.content, record_bytes(c.s));
     inject_arm(c.kind, at, c.persistent);
     for (int i = 0; i < STEPS; i++) {
         const bool reopens = i > 0 && (steps[i].run == open_step || steps[i].run == close_step);
@@ -339,7 +347,7 @@ static void run_watched(void *data) {
 
 static void run_kind(scene plan, const char *name) {
     char full[80];
-    plan.s = (shape){4, EUCLIDEAN, FLOAT32, PLAIN};
+    plan.s = (shape){4, EUCLIDEAN, FLOAT32, TAGGED};
     snprintf(full, sizeof full, "%s, %s", fault_name[plan.kind], name);
     suite_case(full, 600, run_watched, &plan);
 }
