@@ -285,12 +285,19 @@ build/release/bench/kernels: build/release/bench/kernels.o $(release_CORE)
 	@echo '  link $@'
 	$(Q)$(call LINK,release) $^ -o $@ $(CORE_LIBS)
 
-.PHONY: bench bench-quick bench-kernels
+.PHONY: bench bench-quick bench-filters bench-kernels
 bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLDER…' OUT=FOLDER
 	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
 	@$(MAKE) hannoy.so build/release/bench/kernels
 	@PYTHON='$(PYTHON)' bench/venv.sh
 	bench/.venv/bin/python bench/bench.py --out '$(OUT)' $(BENCH_ARGS) $(DATA)
+	$(if $(findstring --parts,$(BENCH_ARGS))$(findstring --quick,$(BENCH_ARGS)),,$(MAKE) bench-filters)
+
+bench-filters: ## searches with a filter, beside other libraries, on the first DATA
+	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
+	@$(MAKE) hannoy.so
+	@PYTHON='$(PYTHON)' bench/venv.sh
+	bench/.venv/bin/python bench/filters.py --out '$(OUT)' $(firstword $(DATA))
 
 bench-quick: ## the same of 20,000 rows of one set, in build/bench-quick, in a few minutes
 	@$(MAKE) bench OUT=build/bench-quick BENCH_ARGS='--quick $(BENCH_ARGS)'
