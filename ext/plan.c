@@ -168,7 +168,10 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
     const int failed = sqlite3_str_errcode(codes);
     sqlite3_free(sqlite3_str_finish(codes));
     *out = sqlite3_str_finish(words);
-    return *out && !failed ? SQLITE_OK : SQLITE_NOMEM;
+    if (*out && !failed) return SQLITE_OK;
+    sqlite3_free(*out);
+    *out = NULL;
+    return SQLITE_NOMEM;
 }
 
 /* What a search is expected to cost; see hx_where_plan for what raises it. */
