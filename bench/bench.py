@@ -26,6 +26,7 @@ from typing import Any
 
 import data as sets
 import engines
+import many
 import plots
 import recalls
 import report
@@ -50,6 +51,7 @@ FIGURES = {
     "churn": Figure(recalls.churn, "first"),
     "growth": Figure(writes.growth, "largest compared"),
     "memory": Figure(tables.memory, "real"),
+    "many": Figure(many.many, "real"),
     "first": Figure(tables.first, "largest"),
     "cold": Figure(tables.cold, "largest"),
     "scale": Figure(tables.scale, "largest"),

@@ -213,14 +213,8 @@ void cursor_open(world *w, connection *c) {
         cur->stmt = NULL;
         return refresh(w, c);
     }
-    const size_t n = t->content.count;
-    rowset passing = {0};
-    query_content(&q, &t->content, &passing);
-    judge_begin(&cur->j, t->s, vector, &passing, q.exact || q.ef >= (int64_t)n);
+    cur->expected = query_judge(&q, &t->content, &cur->j);
     cur->q = q;
-    cur->expected =
-        q.limit >= 0 && (size_t)q.limit < passing.count ? (size_t)q.limit : passing.count;
-    rowset_free(&passing);
     cur->dirty = false;
     count->cursors++;
     cursor_step(w, c, cur, 1 + (int)rng_below(&w->r, 4));

@@ -458,7 +458,7 @@ static int filter_sql(const query *q, char *sql, size_t size) {
     return q->filter ? snprintf(sql, size, formats[q->filter], q->tag) : 0;
 }
 
-bool query_lets(const query *q, const rowset *content, size_t position) {
+static bool lets_through(const query *q, const rowset *content, size_t position) {
     const int tag = record_tag(q->s, rowset_at(content, position));
     const int64_t id = content->ids[position];
     switch (q->filter) {
@@ -479,10 +479,10 @@ bool query_lets(const query *q, const rowset *content, size_t position) {
     }
 }
 
-void query_content(const query *q, const rowset *content, rowset *out) {
+static void passing_rows(const query *q, const rowset *content, rowset *out) {
     rowset_clear(out, content->width);
     for (size_t i = 0; i < content->count; i++) {
-        if (query_lets(q, content, i)) rowset_put(out, content->ids[i], rowset_at(content, i));
+        if (lets_through(q, content, i)) rowset_put(out, content->ids[i], rowset_at(content, i));
     }
 }
 
@@ -571,20 +571,26 @@ static size_t expected_rows(const query *q, size_t count) {
     return count;
 }
 
+size_t query_judge(const query *q, const rowset *content, judge *j) {
+    rowset passing = {0};
+    passing_rows(q, content, &passing);
+    judge_begin(j, q->s, q->vector, &passing, q->exact || q->ef >= (int64_t)content->count);
+    const size_t rows = expected_rows(q, passing.count);
+    rowset_free(&passing);
+    return rows;
+}
+
 int query_check(sqlite3 *db, const query *q, const rowset *content, const char *where) {
     sqlite3_stmt *stmt = NULL;
     int rc = query_prepare(db, q, &stmt);
     if (rc != SQLITE_OK) return rc;
     judge j;
-    rowset passing = {0};
-    query_content(q, content, &passing);
-    judge_begin(&j, q->s, q->vector, &passing, q->exact || q->ef >= (int64_t)content->count);
+    const size_t expected = query_judge(q, content, &j);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         if (!query_row(q, stmt, &j)) break;
     }
-    if (rc == SQLITE_DONE) judge_end(&j, expected_rows(q, passing.count), q->k >= 0 || j.complete);
+    if (rc == SQLITE_DONE) judge_end(&j, expected, q->k >= 0 || j.complete);
     if (j.error[0]) fail("%s: %s: %s", where, query_text(q), j.error);
-    rowset_free(&passing);
     judge_free(&j);
     const int end = sqlite3_finalize(stmt);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;

@@ -144,11 +144,8 @@ typedef struct query {
     bool exact;
 } query;
 
-/* Does the query's filter let a row through? */
-bool query_lets(const query *q, const rowset *content, size_t position);
-
-/* The rows that it lets through. */
-void query_content(const query *q, const rowset *content, rowset *out);
+/* Begins a judge of its answer, of the rows that its filter lets through; how many must come. */
+size_t query_judge(const query *q, const rowset *content, judge *j);
 
 /* Prepared, with everything bound. */
 int query_prepare(sqlite3 *db, const query *q, sqlite3_stmt **out);

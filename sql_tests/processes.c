@@ -148,8 +148,7 @@ static void stream_begin(worker *w, const rowset *content, stream *st) {
     query_vary(&q, content->count, &w->r);
     q.k = q.limit = -1;
     if (query_prepare(w->db, &q, &st->stmt)) fail("%s", sqlite3_errmsg(w->db));
-    judge_begin(&st->j, w->p->s, vector, content, q.ef >= (int64_t)content->count);
-    st->expected = content->count;
+    st->expected = query_judge(&q, content, &st->j);
     st->q = q;
 }
 
