@@ -90,7 +90,10 @@ static void start_above(hx_knn *knn) {
 
 int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out) {
     hx_knn *const knn = sqlite3_malloc(sizeof *knn);
-    if (!knn) return SQLITE_NOMEM;
+    if (!knn) {
+        hx_where_free(wish->where);
+        return SQLITE_NOMEM;
+    }
     memset(knn, 0, sizeof *knn);
     knn->table = table;
     table->last = (hx_last){.strategy = 0};
@@ -370,7 +373,7 @@ static int fill(hx_knn *knn, int *status) {
     if (!snapshot->indexed) end(&knn->index);
     if (is_dry(&knn->index)) {
         *status = fill_index(knn);
-        note_work(knn);
+        if (snapshot->stats.rows) note_work(knn);
     }
     if (*status) return SQLITE_OK;
     if (is_dry(&knn->delta))
