@@ -381,9 +381,16 @@ static int fill(hx_knn *knn, int *status) {
     return is_dry(&knn->delta) ? fill_delta(knn) : SQLITE_OK;
 }
 
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* `lacking`: the content has no such row as the index says, on the snapshot of these buffers. */
 static int refill(hx_knn *knn, bool lacking) {
     hx_table *const table = knn->table;
+    const int64_t began = nanoseconds();
     int status = HNY_OK;
     int rc = hx_snapshot_begin(table);
     if (rc) return rc;
@@ -398,6 +405,7 @@ static int refill(hx_knn *knn, bool lacking) {
         if (rc == SQLITE_OK) rc = fill(knn, &status);
     }
     hx_snapshot_end(table);
+    table->last.nanoseconds += nanoseconds() - began;
     return rc;
 }
 
@@ -545,13 +553,7 @@ static int is_wanted(hx_knn *knn, const hny_hit *hit, bool delta, bool *out) {
     return hx_where_check(knn->table, knn->wish.where, hit->rowid, out);
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int next(hx_knn *knn, hny_hit *out) {
+int hx_knn_next(hx_knn *knn, hny_hit *out) {
     const hny_hit *known;
     bool found = false;
     while (!found) {
@@ -566,11 +568,4 @@ static int next(hx_knn *knn, hny_hit *out) {
     *out = knn->last;
     if (knn->wish.k != HX_NO_LIMIT) knn->left--;
     return SQLITE_ROW;
-}
-
-int hx_knn_next(hx_knn *knn, hny_hit *out) {
-    const int64_t began = nanoseconds();
-    const int rc = next(knn, out);
-    knn->table->last.nanoseconds += nanoseconds() - began;
-    return rc;
 }
