@@ -74,8 +74,8 @@ SELECT s.pos, printf('%.4f', v.distance) AS distance,
 
 .print
 .print The same vectors in a second table that is never built: it answers by an exact scan.
-CREATE VIRTUAL TABLE exact USING hannoy(dim=384, metric=cosine, type=int8, autobuild=0);
-INSERT INTO exact(rowid, vector) SELECT rowid, vector FROM v;
+CREATE VIRTUAL TABLE scanned USING hannoy(dim=384, metric=cosine, type=int8, autobuild=0);
+INSERT INTO scanned(rowid, vector) SELECT rowid, vector FROM v;
 
 .print
 .print The 10 nearest of 500 queries, by the index ...
@@ -89,7 +89,7 @@ SELECT count(*) AS rows, seconds FROM by_index, seconds_since WHERE mark = 'inde
 .print ... and by the exact scan ...
 INSERT INTO clock(mark) VALUES ('scan');
 CREATE TEMP TABLE by_scan AS
-    SELECT q.id AS query, e.rowid AS id FROM question q, exact e
+    SELECT q.id AS query, e.rowid AS id FROM question q, scanned e
      WHERE knn_match(e.vector, q.embedding) AND e.k = 10;
 SELECT count(*) AS rows, seconds FROM by_scan, seconds_since WHERE mark = 'scan';
 
@@ -119,7 +119,7 @@ SELECT 'after ROLLBACK' AS moment, * FROM nearest;
 
 .print
 .print What lies on the disk:
-DROP TABLE exact;
+DROP TABLE scanned;
 .once /dev/null
 PRAGMA wal_checkpoint(TRUNCATE);
 VACUUM;

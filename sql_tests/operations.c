@@ -125,14 +125,20 @@ static void insert(world *w, connection *c, int rows) {
     state_copy(&next, visible(w, c));
     const bool fresh = rowset_find(&t->content, b.ids[0]) < 0 || conflict == REPLACE;
     const int expected = batch_expect(&next.t[slot].content, &b, conflict);
-    char sql[300];
+    char sql[500];
     const bool tagged = t->s.kind != PLAIN;
     const int each = tagged ? 3 : 2;
-    int n = snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, vector%s) VALUES ",
-                     conflict_name[conflict], target(t), tagged ? ", tag" : "");
-    for (int i = 0; i < rows; i++)
-        n += snprintf(sql + n, sizeof sql - (size_t)n, "%s(?, ?%s)", i ? ", " : "",
-                      tagged ? ", ?" : "");
+    const bool keyed = t->s.kind == KEYED;
+    int n =
+        snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, vector%s%s) VALUES ",
+                 conflict_name[conflict], target(t), tagged ? ", tag" : "", keyed ? ", id" : "");
+    for (int i = 0; i < rows; i++) {
+        n += snprintf(sql + n, sizeof sql - (size_t)n, "%s(?%d, ?%d", i ? ", " : "", each * i + 1,
+                      each * i + 2);
+        if (tagged) n += snprintf(sql + n, sizeof sql - (size_t)n, ", ?%d", each * i + 3);
+        if (keyed) n += snprintf(sql + n, sizeof sql - (size_t)n, ", ?%d", each * i + 1);
+        n += snprintf(sql + n, sizeof sql - (size_t)n, ")");
+    }
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
     bool scaled = false;
@@ -166,7 +172,7 @@ static void op_insert_automatic(world *w, connection *c) {
     cursors_before_write(w, c);
     int slot;
     const table *const t = some_table(w, c, &slot);
-    if (!t || t->content.count > 3 * (size_t)w->cfg.ids) return;
+    if (!t || t->s.kind == KEYED || t->content.count > 3 * (size_t)w->cfg.ids) return;
     unsigned char vector[MAX_RECORD];
     state next = {0};
     fresh_vector(w, t, vector);
@@ -262,8 +268,10 @@ static void op_move(world *w, connection *c) {
             rowset_put(content, to, vector);
         }
     }
-    const int rc = db_try(c->db, "UPDATE %s %s SET rowid = %lld WHERE rowid = %lld",
-                          conflict_name[conflict], target(t), (long long)to, (long long)from);
+    char key[40] = "";
+    if (t->s.kind == KEYED) snprintf(key, sizeof key, ", id = '%lld'", (long long)to);
+    const int rc = db_try(c->db, "UPDATE %s %s SET rowid = %lld%s WHERE rowid = %lld",
+                          conflict_name[conflict], target(t), (long long)to, key, (long long)from);
     tell_step(w, "%s: UPDATE %s %s SET rowid = %lld WHERE rowid = %lld -> %d", c->name,
               conflict_name[conflict], t->name, (long long)to, (long long)from, rc);
     settle(w, c, rc, expected, &next);
@@ -569,6 +577,7 @@ static void op_create(world *w, connection *c) {
         snprintf(more + n, sizeof more - (size_t)n, ", linear_below=%d", cfg->linear_below);
     }
     if (t->s.kind != PLAIN) strcat(more, ", tag INTEGER");
+    if (t->s.kind == KEYED) strcat(more, ", id TEXT PRIMARY KEY");
     if (t->s.kind == EXTERNAL) {
         strcat(strcat(more, ", vector=vector, content="), t->docs);
         db_must(c->db, "CREATE TABLE %s(id INTEGER PRIMARY KEY, vector, tag INTEGER)", t->docs);

@@ -290,12 +290,12 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
     char sql[256];
     const bool tagged = s.kind != PLAIN;
     shadow = shadow && s.kind != EXTERNAL;
-    snprintf(sql, sizeof sql,
-             shadow ? "SELECT id, vector%s FROM %s_content" : "SELECT rowid, vector%s FROM %s",
-             !tagged  ? ""
-             : shadow ? ", c0"
-                      : ", tag",
-             table);
+    const char *const tag = !tagged ? "" : shadow ? ", c0" : ", tag";
+    if (shadow)
+        snprintf(sql, sizeof sql, "SELECT id, vector%s FROM %s_content", tag, table);
+    else
+        snprintf(sql, sizeof sql, "SELECT rowid, vector%s%s FROM %s", tag,
+                 s.kind == KEYED ? ", id" : "", table);
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     rowset_clear(content, record_bytes(s));
@@ -311,6 +311,9 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
         if (rowset_find(content, id) >= 0) fail("%s has row %lld twice", table, (long long)id);
         memcpy(record, vector, shape_bytes(s));
         if (tagged) record[shape_bytes(s)] = (unsigned char)sqlite3_column_int(stmt, 2);
+        if (s.kind == KEYED && !shadow && sqlite3_column_int64(stmt, 3) != id)
+            fail("row %lld of %s has the key %s", (long long)id, table,
+                 sqlite3_column_text(stmt, 3));
         rowset_put(content, id, record);
         rc = SQLITE_OK;
     }
@@ -455,6 +458,9 @@ static int filter_sql(const query *q, char *sql, size_t size) {
     if (q->filter == ROWID_IN)
         return snprintf(sql, size, " AND rowid IN (%lld, %lld, 3)", (long long)q->ids[0],
                         (long long)q->ids[1]);
+    if (q->filter == KEY_IN)
+        return snprintf(sql, size, " AND id IN ('%lld', '%lld', '3', 'no')", (long long)q->ids[0],
+                        (long long)q->ids[1]);
     return q->filter ? snprintf(sql, size, formats[q->filter], q->tag) : 0;
 }
 
@@ -473,6 +479,7 @@ static bool lets_through(const query *q, const rowset *content, size_t position)
     case TAG_IN:
         return tag && (tag == q->tag || tag == 2);
     case ROWID_IN:
+    case KEY_IN:
         return id == q->ids[0] || id == q->ids[1] || id == 3;
     default:
         return true;
@@ -544,6 +551,7 @@ void query_vary(query *q, size_t count, rng *r) {
     q->filter = NO_FILTER;
     if (q->s.kind != PLAIN && rng_chance(r, 0.5)) q->filter = (int)rng_below(r, FILTERS);
     if (q->s.kind == PLAIN && rng_chance(r, 0.1)) q->filter = ROWID_IN;
+    if (q->filter == KEY_IN && q->s.kind != KEYED) q->filter = ROWID_IN;
     q->tag = 1 + (int)rng_below(r, TAGS);
     for (int i = 0; i < 2; i++) q->ids[i] = (int64_t)rng_below(r, 40);
     q->exact = rng_chance(r, 0.15);

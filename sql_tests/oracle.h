@@ -19,8 +19,11 @@ extern const char *const style_name[STYLES];
 
 #define MAX_DIM 1024
 
-/* What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table. */
-enum { PLAIN, TAGGED, EXTERNAL, KINDS };
+/*
+** What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table, or
+** a text key, `id`, which is the rowid in letters.
+*/
+enum { PLAIN, TAGGED, EXTERNAL, KEYED, KINDS };
 
 typedef struct shape {
     int dim; /* 1 .. MAX_DIM */
@@ -126,7 +129,7 @@ void judge_free(judge *j);
 /* The ways to write a query, and what it selects: a distance that nobody reads need not be exact. */
 enum { BY_FUNCTION, BY_MATCH, BY_ARGUMENTS, SPELLINGS };
 enum { WITH_DISTANCE, WITH_VECTOR, ROWID_ALONE, COLUMNS };
-enum { NO_FILTER, TAG_IS, TAG_IS_NOT, TAG_NULL, TAG_FROM, TAG_IN, ROWID_IN, FILTERS };
+enum { NO_FILTER, TAG_IS, TAG_IS_NOT, TAG_NULL, TAG_FROM, TAG_IN, ROWID_IN, KEY_IN, FILTERS };
 
 typedef struct query {
     const char *table;
