@@ -11,9 +11,10 @@
 #define SCANNED_TOGETHER 8 /* queries: a block of codes is read once for all */
 #define NEAR             10
 #define FAR              100
-#define SPARE            160 /* by code, so that the FAR nearest are among them */
-#define FAR_SAMPLES      64  /* each has ten times the neighbours to find */
-#define ENOUGH           0.995
+#define SPARE                                                                                      \
+    160 /* by code, so that the FAR nearest are among them; if not, the recall looks worse */
+#define FAR_SAMPLES 64 /* each has ten times the neighbours to find */
+#define ENOUGH      0.995
 
 static const uint32_t efs[HNY__CURVE] = {10,  14,  20,  28,  40,  56,  80,
                                          112, 160, 224, 320, 448, 640, 896};
@@ -269,10 +270,11 @@ int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count) {
 
 /*
 ** A sample is smaller than the set of all queries, and the users' queries may lie elsewhere than the
-** table's vectors: a quarter of the way from the asked recall to 1 is kept in hand.
+** table's vectors: two fifths of the way from the asked recall to 1 are kept in hand.  A quarter gave
+** 0.946 to 0.951 on WordNet vectors for 0.95.
 */
 static double with_margin(double recall) {
-    return recall + (1 - recall) / 4;
+    return recall + 0.4 * (1 - recall);
 }
 
 /* Where a curve reaches a recall, on the axis of its grid: 1.5 is halfway from point 1 to 2. */

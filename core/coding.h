@@ -10,6 +10,8 @@
 **   codes=int8     a byte a number, in steps of the vector's own (127 of them to its largest); fine:
 **                  a byte a number more, 1/254 of a step each.  (LVQ, Aguerrebere & al. 2023, has
 **                  two levels with a scale a vector too.)
+**   codes=int4     half a byte a number, 7 steps to either side, and what lies beyond cut off; fine: a
+**                  byte a number, of what the code leaves.  Not under manhattan, where it is int8.
 **   codes=float16  half precision; no fine code.
 **   codes=float32  the vector itself: exact.
 **   codes=bit      a bit a number, its sign; fine: a byte a number, as int8.

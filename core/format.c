@@ -145,7 +145,7 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     const hny__table_record *t = out;
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
-        t->codes > HNY_CODES_BIT || t->m < 4 || t->m > 63 || t->cells > HNY_MAX_CELLS) {
+        t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > 63 || t->cells > HNY_MAX_CELLS) {
         return HNY_CORRUPT;
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||

@@ -57,7 +57,8 @@ typedef enum hny_codes {
     HNY_CODES_INT8 = 1,
     HNY_CODES_FLOAT16,
     HNY_CODES_FLOAT32,
-    HNY_CODES_BIT
+    HNY_CODES_BIT,
+    HNY_CODES_INT4
 } hny_codes;
 
 #define HNY_MAX_DIM 65536

@@ -40,6 +40,9 @@ struct hny__kernels {
     uint32_t (*l1_i8)(const int8_t *a, const int8_t *b, size_t n);
     uint32_t (*hamming)(const void *a, const void *b, size_t bytes); /* a multiple of 4 */
 
+    /* Two numbers a byte, -8 .. 7 in two's complement.  Exact: |dot| <= 2^22 for HNY_MAX_DIM. */
+    int32_t (*dot_i4)(const uint8_t *a, const uint8_t *b, size_t bytes);
+
     /*
     ** Between floats and int8 codes (kernel_codes.h); but for l1_scaled_i8 equal bit for bit in
     ** every table.  quantise: code = x * inverse rounded, |x * inverse| <= 127; fine, which may be
@@ -50,6 +53,16 @@ struct hny__kernels {
     void (*quantise_f32)(const float *x, float inverse, int8_t *code, int8_t *fine, size_t n);
     void (*decode_i8)(const int8_t *code, const int8_t *fine, float step, float *out, size_t n);
     float (*l1_scaled_i8)(const int8_t *a, float scale_a, const int8_t *b, float scale_b, size_t n);
+
+    /*
+    ** The same of 4-bit codes.  quantise: x * inverse, below 2^31, rounded and cut off at -7 and 7,
+    ** an int8 each.  decode: code * step, and with a fine code, which may be NULL, + fine * fine_step;
+    ** the first half of n numbers, of an odd n the larger one, lies in the low halves of the bytes, the
+    ** other half in the high ones.
+    */
+    void (*quantise_i4)(const float *x, float inverse, int8_t *code, size_t n);
+    void (*decode_i4)(const uint8_t *code, float step, const int8_t *fine, float fine_step,
+                      float *out, size_t n);
 
     /* Sums in double, equal bit for bit in every table (exact_sums.h): { a.b, a.a, b.b }. */
     void (*cosine_exact_f32)(const void *a, const void *b, size_t n, double sums[3]);
@@ -74,11 +87,11 @@ struct hny__kernels {
 #define HNY__KERNEL_FUNCTIONS                                                                      \
     .dot_f32 = dot_f32, .l2_f32 = l2_f32, .l1_f32 = l1_f32, .dot_f16 = dot_f16, .l2_f16 = l2_f16,  \
     .l1_f16 = l1_f16, .dot_i8 = dot_i8, .l2_i8 = l2_i8, .l1_i8 = l1_i8, .hamming = hamming,        \
-    .largest_f32 = largest_f32, .quantise_f32 = quantise_f32, .decode_i8 = decode_i8,              \
-    .l1_scaled_i8 = l1_scaled_i8, .cosine_exact_f32 = cosine_exact_f32,                            \
-    .l2_exact_f32 = l2_exact_f32, .l1_exact_f32 = l1_exact_f32,                                    \
-    .cosine_exact_f16 = cosine_exact_f16, .l2_exact_f16 = l2_exact_f16,                            \
-    .l1_exact_f16 = l1_exact_f16
+    .dot_i4 = dot_i4, .largest_f32 = largest_f32, .quantise_f32 = quantise_f32,                    \
+    .decode_i8 = decode_i8, .l1_scaled_i8 = l1_scaled_i8, .quantise_i4 = quantise_i4,              \
+    .decode_i4 = decode_i4, .cosine_exact_f32 = cosine_exact_f32, .l2_exact_f32 = l2_exact_f32,    \
+    .l1_exact_f32 = l1_exact_f32, .cosine_exact_f16 = cosine_exact_f16,                            \
+    .l2_exact_f16 = l2_exact_f16, .l1_exact_f16 = l1_exact_f16
 
 extern const hny__kernels hny__kernels_scalar;
 #if defined(__x86_64__)

@@ -134,6 +134,43 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum;
 }
 
+/* The low numbers of 32 bytes, moved up by 8; the high ones are those of the bytes shifted by 4. */
+INLINE __m256i low_i4(__m256i bytes) {
+    return _mm256_xor_si256(_mm256_and_si256(bytes, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
+}
+
+/* a . b, a being moved up by 8: pairs add up to 240 at most, and what is too much is taken away. */
+INLINE __m256i products_i4(__m256i a, __m256i b) {
+    const __m256i up = _mm256_set1_epi8(8), y = _mm256_sub_epi8(low_i4(b), up);
+    return _mm256_sub_epi16(_mm256_maddubs_epi16(low_i4(a), y), _mm256_maddubs_epi16(up, y));
+}
+
+INLINE __m256i add_product_i4(__m256i sums, __m256i a, __m256i b) {
+    const __m256i words = _mm256_add_epi16(
+        products_i4(a, b), products_i4(_mm256_srli_epi16(a, 4), _mm256_srli_epi16(b, 4)));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+}
+
+/* The first bytes, fewer than 32, and zeros. */
+INLINE __m256i few_bytes(const uint8_t *from, size_t count) {
+    uint8_t few[32] = {0};
+    memcpy(few, from, count);
+    return _mm256_loadu_si256((const __m256i *)few);
+}
+
+static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    __m256i sums = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 32 <= bytes; i += 32) {
+        sums = add_product_i4(sums, _mm256_loadu_si256((const __m256i *)(a + i)),
+                              _mm256_loadu_si256((const __m256i *)(b + i)));
+    }
+    if (i < bytes) {
+        sums = add_product_i4(sums, few_bytes(a + i, bytes - i), few_bytes(b + i, bytes - i));
+    }
+    return (int32_t)total_epi32(sums);
+}
+
 INLINE __m256i add_square_i8(__m256i sums, const int8_t *a, const int8_t *b) {
     const __m256i difference = _mm256_sub_epi16(load_i8(a), load_i8(b));
     return _mm256_add_epi32(sums, _mm256_madd_epi16(difference, difference));

@@ -45,6 +45,22 @@ static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return total_epi32(sum_words(a, b, n, add_square_i16));
 }
 
+/* a . b, a being moved up by 8: pairs add up to 240 at most, and what is too much is taken away. */
+INLINE __m512i products_i4(__m512i a, __m512i b) {
+    const __m512i up = _mm512_set1_epi8(8), y = _mm512_sub_epi8(low_i4(b), up);
+    return _mm512_sub_epi16(_mm512_maddubs_epi16(low_i4(a), y), _mm512_maddubs_epi16(up, y));
+}
+
+INLINE __m512i add_product_i4(__m512i sums, __m512i a, __m512i b) {
+    const __m512i words = _mm512_add_epi16(
+        products_i4(a, b), products_i4(_mm512_srli_epi16(a, 4), _mm512_srli_epi16(b, 4)));
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(words, _mm512_set1_epi16(1)));
+}
+
+static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    return (int32_t)total_epi32(sum_bytes(a, b, bytes, add_product_i4));
+}
+
 /* A table of the bits in half a byte, looked up by shuffle. */
 INLINE __m512i add_bits(__m512i sums, __m512i a, __m512i b) {
     const __m512i counts =

@@ -124,6 +124,11 @@ INLINE __m512i sum_bytes(const uint8_t *a, const uint8_t *b, size_t n, byte_adde
     return _mm512_add_epi32(s0, s1);
 }
 
+/* The low numbers of 64 bytes, moved up by 8; the high ones are those of the bytes shifted by 4. */
+INLINE __m512i low_i4(__m512i bytes) {
+    return _mm512_xor_si512(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
+}
+
 /* |a - b| is the same for both numbers moved up by 128, and there is an instruction for bytes. */
 INLINE __m512i add_size_i8(__m512i sums, __m512i a, __m512i b) {
     const __m512i up = _mm512_set1_epi8((char)0x80);

@@ -13,6 +13,17 @@ INLINE __m512i add_product_i8(__m512i sums, __m512i a, __m512i b) {
     return _mm512_sub_epi32(_mm512_dpbusd_epi32(sums, _mm512_xor_si512(a, up), b), extra);
 }
 
+/* The same of 4 bits, moved up by 8, the low numbers and then the high ones. */
+INLINE __m512i add_product_i4(__m512i sums, __m512i a, __m512i b) {
+    const __m512i up = _mm512_set1_epi8(8);
+    const __m512i low = _mm512_sub_epi8(low_i4(b), up);
+    const __m512i high = _mm512_sub_epi8(low_i4(_mm512_srli_epi16(b, 4)), up);
+    sums = _mm512_dpbusd_epi32(sums, low_i4(a), low);
+    sums = _mm512_dpbusd_epi32(sums, low_i4(_mm512_srli_epi16(a, 4)), high);
+    const __m512i both = _mm512_add_epi8(low, high);
+    return _mm512_sub_epi32(sums, _mm512_dpbusd_epi32(_mm512_setzero_si512(), up, both));
+}
+
 /* The difference of two int8 is a byte without sign; its square is a sum of two int16 products. */
 INLINE __m512i add_square_i8(__m512i sums, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();
@@ -28,6 +39,10 @@ INLINE __m512i add_bits(__m512i sums, __m512i a, __m512i b) {
 static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return (int32_t)total_epi32(
         sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_product_i8));
+}
+
+static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    return (int32_t)total_epi32(sum_bytes(a, b, bytes, add_product_i4));
 }
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {

@@ -1,5 +1,5 @@
 /*
-** Between floats and int8 codes: this text is included by each kernel file and compiled there for
+** Between floats and codes of int8 or 4 bits: this text is included by each kernel file and compiled there for
 ** its instruction set.  Every number is computed by itself, with one rounding an operation, so all
 ** tables make the same codes, bit for bit, and read the same numbers back; only the sum of
 ** l1_scaled_i8 depends on the order of its terms.
@@ -120,6 +120,48 @@ CODES_INLINE void decode_step(const int8_t *code, const int8_t *fine, float step
 static void decode_i8(const int8_t *code, const int8_t *fine, float step, float *out, size_t n) {
 #define STEP(i, count) decode_step(code + (i), fine ? fine + (i) : NULL, step, out + (i), count)
     CODES_EACH(n, STEP);
+#undef STEP
+}
+
+/* The smaller of each two. */
+CODES_INLINE codes_ints codes_least(codes_ints x, codes_ints y) {
+    const codes_ints first = x < y;
+    return (x & first) | (y & ~first);
+}
+
+CODES_INLINE void quantise_step_i4(const float *x, float inverse, int8_t *code, size_t count) {
+    const codes_ints most = (codes_ints){0} + 7;
+    const codes_ints whole = codes_least(codes_round(codes_load(x, count) * inverse), most);
+    codes_store_i8(code, -codes_least(-whole, most), count);
+}
+
+static void quantise_i4(const float *x, float inverse, int8_t *code, size_t n) {
+#define STEP(i, count) quantise_step_i4(x + (i), inverse, code + (i), count)
+    CODES_EACH(n, STEP);
+#undef STEP
+}
+
+/* What a number of 4 bits and its fine code stand for. */
+CODES_INLINE void decode_step_i4(codes_ints whole, float step, const int8_t *fine, float fine_step,
+                                 float *out, size_t count) {
+    codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
+    if (fine) x += codes_widen_i8(fine, count) * fine_step;
+    memcpy(out, &x, count * sizeof *out);
+}
+
+static void decode_i4(const uint8_t *code, float step, const int8_t *fine, float fine_step,
+                      float *out, size_t n) {
+    const int8_t *const bytes = (const int8_t *)code;
+    const size_t half = (n + 1) / 2;
+#define STEP(i, count)                                                                             \
+    decode_step_i4(((codes_load_i8(bytes + (i), count) & 15) ^ 8) - 8, step,                       \
+                   fine ? fine + (i) : NULL, fine_step, out + (i), count)
+    CODES_EACH(half, STEP);
+#undef STEP
+#define STEP(i, count)                                                                             \
+    decode_step_i4(codes_load_i8(bytes + (i), count) >> 4, step, fine ? fine + half + (i) : NULL,  \
+                   fine_step, out + half + (i), count)
+    CODES_EACH(n - half, STEP);
 #undef STEP
 }
 

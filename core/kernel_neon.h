@@ -155,6 +155,17 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return (int32_t)sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_product_i8);
 }
 
+/* Numbers of 4 bits where they are in the upper half of a byte, 16 times as large. */
+INLINE uint32x4_t add_product_i4(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
+    const uint8x16_t upper = vdupq_n_u8(0xf0);
+    sums = add_product_i8(sums, vshlq_n_u8(a, 4), vshlq_n_u8(b, 4));
+    return add_product_i8(sums, vandq_u8(a, upper), vandq_u8(b, upper));
+}
+
+static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    return (int32_t)sum_bytes(a, b, bytes, add_product_i4) / 256;
+}
+
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_square_i8);
 }

@@ -81,6 +81,19 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum;
 }
 
+/* One of the two numbers in a byte. */
+static int number_i4(uint8_t byte, int shift) {
+    return ((byte >> shift & 15) ^ 8) - 8;
+}
+
+static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        sum += number_i4(a[i], 0) * number_i4(b[i], 0) + number_i4(a[i], 4) * number_i4(b[i], 4);
+    }
+    return sum;
+}
+
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++) sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));

@@ -29,11 +29,10 @@ static const choice types[] = {{"float32", NULL, HNY_FLOAT32},
                                {"bit", NULL, HNY_BIT},
                                {NULL, NULL, 0}};
 
-static const choice codes[] = {{"int8", NULL, HNY_CODES_INT8},
-                               {"float16", NULL, HNY_CODES_FLOAT16},
-                               {"float32", NULL, HNY_CODES_FLOAT32},
-                               {"bit", NULL, HNY_CODES_BIT},
-                               {NULL, NULL, 0}};
+static const choice codes[] = {
+    {"int4", NULL, HNY_CODES_INT4},       {"int8", NULL, HNY_CODES_INT8},
+    {"float16", NULL, HNY_CODES_FLOAT16}, {"float32", NULL, HNY_CODES_FLOAT32},
+    {"bit", NULL, HNY_CODES_BIT},         {NULL, NULL, 0}};
 
 /* What an option may be, beyond having a value. */
 enum { REQUIRED = 1, CHANGEABLE = 2, FRACTION = 4 /* of 1, in ten-thousandths */ };
@@ -307,13 +306,23 @@ static hx_options standard_options(void) {
 
 /*
 ** Short vectors are walked on as they are: a cache line or four hold one anyway, and a byte a number
-** is too coarse for what has two or three, such as places on a map.
+** is too coarse for what has two or three, such as places on a map.  In long ones the errors of 4 bits
+** cancel out.
 */
 #define SHORT_DIM 64
+#define LONG_DIM  192
 
 static void complete(hx_options *options) {
+    const hny_shape shape = options->shape;
+    const int is_float = shape.type == HNY_FLOAT32 || shape.type == HNY_FLOAT16;
+    const int is_dot = shape.metric == HNY_COSINE || shape.metric == HNY_EUCLIDEAN;
     if (options->codes) return;
-    options->codes = options->shape.dim < SHORT_DIM ? HNY_CODES_FLOAT32 : HNY_CODES_INT8;
+    if (shape.dim < SHORT_DIM)
+        options->codes = HNY_CODES_FLOAT32;
+    else if (shape.dim >= LONG_DIM && is_float && is_dot)
+        options->codes = HNY_CODES_INT4;
+    else
+        options->codes = HNY_CODES_INT8;
 }
 
 /* Whatever must be given has been given. */

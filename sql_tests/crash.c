@@ -259,7 +259,7 @@ int main(int argc, char **argv) {
         rng r = rng_of(seed);
         plan p = {.seed = seed, .rounds = left < ROUNDS ? (int)left : ROUNDS};
         p.s = (shape){1 + (int)rng_below(&r, 24), (int)rng_below(&r, METRICS),
-                      rng_chance(&r, 0.6) ? FLOAT32 : (int)rng_below(&r, TYPES), PLAIN};
+                      rng_chance(&r, 0.6) ? FLOAT32 : (int)rng_below(&r, TYPES), PLAIN, false};
         p.wal = rng_chance(&r, 0.7);
         p.autobuild = autobuild[rng_below(&r, 3)];
         char name[100];

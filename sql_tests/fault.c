@@ -347,7 +347,7 @@ static void run_watched(void *data) {
 
 static void run_kind(scene plan, const char *name) {
     char full[80];
-    plan.s = (shape){4, EUCLIDEAN, FLOAT32, TAGGED};
+    plan.s = (shape){4, EUCLIDEAN, FLOAT32, TAGGED, false};
     snprintf(full, sizeof full, "%s, %s", fault_name[plan.kind], name);
     suite_case(full, 600, run_watched, &plan);
 }
@@ -440,7 +440,7 @@ static sqlite3 *create_for_full_disk(const char *path, shape s) {
 
 /* A file may not become longer than so much, which SIGXFSZ would tell the careless. */
 static void run_file_limit(void *data) {
-    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN};
+    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN, false};
     const bool small = *(int *)data;
     rng r = rng_of(arg.seed);
     rowset content = {0};
@@ -474,7 +474,7 @@ static void fill_disk(const char *path, long leave) {
 
 static void run_full_disk(void *data) {
     const long leave = *(long *)data;
-    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN};
+    const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN, false};
     rng r = rng_of(arg.seed);
     rowset content = {0};
     const char *const disk = case_path("disk");

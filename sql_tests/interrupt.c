@@ -19,7 +19,7 @@
 
 #define WITHIN (SANITIZED ? 5.0 : 1.0)
 
-static const shape wide = {96, EUCLIDEAN, FLOAT32, PLAIN};
+static const shape wide = {96, EUCLIDEAN, FLOAT32, PLAIN, false};
 static long row_count;
 
 static const char *database(void) {

@@ -545,6 +545,9 @@ static shape random_shape(world *w) {
     s.type = rng_chance(&w->r, 0.5) ? FLOAT32 : (int)rng_below(&w->r, TYPES);
     if (w->cfg.big && s.type == BIT) s.dim *= 8;
     s.kind = (int)rng_below(&w->r, KINDS);
+    const bool is_float = s.type == FLOAT32 || s.type == FLOAT16;
+    const bool is_dot = s.metric == COSINE || s.metric == EUCLIDEAN;
+    s.coarse = is_float && is_dot && rng_chance(&w->r, 0.4);
     return s;
 }
 
@@ -576,6 +579,7 @@ static void op_create(world *w, connection *c) {
     if (cfg->linear_below >= 0) {
         snprintf(more + n, sizeof more - (size_t)n, ", linear_below=%d", cfg->linear_below);
     }
+    if (t->s.coarse) strcat(more, ", codes=int4");
     if (t->s.kind != PLAIN) strcat(more, ", tag INTEGER");
     if (t->s.kind == KEYED) strcat(more, ", id TEXT PRIMARY KEY");
     if (t->s.kind == EXTERNAL) {

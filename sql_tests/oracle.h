@@ -30,6 +30,7 @@ typedef struct shape {
     int metric;
     int type;
     int kind;
+    bool coarse; /* codes=int4, not the standard ones */
 } shape;
 
 size_t shape_bytes(shape s);

@@ -26,7 +26,8 @@ typedef struct pair {
     shape s[2];
 } pair;
 
-static const pair usual = {{{8, COSINE, FLOAT32, PLAIN}, {5, EUCLIDEAN, FLOAT32, PLAIN}}};
+static const pair usual = {
+    {{8, COSINE, FLOAT32, PLAIN, false}, {5, EUCLIDEAN, FLOAT32, PLAIN, false}}};
 static const char *const names[2] = {"v", "d"}; /* d: with the default linear_below */
 
 static rowset expected[2];
@@ -495,8 +496,10 @@ static void run_one(const damage *d, const char *suffix) {
     }
 }
 
-static const pair another_dim = {{{16, COSINE, FLOAT32, PLAIN}, {3, EUCLIDEAN, FLOAT32, PLAIN}}};
-static const pair another_metric = {{{8, EUCLIDEAN, FLOAT32, PLAIN}, {5, COSINE, FLOAT32, PLAIN}}};
+static const pair another_dim = {
+    {{16, COSINE, FLOAT32, PLAIN, false}, {3, EUCLIDEAN, FLOAT32, PLAIN, false}}};
+static const pair another_metric = {
+    {{8, EUCLIDEAN, FLOAT32, PLAIN, false}, {5, COSINE, FLOAT32, PLAIN, false}}};
 
 static void run_whole_files(void) {
     static const damage list[] = {
@@ -677,7 +680,7 @@ static void run_readonly(void *data) {
 
 /* A COMMIT makes a lost index anew where that is quick. Beyond that it takes a word. */
 static void run_too_many_rows(void *unused) {
-    const shape s = {1, EUCLIDEAN, FLOAT32, PLAIN};
+    const shape s = {1, EUCLIDEAN, FLOAT32, PLAIN, false};
     (void)unused;
     r = rng_of(arg.seed);
     sqlite3 *const db = db_open(case_path("test.db"));

@@ -69,6 +69,10 @@ static void test_shapes(void **unused) {
     } cases[] = {
         {{8, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, HNY_CODES_INT8, 0},
         {{8, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, HNY_CODES_FLOAT32, 1},
+        {{8, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, HNY_CODES_INT4, 0},
+        {{8, HNY_EUCLIDEAN, HNY_FLOAT16}, HNY_CODES_INT4, HNY_CODES_INT4, 0},
+        {{8, HNY_MANHATTAN, HNY_FLOAT32}, HNY_CODES_INT4, HNY_CODES_INT8, 0},
+        {{8, HNY_COSINE, HNY_INT8}, HNY_CODES_INT4, HNY_CODES_INT8, 1},
         {{8, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT16, HNY_CODES_FLOAT16, 0},
         {{8, HNY_EUCLIDEAN, HNY_FLOAT16}, HNY_CODES_FLOAT32, HNY_CODES_FLOAT16, 1},
         {{8, HNY_MANHATTAN, HNY_FLOAT16}, HNY_CODES_INT8, HNY_CODES_INT8, 0},
@@ -115,7 +119,7 @@ static void test_bounds(void **unused) {
     for (uint32_t dim = 1; dim <= MOST; dim = dim * 3 / 2 + 1) {
         for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
             for (uint8_t type = HNY_FLOAT32; type <= HNY_INT8; type++) {
-                for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_BIT; codes++) {
+                for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_INT4; codes++) {
                     hny__encoder encoder;
                     start(&encoder, (hny_shape){dim, metric, type}, (hny_codes)codes);
                     for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
@@ -163,6 +167,33 @@ static void test_tight(void **unused) {
     }
 }
 
+/* And those of 4 bits to 1 in 100, from some hundred dimensions on. */
+static void test_tight_i4(void **unused) {
+    static float a[MOST], b[MOST];
+    static coded x, y;
+    (void)unused;
+    for (uint32_t dim = 100; dim <= MOST; dim = dim * 3 / 2) {
+        for (uint8_t metric = HNY_COSINE; metric <= HNY_EUCLIDEAN; metric++) {
+            hny__encoder encoder;
+            double error;
+            start(&encoder, (hny_shape){dim, metric, HNY_FLOAT32}, HNY_CODES_INT4);
+            for (uint32_t i = 0; i < dim; i++) {
+                a[i] = random_number() + random_number() + random_number() + random_number();
+                b[i] = random_number() + random_number() + random_number() + random_number();
+            }
+            encode(&encoder, a, 1, &x);
+            encode(&encoder, b, 1, &y);
+            hny__encode(&encoder, x.stored, x.code, NULL);
+            const double said = hny__measure(&encoder, x.code, y.code, y.fine, &error);
+            const float rank = hny__code_rank(&encoder.coding.code, x.code, y.code);
+            const double coarse = metric == HNY_COSINE ? rank : sqrt((double)rank);
+            assert_true(error < said * 0.005);
+            assert_true(fabs(coarse - said) < said * 0.1);
+            hny__encoder_free(&encoder);
+        }
+    }
+}
+
 /* Under cosine the scale is the vector's own: multiples have the same numbers. */
 static void test_scales(void **unused) {
     static const float scales[] = {1, 0x1p-20f, 0x1p100f, 0x1p-120f};
@@ -188,7 +219,7 @@ static void test_odd(void **unused) {
     static const float *const odd[] = {infinite, nan};
     static coded x, y;
     (void)unused;
-    for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_BIT; codes++) {
+    for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_INT4; codes++) {
         hny__encoder encoder;
         double error;
         start(&encoder, (hny_shape){5, HNY_COSINE, HNY_FLOAT32}, (hny_codes)codes);
@@ -207,7 +238,8 @@ static void test_odd(void **unused) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_bounds), cmocka_unit_test(test_tight),
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_tight),  cmocka_unit_test(test_tight_i4),
         cmocka_unit_test(test_scales), cmocka_unit_test(test_odd),
     };
     if (argc > 1) state = strtoull(argv[1], NULL, 10);

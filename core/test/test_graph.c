@@ -265,6 +265,7 @@ static void test_codes(void **unused) {
     (void)unused;
     for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
         run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_INT8, 8, 1, 64);
+        run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_INT4, 8, 1, 64);
         run((hny_shape){24, metric, HNY_FLOAT32}, HNY_CODES_FLOAT16, 8, 1, 64);
         run((hny_shape){24, metric, HNY_FLOAT16}, HNY_CODES_INT8, 8, 1, 64);
         run((hny_shape){24, metric, HNY_INT8}, HNY_CODES_BIT, 8, 1, 64);

@@ -304,6 +304,34 @@ static void test_i8_limits(void **out) {
     }
 }
 
+static int number_i4(const uint8_t *bytes, size_t i) {
+    const int number = i % 2 ? bytes[i / 2] >> 4 : bytes[i / 2] & 15;
+    return number < 8 ? number : number - 16;
+}
+
+static void check_i4_dot(const uint8_t *a, const uint8_t *b, size_t bytes) {
+    int64_t dot = 0;
+    for (size_t i = 0; i < 2 * bytes; i++) dot += number_i4(a, i) * number_i4(b, i);
+    EACH_TABLE(table) assert_true(table->dot_i4(a, b, bytes) == dot);
+}
+
+static void check_i4(fixture *f, size_t n) {
+    const size_t bytes = (n + 1) / 2;
+    check_i4_dot(fill_bytes(f, 0, bytes), fill_bytes(f, 1, bytes), bytes);
+}
+
+static void test_i4(void **out) {
+    fixture *const f = *out;
+    static const uint8_t pairs[][2] = {{0x88, 0x88}, {0x88, 0x77}, {0x77, 0x77}, {0x18, 0x81}};
+    each_size(f, check_i4);
+    for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
+        const size_t bytes = HNY_MAX_DIM / 2;
+        memset(f->end[0] - bytes, pairs[p][0], bytes);
+        memset(f->end[1] - bytes, pairs[p][1], bytes);
+        check_i4_dot(f->end[0] - bytes, f->end[1] - bytes, bytes);
+    }
+}
+
 static void check_hamming(fixture *f, size_t words) {
     const size_t bytes = 4 * words;
     if (bytes > room) return;
@@ -377,6 +405,48 @@ static void check_codes(fixture *f, size_t n) {
 
 static void test_codes(void **f) {
     each_size(*f, check_codes);
+}
+
+/* Numbers beyond the seventh step are cut off at it. */
+static void check_codes_i4(fixture *f, size_t n) {
+    const float *const x = fill_f32(f, 0, n);
+    const float inverse = (float)(next() % 100) / 100;
+    hny__kernels_scalar.quantise_i4(x, inverse, codes, n);
+    for (size_t i = 0; i < n; i++) {
+        const double steps = fmin(fmax((double)x[i] * (double)inverse, -7), 7);
+        assert_true(abs(codes[i]) <= 7 && fabs(codes[i] - steps) <= 0.5001);
+    }
+    int8_t *const code = (int8_t *)f->end[1] - n;
+    EACH_TABLE(table) {
+        memset(code, 0x55, n);
+        table->quantise_i4(x, inverse, code, n);
+        assert_memory_equal(code, codes, n);
+    }
+}
+
+/* The first half of the numbers lies in the low halves of the bytes. */
+static void check_decode_i4(fixture *f, size_t n) {
+    const size_t half = (n + 1) / 2;
+    const uint8_t *const code = fill_bytes(f, 0, half);
+    const int8_t *const fine = (const int8_t *)fill_bytes(f, 1, n);
+    const float step = fabsf(random_float()), fine_step = step / 300;
+    float *const out = (float *)f->end[3] - n;
+    for (size_t i = 0; i < n; i++) {
+        const int number = number_i4(code, i < half ? 2 * i : 2 * (i - half) + 1);
+        numbers[0][i] = (float)number * step;
+        numbers[1][i] = numbers[0][i] + (float)fine[i] * fine_step;
+    }
+    EACH_TABLE(table) {
+        table->decode_i4(code, step, NULL, 0, out, n);
+        assert_memory_equal(out, numbers[0], n * sizeof *out);
+        table->decode_i4(code, step, fine, fine_step, out, n);
+        assert_memory_equal(out, numbers[1], n * sizeof *out);
+    }
+}
+
+static void test_codes_i4(void **f) {
+    each_size(*f, check_codes_i4);
+    each_size(*f, check_decode_i4);
 }
 
 /* The numbers are those that decode_i8 reads, rounded; so only the sum is off. */
@@ -537,6 +607,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_f16),          cmocka_unit_test(test_every_position),
         cmocka_unit_test(test_worst_floats), cmocka_unit_test(test_exact_f32),
         cmocka_unit_test(test_exact_f16),    cmocka_unit_test(test_i8),
+        cmocka_unit_test(test_i4),           cmocka_unit_test(test_codes_i4),
         cmocka_unit_test(test_i8_limits),    cmocka_unit_test(test_hamming),
         cmocka_unit_test(test_codes),        cmocka_unit_test(test_l1_scaled),
     };

@@ -64,8 +64,19 @@ static void assert_options(hx_options got, hx_options wanted) {
 static void standard_values(void **state) {
     (void)state;
     const hx_options wanted = {
-        {768, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, 16, 128, 0, 9500, 1000, 0, 1000};
+        {768, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, 16, 128, 0, 9500, 1000, 0, 1000};
     assert_options(PARSED("dim=768", "metric=cosine"), wanted);
+}
+
+static void standard_codes(void **state) {
+    (void)state;
+    assert_int_equal(PARSED("dim=63", "metric=l2").codes, HNY_CODES_FLOAT32);
+    assert_int_equal(PARSED("dim=64", "metric=l2").codes, HNY_CODES_INT8);
+    assert_int_equal(PARSED("dim=191", "metric=cosine").codes, HNY_CODES_INT8);
+    assert_int_equal(PARSED("dim=192", "metric=l2", "type=float16").codes, HNY_CODES_INT4);
+    assert_int_equal(PARSED("dim=192", "metric=l1").codes, HNY_CODES_INT8);
+    assert_int_equal(PARSED("dim=192", "metric=cosine", "type=int8").codes, HNY_CODES_INT8);
+    assert_int_equal(PARSED("dim=192", "metric=cosine", "codes=int8").codes, HNY_CODES_INT8);
 }
 
 static void every_option(void **state) {
@@ -332,7 +343,7 @@ static void settings_refused(void **state) {
         {"ef=many", "hannoy: ef must be a whole number between 0 and 100000, not 'many'"},
         {"dim=4", FIXED("dim")},
         {"Type=bit", FIXED("type")},
-        {"codes=int4", "hannoy: unknown codes 'int4'; known are int8, float16, float32, bit"},
+        {"codes=int2", "hannoy: unknown codes 'int2'; known are int4, int8, float16, float32, bit"},
         {"recal=1", "hannoy: unknown setting 'recal'; the settings are " ALL_SETTINGS},
         {" ef ",
          "hannoy: 'ef' is not understood; write name=value, where the settings are " ALL_SETTINGS},
@@ -407,6 +418,7 @@ static void out_of_memory_stored(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(standard_values),
+        cmocka_unit_test(standard_codes),
         cmocka_unit_test(every_option),
         cmocka_unit_test(ways_to_write),
         cmocka_unit_test(names),
