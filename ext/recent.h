@@ -18,7 +18,7 @@
 typedef struct hx_recent {
     hny_boundary base;
     size_t width;           /* bytes of a vector */
-    size_t sets;            /* of four places each; 0: nothing is kept yet */
+    size_t sets;            /* of 16 places each; 0: nothing is kept yet */
     int64_t *ids;           /* place -> the row there */
     unsigned char *used;    /* set -> how many of its places, the first ones, are in use */
     unsigned char **chunks; /* places / 64 -> their vectors; NULL: none of them is in use */
