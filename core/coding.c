@@ -168,7 +168,9 @@ int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding) {
     if (coding->exact) return HNY_OK;
     encoder->numbers = malloc(coding->shape.dim * sizeof *encoder->numbers);
     encoder->decoded = malloc(coding->shape.dim * sizeof *encoder->decoded);
-    if (encoder->numbers && encoder->decoded) return HNY_OK;
+    if (coding->codes == HNY_CODES_INT4) encoder->whole = malloc(coding->shape.dim);
+    const int lacks = coding->codes == HNY_CODES_INT4 && !encoder->whole;
+    if (encoder->numbers && encoder->decoded && !lacks) return HNY_OK;
     hny__encoder_free(encoder);
     return HNY_NOMEM;
 }
@@ -176,7 +178,9 @@ int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding) {
 void hny__encoder_free(hny__encoder *encoder) {
     free(encoder->numbers);
     free(encoder->decoded);
+    free(encoder->whole);
     encoder->numbers = encoder->decoded = NULL;
+    encoder->whole = NULL;
 }
 
 static void read_halves(const uint8_t *bytes, size_t n, float *out) {
@@ -301,13 +305,14 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
 ** same, that share of the length counts which lies in the code's direction.  For the normal
 ** distribution the best is 2.5 deviations, and 0.8 of the largest of 400 numbers.
 */
-static void quantise_i4(const hny__encoder *encoder, float largest, int8_t *best, float *scale) {
+static void quantise_i4(hny__encoder *encoder, float largest, int8_t *best, float *scale) {
     static const float cuts[] = {1, 0.84f, 0.71f, 0.6f, 0.5f, 0.42f, 0.35f, 0.3f, 0.25f};
     const hny__kernels *const kernels = hny__kernels_get();
     const size_t dim = encoder->coding.shape.dim;
-    int8_t *const whole = best + dim, *const tried = whole + dim;
-    float step;
-    kernels->quantise_f32(encoder->numbers, steps_of(largest, &step), whole, NULL, dim);
+    int8_t *const whole = encoder->whole, *const tried = best + dim;
+    kernels->quantise_f32(encoder->numbers, steps_of(largest, &encoder->step), whole, NULL, dim);
+    const double step = (double)encoder->step;
+    encoder->whole_square = step * step * kernels->dot_i8(whole, whole, dim);
     double most = -1;
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         const double inverse = step > 0 ? 7 / ((double)largest * (double)cuts[i]) : 0;
@@ -318,7 +323,7 @@ static void quantise_i4(const hny__encoder *encoder, float largest, int8_t *best
         if (share <= most) break;
         most = share;
         memcpy(best, tried, dim);
-        *scale = square > 0 ? (float)(dot / square * (double)step) : 0;
+        *scale = square > 0 ? (float)(dot / square * step) : 0;
     }
 }
 
@@ -467,17 +472,14 @@ static double rounding(uint32_t dim) {
 }
 
 /*
-** The triangle inequality, and under cosine, where lengths are 1, Cauchy and Schwarz's: the
-** distance is off by no more than the code is.
+** From the vector encoded last to what was decoded, off from the vector behind that by at most *error.
+** The triangle inequality, and under cosine, where lengths are 1, Cauchy and Schwarz's: the distance
+** is off by no more than the code is, which is `known`.
 */
-double hny__measure(hny__encoder *encoder, const void *query, const void *code, const void *fine,
-                    double *error) {
+static double to_decoded(const hny__encoder *encoder, double known, double *error) {
     const hny__coding *const coding = &encoder->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t dim = coding->shape.dim;
-    *error = 0;
-    if (coding->exact) return hny__code_distance(&coding->code, query, code);
-    const double known = decode(encoder, code, fine);
     double distance, least = 3.0 * dim * (double)FLT_MIN;
     if (coding->shape.metric == HNY_COSINE) {
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
@@ -494,6 +496,14 @@ double hny__measure(hny__encoder *encoder, const void *query, const void *code, 
         return FLT_MAX;
     }
     return distance > 0 ? distance : 0;
+}
+
+double hny__measure(hny__encoder *encoder, const void *query, const void *code, const void *fine,
+                    double *error) {
+    const hny__coding *const coding = &encoder->coding;
+    *error = 0;
+    if (coding->exact) return hny__code_distance(&coding->code, query, code);
+    return to_decoded(encoder, decode(encoder, code, fine), error);
 }
 
 /*
@@ -521,5 +531,23 @@ double hny__at_least(const hny__coding *coding, const void *query, const void *c
         square -= 0x1p-20 * ((double)trailer_of(&coding->code, query).square +
                              (double)trailer_of(&coding->code, code).square);
     }
+    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
+}
+
+/* The numbers of `whole` are off by half a step each. */
+double hny__at_least_by_query(const hny__encoder *encoder, const void *code) {
+    const hny__coding *const coding = &encoder->coding;
+    const uint32_t dim = coding->shape.dim;
+    if (coding->codes != HNY_CODES_INT4) return -(double)INFINITY;
+    const trailer t = trailer_of(&coding->code, code);
+    const double dot = hny__kernels_get()->dot_i8_i4(encoder->whole, code, dim);
+    const double product = dot * (double)encoder->step * (double)t.scale;
+    const double own = (double)t.error * (1 + 2.0 / NEARER_I4);
+    const double error = own + 0.501 * (double)encoder->step * sqrt(dim);
+    const double slack = 3 * rounding(dim), least = 3.0 * dim * (double)FLT_MIN;
+    if (coding->shape.metric == HNY_COSINE) return 1 - product - 1.02 * (error + slack);
+    const double squares = encoder->whole_square + (double)t.square;
+    if (!(squares < 0x1p100 && error < 0x1p50)) return -(double)INFINITY;
+    const double square = squares - 2 * product - 0x1p-20 * squares;
     return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
 }

@@ -51,6 +51,10 @@ typedef struct hny__encoder {
     hny__coding coding;
     float *numbers; /* the vector encoded last, under cosine at unit length; NULL where exact */
     float *decoded; /* room for what a code says */
+    /* With codes of 4 bits, of the vector encoded last: */
+    int8_t *whole;       /* int8 numbers */
+    float step;          /* what one of them is worth */
+    double whole_square; /* of the length that they stand for */
 } hny__encoder;
 
 int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding); /* HNY_OK or HNY_NOMEM */
@@ -74,5 +78,11 @@ double hny__measure(hny__encoder *encoder, const void *query, const void *code, 
 ** the rank alone.
 */
 double hny__at_least(const hny__coding *coding, const void *query, const void *code, float rank);
+
+/*
+** The same of codes of 4 bits, from the vector encoded last as int8: nearly twice as sharp as by its own
+** code.  Of other codes it says nothing.
+*/
+double hny__at_least_by_query(const hny__encoder *encoder, const void *code);
 
 #endif

@@ -151,7 +151,7 @@ INLINE __m256i add_product_i4(__m256i sums, __m256i a, __m256i b) {
     return _mm256_add_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
 }
 
-/* The first bytes, fewer than 32, and zeros. */
+/* The first bytes, 32 or fewer, and zeros. */
 INLINE __m256i few_bytes(const uint8_t *from, size_t count) {
     uint8_t few[32] = {0};
     memcpy(few, from, count);
@@ -169,6 +169,32 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
         sums = add_product_i4(sums, few_bytes(a + i, bytes - i), few_bytes(b + i, bytes - i));
     }
     return (int32_t)total_epi32(sums);
+}
+
+/* sums + a . b, b's numbers being moved up by 8: pairs add up to 2 * 15 * 128 at most. */
+INLINE __m256i add_product_i8_i4(__m256i sums, __m256i a, __m256i b) {
+    const __m256i words = _mm256_sub_epi16(_mm256_maddubs_epi16(low_i4(b), a),
+                                           _mm256_maddubs_epi16(_mm256_set1_epi8(8), a));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+}
+
+static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
+    const uint8_t *const low = (const uint8_t *)a, *const high = low + (n + 1) / 2;
+    const size_t half = (n + 1) / 2, rest = n - half;
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0;
+    size_t i = 0;
+    for (; i + 32 <= rest; i += 32) {
+        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(b + i));
+        s0 = add_product_i8_i4(s0, _mm256_loadu_si256((const __m256i *)(low + i)), bytes);
+        s1 = add_product_i8_i4(s1, _mm256_loadu_si256((const __m256i *)(high + i)),
+                               _mm256_srli_epi16(bytes, 4));
+    }
+    if (i < half) {
+        const __m256i bytes = few_bytes(b + i, half - i);
+        s0 = add_product_i8_i4(s0, few_bytes(low + i, half - i), bytes);
+        s1 = add_product_i8_i4(s1, few_bytes(high + i, rest - i), _mm256_srli_epi16(bytes, 4));
+    }
+    return (int32_t)total_epi32(_mm256_add_epi32(s0, s1));
 }
 
 INLINE __m256i add_square_i8(__m256i sums, const int8_t *a, const int8_t *b) {

@@ -61,6 +61,17 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)total_epi32(sum_bytes(a, b, bytes, add_product_i4));
 }
 
+/* Pairs add up to 2 * 15 * 128 at most. */
+INLINE __m512i add_product_i8_i4(__m512i sums, __m512i a, __m512i b) {
+    const __m512i words =
+        _mm512_sub_epi16(_mm512_maddubs_epi16(b, a), _mm512_maddubs_epi16(_mm512_set1_epi8(8), a));
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(words, _mm512_set1_epi16(1)));
+}
+
+static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
+    return (int32_t)total_epi32(sum_mixed(a, b, n, add_product_i8_i4));
+}
+
 /* A table of the bits in half a byte, looked up by shuffle. */
 INLINE __m512i add_bits(__m512i sums, __m512i a, __m512i b) {
     const __m512i counts =

@@ -129,6 +129,33 @@ INLINE __m512i low_i4(__m512i bytes) {
     return _mm512_xor_si512(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
 }
 
+/* sums + what 64 int8 and the low numbers of as many bytes add to it, these moved up by 8 */
+typedef __m512i mixed_adder(__m512i sums, __m512i a, __m512i b);
+
+/* The first bytes, 64 or fewer, and zeros. */
+INLINE __m512i few_bytes(const void *from, size_t count) {
+    const __mmask64 mask = count < 64 ? ((uint64_t)1 << count) - 1 : UINT64_MAX;
+    return _mm512_maskz_loadu_epi8(mask, from);
+}
+
+INLINE __m512i sum_mixed(const int8_t *a, const uint8_t *b, size_t n, mixed_adder *add) {
+    const size_t half = (n + 1) / 2, rest = n - half;
+    const int8_t *const high = a + half;
+    __m512i s0 = _mm512_setzero_si512(), s1 = s0;
+    size_t i = 0;
+    for (; i + 64 <= rest; i += 64) {
+        const __m512i bytes = _mm512_loadu_si512(b + i);
+        s0 = add(s0, _mm512_loadu_si512(a + i), low_i4(bytes));
+        s1 = add(s1, _mm512_loadu_si512(high + i), low_i4(_mm512_srli_epi16(bytes, 4)));
+    }
+    if (i < half) {
+        const __m512i bytes = few_bytes(b + i, half - i);
+        s0 = add(s0, few_bytes(a + i, half - i), low_i4(bytes));
+        s1 = add(s1, few_bytes(high + i, rest - i), low_i4(_mm512_srli_epi16(bytes, 4)));
+    }
+    return _mm512_add_epi32(s0, s1);
+}
+
 /* |a - b| is the same for both numbers moved up by 128, and there is an instruction for bytes. */
 INLINE __m512i add_size_i8(__m512i sums, __m512i a, __m512i b) {
     const __m512i up = _mm512_set1_epi8((char)0x80);

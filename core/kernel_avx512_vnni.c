@@ -24,6 +24,11 @@ INLINE __m512i add_product_i4(__m512i sums, __m512i a, __m512i b) {
     return _mm512_sub_epi32(sums, _mm512_dpbusd_epi32(_mm512_setzero_si512(), up, both));
 }
 
+INLINE __m512i add_product_i8_i4(__m512i sums, __m512i a, __m512i b) {
+    const __m512i extra = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(8), a);
+    return _mm512_sub_epi32(_mm512_dpbusd_epi32(sums, b, a), extra);
+}
+
 /* The difference of two int8 is a byte without sign; its square is a sum of two int16 products. */
 INLINE __m512i add_square_i8(__m512i sums, __m512i a, __m512i b) {
     const __m512i zero = _mm512_setzero_si512();
@@ -43,6 +48,10 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
 
 static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)total_epi32(sum_bytes(a, b, bytes, add_product_i4));
+}
+
+static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
+    return (int32_t)total_epi32(sum_mixed(a, b, n, add_product_i8_i4));
 }
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {

@@ -166,6 +166,29 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)sum_bytes(a, b, bytes, add_product_i4) / 256;
 }
 
+/* b's numbers 16 times as large, in the upper half of a byte. */
+static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
+    const uint8x16_t upper = vdupq_n_u8(0xf0);
+    const size_t half = (n + 1) / 2, rest = n - half;
+    const uint8_t *const low = (const uint8_t *)a, *const high = low + half;
+    uint32x4_t s0 = vdupq_n_u32(0), s1 = s0;
+    size_t i = 0;
+    for (; i + 16 <= rest; i += 16) {
+        const uint8x16_t bytes = vld1q_u8(b + i);
+        s0 = add_product_i8(s0, vld1q_u8(low + i), vshlq_n_u8(bytes, 4));
+        s1 = add_product_i8(s1, vld1q_u8(high + i), vandq_u8(bytes, upper));
+    }
+    if (i < half) {
+        uint8_t x[16] = {0}, y[16] = {0}, few[16] = {0};
+        for (size_t j = i; j < half; j++) x[j - i] = low[j], few[j - i] = b[j];
+        for (size_t j = i; j < rest; j++) y[j - i] = high[j];
+        const uint8x16_t bytes = vld1q_u8(few);
+        s0 = add_product_i8(s0, vld1q_u8(x), vshlq_n_u8(bytes, 4));
+        s1 = add_product_i8(s1, vld1q_u8(y), vandq_u8(bytes, upper));
+    }
+    return (int32_t)vaddvq_u32(vaddq_u32(s0, s1)) / 16;
+}
+
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_square_i8);
 }

@@ -94,6 +94,14 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return sum;
 }
 
+static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
+    const size_t half = (n + 1) / 2;
+    int32_t sum = 0;
+    for (size_t i = 0; i < half; i++) sum += a[i] * number_i4(b[i], 0);
+    for (size_t i = 0; i < n - half; i++) sum += a[half + i] * number_i4(b[i], 4);
+    return sum;
+}
+
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++) sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));

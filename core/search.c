@@ -226,6 +226,13 @@ static int may_matter(const scan *s, const uint8_t *code, float rank) {
            hny__at_least(coding, s->reader->query, code, rank) <= s->most;
 }
 
+/* Of a row that may, by its rank: may it still, by the query itself?  Spares looking at its fine code. */
+static int may_still(const scan *s, const uint8_t *code) {
+    return s->reader->view.geometry.coding.codes != HNY_CODES_INT4 ||
+           s->best.count < s->best.limit ||
+           hny__at_least_by_query(&s->reader->encoder, code) <= s->most;
+}
+
 static void start_at(scan *s) {
     const hny__code *const code = &s->reader->view.geometry.coding.code;
     if (!s->after || !s->reader->view.geometry.coding.exact) return;
@@ -248,6 +255,7 @@ static int scan_row(scan *s, uint32_t slot, const uint8_t *code) {
     const float rank = hny__code_rank(layout, s->reader->query, code);
     hny_hit hit;
     if (!may_matter(s, code, rank) || hny__reader_hidden(s->reader, slot)) return HNY_OK;
+    if (!may_still(s, code)) return HNY_OK;
     const int rc = make_hit(s->reader, slot, &hit);
     if (rc || (s->after && !nearer(s->after, &hit))) return rc;
     best_add(&s->best, &hit);

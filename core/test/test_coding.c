@@ -108,6 +108,7 @@ static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
         assert_true(error == 0);
     } else {
         assert_true(hny__at_least(coding, query, y->code, rank) <= said - error);
+        assert_true(hny__at_least_by_query(encoder, y->code) <= said - error);
     }
 }
 

@@ -315,8 +315,21 @@ static void check_i4_dot(const uint8_t *a, const uint8_t *b, size_t bytes) {
     EACH_TABLE(table) assert_true(table->dot_i4(a, b, bytes) == dot);
 }
 
+/* The first half of n numbers lies in the low halves of the bytes; see decode_i4. */
+static int number_of_i4(const uint8_t *bytes, size_t i, size_t n) {
+    const size_t half = (n + 1) / 2;
+    return number_i4(bytes, i < half ? 2 * i : 2 * (i - half) + 1);
+}
+
+static void check_mixed(const int8_t *a, const uint8_t *b, size_t n) {
+    int64_t dot = 0;
+    for (size_t i = 0; i < n; i++) dot += a[i] * number_of_i4(b, i, n);
+    EACH_TABLE(table) assert_true(table->dot_i8_i4(a, b, n) == dot);
+}
+
 static void check_i4(fixture *f, size_t n) {
     const size_t bytes = (n + 1) / 2;
+    check_mixed((const int8_t *)fill_bytes(f, 0, n), fill_bytes(f, 1, bytes), n);
     check_i4_dot(fill_bytes(f, 0, bytes), fill_bytes(f, 1, bytes), bytes);
 }
 
@@ -329,6 +342,8 @@ static void test_i4(void **out) {
         memset(f->end[0] - bytes, pairs[p][0], bytes);
         memset(f->end[1] - bytes, pairs[p][1], bytes);
         check_i4_dot(f->end[0] - bytes, f->end[1] - bytes, bytes);
+        memset(f->end[0] - HNY_MAX_DIM, -128, HNY_MAX_DIM);
+        check_mixed((const int8_t *)f->end[0] - HNY_MAX_DIM, f->end[1] - bytes, HNY_MAX_DIM);
     }
 }
 
@@ -424,16 +439,13 @@ static void check_codes_i4(fixture *f, size_t n) {
     }
 }
 
-/* The first half of the numbers lies in the low halves of the bytes. */
 static void check_decode_i4(fixture *f, size_t n) {
-    const size_t half = (n + 1) / 2;
-    const uint8_t *const code = fill_bytes(f, 0, half);
+    const uint8_t *const code = fill_bytes(f, 0, (n + 1) / 2);
     const int8_t *const fine = (const int8_t *)fill_bytes(f, 1, n);
     const float step = fabsf(random_float()), fine_step = step / 300;
     float *const out = (float *)f->end[3] - n;
     for (size_t i = 0; i < n; i++) {
-        const int number = number_i4(code, i < half ? 2 * i : 2 * (i - half) + 1);
-        numbers[0][i] = (float)number * step;
+        numbers[0][i] = (float)number_of_i4(code, i, n) * step;
         numbers[1][i] = numbers[0][i] + (float)fine[i] * fine_step;
     }
     EACH_TABLE(table) {
