@@ -364,11 +364,13 @@ int hny_reader_scan(hny_reader *reader, const void *vector, const hny_filter *fi
 /*
 ** A filtered walk goes through everything and keeps what passes: if one row in n does, it computes some
 ** n times the distances of an unfiltered one, and each of those costs COST times what one of a scan
-** does, whose rows lie in order.  A scan computes one for each match.
+** does, whose rows lie in order.  A scan computes one for each match; of 4-bit codes, which bound it less
+** sharply, mostly two or three.
 */
 #define USUAL 500 /* distances of an unfiltered walk, and for each candidate beyond ten some more */
 #define EACH  12
 #define COST  2.5
+#define COST4 0.7
 
 /* Where so many rows pass, walking is better in any case; they need not be counted. */
 #define MOST_PASS 0.3
@@ -381,7 +383,8 @@ static double usual_distances(const hny_reader *reader, const hny_search *search
 /* Is a walk better where so many rows match? */
 static int worth_walking(const hny_reader *reader, const hny_search *search, double matches) {
     const double share = matches / reader->view.table.live;
-    return matches > 0 && COST * usual_distances(reader, search) / share < matches;
+    const double cost = reader->view.geometry.coding.codes == HNY_CODES_INT4 ? COST4 : COST;
+    return matches > 0 && cost * usual_distances(reader, search) / share < matches;
 }
 
 /*
