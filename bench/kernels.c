@@ -77,6 +77,20 @@ static const void *row(const work *w, size_t i) {
 PAIRS(DEFINE_PAIR)
 TRIPLES(DEFINE_TRIPLE)
 
+static double run_dot_i4(const work *w) {
+    double sum = 0;
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->table->dot_i4((const uint8_t *)w->rows, row(w, i), (w->n + 1) / 2);
+    return sum;
+}
+
+static double run_dot_i8_i4(const work *w) {
+    double sum = 0;
+    for (size_t i = 0; i < w->count; i++)
+        sum += w->table->dot_i8_i4((const int8_t *)w->rows, row(w, i), w->n);
+    return sum;
+}
+
 static double run_hamming(const work *w) {
     double sum = 0;
     for (size_t i = 0; i < w->count; i++)
@@ -89,7 +103,9 @@ static const struct kernel {
     const char *name;
     size_t bits; /* of a number */
     double (*run)(const work *w);
-} kernels[] = {PAIRS(ENTRY) TRIPLES(ENTRY){"hamming", 1, run_hamming}};
+} kernels[] = {PAIRS(ENTRY) TRIPLES(ENTRY){"dot_i4", 4, run_dot_i4},
+               {"dot_i8_i4", 4, run_dot_i8_i4},
+               {"hamming", 1, run_hamming}};
 
 /* --------------------------------------------------------------------------------- the times -- */
 
@@ -132,7 +148,7 @@ static size_t memory_size(void) {
 }
 
 static void print_line(const struct kernel *k, size_t dim, const char *rows, size_t size) {
-    const size_t stride = (dim * k->bits / 8 + 63) / 64 * 64;
+    const size_t stride = ((dim * k->bits + 7) / 8 + 63) / 64 * 64;
     printf("| %s | %zu |", k->name, dim);
     const hny__kernels *table;
     for (size_t i = 0; (table = hny__kernels_at(i)); i++) {

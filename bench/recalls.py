@@ -16,19 +16,22 @@ from writes import in_transactions
 CHURN_ROWS = 60_000
 
 
+KINDS = ("int4", "int8", "float32")
+
+
 def codes(run: Run, data: DataSet) -> list[dict[str, str]]:
-    """Recall and speed with int8 codes against float32 codes."""
+    """Recall and speed with codes of 4 and 8 bits against float32 codes."""
     folder = run.folder / "codes"
     folder.mkdir()
     tables = {}
-    for kind in ("int8", "float32"):
+    for kind in KINDS:
         run.say(f"{data.name}: building with codes={kind}")
         options = f"autobuild=0, codes={kind}"
         try:
             tables[kind] = Hannoy(folder / f"{kind}.db", data.dim, data.metric, options)
         except sqlite3.Error as error:
             shutil.rmtree(folder)
-            return [line("codes=int8 against codes=float32", data.name, "not available",
+            return [line(f"codes={kind} against codes=float32", data.name, "not available",
                          str(error))]
         tables[kind].load(data.base)
         tables[kind].build(run.threads)
@@ -36,16 +39,22 @@ def codes(run: Run, data: DataSet) -> list[dict[str, str]]:
     for table in tables.values():
         table.close()
     shutil.rmtree(folder)
-    pairs = list(zip(found["int8"], found["float32"]))
+    return [text for kind in KINDS[:-1] for text in against_float32(data, kind, found)]
+
+
+def against_float32(
+    data: DataSet, kind: str, found: dict[str, list[dict[str, float]]]
+) -> list[dict[str, str]]:
+    pairs = list(zip(found[kind], found["float32"]))
     least = min(pairs, key=lambda pair: pair[0]["recall"] - pair[1]["recall"])
     lines = [line(
-        "recall of codes=int8 less that of codes=float32, worst ef", data.name,
+        f"recall of codes={kind} less that of codes=float32, worst ef", data.name,
         f"{least[0]['recall'] - least[1]['recall']:+.4f}",
         "; ".join(f"ef {a['ef']}: {a['recall']:.4f}, {b['recall']:.4f}" for a, b in pairs),
     )]
-    fast, slow = at_recall(found["int8"], 0.95), at_recall(found["float32"], 0.95)
+    fast, slow = at_recall(found[kind], 0.95), at_recall(found["float32"], 0.95)
     if fast and slow:
-        lines.append(line("speed of codes=int8 against codes=float32, recall 0.95", data.name,
+        lines.append(line(f"speed of codes={kind} against codes=float32, recall 0.95", data.name,
                           f"{fast / slow:.2f}", f"{fast:.0f} and {slow:.0f} queries/s"))
     return lines
 

@@ -26,13 +26,17 @@
 **                     int8: dim numbers, zeros to a multiple of 4, then as float32 what a step is
 **                     worth (under cosine the inverse of the numbers' length), the square of the
 **                     coded vector's length (0 under cosine), and how far the vector may be from
-**                     it, in the metric's norm.  One of float16: what code.h has for a float16
+**                     it, in the metric's norm.  One of 4 bits: the first half of
+**                     the numbers, of an odd dim the larger one, in the low halves of bytes and the rest
+**                     in the high ones, -7 .. 7 in two's complement, zeros to a multiple of 4, then
+**                     the same three.  One of float16: what code.h has for a float16
 **                     vector, then that last float.  One of bits: what code.h has for hamming.
 **   kind 4, fine      the same without the rowids: dim numbers, zeros to a multiple of 4, then as
 **                     float32 what a step is worth, and how far the vector may be from the fine
 **                     code.  With codes of int8 a number stands for 254 c + f steps, c being the
-**                     one in the code and f this one; with bits for f.  Only beside codes of int8
-**                     and bits that are not the vector itself.
+**                     one in the code and f this one; with 4 bits for c steps of the code and f of
+**                     these; with bits for f.  Only beside codes of int8, 4 bits and bits that are
+**                     not the vector itself.
 **   kind 5, links     n counts (1 byte), then n rows of 2m links (4 bytes), the count first of them
 **                     in use, the rest zero.  A row is a slot; a link is the slot of a neighbour on
 **                     level 0, with bit 31 set where the link is an edge of the spanning tree.
