@@ -101,15 +101,15 @@ static int check_rowids(check *c) {
     int64_t rowid;
     int rc = mdb_cursor_open(c->view->txn, c->view->env->dbi, &cursor);
     if (rc) return hny__env_status(rc);
-    rc = mdb_cursor_get(cursor, &k, &value, MDB_SET_RANGE);
-    for (; !rc; rc = mdb_cursor_get(cursor, &k, &value, MDB_NEXT)) {
+    rc = hny__cursor_get(cursor, &k, &value, MDB_SET_RANGE);
+    for (; !rc; rc = hny__cursor_get(cursor, &k, &value, MDB_NEXT)) {
         if (!hny__key_parse(k.mv_data, k.mv_size, &space, &kind, &number, &rowid) ||
             space != c->view->table.space || kind != HNY__KIND_ROWID) {
             break;
         }
         found++;
     }
-    mdb_cursor_close(cursor);
+    hny__cursor_close(cursor, rc);
     if (rc && rc != MDB_NOTFOUND) return hny__env_status(rc);
     return check_count(c, "rowids", found, c->view->table.live);
 }

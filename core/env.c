@@ -2,6 +2,7 @@
 #include "env.h"
 
 #include "format.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,7 @@ int hny__env_status(int rc) {
     case MDB_CURSOR_FULL:
     case MDB_INCOMPATIBLE:
     case MDB_BAD_TXN:
+    case HNY__ASSERTED:
         return HNY_CORRUPT;
     default:
         return HNY_IO;
@@ -159,7 +161,7 @@ static int inspect_record(hny__env *env) {
     rc = mdb_dbi_open(txn, NULL, 0, &env->dbi);
     if (!rc) rc = mdb_stat(txn, env->dbi, &stat);
     if (!rc && stat.ms_entries > 0) {
-        rc = mdb_get(txn, env->dbi, &key, &value);
+        rc = HNY__GUARDED(mdb_get(txn, env->dbi, &key, &value));
         rc = rc ? HNY_CORRUPT : hny__file_record_read(value.mv_data, value.mv_size, &record);
     } else {
         rc = hny__env_status(rc);
@@ -183,6 +185,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
         if (rc) break;
         rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
         if (!rc) rc = mdb_env_set_maxreaders(env->mdb, MAX_READERS);
+        if (!rc) rc = hny__guard_watch(env->mdb);
         if (!rc) rc = mdb_env_open(env->mdb, path, flags, mode);
         if (rc) {
             mdb_env_close(env->mdb);
@@ -345,10 +348,7 @@ static int lock_file_same(const hny__env *env) {
 
 static hny__env *registered(const struct stat *st) {
     for (hny__env *env = registry.first; env; env = env->next) {
-        if (!env->anonymous && !atomic_load(&env->broken) && same_file(env, st) &&
-            lock_file_same(env)) {
-            return env;
-        }
+        if (!env->anonymous && same_file(env, st) && lock_file_same(env)) return env;
     }
     return NULL;
 }
@@ -363,8 +363,8 @@ static int open_registered(const char *path, const char *model, int create, hny_
     if (!fresh) {
         hny__env *const env = registered(&st);
         if (env) {
-            /* Truncated under those who have it open: to open it again would be no better. */
-            if (!long_enough(env, &st)) return HNY_CORRUPT;
+            /* Broken, or truncated under those who have it: to open it again would be no better. */
+            if (atomic_load(&env->broken) || !long_enough(env, &st)) return HNY_CORRUPT;
             env->refs++;
             *out = env;
             return HNY_OK;
@@ -470,6 +470,16 @@ static void break_if_panicked(hny__env *env, int rc) {
     if (rc == MDB_PANIC) atomic_store(&env->broken, 1);
 }
 
+/*
+** After an assertion in a write transaction, which keeps LMDB's lock: the environment is never closed,
+** since that would unmap a locked mutex which the thread's list of those leads to.  The file is replaced
+** by the next build, and its lock file with it, so nobody waits for that lock.
+*/
+static void abandon(hny__env *env) {
+    atomic_store(&env->broken, 1);
+    hny__env_ref(env);
+}
+
 /* Never smaller, whichever thread comes last. */
 static void raise_least_size(hny__env *env, unsigned long long size) {
     unsigned long long seen = atomic_load(&env->least_size);
@@ -553,10 +563,13 @@ static int write_once(hny__env *env, hny__write_body body, void *arg) {
     int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
     if (rc) return rc;
     rc = body(arg, txn, env->dbi);
-    if (rc) {
+    if (rc == HNY__ASSERTED) {
+        abandon(env);
+    } else if (rc) {
         mdb_txn_abort(txn);
     } else {
-        rc = mdb_txn_commit(txn);
+        rc = HNY__GUARDED(mdb_txn_commit(txn));
+        if (rc == HNY__ASSERTED) abandon(env);
     }
     return rc;
 }

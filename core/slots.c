@@ -35,7 +35,7 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
     int64_t rowid;
     int rc = mdb_cursor_open(view->txn, view->env->dbi, &cursor);
     if (rc) return hny__env_status(rc);
-    rc = mdb_cursor_get(cursor, &k, &value, MDB_SET_RANGE);
+    rc = hny__cursor_get(cursor, &k, &value, MDB_SET_RANGE);
     if (rc) {
         rc = hny__env_status(rc);
     } else if (!hny__key_parse(k.mv_data, k.mv_size, &space, &found, chunk, &rowid) ||
@@ -45,7 +45,7 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
         key = hny__key_make(space, kind, *chunk);
         rc = decode(&value, &key, out);
     }
-    mdb_cursor_close(cursor);
+    hny__cursor_close(cursor, rc);
     return rc;
 }
 

@@ -2,15 +2,17 @@
 
 #include <stdlib.h>
 
+#include "guard.h"
+
 int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value) {
     MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
-    return mdb_get(txn, dbi, &k, value);
+    return HNY__GUARDED(mdb_get(txn, dbi, &k, value));
 }
 
 int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size) {
     MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
     MDB_val v = {size, (void *)(uintptr_t)value};
-    return mdb_put(txn, dbi, &k, &v, 0);
+    return HNY__GUARDED(mdb_put(txn, dbi, &k, &v, 0));
 }
 
 int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size) {
@@ -20,8 +22,20 @@ int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *valu
 
 int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key) {
     MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
-    const int rc = mdb_del(txn, dbi, &k, NULL);
+    const int rc = HNY__GUARDED(mdb_del(txn, dbi, &k, NULL));
     return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int hny__cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op op) {
+    return HNY__GUARDED(mdb_cursor_get(cursor, key, value, op));
+}
+
+int hny__cursor_del(MDB_cursor *cursor) {
+    return HNY__GUARDED(mdb_cursor_del(cursor, 0));
+}
+
+void hny__cursor_close(MDB_cursor *cursor, int rc) {
+    if (rc != HNY__ASSERTED) mdb_cursor_close(cursor);
 }
 
 /* -------------------------------------------------------------------------------------- views -- */

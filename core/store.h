@@ -122,6 +122,9 @@ int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot);
 int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value);
 int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size);
 int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key); /* a missing key is fine */
+int hny__cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op op);
+int hny__cursor_del(MDB_cursor *cursor);
+void hny__cursor_close(MDB_cursor *cursor, int rc); /* rc: what its last call returned */
 
 /* The same for values with a digest: written into `value` before it is put. */
 int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size);

@@ -19,7 +19,7 @@ static int seek(MDB_cursor *cursor, uint32_t space, hny__kind kind, MDB_val *key
     hny__key from = hny__key_make(space, kind, 0);
     MDB_val value;
     *key = (MDB_val){from.size, from.bytes};
-    return mdb_cursor_get(cursor, key, &value, MDB_SET_RANGE);
+    return hny__cursor_get(cursor, key, &value, MDB_SET_RANGE);
 }
 
 static int space_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
@@ -34,11 +34,11 @@ static int space_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     rc = seek(cursor, s->space, HNY__KIND_FILE, &key);
     while (!rc && s->deleted < SWEEP_KEYS) {
         if (!parse(&key, &space, &kind, &number) || space != s->space) break;
-        rc = mdb_cursor_del(cursor, 0);
+        rc = hny__cursor_del(cursor);
         s->deleted++;
-        if (!rc) rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+        if (!rc) rc = hny__cursor_get(cursor, &key, &value, MDB_NEXT);
     }
-    mdb_cursor_close(cursor);
+    hny__cursor_close(cursor, rc);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -73,8 +73,8 @@ static int read_catalogue(catalogue *c, MDB_txn *txn, MDB_dbi dbi) {
     int rc = mdb_cursor_open(txn, dbi, &cursor);
     if (rc) return hny__env_status(rc);
     rc = seek(cursor, 0, HNY__KIND_TABLE, &key);
-    if (!rc) rc = mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
-    for (; !rc; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    if (!rc) rc = hny__cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
+    for (; !rc; rc = hny__cursor_get(cursor, &key, &value, MDB_NEXT)) {
         hny__table_record table;
         if (!parse(&key, &space, &kind, &number) || space != 0) break;
         const hny__key at = hny__key_make(0, HNY__KIND_TABLE, number);
@@ -84,7 +84,7 @@ static int read_catalogue(catalogue *c, MDB_txn *txn, MDB_dbi dbi) {
             roaring_bitmap_add(c->used, table.space);
         }
     }
-    mdb_cursor_close(cursor);
+    hny__cursor_close(cursor, rc);
     return rc == MDB_NOTFOUND ? HNY_OK : hny__env_status(rc);
 }
 
@@ -101,7 +101,7 @@ static int find_debris(const catalogue *c, MDB_txn *txn, MDB_dbi dbi, roaring_bi
         if (!roaring_bitmap_contains(c->used, space)) roaring_bitmap_add(debris, space);
         space++;
     }
-    mdb_cursor_close(cursor);
+    hny__cursor_close(cursor, rc);
     return rc == MDB_NOTFOUND ? HNY_OK : hny__env_status(rc);
 }
 

@@ -467,7 +467,7 @@ static void run_damage(void *data) {
     change(second, &usual, 2 * ROWS, 3, expected);
     look(second, "after a change");
     /* A build that finds damage replaces the file, and with it what the other table had there. */
-    if (p->d.apply == block_byte) build(second);
+    if (p->d.apply == block_byte || p->d.apply == meta_free_root) build(second);
     if (p->d.obstacle) clear_away(second);
     if (p->holder == ANOTHER_HAS_IT) {
         look_mended(second, "after a build");
