@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* F_OFD_SETLK */
+#define _GNU_SOURCE /* F_OFD_SETLK, O_PATH */
 #include "env.h"
 
 #include "format.h"
@@ -208,14 +208,27 @@ static void inherit(hny__env *env, const char *model) {
     if (mdb_env_get_fd(env->mdb, &fd) == 0) take_after(fd, model);
 }
 
+/*
+** O_PATH, which Linux has: to close a descriptor that was opened for more would drop the locks that LMDB
+** has on the file.
+*/
+static int look_at(const char *path) {
+#ifdef O_PATH
+    return open(path, O_PATH | O_CLOEXEC);
+#else
+    (void)path;
+    return -1;
+#endif
+}
+
 static int remember_identity(hny__env *env) {
     struct stat st;
-    int fd;
-    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return HNY_IO;
+    if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) return HNY_IO;
     env->dev = st.st_dev;
     env->ino = st.st_ino;
     atomic_store(&env->least_size, (unsigned long long)st.st_size);
-    if (stat(env->lock, &st) == 0) {
+    env->lock_fd = look_at(env->lock);
+    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) == 0 : stat(env->lock, &st) == 0) {
         env->lock_dev = st.st_dev;
         env->lock_ino = st.st_ino;
     }
@@ -224,6 +237,7 @@ static int remember_identity(hny__env *env) {
 
 static void env_free(hny__env *env) {
     if (env->mdb) mdb_env_close(env->mdb);
+    if (env->lock_fd >= 0) close(env->lock_fd);
     free(env->lock);
     pthread_rwlock_destroy(&env->map_lock);
     pthread_mutex_destroy(&env->progress_lock);
@@ -236,6 +250,7 @@ static hny__env *env_alloc(void) {
     pthread_rwlock_init(&env->map_lock, NULL);
     pthread_mutex_init(&env->progress_lock, NULL);
     env->refs = 1;
+    env->lock_fd = -1;
     env->pid = getpid();
     env->serial = ++registry.serial;
     return env;
@@ -411,6 +426,22 @@ int hny__env_current(hny__env *env, const char *path) {
     if (atomic_load(&env->broken)) return HNY_CORRUPT;
     if (env->anonymous) return HNY_OK;
     if (stat(path, &st) || !same_file(env, &st) || !lock_file_same(env)) return HNY_MISSING;
+    return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+}
+
+/* Has a lock file that was opened a name still? */
+static int lock_file_named(const hny__env *env) {
+    struct stat st;
+    if (env->lock_fd < 0) return lock_file_same(env);
+    return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
+}
+
+int hny__env_usable(hny__env *env) {
+    struct stat st;
+    if (hny__env_inherited(env)) return HNY_MISSING;
+    if (atomic_load(&env->broken)) return HNY_CORRUPT;
+    if (env->anonymous) return HNY_OK;
+    if (fstat(env->fd, &st) || st.st_nlink == 0 || !lock_file_named(env)) return HNY_MISSING;
     return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 

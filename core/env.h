@@ -27,6 +27,7 @@ struct hny__env {
     char *lock;               /* path of the lock file */
     int anonymous;            /* private: already unlinked, no path leads to it */
     int readonly;             /* the file may not be written by this user */
+    int fd, lock_fd;          /* to look at both files by; lock_fd -1: by its path */
     atomic_int broken;        /* LMDB gave up on it; everybody lets go */
     atomic_int damaged;       /* a record or block in it is not what it should be */
     atomic_ullong least_size; /* the file had this many bytes; fewer now: somebody truncated it */
@@ -49,6 +50,12 @@ int hny__env_inherited(const hny__env *env); /* from the parent of a fork: hands
 
 /* Is this still the file at `path`, whole and ours?  HNY_OK, or why it must be let go. */
 int hny__env_current(hny__env *env, const char *path);
+
+/*
+** The same as far as the open files tell, which takes a third of the time: one that was moved away, with
+** its name left to it, goes unnoticed, and is as good to read from as ever.
+*/
+int hny__env_usable(hny__env *env);
 
 /*
 ** The builder's lock: an open-file-description lock on the data file, which a build elsewhere, in

@@ -6,8 +6,8 @@
 #include "kernel.h"
 
 struct hny_probe {
-    hny__code code;
-    uint8_t row[]; /* the vector, as a code row */
+    hny_shape shape;
+    uint8_t row[]; /* the vector, of hamming its signs */
 };
 
 int hny_probe_new(hny_shape shape, const void *vector, hny_probe **out) {
@@ -15,8 +15,12 @@ int hny_probe_new(hny_shape shape, const void *vector, hny_probe **out) {
     hny__code_init(&code, shape);
     hny_probe *const probe = malloc(sizeof *probe + code.stride);
     if (!probe) return HNY_NOMEM;
-    probe->code = code;
-    hny__code_encode(&code, vector, probe->row);
+    probe->shape = shape;
+    if (code.norm) {
+        memcpy(probe->row, vector, code.bytes); /* its length is not asked for */
+    } else {
+        hny__code_encode(&code, vector, probe->row);
+    }
     *out = probe;
     return HNY_OK;
 }
@@ -28,7 +32,7 @@ void hny_probe_free(hny_probe *probe) {
 /* Of numbers, a chunk at a time: a row has room for a multiple of 4 bytes, zeros at its end. */
 static uint32_t differing_signs(const hny_probe *probe, const uint8_t *vector) {
     enum { CHUNK = 512 };
-    const hny_shape shape = probe->code.shape;
+    const hny_shape shape = probe->shape;
     const size_t size = hny_vector_bytes(shape) / shape.dim;
     uint32_t sum = 0;
     for (uint32_t i = 0; i < shape.dim; i += CHUNK) {
@@ -41,7 +45,7 @@ static uint32_t differing_signs(const hny_probe *probe, const uint8_t *vector) {
 }
 
 double hny_probe_distance(const hny_probe *probe, const void *vector) {
-    const hny_shape shape = probe->code.shape;
+    const hny_shape shape = probe->shape;
     if (shape.metric == HNY_HAMMING && shape.type != HNY_BIT) {
         return hny__exact_of_bits(shape, differing_signs(probe, vector));
     }

@@ -7,8 +7,11 @@ struct hny_sidecar {
     unsigned refs;
     char *database; /* NULL: private */
     char *path;
-    hny__env *env; /* NULL: not open */
+    hny__env *env;  /* NULL: not open */
+    unsigned looks; /* at env, for reading */
 };
+
+#define FULL_LOOK 64 /* of so many looks one is at the paths, too */
 
 int hny_sidecar_new(const char *database, hny_sidecar **out) {
     static const char suffix[] = "-hannoy";
@@ -56,8 +59,16 @@ static int unusable(int rc) {
     return rc == HNY_CORRUPT || rc == HNY_VERSION;
 }
 
+/* Whoever reads may go on with a file that was moved away; a build would be lost with it. */
+static int look(hny_sidecar *sidecar, int create) {
+    if (create || sidecar->looks++ % FULL_LOOK == 0) {
+        return hny__env_current(sidecar->env, sidecar->path);
+    }
+    return hny__env_usable(sidecar->env);
+}
+
 int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
-    if (sidecar->env && hny__env_current(sidecar->env, sidecar->path)) let_go(sidecar);
+    if (sidecar->env && look(sidecar, create)) let_go(sidecar);
     int rc = HNY_OK;
     if (!sidecar->env && (sidecar->path || create)) {
         rc = hny__env_open(sidecar->path, sidecar->database, create, &sidecar->env);
