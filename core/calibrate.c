@@ -8,7 +8,8 @@
 #define LEAST_SAMPLES 64
 #define LEAST_NODES   2000
 
-#define SCANNED_TOGETHER 8 /* queries: a block of codes is read once for all */
+#define SCANNED_TOGETHER 8 /* queries: a row is read once for all */
+#define SCANNED_ROWS     64
 #define NEAR             10
 #define FAR              100
 #define SPARE                                                                                      \
@@ -65,6 +66,7 @@ static int compare_near(const void *a, const void *b) {
 typedef struct bench {
     hny__worker *worker;
     hny__encoder encoder;
+    hny__query query;
 } bench;
 
 static int bench_open(bench *b, hny__worker *worker) {
@@ -72,12 +74,20 @@ static int bench_open(bench *b, hny__worker *worker) {
     return hny__encoder_init(&b->encoder, &worker->graph->geometry.coding);
 }
 
-/* The distances of slots to a query, as the best codes tell them, and their order. */
-static int measure(bench *b, uint32_t slot, near *list, uint32_t count) {
+/* As if a row were a query of the user's. */
+static int look_from(bench *b, uint32_t slot) {
     hny__view *const view = &b->worker->view;
     const uint8_t *const code = hny__view_code(view, slot), *fine = hny__view_fine(view, slot);
     if (!code || (view->geometry.coding.fine && !fine)) return view->status;
     hny__encoder_recall(&b->encoder, code, fine);
+    hny__query_of_vector(&b->query, &b->encoder, code);
+    return HNY_OK;
+}
+
+/* The distances of slots to the row looked from, as the best codes tell them, and their order. */
+static int measure(bench *b, uint32_t slot, near *list, uint32_t count) {
+    hny__view *const view = &b->worker->view;
+    const uint8_t *const code = hny__view_code(view, slot);
     for (uint32_t i = 0; i < count; i++) {
         double error;
         const uint8_t *const other = hny__view_code(view, list[i].slot);
@@ -113,16 +123,62 @@ static void offer(query *q, double rank, uint32_t slot) {
     heap[at] = (near){rank, slot};
 }
 
-static int scan_slot(hny__worker *worker, const calibration *c, uint32_t slot, query *queries,
-                     const uint8_t *const *codes, uint32_t count) {
-    const hny__code *const code = &worker->graph->geometry.coding.code;
-    const uint8_t *const row = hny__view_code(&worker->view, slot);
-    if (!row) return worker->view.status;
-    if (roaring_bitmap_contains(c->kept, slot) || hny__graph_hidden(worker, slot)) return HNY_OK;
+/* The rows of a stretch of slots that a search could return; their number. */
+static uint32_t rows_of(hny__worker *worker, const calibration *c, uint32_t first, uint32_t last,
+                        uint32_t *slots, const uint8_t **rows) {
+    uint32_t count = 0;
+    for (uint32_t slot = first; slot < last; slot++) {
+        if (roaring_bitmap_contains(c->kept, slot) || hny__graph_hidden(worker, slot)) continue;
+        slots[count] = slot;
+        rows[count] = hny__view_code(&worker->view, slot);
+        if (!rows[count++]) return 0;
+    }
+    return count;
+}
+
+/* Goes over all rows once for some queries. */
+static int scan(hny__worker *worker, const calibration *c, query *queries, const hny__query *from,
+                uint32_t count) {
+    uint32_t slots[SCANNED_ROWS];
+    const uint8_t *rows[SCANNED_ROWS];
+    float ranks[SCANNED_ROWS];
+    const uint32_t all = worker->graph->record.slots;
+    for (uint32_t first = 0; first < all && !worker->view.status; first += SCANNED_ROWS) {
+        const uint32_t last = all - first < SCANNED_ROWS ? all : first + SCANNED_ROWS;
+        const uint32_t some = rows_of(worker, c, first, last, slots, rows);
+        for (uint32_t i = 0; i < count; i++) {
+            hny__query_ranks(&from[i], rows, some, ranks);
+            for (uint32_t j = 0; j < some; j++) offer(&queries[i], (double)ranks[j], slots[j]);
+        }
+    }
+    return worker->view.status;
+}
+
+/* Makes what to look from of some queries; `room` is for the numbers of all. */
+static int look_from_all(bench *b, const query *queries, uint32_t count, int8_t *room,
+                         hny__query *from) {
+    const uint32_t dim = b->encoder.coding.shape.dim;
     for (uint32_t i = 0; i < count; i++) {
-        offer(&queries[i], (double)hny__code_rank(code, codes[i], row), slot);
+        const int rc = look_from(b, queries[i].slot);
+        if (rc) return rc;
+        from[i] = b->query;
+        if (from[i].numbers != b->encoder.whole || !from[i].numbers) continue;
+        from[i].numbers = memcpy(room + (size_t)i * dim, b->encoder.whole, dim);
     }
     return HNY_OK;
+}
+
+static int answer_some(bench *b, const calibration *c, query *queries, uint32_t count,
+                       int8_t *room) {
+    hny__query from[SCANNED_TOGETHER];
+    int rc = look_from_all(b, queries, count, room, from);
+    if (!rc) rc = scan(b->worker, c, queries, from, count);
+    for (uint32_t i = 0; i < count && !rc; i++) {
+        rc = look_from(b, queries[i].slot);
+        if (!rc) rc = measure(b, queries[i].slot, queries[i].nearest, queries[i].known);
+        if (queries[i].known > FAR) queries[i].known = FAR;
+    }
+    return rc;
 }
 
 static int answer(hny__worker *worker, void *arg, uint32_t index) {
@@ -130,23 +186,12 @@ static int answer(hny__worker *worker, void *arg, uint32_t index) {
     const uint32_t first = index * SCANNED_TOGETHER;
     const uint32_t left = c->count - first;
     const uint32_t count = left < SCANNED_TOGETHER ? left : SCANNED_TOGETHER;
-    query *const queries = &c->queries[first];
-    const uint8_t *codes[SCANNED_TOGETHER];
     bench b;
-    for (uint32_t i = 0; i < count; i++) {
-        codes[i] = hny__view_code(&worker->view, queries[i].slot);
-        if (!codes[i]) return worker->view.status;
-    }
-    int rc = HNY_OK;
-    for (uint32_t slot = 0; slot < worker->graph->record.slots && !rc; slot++) {
-        rc = scan_slot(worker, c, slot, queries, codes, count);
-    }
-    if (!rc) rc = bench_open(&b, worker);
+    int rc = bench_open(&b, worker);
     if (rc) return rc;
-    for (uint32_t i = 0; i < count && !rc; i++) {
-        rc = measure(&b, queries[i].slot, queries[i].nearest, queries[i].known);
-        if (queries[i].known > FAR) queries[i].known = FAR;
-    }
+    int8_t *const room = malloc((size_t)SCANNED_TOGETHER * b.encoder.coding.shape.dim);
+    rc = room ? answer_some(&b, c, &c->queries[first], count, room) : HNY_NOMEM;
+    free(room);
     hny__encoder_free(&b.encoder);
     return rc;
 }
@@ -180,18 +225,21 @@ static int judge(bench *b, calibration *c, const query *q) {
     return rc;
 }
 
+static int search_from(bench *b, calibration *c, const query *q) {
+    hny__walk *const walk = &b->worker->walk;
+    hny__found start;
+    int rc = look_from(b, q->slot);
+    if (!rc) rc = hny__walk_descend(walk, &b->query, &b->worker->graph->entry, 0, &start);
+    if (!rc) rc = hny__walk_beam(walk, HNY__LINKS, &b->query, start, c->effort);
+    return rc ? rc : judge(b, c, q);
+}
+
 static int search(hny__worker *worker, void *arg, uint32_t index) {
     calibration *const c = arg;
-    const query *const q = &c->queries[index * c->step];
-    const uint8_t *const code = hny__view_code(&worker->view, q->slot);
-    hny__found start;
     bench b;
-    if (!code) return worker->view.status;
-    int rc = hny__walk_descend(&worker->walk, code, &worker->graph->entry, 0, &start);
-    if (!rc) rc = hny__walk_beam(&worker->walk, HNY__LINKS, code, start, c->effort);
-    if (!rc) rc = bench_open(&b, worker);
+    int rc = bench_open(&b, worker);
     if (rc) return rc;
-    rc = judge(&b, c, q);
+    rc = search_from(&b, c, &c->queries[index * c->step]);
     hny__encoder_free(&b.encoder);
     return rc;
 }

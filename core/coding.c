@@ -9,33 +9,17 @@
 #include "half.h"
 #include "kernel.h"
 
-/* What follows the numbers of a code of int8 or 4 bits, at code.norm. */
-typedef struct trailer {
-    float scale;  /* of the numbers, for what they stand for */
-    float square; /* of that one's length; 0 under cosine */
-    float error;  /* how far the vector may be from it, in the metric's own norm */
-} trailer;
-
-/* And those of a fine code. */
+/* What follows the numbers of a fine code. */
 typedef struct fine_trailer {
     float step; /* of decode_i8, or the fine one of decode_i4 */
     float error;
 } fine_trailer;
-
-/* A fine code beside 4 bits is this many times as near to the vector: see hny__at_least. */
-#define NEARER_I4 8
 
 /* Below this a number is as good as none: the inverse of a step must be a float. */
 #define SMALLEST 0x1p-100f
 
 static uint32_t align4(uint32_t bytes) {
     return (bytes + 3) & ~3u;
-}
-
-static trailer trailer_of(const hny__code *code, const void *bytes) {
-    trailer t;
-    memcpy(&t, (const uint8_t *)bytes + code->norm, sizeof t);
-    return t;
 }
 
 static float float_at(const void *bytes, uint32_t at) {
@@ -66,7 +50,7 @@ static float bounded(float rank) {
 }
 
 static float euclidean(const hny__code *code, const void *a, const void *b, int32_t dot) {
-    const trailer x = trailer_of(code, a), y = trailer_of(code, b);
+    const hny__trailer x = hny__trailer_of(code, a), y = hny__trailer_of(code, b);
     const float rank = (x.square + y.square) - 2 * (x.scale * y.scale) * (float)dot;
     return rank < 0 ? 0 : bounded(rank);
 }
@@ -111,10 +95,10 @@ static void init_integers(hny__coding *coding) {
         .shape = {dim, coding->shape.metric, HNY_INT8},
         .bytes = bytes,
         .norm = align4(bytes),
-        .stride = align4(bytes) + (uint32_t)sizeof(trailer),
+        .stride = align4(bytes) + (uint32_t)sizeof(hny__trailer),
         .rank = rankings[small][coding->shape.metric - HNY_COSINE],
     };
-    coding->at_error = coding->code.norm + (uint32_t)offsetof(trailer, error);
+    coding->at_error = coding->code.norm + (uint32_t)offsetof(hny__trailer, error);
 }
 
 static void init_float16(hny__coding *coding) {
@@ -253,7 +237,7 @@ static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t dim = coding->shape.dim;
     const double square = kernels->dot_i8((int8_t *)code, (int8_t *)code, dim);
-    trailer t = {step, (float)((double)step * step * square), INFINITY};
+    hny__trailer t = {step, (float)((double)step * step * square), INFINITY};
     if (coding->shape.metric == HNY_COSINE) {
         t.scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
         t.square = 0;
@@ -298,6 +282,17 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
     }
 }
 
+/* As int8, which are off by half a step each. */
+static void quantise_whole(hny__encoder *encoder, float largest) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    const size_t dim = encoder->coding.shape.dim;
+    int8_t *const whole = encoder->whole;
+    kernels->quantise_f32(encoder->numbers, steps_of(largest, &encoder->step), whole, NULL, dim);
+    const double step = (double)encoder->step;
+    encoder->whole_square = step * step * kernels->dot_i8(whole, whole, dim);
+    encoder->whole_error = largest < 0 ? INFINITY : 0.501 * step * sqrt((double)dim);
+}
+
 /*
 ** What lies in one step of 4 bits to either side of it is told apart, but not all that lies beyond
 ** the seventh: the largest few numbers are cut off, so that steps are smaller for all others.  By how
@@ -310,9 +305,8 @@ static void quantise_i4(hny__encoder *encoder, float largest, int8_t *best, floa
     const hny__kernels *const kernels = hny__kernels_get();
     const size_t dim = encoder->coding.shape.dim;
     int8_t *const whole = encoder->whole, *const tried = best + dim;
-    kernels->quantise_f32(encoder->numbers, steps_of(largest, &encoder->step), whole, NULL, dim);
+    quantise_whole(encoder, largest);
     const double step = (double)encoder->step;
-    encoder->whole_square = step * step * kernels->dot_i8(whole, whole, dim);
     double most = -1;
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         const double inverse = step > 0 ? 7 / ((double)largest * (double)cuts[i]) : 0;
@@ -358,7 +352,7 @@ static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8
     const hny__coding *const coding = &encoder->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     int8_t *const numbers = (int8_t *)encoder->decoded;
-    trailer t = {0, 0, INFINITY};
+    hny__trailer t = {0, 0, INFINITY};
     quantise_i4(encoder, largest, numbers, &t.scale);
     pack_i4(numbers, coding->shape.dim, code);
     const double square = kernels->dot_i4(code, code, coding->code.bytes);
@@ -370,7 +364,7 @@ static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8
     if (largest >= 0) t.error = error_of(encoder);
     if (fine) {
         const float error = encode_rest_i4(encoder, code, t.scale, largest, fine);
-        if (t.error < NEARER_I4 * error) t.error = NEARER_I4 * error;
+        if (t.error < HNY__NEARER_I4 * error) t.error = HNY__NEARER_I4 * error;
     }
     memcpy(code + coding->code.norm, &t, sizeof t);
 }
@@ -409,16 +403,21 @@ static void encode_float16(hny__encoder *encoder, float largest, uint8_t *code) 
     memcpy(code + coding->at_error, &error, sizeof error);
 }
 
+/* The numbers to encode; returns the largest, or -1. */
+static float take(hny__encoder *encoder, const void *vector) {
+    const hny_shape shape = encoder->coding.shape;
+    read_numbers(shape, vector, encoder->numbers);
+    if (shape.metric == HNY_COSINE) normalise(shape, vector, encoder->numbers);
+    return tame(encoder->numbers, shape.dim);
+}
+
 void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *fine) {
     const hny__coding *const coding = &encoder->coding;
-    const hny_shape shape = coding->shape;
     if (coding->exact) {
         hny__code_encode(&coding->code, vector, code);
         return;
     }
-    read_numbers(shape, vector, encoder->numbers);
-    if (shape.metric == HNY_COSINE) normalise(shape, vector, encoder->numbers);
-    const float largest = tame(encoder->numbers, shape.dim);
+    const float largest = take(encoder, vector);
     if (coding->codes == HNY_CODES_INT8) {
         encode_int8(encoder, largest, code, fine);
     } else if (coding->codes == HNY_CODES_INT4) {
@@ -427,6 +426,14 @@ void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *fi
         encode_float16(encoder, largest, code);
     } else {
         encode_bit(encoder, vector, largest, code, fine);
+    }
+}
+
+void hny__encode_query(hny__encoder *encoder, const void *vector, void *code) {
+    if (encoder->coding.codes == HNY_CODES_INT4) {
+        quantise_whole(encoder, take(encoder, vector));
+    } else {
+        hny__encode(encoder, vector, code, NULL);
     }
 }
 
@@ -464,11 +471,15 @@ void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fi
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
     encoder->numbers = numbers;
+    if (encoder->coding.codes == HNY_CODES_INT4) {
+        quantise_whole(encoder,
+                       hny__kernels_get()->largest_f32(numbers, encoder->coding.shape.dim));
+    }
 }
 
-/* Of a sum of floats, relative to the sum of their sizes; see hny__code_slack. */
-static double rounding(uint32_t dim) {
-    return 1.02 * (16 + HNY__KERNEL_STEPS + dim / (double)hny__kernels_get()->lanes) * 0x1p-24;
+double hny__coding_rounding(const hny__coding *coding) {
+    const double lanes = hny__kernels_get()->lanes;
+    return 1.02 * (16 + HNY__KERNEL_STEPS + coding->shape.dim / lanes) * 0x1p-24;
 }
 
 /*
@@ -483,13 +494,13 @@ static double to_decoded(const hny__encoder *encoder, double known, double *erro
     double distance, least = 3.0 * dim * (double)FLT_MIN;
     if (coding->shape.metric == HNY_COSINE) {
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + 1.01 * rounding(dim);
+        *error = known + 1.01 * hny__coding_rounding(coding);
     } else if (coding->shape.metric == HNY_EUCLIDEAN) {
         distance = sqrt((double)kernels->l2_f32(encoder->numbers, encoder->decoded, dim));
-        *error = known + distance * rounding(dim) + sqrt(least);
+        *error = known + distance * hny__coding_rounding(coding) + sqrt(least);
     } else {
         distance = (double)kernels->l1_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + distance * rounding(dim) + least;
+        *error = known + distance * hny__coding_rounding(coding) + least;
     }
     if (!(distance <= DBL_MAX)) { /* a sum of floats overflowed */
         *error = INFINITY;
@@ -504,50 +515,4 @@ double hny__measure(hny__encoder *encoder, const void *query, const void *code, 
     *error = 0;
     if (coding->exact) return hny__code_distance(&coding->code, query, code);
     return to_decoded(encoder, decode(encoder, code, fine), error);
-}
-
-/*
-** First what the distance cannot fall below, by the errors of both codes; then what hny__measure may
-** take from that, whose error is that of the fine code, on either side: no larger than the code's (see
-** encode_int8), or a part of it.
-*/
-double hny__at_least(const hny__coding *coding, const void *query, const void *code, float rank) {
-    if (coding->codes == HNY_CODES_BIT) return -(double)INFINITY;
-    const double own = float_at(code, coding->at_error);
-    const double sides = coding->codes == HNY_CODES_INT4 ? 2.0 / NEARER_I4 : 2;
-    const double error = (double)float_at(query, coding->at_error) + (1 + sides) * own;
-    /* Squares of such sizes overflow in float32, and then hny__measure knows nothing. */
-    if (rank > 0x1p120f || !(error < 0x1p50)) return -(double)INFINITY;
-    const double slack = 3 * rounding(coding->shape.dim);
-    const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;
-    if (coding->shape.metric == HNY_COSINE) {
-        /* A half-precision code is not of unit length itself; its rank is of the one that is. */
-        return rank - (coding->codes == HNY_CODES_FLOAT16 ? 2.04 : 1.02) * error - 1.02 * slack;
-    }
-    if (coding->shape.metric == HNY_MANHATTAN) return rank * (1 - slack) - error - 3 * least;
-    double square = rank;
-    if (coding->codes == HNY_CODES_INT8 || coding->codes == HNY_CODES_INT4) {
-        /* A difference of large squares: what they were rounded by stays. */
-        square -= 0x1p-20 * ((double)trailer_of(&coding->code, query).square +
-                             (double)trailer_of(&coding->code, code).square);
-    }
-    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
-}
-
-/* The numbers of `whole` are off by half a step each. */
-double hny__at_least_by_query(const hny__encoder *encoder, const void *code) {
-    const hny__coding *const coding = &encoder->coding;
-    const uint32_t dim = coding->shape.dim;
-    if (coding->codes != HNY_CODES_INT4) return -(double)INFINITY;
-    const trailer t = trailer_of(&coding->code, code);
-    const double dot = hny__kernels_get()->dot_i8_i4(encoder->whole, code, dim);
-    const double product = dot * (double)encoder->step * (double)t.scale;
-    const double own = (double)t.error * (1 + 2.0 / NEARER_I4);
-    const double error = own + 0.501 * (double)encoder->step * sqrt(dim);
-    const double slack = 3 * rounding(dim), least = 3.0 * dim * (double)FLT_MIN;
-    if (coding->shape.metric == HNY_COSINE) return 1 - product - 1.02 * (error + slack);
-    const double squares = encoder->whole_square + (double)t.square;
-    if (!(squares < 0x1p100 && error < 0x1p50)) return -(double)INFINITY;
-    const double square = squares - 2 * product - 0x1p-20 * squares;
-    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
 }

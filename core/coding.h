@@ -24,6 +24,8 @@
 #ifndef HNY_CODING_H
 #define HNY_CODING_H
 
+#include <string.h>
+
 #include "code.h"
 
 /* An adaptive walk keeps no more nodes than this, so that it ends where all are equally far. */
@@ -37,6 +39,22 @@ typedef struct hny__coding {
     uint32_t at_error; /* in a code: how far it may be from the vector; not with codes=bit */
     uint32_t fine;     /* bytes of a fine code; 0: there is none */
 } hny__coding;
+
+/* What follows the numbers of an int8 or 4-bit code that is not exact, at code.norm. */
+typedef struct hny__trailer {
+    float scale;  /* of the numbers, for what they stand for */
+    float square; /* of that one's length; 0 under cosine */
+    float error;  /* how far the vector may be from it, in the metric's own norm */
+} hny__trailer;
+
+static inline hny__trailer hny__trailer_of(const hny__code *code, const void *row) {
+    hny__trailer trailer;
+    memcpy(&trailer, (const uint8_t *)row + code->norm, sizeof trailer);
+    return trailer;
+}
+
+/* A fine code beside 4 bits is this many times as near to the vector: see hny__at_least. */
+#define HNY__NEARER_I4 8
 
 void hny__coding_init(hny__coding *coding, hny_shape shape, hny_codes codes);
 
@@ -55,6 +73,7 @@ typedef struct hny__encoder {
     int8_t *whole;       /* int8 numbers */
     float step;          /* what one of them is worth */
     double whole_square; /* of the length that they stand for */
+    double whole_error;  /* how far they may be from the vector */
 } hny__encoder;
 
 int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding); /* HNY_OK or HNY_NOMEM */
@@ -63,7 +82,10 @@ void hny__encoder_free(hny__encoder *encoder);
 /* Stored bytes -> a code, and a fine code if there are any (which may be NULL: not wanted). */
 void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *fine);
 
-/* As if the vector that these codes stand for had been encoded. */
+/* Of a vector that is to be looked from: with codes of 4 bits that takes no code. */
+void hny__encode_query(hny__encoder *encoder, const void *vector, void *code);
+
+/* As if the vector that these codes stand for had been encoded so. */
 void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fine);
 
 /*
@@ -73,16 +95,7 @@ void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fi
 double hny__measure(hny__encoder *encoder, const void *query, const void *code, const void *fine,
                     double *error);
 
-/*
-** Of codes that are not exact: what hny__measure's distance less its error does not fall below, from
-** the rank alone.
-*/
-double hny__at_least(const hny__coding *coding, const void *query, const void *code, float rank);
-
-/*
-** The same of codes of 4 bits, from the vector encoded last as int8: nearly twice as sharp as by its own
-** code.  Of other codes it says nothing.
-*/
-double hny__at_least_by_query(const hny__encoder *encoder, const void *code);
+/* What is rounded in a sum of so many floats, relative to the sum of their sizes (hny__code_slack). */
+double hny__coding_rounding(const hny__coding *coding);
 
 #endif

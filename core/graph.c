@@ -131,6 +131,7 @@ void hny__worker_free(hny__worker *worker) {
     hny__walk_free(&worker->walk);
     hny__arena_free(&worker->arena);
     free(worker->candidates);
+    free(worker->numbers);
 }
 
 int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
@@ -144,6 +145,10 @@ int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
                                         graph->hiding ? source_hidden : NULL};
     rc = hny__walk_prepare(&worker->walk, slots > uppers ? slots : uppers);
     if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
+    if (!rc && !worker->numbers) {
+        worker->numbers = malloc(graph->geometry.coding.shape.dim);
+        rc = worker->numbers ? HNY_OK : HNY_NOMEM;
+    }
     if (rc) hny__view_end(&worker->view);
     return rc;
 }

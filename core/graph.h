@@ -72,6 +72,7 @@ typedef struct hny__worker {
     hny__view view;
     hny__walk walk;
     hny__arena arena; /* of the nodes it made; lives as long as the graph */
+    int8_t *numbers;  /* of the node that is being linked: see query.h */
     hny__candidate *candidates;
     size_t candidates_room;
     int status; /* sticky */

@@ -46,6 +46,12 @@ struct hny__kernels {
     /* Of n numbers, b's as decode_i4 has them.  |dot| <= 2^26. */
     int32_t (*dot_i8_i4)(const int8_t *a, const uint8_t *b, size_t n);
 
+    /* The same of one `a` and `count` vectors. */
+    void (*dots_i8)(const int8_t *a, const uint8_t *const *b, size_t count, size_t n,
+                    int32_t *dots);
+    void (*dots_i8_i4)(const int8_t *a, const uint8_t *const *b, size_t count, size_t n,
+                       int32_t *dots);
+
     /*
     ** Between floats and int8 codes (kernel_codes.h); but for l1_scaled_i8 equal bit for bit in
     ** every table.  quantise: code = x * inverse rounded, |x * inverse| <= 127; fine, which may be
@@ -90,12 +96,12 @@ struct hny__kernels {
 #define HNY__KERNEL_FUNCTIONS                                                                      \
     .dot_f32 = dot_f32, .l2_f32 = l2_f32, .l1_f32 = l1_f32, .dot_f16 = dot_f16, .l2_f16 = l2_f16,  \
     .l1_f16 = l1_f16, .dot_i8 = dot_i8, .l2_i8 = l2_i8, .l1_i8 = l1_i8, .hamming = hamming,        \
-    .dot_i4 = dot_i4, .dot_i8_i4 = dot_i8_i4, .largest_f32 = largest_f32,                          \
-    .quantise_f32 = quantise_f32, .decode_i8 = decode_i8, .l1_scaled_i8 = l1_scaled_i8,            \
-    .quantise_i4 = quantise_i4, .decode_i4 = decode_i4, .cosine_exact_f32 = cosine_exact_f32,      \
-    .l2_exact_f32 = l2_exact_f32, .l1_exact_f32 = l1_exact_f32,                                    \
-    .cosine_exact_f16 = cosine_exact_f16, .l2_exact_f16 = l2_exact_f16,                            \
-    .l1_exact_f16 = l1_exact_f16
+    .dot_i4 = dot_i4, .dot_i8_i4 = dot_i8_i4, .dots_i8 = dots_i8, .dots_i8_i4 = dots_i8_i4,        \
+    .largest_f32 = largest_f32, .quantise_f32 = quantise_f32, .decode_i8 = decode_i8,              \
+    .l1_scaled_i8 = l1_scaled_i8, .quantise_i4 = quantise_i4, .decode_i4 = decode_i4,              \
+    .cosine_exact_f32 = cosine_exact_f32, .l2_exact_f32 = l2_exact_f32,                            \
+    .l1_exact_f32 = l1_exact_f32, .cosine_exact_f16 = cosine_exact_f16,                            \
+    .l2_exact_f16 = l2_exact_f16, .l1_exact_f16 = l1_exact_f16
 
 extern const hny__kernels hny__kernels_scalar;
 #if defined(__x86_64__)

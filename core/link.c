@@ -147,7 +147,7 @@ typedef struct choice {
 } choice;
 
 /* Chooses them; *at: where to begin, and the nearest node found. */
-static int choose(hny__worker *worker, choice *c, const void *query, hny__found *at,
+static int choose(hny__worker *worker, choice *c, const hny__query *query, hny__found *at,
                   size_t *found) {
     hny__graph *const graph = worker->graph;
     const hny__effort effort = {graph->ef_construction, 0};
@@ -171,19 +171,21 @@ static int choose_all(hny__worker *worker, const hny__birth *birth, choice *choi
                       size_t *found) {
     hny__graph *const graph = worker->graph;
     const hny__entry entry = graph->entry;
-    const uint8_t *const query = hny__graph_row(worker, &graph->planes[0], birth->slot);
+    const uint8_t *const own = hny__graph_row(worker, &graph->planes[0], birth->slot);
     uint32_t owner, down, row = birth->upper;
     uint8_t level;
     hny__found at;
-    if (!query) return hny__worker_status(worker);
+    hny__query query;
+    if (!own) return hny__worker_status(worker);
+    hny__query_of_row(&query, &graph->geometry.coding, own, worker->numbers);
     *top = birth->level < entry.level ? birth->level : entry.level;
-    int rc = hny__walk_descend(&worker->walk, query, &entry, *top, &at);
+    int rc = hny__walk_descend(&worker->walk, &query, &entry, *top, &at);
     for (uint32_t l = birth->level; l > 0 && !rc; l--) {
         /* Above the entry point's level there is nobody to link to. */
         if (l <= *top) {
             choices[l].plane = &graph->planes[1];
             choices[l].node = row;
-            rc = choose(worker, &choices[l], query, &at, found);
+            rc = choose(worker, &choices[l], &query, &at, found);
             if (!rc) rc = hny__graph_upper(worker, at.node, &owner, &down, &level);
             if (!rc) at.node = l == 1 ? owner : down;
         }
@@ -192,7 +194,7 @@ static int choose_all(hny__worker *worker, const hny__birth *birth, choice *choi
     }
     choices[0].plane = &graph->planes[0];
     choices[0].node = birth->slot;
-    return rc ? rc : choose(worker, &choices[0], query, &at, found);
+    return rc ? rc : choose(worker, &choices[0], &query, &at, found);
 }
 
 static int link_back(hny__worker *worker, const choice *c) {

@@ -8,20 +8,20 @@
 
 static void drop_query(hny_reader *reader) {
     hny__encoder_free(&reader->encoder);
-    free(reader->query);
+    free(reader->code);
     free(reader->fine);
-    reader->query = reader->fine = NULL;
+    reader->code = reader->fine = NULL;
 }
 
 int hny__reader_ready(hny_reader *reader) {
     const hny__coding *const coding = &reader->view.geometry.coding;
-    if (reader->query && reader->encoder.coding.codes == coding->codes) return HNY_OK;
+    if (reader->code && reader->encoder.coding.codes == coding->codes) return HNY_OK;
     drop_query(reader);
     const int rc = hny__encoder_init(&reader->encoder, coding);
     if (rc) return rc;
-    reader->query = aligned_alloc(64, (coding->code.stride + 63u) & ~63u);
+    reader->code = aligned_alloc(64, (coding->code.stride + 63u) & ~63u);
     reader->fine = malloc(coding->fine + 1);
-    if (reader->query && reader->fine) return HNY_OK;
+    if (reader->code && reader->fine) return HNY_OK;
     drop_query(reader);
     return HNY_NOMEM;
 }
@@ -212,8 +212,8 @@ static int same_codes(hny_reader *reader, uint32_t slot, const void *vector) {
     const uint8_t *const code = hny__view_code(view, slot);
     const uint8_t *const fine = hny__view_fine(view, slot);
     if (!code || (coding->fine && !fine)) return view->status;
-    hny__encode(&reader->encoder, vector, reader->query, reader->fine);
-    return memcmp(code, reader->query, coding->code.stride) == 0 &&
+    hny__encode(&reader->encoder, vector, reader->code, reader->fine);
+    return memcmp(code, reader->code, coding->code.stride) == 0 &&
            (!fine || memcmp(fine, reader->fine, coding->fine) == 0);
 }
 

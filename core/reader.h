@@ -26,7 +26,8 @@ struct hny_reader {
     const hny__matches *passing;        /* its matches; NULL: not known */
     hny_work work;
     hny__encoder encoder; /* of the pinned state's coding, if `query` is there */
-    uint8_t *query;       /* the vector encoded last, as a code; NULL: not made yet */
+    uint8_t *code;        /* the vector encoded last, as a code; NULL: not made yet */
+    hny__query query;     /* of the present search */
     uint8_t *fine;        /* and room for a fine code */
 };
 

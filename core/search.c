@@ -72,7 +72,7 @@ static int make_hit(hny_reader *reader, uint32_t slot, hny_hit *out) {
     const uint8_t *const code = hny__view_code(view, slot), *const fine =
                                                                 hny__view_fine(view, slot);
     if (!code || (view->geometry.coding.fine && !fine)) return view->status;
-    out->distance = hny__measure(&reader->encoder, reader->query, code, fine, &out->error);
+    out->distance = hny__measure(&reader->encoder, reader->code, code, fine, &out->error);
     out->rowid = hny__view_rowid(view, slot);
     return view->status;
 }
@@ -183,9 +183,9 @@ static int walk(hny_reader *reader, const hny_search *search, uint64_t most,
     int rc = prepare_walk(reader, interrupt);
     if (rc) return rc;
     reader->walk.most = most;
-    rc = hny__walk_descend(&reader->walk, reader->query, &entry, 0, &start);
-    if (!rc) rc = hny__walk_beam(&reader->walk, HNY__LINKS, reader->query, start, effort);
-    if (!rc && table->flat) rc = hny__walk_flat(&reader->walk, reader->query, effort);
+    rc = hny__walk_descend(&reader->walk, &reader->query, &entry, 0, &start);
+    if (!rc) rc = hny__walk_beam(&reader->walk, HNY__LINKS, &reader->query, start, effort);
+    if (!rc && table->flat) rc = hny__walk_flat(&reader->walk, &reader->query, effort);
     if (rc == HNY_CORRUPT) atomic_store(&reader->env->damaged, 1);
     reader->work.distances += reader->walk.distances;
     return rc;
@@ -197,8 +197,10 @@ static int prepare(hny_reader *reader, const void *vector) {
     reader->filter = NULL;
     reader->passing = NULL;
     reader->work = (hny_work){HNY_WALK, 0, 0};
-    if (!rc) hny__encode(&reader->encoder, vector, reader->query, NULL);
-    return rc;
+    if (rc) return rc;
+    hny__encode_query(&reader->encoder, vector, reader->code);
+    hny__query_of_vector(&reader->query, &reader->encoder, reader->code);
+    return HNY_OK;
 }
 
 const hny_work *hny_reader_work(const hny_reader *reader) {
@@ -208,6 +210,7 @@ const hny_work *hny_reader_work(const hny_reader *reader) {
 /* ---------------------------------------------------------------------------------------- scan -- */
 
 #define SCAN_POLL_ROWS 8192
+#define SCAN_TOGETHER  64
 
 typedef struct scan {
     hny_reader *reader;
@@ -220,17 +223,8 @@ typedef struct scan {
 
 /* May the code's row matter, judged by its rank alone? */
 static int may_matter(const scan *s, const uint8_t *code, float rank) {
-    const hny__coding *const coding = &s->reader->view.geometry.coding;
-    if (coding->exact) return rank >= s->low && rank <= s->high;
-    return s->best.count < s->best.limit ||
-           hny__at_least(coding, s->reader->query, code, rank) <= s->most;
-}
-
-/* Of a row that may, by its rank: may it still, by the query itself?  Spares looking at its fine code. */
-static int may_still(const scan *s, const uint8_t *code) {
-    return s->reader->view.geometry.coding.codes != HNY_CODES_INT4 ||
-           s->best.count < s->best.limit ||
-           hny__at_least_by_query(&s->reader->encoder, code) <= s->most;
+    if (s->reader->view.geometry.coding.exact) return rank >= s->low && rank <= s->high;
+    return s->best.count < s->best.limit || hny__at_least(&s->reader->query, code, rank) <= s->most;
 }
 
 static void start_at(scan *s) {
@@ -249,18 +243,25 @@ static void narrow(scan *s) {
     s->high = rank + hny__code_slack(&coding->code, rank);
 }
 
-/* Takes a row into the best, if it is one of them; its code lies at `code`. */
-static int scan_row(scan *s, uint32_t slot, const uint8_t *code) {
-    const hny__code *const layout = &s->reader->view.geometry.coding.code;
-    const float rank = hny__code_rank(layout, s->reader->query, code);
+/* Takes a row into the best, if it is one of them. */
+static int scan_row(scan *s, uint32_t slot, const uint8_t *code, float rank) {
     hny_hit hit;
     if (!may_matter(s, code, rank) || hny__reader_hidden(s->reader, slot)) return HNY_OK;
-    if (!may_still(s, code)) return HNY_OK;
     const int rc = make_hit(s->reader, slot, &hit);
     if (rc || (s->after && !nearer(s->after, &hit))) return rc;
     best_add(&s->best, &hit);
     narrow(s);
     return HNY_OK;
+}
+
+/* Of some rows, whose codes lie at `codes`. */
+static int scan_rows(scan *s, const uint32_t *slots, const uint8_t *const *codes, uint32_t count) {
+    float ranks[SCAN_TOGETHER];
+    int rc = HNY_OK;
+    hny__query_ranks(&s->reader->query, codes, count, ranks);
+    for (uint32_t i = 0; i < count && !rc; i++) rc = scan_row(s, slots[i], codes[i], ranks[i]);
+    s->reader->work.distances += count;
+    return rc;
 }
 
 static int poll(hny_interrupt interrupt) {
@@ -275,11 +276,17 @@ static int scan_block(scan *s, uint32_t number) {
     const uint32_t first = number * layout->per_block;
     const uint32_t left = view->table.slots - first;
     const uint32_t rows = left < layout->per_block ? left : layout->per_block;
+    uint32_t slots[SCAN_TOGETHER];
+    const uint8_t *codes[SCAN_TOGETHER];
     int rc = HNY_OK;
-    for (uint32_t i = 0; i < rows && !rc; i++) {
-        rc = scan_row(s, first + i, hny__row_at(layout, block, i));
+    for (uint32_t i = 0; i < rows && !rc;) {
+        uint32_t some = 0;
+        for (; some < SCAN_TOGETHER && i < rows; some++, i++) {
+            slots[some] = first + i;
+            codes[some] = hny__row_at(layout, block, i);
+        }
+        rc = scan_rows(s, slots, codes, some);
     }
-    s->reader->work.distances += rows;
     return rc ? rc : view->status;
 }
 
@@ -313,13 +320,12 @@ static uint32_t gather_word(scan *s, uint32_t word, uint32_t *slots, const uint8
 }
 
 static int scan_matches(scan *s, hny_interrupt interrupt) {
-    uint32_t slots[64], since = 0;
-    const uint8_t *codes[64];
+    uint32_t slots[SCAN_TOGETHER], since = 0;
+    const uint8_t *codes[SCAN_TOGETHER];
     int rc = HNY_OK;
     for (uint32_t word = 0; word < s->matches->words && !rc; word++) {
         const uint32_t count = gather_word(s, word, slots, codes);
-        for (uint32_t i = 0; i < count && !rc; i++) rc = scan_row(s, slots[i], codes[i]);
-        s->reader->work.distances += count;
+        rc = scan_rows(s, slots, codes, count);
         since += count;
         if (!rc) rc = s->reader->view.status;
         if (rc || since < SCAN_POLL_ROWS) continue;

@@ -151,11 +151,26 @@ hny__found hny__walk_any(const hny__walk *walk, size_t at) {
 
 /* -------------------------------------------------------------------------------------- beam -- */
 
+/*
+** Nodes whose links are followed at once: what one waits for in memory, the other does not wait for
+** again.  That takes 5 % more distances where few candidates are kept, finds as much more with them, and
+** of 340,000 GloVe vectors 10 % less time; three at once take more than they give.
+*/
+#define TOGETHER 2
+
 typedef struct beam {
     hny__family family;
-    const void *query;
+    const hny__query *query;
     hny__effort effort;
 } beam;
+
+/* Nodes that a walk met for the first time, and their ranks. */
+typedef struct meeting {
+    size_t count;
+    uint32_t nodes[TOGETHER * HNY__MAX_LINKS], slots[TOGETHER * HNY__MAX_LINKS];
+    const uint8_t *rows[TOGETHER * HNY__MAX_LINKS];
+    float ranks[TOGETHER * HNY__MAX_LINKS];
+} meeting;
 
 static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
     uint32_t owner = 0, down;
@@ -195,50 +210,50 @@ static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_
 }
 
 /* The same with their slots and codes, which are on their way into the cache. */
-static uint32_t gather(hny__walk *walk, const beam *b, uint32_t node, uint32_t *nodes,
-                       uint32_t *slots, const uint8_t **rows) {
+static void gather(hny__walk *walk, const beam *b, uint32_t node, meeting *m) {
+    uint32_t *const nodes = m->nodes + m->count;
     const uint32_t count = meet(walk, b->family, node, nodes);
     const uint32_t bytes = walk->view->geometry.coding.code.stride;
-    uint32_t fresh = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t slot = slot_of(walk, b->family, nodes[i]);
+        const uint32_t next = nodes[i], slot = slot_of(walk, b->family, next);
         const uint8_t *const row = slot == HNY__NONE ? NULL : hny__view_code(walk->view, slot);
         if (!row) continue;
         prefetch_row(row, bytes);
-        nodes[fresh] = nodes[i];
-        slots[fresh] = slot;
-        rows[fresh++] = row;
+        m->nodes[m->count] = next;
+        m->slots[m->count] = slot;
+        m->rows[m->count++] = row;
     }
-    return fresh;
 }
 
-/* Follows the links of one node; returns the first position that a new node took. */
-static size_t expand(hny__walk *walk, const beam *b, uint32_t node) {
-    uint32_t nodes[HNY__MAX_LINKS], slots[HNY__MAX_LINKS];
-    const uint8_t *rows[HNY__MAX_LINKS];
-    const hny__code *const code = &walk->view->geometry.coding.code;
-    const uint32_t fresh = gather(walk, b, node, nodes, slots, rows);
+/* Computes their ranks and takes those that matter into the pool; the first position that one took. */
+static size_t take(hny__walk *walk, const beam *b, meeting *m) {
     size_t first = SIZE_MAX;
-    walk->distances += fresh;
+    walk->distances += m->count;
+    hny__query_ranks(b->query, m->rows, m->count, m->ranks);
     float end = horizon(walk, b->effort);
-    for (uint32_t i = 0; i < fresh; i++) {
-        const float rank = hny__code_rank(code, b->query, rows[i]);
-        if (rank >= end) continue;
-        const int hidden = walk->source.hidden && walk->source.hidden(walk->source.arg, slots[i]);
-        const size_t at = pool_add(walk, rank, nodes[i], hidden, b->effort);
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->ranks[i] >= end) continue;
+        const int hidden =
+            walk->source.hidden && walk->source.hidden(walk->source.arg, m->slots[i]);
+        const size_t at = pool_add(walk, m->ranks[i], m->nodes[i], hidden, b->effort);
         if (at < first) first = at;
         end = horizon(walk, b->effort);
     }
     return first;
 }
 
-/* The node that is expanded after this one unless something nearer turns up. */
+/* The next node from `at` on whose links were not followed; walk->count: there is none. */
+static size_t next_unchecked(const hny__walk *walk, size_t at) {
+    while (at < walk->count && walk->pool[at].node & CHECKED) at++;
+    return at;
+}
+
+/* Those that are expanded after these unless something nearer turns up. */
 static void look_ahead(const hny__walk *walk, const beam *b, size_t at) {
-    while (++at < walk->count) {
-        const uint32_t node = walk->pool[at].node;
-        if (node & CHECKED) continue;
-        walk->source.ahead(walk->source.arg, b->family, NODE(node));
-        return;
+    for (int i = 0; i < TOGETHER; i++, at++) {
+        at = next_unchecked(walk, at);
+        if (at == walk->count) return;
+        walk->source.ahead(walk->source.arg, b->family, NODE(walk->pool[at].node));
     }
 }
 
@@ -255,7 +270,21 @@ static int outcome(const hny__walk *walk) {
     return walk->status ? walk->status : walk->view->status;
 }
 
-int hny__walk_beam(hny__walk *walk, hny__family family, const void *query, hny__found start,
+/* Follows the links of the nearest nodes from `at` on; where to go on. */
+static size_t expand(hny__walk *walk, const beam *b, size_t at) {
+    meeting m;
+    m.count = 0;
+    for (int i = 0; i < TOGETHER && at < walk->count; i++) {
+        walk->pool[at].node |= CHECKED;
+        gather(walk, b, NODE(walk->pool[at].node), &m);
+        at = next_unchecked(walk, at + 1);
+    }
+    look_ahead(walk, b, at);
+    const size_t first = take(walk, b, &m);
+    return next_unchecked(walk, first < at ? first : at);
+}
+
+int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query, hny__found start,
                    hny__effort effort) {
     const beam b = {family, query, effort};
     const uint32_t slot = slot_of(walk, family, start.node);
@@ -265,65 +294,71 @@ int hny__walk_beam(hny__walk *walk, hny__family family, const void *query, hny__
     see(walk, start.node);
     pool_add(walk, start.rank, start.node,
              walk->source.hidden && walk->source.hidden(walk->source.arg, slot), effort);
-    size_t at = 0;
-    while (at < walk->count && !stopped(walk) && !hny__walk_gave_up(walk)) {
-        if (walk->pool[at].node & CHECKED) {
-            at++;
-            continue;
-        }
-        walk->pool[at].node |= CHECKED;
-        look_ahead(walk, &b, at);
-        const size_t first = expand(walk, &b, NODE(walk->pool[at].node));
-        at = first <= at ? first : at + 1;
+    for (size_t at = 0; at < walk->count && !stopped(walk) && !hny__walk_gave_up(walk);) {
+        at = expand(walk, &b, at);
     }
     return outcome(walk);
 }
 
-int hny__walk_flat(hny__walk *walk, const void *query, hny__effort effort) {
-    const hny__code *const code = &walk->view->geometry.coding.code;
-    const uint32_t slots = walk->view->table.slots;
-    float end = horizon(walk, effort);
-    walk->distances += walk->view->table.flat;
-    for (uint32_t slot = hny__linked(&walk->view->table); slot < slots; slot++) {
-        const uint8_t *const row = hny__view_code(walk->view, slot);
-        if (!row) return outcome(walk);
-        const float rank = hny__code_rank(code, query, row);
-        if (rank >= end) continue;
-        if (walk->source.hidden && walk->source.hidden(walk->source.arg, slot)) continue;
-        pool_add(walk, rank, slot, 0, effort);
-        end = horizon(walk, effort);
+/* Rows of the flat tail that are ranked at once. */
+#define SOME 32
+
+static int flat_rows(hny__walk *walk, const beam *b, uint32_t first, uint32_t count) {
+    const uint8_t *rows[SOME];
+    float ranks[SOME];
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = hny__view_code(walk->view, first + i);
+        if (!rows[i]) return outcome(walk);
+    }
+    hny__query_ranks(b->query, rows, count, ranks);
+    float end = horizon(walk, b->effort);
+    for (uint32_t i = 0; i < count; i++) {
+        if (ranks[i] >= end) continue;
+        if (walk->source.hidden && walk->source.hidden(walk->source.arg, first + i)) continue;
+        pool_add(walk, ranks[i], first + i, 0, b->effort);
+        end = horizon(walk, b->effort);
     }
     return outcome(walk);
+}
+
+int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort) {
+    const beam b = {HNY__LINKS, query, effort};
+    const uint32_t slots = walk->view->table.slots;
+    int rc = HNY_OK;
+    walk->distances += walk->view->table.flat;
+    for (uint32_t slot = hny__linked(&walk->view->table); slot < slots && !rc; slot += SOME) {
+        rc = flat_rows(walk, &b, slot, slots - slot < SOME ? slots - slot : SOME);
+    }
+    return rc;
 }
 
 /* ----------------------------------------------------------------------------------- descent -- */
 
 /* The best node that is reached by always going to the nearest neighbour. */
-static int greedy(hny__walk *walk, const void *query, hny__found *best) {
+static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
     const beam b = {HNY__UPPER, query, {1, 0}};
-    uint32_t nodes[HNY__MAX_LINKS], slots[HNY__MAX_LINKS];
-    const uint8_t *rows[HNY__MAX_LINKS];
+    meeting m;
     next_epoch(walk);
     see(walk, best->node);
     for (int better = 1; better && !stopped(walk);) {
-        const uint32_t fresh = gather(walk, &b, best->node, nodes, slots, rows);
+        m.count = 0;
+        gather(walk, &b, best->node, &m);
+        hny__query_ranks(query, m.rows, m.count, m.ranks);
         better = 0;
-        for (uint32_t i = 0; i < fresh; i++) {
-            const float rank = hny__code_rank(&walk->view->geometry.coding.code, query, rows[i]);
-            if (rank >= best->rank) continue;
-            *best = (hny__found){rank, nodes[i]};
+        for (size_t i = 0; i < m.count; i++) {
+            if (m.ranks[i] >= best->rank) continue;
+            *best = (hny__found){m.ranks[i], m.nodes[i]};
             better = 1;
         }
     }
     return outcome(walk);
 }
 
-int hny__walk_descend(hny__walk *walk, const void *query, const hny__entry *entry, uint32_t level,
-                      hny__found *out) {
+int hny__walk_descend(hny__walk *walk, const hny__query *query, const hny__entry *entry,
+                      uint32_t level, hny__found *out) {
     const uint8_t *const row = hny__view_code(walk->view, entry->slot);
     if (!row) return outcome(walk);
-    hny__found best = {hny__code_rank(&walk->view->geometry.coding.code, query, row),
-                       entry->level ? entry->upper : entry->slot};
+    hny__found best = {hny__query_rank(query, row), entry->level ? entry->upper : entry->slot};
     for (uint32_t at = entry->level; at > level; at--) {
         uint32_t owner, down;
         uint8_t said;

@@ -17,6 +17,7 @@
 #ifndef HNY_WALK_H
 #define HNY_WALK_H
 
+#include "query.h"
 #include "store.h"
 
 /* A node of the level walked on (a slot, or an upper row) and its rank. */
@@ -83,8 +84,8 @@ void hny__walk_free(hny__walk *walk);
 ** From the entry point greedily down to `level` (which must not lie above the entry's).  *out is
 ** the node found there and its rank: an upper row, or on level 0 a slot.
 */
-int hny__walk_descend(hny__walk *walk, const void *query, const hny__entry *entry, uint32_t level,
-                      hny__found *out);
+int hny__walk_descend(hny__walk *walk, const hny__query *query, const hny__entry *entry,
+                      uint32_t level, hny__found *out);
 
 /* Has the walk given up? */
 static inline int hny__walk_gave_up(const hny__walk *walk) {
@@ -95,11 +96,11 @@ static inline int hny__walk_gave_up(const hny__walk *walk) {
 ** The nearest visible nodes that a walk from `start` meets, as many as the effort keeps, in the
 ** pool, nearest first, with the hidden ones met among them.
 */
-int hny__walk_beam(hny__walk *walk, hny__family family, const void *query, hny__found start,
+int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query, hny__found start,
                    hny__effort effort);
 
 /* After a beam on level 0: adds what is nearest of the slots that are not linked yet. */
-int hny__walk_flat(hny__walk *walk, const void *query, hny__effort effort);
+int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort);
 
 /* The next visible result from position *at on; 0 when there is none. */
 int hny__walk_next(const hny__walk *walk, size_t *at, hny__found *out);

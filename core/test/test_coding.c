@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "coding.h"
 #include "exact.h"
 #include "kernel.h"
+#include "query.h"
 
 #define MOST 2100
 
@@ -97,18 +97,35 @@ static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
     const hny__coding *const coding = &encoder->coding;
     _Alignas(16) static uint8_t query[4 * MOST + 64];
     double error;
-    hny__encode(encoder, x->stored, query, NULL);
+    hny__query from;
+    hny__encode_query(encoder, x->stored, query);
+    hny__query_of_vector(&from, encoder, query);
     const double said = hny__measure(encoder, query, y->code, y->fine, &error);
     const double exact = hny__exact_distance(coding->shape, x->stored, y->stored);
-    const float rank = hny__code_rank(&coding->code, query, y->code);
-    assert_true(said >= 0 && error >= 0);
+    const float rank = hny__query_rank(&from, y->code);
+    assert_true(rank >= 0 && said >= 0 && error >= 0);
     assert_true(fabs(said - exact) <= error);
-    assert_true(hny__code_rank(&coding->code, y->code, query) == rank);
     if (coding->exact) {
         assert_true(error == 0);
     } else {
-        assert_true(hny__at_least(coding, query, y->code, rank) <= said - error);
-        assert_true(hny__at_least_by_query(encoder, y->code) <= said - error);
+        assert_true(hny__at_least(&from, y->code, rank) <= said - error);
+    }
+}
+
+/* A row of the table ranks others as two codes do, to the bit, one at a time or many. */
+static void check_row(const hny__coding *coding, const coded *x, const coded *y) {
+    static int8_t room[MOST];
+    const uint8_t *const rows[] = {y->code, x->code, y->code, y->code, x->code};
+    const size_t count = sizeof rows / sizeof *rows;
+    float ranks[sizeof rows / sizeof *rows];
+    hny__query from;
+    hny__query_of_row(&from, coding, x->code, room);
+    hny__query_ranks(&from, rows, count, ranks);
+    for (size_t i = 0; i < count; i++) {
+        const float rank = hny__code_rank(&coding->code, x->code, rows[i]);
+        assert_true(ranks[i] == rank);
+        assert_true(hny__query_rank(&from, rows[i]) == rank);
+        assert_true(hny__code_rank(&coding->code, rows[i], x->code) == rank);
     }
 }
 
@@ -134,6 +151,7 @@ static void test_bounds(void **unused) {
                         encode(&encoder, b, scales[s], &y);
                         check_pair(&encoder, &x, &y);
                         check_pair(&encoder, &x, &x);
+                        check_row(&encoder.coding, &x, &y);
                     }
                     hny__encoder_free(&encoder);
                 }

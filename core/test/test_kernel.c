@@ -267,6 +267,24 @@ static void test_exact_f16(void **f) {
 
 /* --------------------------------------------------------------------------------- integers -- */
 
+/* Many at a time are what each of them is, however many, and wherever two kinds of them stand. */
+typedef void many_dots(const int8_t *a, const uint8_t *const *b, size_t count, size_t n,
+                       int32_t *dots);
+
+static void check_many(many_dots *many, const int8_t *a, const uint8_t *const b[2],
+                       const int32_t dot[2], size_t n) {
+    enum { MANY = 9 };
+    const uint8_t *rows[MANY];
+    for (size_t i = 0; i < MANY; i++) rows[i] = b[i % 3 == 1];
+    for (size_t count = 0; count <= MANY; count++) {
+        int32_t dots[MANY + 1];
+        dots[count] = 12345;
+        many(a, rows, count, n, dots);
+        for (size_t i = 0; i < count; i++) assert_true(dots[i] == dot[i % 3 == 1]);
+        assert_true(dots[count] == 12345);
+    }
+}
+
 static void check_integers(const int8_t *a, const int8_t *b, size_t n) {
     int64_t dot = 0, l2 = 0, l1 = 0;
     for (size_t i = 0; i < n; i++) {
@@ -288,6 +306,31 @@ static void check_i8(fixture *f, size_t n) {
 
 static void test_i8(void **f) {
     each_size(*f, check_i8);
+}
+
+static void check_many_i8(fixture *f, size_t n) {
+    const int8_t *const a = (const int8_t *)fill_bytes(f, 0, n);
+    const uint8_t *const b[2] = {fill_bytes(f, 1, n), fill_bytes(f, 2, n)};
+    EACH_TABLE(table) {
+        const int32_t dot[2] = {table->dot_i8(a, (const int8_t *)b[0], n),
+                                table->dot_i8(a, (const int8_t *)b[1], n)};
+        check_many(table->dots_i8, a, b, dot, n);
+    }
+}
+
+static void check_many_i4(fixture *f, size_t n) {
+    const size_t bytes = (n + 1) / 2;
+    const int8_t *const a = (const int8_t *)fill_bytes(f, 0, n);
+    const uint8_t *const b[2] = {fill_bytes(f, 1, bytes), fill_bytes(f, 2, bytes)};
+    EACH_TABLE(table) {
+        const int32_t dot[2] = {table->dot_i8_i4(a, b[0], n), table->dot_i8_i4(a, b[1], n)};
+        check_many(table->dots_i8_i4, a, b, dot, n);
+    }
+}
+
+static void test_many(void **f) {
+    each_size(*f, check_many_i8);
+    each_size(*f, check_many_i4);
 }
 
 /* The largest sums there are: each lane and the total at its limit. */
@@ -619,9 +662,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_f16),          cmocka_unit_test(test_every_position),
         cmocka_unit_test(test_worst_floats), cmocka_unit_test(test_exact_f32),
         cmocka_unit_test(test_exact_f16),    cmocka_unit_test(test_i8),
-        cmocka_unit_test(test_i4),           cmocka_unit_test(test_codes_i4),
-        cmocka_unit_test(test_i8_limits),    cmocka_unit_test(test_hamming),
-        cmocka_unit_test(test_codes),        cmocka_unit_test(test_l1_scaled),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_i4),
+        cmocka_unit_test(test_codes_i4),     cmocka_unit_test(test_i8_limits),
+        cmocka_unit_test(test_hamming),      cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_l1_scaled),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
