@@ -3,6 +3,7 @@
 
 #include "format.h"
 #include "guard.h"
+#include "inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,89 +63,10 @@ static char *lock_path(const char *path) {
 
 /* ----------------------------------------------------------------------- looking at the file -- */
 
-/*
-** What LMDB 0.9 trusts without a look: the two meta pages.  Offsets are those of its data version 1
-** on a 64-bit machine; a file of a 32-bit one fails here and is rebuilt.
-*/
-enum {
-    META_FLAGS = 10,
-    META_MAGIC = 16,
-    META_VERSION = 20,
-    META_PAGE_SIZE = 40,
-    META_FREE_DB = 40,
-    META_MAIN_DB = 88,
-    DB_FLAGS = 4,
-    DB_DEPTH = 6,
-    DB_ROOT = 40,
-    META_LAST_PAGE = 136,
-    META_TXN = 144,
-    META_BYTES = 152,
-};
-#define LMDB_MAGIC      0xBEEFC0DEu
-#define LMDB_VERSION    1u
-#define LMDB_P_META     8u
-#define LMDB_P_TREE     3u    /* branch or leaf */
-#define LMDB_DB_FLAGS   0x7eu /* how a database sorts; bits beyond are the environment's own */
-#define LMDB_INTEGERKEY 8u
-#define LMDB_MAX_DEPTH  30u
-
-static uint64_t load(const uint8_t *bytes, size_t at, size_t size) {
-    uint64_t value = 0;
-    memcpy(&value, bytes + at, size);
-    return value;
-}
-
-static int root_ok(int fd, const uint8_t *meta, size_t db, uint64_t page_size, uint64_t flags) {
-    const uint64_t root = load(meta, db + DB_ROOT, 8);
-    const uint64_t depth = load(meta, db + DB_DEPTH, 2);
-    uint8_t head[16];
-    if ((load(meta, db + DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) return 0;
-    if (root == UINT64_MAX) return depth == 0;
-    if (root < 2 || root > load(meta, META_LAST_PAGE, 8) || depth < 1 || depth > LMDB_MAX_DEPTH) {
-        return 0;
-    }
-    if (pread(fd, head, sizeof head, (off_t)(root * page_size)) != sizeof head) return 0;
-    return load(head, 0, 8) == root && (load(head, META_FLAGS, 2) & LMDB_P_TREE) != 0;
-}
-
-static int meta_ok(const uint8_t *meta, uint64_t page_size) {
-    return load(meta, META_MAGIC, 4) == LMDB_MAGIC && load(meta, META_FLAGS, 2) == LMDB_P_META &&
-           load(meta, META_PAGE_SIZE, 4) == page_size;
-}
-
-/*
-** Transaction n writes page n % 2, so that the two hold the last two numbers.  Any others would let
-** LMDB take pages for free that are in use, which it finds out by an assertion.
-*/
-static int transactions_ok(uint64_t even, uint64_t odd) {
-    if (even == 0 && odd == 0) return 1;
-    return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
-}
-
-/* HNY_OK: LMDB may open it.  It trusts its file: 13 of 60 damaged ones aborted the process. */
-static int inspect(int fd, uint64_t size) {
-    uint8_t metas[2][META_BYTES];
-    if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) return HNY_CORRUPT;
-    const uint64_t page_size = load(metas[0], META_PAGE_SIZE, 4);
-    if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return HNY_CORRUPT;
-    if (pread(fd, metas[1], META_BYTES, (off_t)page_size) != META_BYTES) return HNY_CORRUPT;
-    if (!meta_ok(metas[0], page_size) || !meta_ok(metas[1], page_size)) return HNY_CORRUPT;
-    for (int i = 0; i < 2; i++) {
-        if (load(metas[i], META_VERSION, 4) != LMDB_VERSION) return HNY_VERSION;
-    }
-    const uint64_t even = load(metas[0], META_TXN, 8), odd = load(metas[1], META_TXN, 8);
-    if (!transactions_ok(even, odd)) return HNY_CORRUPT;
-    const uint8_t *const newest = metas[odd > even];
-    const uint64_t last = load(newest, META_LAST_PAGE, 8);
-    if (last >= size / page_size) return HNY_CORRUPT;
-    if (!root_ok(fd, newest, META_FREE_DB, page_size, LMDB_INTEGERKEY)) return HNY_CORRUPT;
-    return root_ok(fd, newest, META_MAIN_DB, page_size, 0) ? HNY_OK : HNY_CORRUPT;
-}
-
 static int inspect_path(const char *path, const struct stat *st) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
-    const int rc = inspect(fd, (uint64_t)st->st_size);
+    const int rc = hny__inspect(fd, (uint64_t)st->st_size);
     close(fd);
     return rc;
 }
