@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "arrange.h"
+
 #define STAGE_BYTES    ((size_t)32 << 20)
 #define REPORT_CHANGES 1024
 
@@ -92,8 +94,9 @@ static void drop_stage(hny_build *build) {
     free(stage->codes);
     free(stage->fine);
     free(stage->cells);
-    free(stage->slots);
     free(stage->rowids);
+    free(stage->slots);
+    free(stage->order);
     *stage = (hny__stage){0};
 }
 
@@ -109,10 +112,11 @@ static int make_stage(hny_build *build) {
     stage->codes = malloc(stage->room * coding->code.stride);
     stage->fine = malloc(stage->room * coding->fine + 1);
     stage->cells = malloc(stage->room * cells + 1);
-    stage->slots = malloc(stage->room * sizeof *stage->slots);
     stage->rowids = malloc(stage->room * sizeof *stage->rowids);
-    return stage->codes && stage->fine && stage->cells && stage->slots && stage->rowids ? HNY_OK
-                                                                                        : HNY_NOMEM;
+    stage->slots = malloc(stage->room * sizeof *stage->slots);
+    stage->order = malloc(stage->room * sizeof *stage->order);
+    const int codes = stage->codes && stage->fine && stage->cells;
+    return codes && stage->rowids && stage->slots && stage->order ? HNY_OK : HNY_NOMEM;
 }
 
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
@@ -239,11 +243,11 @@ typedef struct flush {
     uint8_t *block;
 } flush;
 
-static void flush_one(const flush *f, uint32_t index, size_t at) {
+static void flush_one(const flush *f, uint32_t index, uint32_t row) {
     const hny__layout *const layout = &f->build->geometry.layout[f->family];
-    hny__code_put(layout, f->block, index, f->from + at * layout->stride);
+    hny__code_put(layout, f->block, index, f->from + (size_t)row * layout->stride);
     if (f->family == HNY__CODES) {
-        hny__rowid_put(layout, f->block, index, f->build->stage.rowids[at]);
+        hny__rowid_put(layout, f->block, index, f->build->stage.rowids[row]);
     }
 }
 
@@ -255,7 +259,7 @@ static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
     const hny__key key = hny__key_make(f->build->record.space, layout->kind, number);
     int rc = hny__block_load(txn, dbi, &key, layout, f->block);
     while (!rc && *at < stage->count && hny__layout_block(layout, stage->slots[*at]) == number) {
-        flush_one(f, stage->slots[*at] - number * layout->per_block, *at);
+        flush_one(f, stage->slots[*at] - number * layout->per_block, stage->order[*at]);
         ++*at;
     }
     return rc ? rc : hny__put_digested(txn, dbi, &key, f->block, layout->bytes);
@@ -277,13 +281,17 @@ static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__
     return rc;
 }
 
+/* In the order in which they came, ascending as a rule: LMDB's pages get full then. */
 static int flush_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
     const hny__stage *const stage = &build->stage;
-    int rc = 0;
+    uint32_t *const slots = malloc(stage->count * sizeof *slots);
+    int rc = slots ? 0 : HNY_NOMEM;
+    for (size_t i = 0; i < stage->count && !rc; i++) slots[stage->order[i]] = stage->slots[i];
     for (size_t i = 0; i < stage->count && !rc; i++) {
         const hny__key key = hny__key_rowid(build->record.space, stage->rowids[i]);
-        rc = hny__put(txn, dbi, &key, &stage->slots[i], sizeof stage->slots[i]);
+        rc = hny__put(txn, dbi, &key, &slots[i], sizeof slots[i]);
     }
+    free(slots);
     return rc;
 }
 
@@ -295,9 +303,45 @@ static int flush_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     return rc || build->has_base ? rc : flush_rowids(build, txn, dbi);
 }
 
+static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
+    if (!build->has_base) return HNY_OK;
+    const int rc = hny__grow((void **)&build->moves, &build->moves_room, build->moves_count,
+                             sizeof *build->moves);
+    if (!rc) build->moves[build->moves_count++] = (hny__move){rowid, slot};
+    return rc;
+}
+
+int hny__build_bear(hny_build *build, uint32_t slot) {
+    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
+                             sizeof *build->births);
+    if (!rc) build->births[build->births_count++] = (hny__birth){slot, HNY__NONE, 0};
+    return rc;
+}
+
+/* Gives each staged row its slot: rows near each other, slots near each other. */
+static int allot_slots(hny_build *build) {
+    hny__stage *const stage = &build->stage;
+    uint32_t none = 0;
+    uint32_t *const free = build->append ? &none : &build->record.free_slots;
+    int rc = hny__build_pin(build);
+    if (!rc) {
+        rc = hny__arrange(&build->geometry.coding, stage->codes, (uint32_t)stage->count,
+                          stage->order);
+    }
+    for (size_t i = 0; i < stage->count && !rc; i++) {
+        uint32_t *const slot = &stage->slots[i];
+        rc = hny__numbers_take(&build->slots, &build->reader->view, free, &build->record.slots,
+                               slot);
+        if (!rc) rc = hny__build_bear(build, *slot);
+        if (!rc) rc = note_move(build, stage->rowids[stage->order[i]], *slot);
+    }
+    return rc;
+}
+
 int hny__build_flush(hny_build *build) {
     if (build->stage.count == 0) return HNY_OK;
-    int rc = hny__build_prepare(build);
+    int rc = allot_slots(build);
+    if (!rc) rc = hny__build_prepare(build);
     if (rc) return rc;
     hny_reader_end(build->reader);
     rc = hny__env_write(build->env, flush_body, build);
@@ -321,14 +365,6 @@ static int note_touched(hny_build *build, int64_t rowid) {
     return rc;
 }
 
-static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
-    if (!build->has_base) return HNY_OK;
-    const int rc = hny__grow((void **)&build->moves, &build->moves_room, build->moves_count,
-                             sizeof *build->moves);
-    if (!rc) build->moves[build->moves_count++] = (hny__move){rowid, slot};
-    return rc;
-}
-
 /* The slot that the base has for a rowid; HNY_MISSING: none. */
 static int find(hny_build *build, int64_t rowid, uint32_t *slot) {
     const int rc = build->has_base ? hny__build_pin(build) : HNY_MISSING;
@@ -343,27 +379,11 @@ static int kill_slot(hny_build *build, uint32_t slot) {
     return HNY_OK;
 }
 
-int hny__build_bear(hny_build *build, uint32_t slot) {
-    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
-                             sizeof *build->births);
-    if (!rc) build->births[build->births_count++] = (hny__birth){slot, HNY__NONE, 0, 0};
-    return rc;
-}
-
-/* A slot for the vector whose codes lie behind the staged ones already. */
-static int give_birth(hny_build *build, int64_t rowid) {
+/* Takes in the row whose codes lie behind the staged ones already. */
+static int stage_row(hny_build *build, int64_t rowid) {
     hny__stage *const stage = &build->stage;
-    uint32_t slot, none = 0;
-    int rc = hny__numbers_take(&build->slots, &build->reader->view,
-                               build->append ? &none : &build->record.free_slots,
-                               &build->record.slots, &slot);
-    if (!rc) rc = hny__build_bear(build, slot);
-    if (!rc) rc = note_move(build, rowid, slot);
-    if (rc) return rc;
     build->record.live++;
-    stage->slots[stage->count] = slot;
-    stage->rowids[stage->count] = rowid;
-    stage->count++;
+    stage->rowids[stage->count++] = rowid;
     return stage->count == stage->room ? hny__build_flush(build) : HNY_OK;
 }
 
@@ -417,7 +437,7 @@ int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny
     } else if (rc == HNY_MISSING) {
         rc = HNY_OK;
     }
-    return rc ? rc : give_birth(build, rowid);
+    return rc ? rc : stage_row(build, rowid);
 }
 
 int hny_build_remove(hny_build *build, int64_t rowid) {

@@ -11,8 +11,9 @@
 typedef struct hny__stage {
     uint8_t *codes, *fine;
     hny_cell *cells;
-    uint32_t *slots;
     int64_t *rowids;
+    uint32_t *slots; /* ascending, once they are allotted, */
+    uint32_t *order; /* and which of the staged rows each is for */
     size_t count, room;
 } hny__stage;
 

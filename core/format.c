@@ -255,13 +255,12 @@ static void layout_finish(hny__layout *layout) {
 
 /*
 ** Blocks of vectors have as few pages as waste little: a first touch reads and digests a whole block, so
-** a query after a build costs what its blocks are large.  Of 2 to 12 pages the first within 2 % of
+** a query after a build costs what its blocks are large.  Of 1 to 12 pages the first within 2 % of
 ** the best is taken; a vector too large for that has a block to itself.
 */
 static void layout_codes(hny__layout *layout, hny__kind kind, uint32_t stride, uint32_t beside) {
     const uint32_t row = stride + beside;
-    const uint32_t least = (CODES_AT + row + PAGE_HEAD + PAGE - 1) / PAGE;
-    const uint32_t first = least > 2 ? least : 2;
+    const uint32_t first = (CODES_AT + row + PAGE_HEAD + PAGE - 1) / PAGE;
     const uint32_t last = first > MAX_CODE_PAGES ? first : MAX_CODE_PAGES;
     double best = 0, taken = 0;
     for (uint32_t pages = first; pages <= last; pages++) {

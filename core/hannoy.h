@@ -156,7 +156,7 @@ const char *hny_sidecar_path(const hny_sidecar *sidecar);
 /* What a build that runs in this process is doing. */
 typedef struct hny_progress {
     uint32_t table;       /* 0: no build runs here */
-    const char *phase;    /* "reading", "ordering", "linking", "calibrating", "trimming",
+    const char *phase;    /* "reading", "linking", "calibrating", "trimming",
                           "consolidating", "publishing" */
     uint64_t done, total; /* of the phase's rows, vectors or blocks */
 } hny_progress;

@@ -6,7 +6,6 @@
 #include "link.h"
 
 #include "calibrate.h"
-#include "order.h"
 
 #include <stdlib.h>
 
@@ -309,7 +308,6 @@ int hny__link_all(hny__team *team, hny__birth *births, uint32_t count) {
     const uint32_t high = count_high(births, rest);
     if (!rc && first < high) rc = link_range(team, &all, first, high);
     first = first > high ? first : high;
-    if (!rc) rc = hny__order(team, births, first, rest);
     if (!rc) rc = link_range(team, &all, first, rest);
     if (!rc && sample) rc = hny__calibrate(team, births + rest, sample);
     if (!rc) rc = link_range(team, &all, rest, count);

@@ -9,7 +9,6 @@ typedef struct hny__birth {
     uint32_t slot;
     uint32_t upper; /* its row on its top level; HNY__NONE on level 0 */
     uint32_t level;
-    uint32_t pivot; /* order.c's */
 } hny__birth;
 
 /*

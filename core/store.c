@@ -54,13 +54,15 @@ static int size_blocks(hny__view *view) {
         const uint32_t count = hny__layout_blocks(&view->geometry.layout[f], rows);
         if (count > view->blocks[f].room) {
             const uint32_t room = count + count / 4 + 8;
-            void *const at = realloc(view->blocks[f].at, room * sizeof *view->blocks[f].at);
+            void *const at = calloc(room, sizeof *view->blocks[f].at); /* pages made when needed */
             if (!at) return HNY_NOMEM;
+            free(view->blocks[f].at);
             view->blocks[f].at = at;
             view->blocks[f].room = room;
+        } else if (count) {
+            memset(view->blocks[f].at, 0, count * sizeof *view->blocks[f].at);
         }
         view->blocks[f].count = count;
-        if (count) memset(view->blocks[f].at, 0, count * sizeof *view->blocks[f].at);
     }
     return HNY_OK;
 }

@@ -15,7 +15,7 @@ int hny__walk_prepare(hny__walk *walk, uint32_t nodes) {
     walk->status = HNY_OK;
     if (nodes <= walk->seen_room) return HNY_OK;
     const size_t room = (size_t)nodes + nodes / 4 + 64;
-    uint16_t *const seen = calloc(room, sizeof *seen);
+    uint8_t *const seen = calloc(room, 1); /* of what is not looked at, no page is ever made */
     if (!seen) return HNY_NOMEM;
     free(walk->seen);
     walk->seen = seen;
@@ -32,7 +32,7 @@ void hny__walk_free(hny__walk *walk) {
 
 static void next_epoch(hny__walk *walk) {
     if (++walk->epoch == 0) {
-        memset(walk->seen, 0, walk->seen_room * sizeof *walk->seen);
+        memset(walk->seen, 0, walk->seen_room);
         walk->epoch = 1;
     }
 }
@@ -338,7 +338,6 @@ int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort)
 static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
     const beam b = {HNY__UPPER, query, {1, 0}};
     meeting m;
-    next_epoch(walk);
     see(walk, best->node);
     for (int better = 1; better && !stopped(walk);) {
         m.count = 0;

@@ -71,9 +71,9 @@ typedef struct hny__walk {
     uint64_t distances; /* computed so far; the owner's to reset */
     uint64_t most;      /* after so many the walk gives up; 0: never */
 
-    uint16_t *seen; /* node -> epoch of the walk that met it last */
+    uint8_t *seen; /* node -> epoch of the walk that met it last */
     size_t seen_room;
-    uint16_t epoch;
+    uint8_t epoch;
 } hny__walk;
 
 /* Makes room for nodes numbered below `nodes`. */
