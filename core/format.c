@@ -60,7 +60,8 @@
 #include "format.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
+
+#include "kernel.h"
 
 static const char magic[16] = "hannoy sidecar";
 
@@ -106,7 +107,8 @@ int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *k
 /* --------------------------------------------------------------------------------- digests -- */
 
 static uint64_t digest_of(const void *value, size_t size, const hny__key *key) {
-    return XXH3_64bits_withSeed((const uint8_t *)value + 8, size - 8, get_be(key->bytes, 8));
+    const uint64_t seed = get_be(key->bytes, 8);
+    return hny__kernels_get()->digest((const uint8_t *)value + 8, size - 8, seed);
 }
 
 void hny__digest_write(void *value, size_t size, const hny__key *key) {

@@ -80,6 +80,9 @@ struct hny__kernels {
     void (*cosine_exact_f16)(const void *a, const void *b, size_t n, double sums[3]);
     double (*l2_exact_f16)(const void *a, const void *b, size_t n);
     double (*l1_exact_f16)(const void *a, const void *b, size_t n);
+
+    /* XXH3-64. */
+    uint64_t (*digest)(const void *bytes, size_t size, uint64_t seed);
 };
 
 /*
@@ -101,7 +104,7 @@ struct hny__kernels {
     .l1_scaled_i8 = l1_scaled_i8, .quantise_i4 = quantise_i4, .decode_i4 = decode_i4,              \
     .cosine_exact_f32 = cosine_exact_f32, .l2_exact_f32 = l2_exact_f32,                            \
     .l1_exact_f32 = l1_exact_f32, .cosine_exact_f16 = cosine_exact_f16,                            \
-    .l2_exact_f16 = l2_exact_f16, .l1_exact_f16 = l1_exact_f16
+    .l2_exact_f16 = l2_exact_f16, .l1_exact_f16 = l1_exact_f16, .digest = digest
 
 extern const hny__kernels hny__kernels_scalar;
 #if defined(__x86_64__)

@@ -197,6 +197,7 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     return (int32_t)total_epi32(_mm256_add_epi32(s0, s1));
 }
 
+#include "kernel_digest.h"
 #include "kernel_dots.h"
 
 INLINE __m256i add_square_i8(__m256i sums, const int8_t *a, const int8_t *b) {

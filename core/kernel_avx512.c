@@ -72,6 +72,7 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     return (int32_t)total_epi32(sum_mixed(a, b, n, add_product_i8_i4));
 }
 
+#include "kernel_digest.h"
 #include "kernel_dots.h"
 
 /* A table of the bits in half a byte, looked up by shuffle. */

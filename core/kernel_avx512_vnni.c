@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 
 #include "kernel_avx512.h"
+#include "kernel_digest.h"
 
 /*
 ** VNNI multiplies unsigned by signed: (a + 128) . b - 128 * sum(b), both sides by the instruction,

@@ -189,6 +189,7 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     return (int32_t)vaddvq_u32(vaddq_u32(s0, s1)) / 16;
 }
 
+#include "kernel_digest.h"
 #include "kernel_dots.h"
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {

@@ -102,6 +102,7 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     return sum;
 }
 
+#include "kernel_digest.h"
 #include "kernel_dots.h"
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "hannoy.h"
 #include "kernel.h"
@@ -266,6 +267,17 @@ static void test_exact_f16(void **f) {
 }
 
 /* --------------------------------------------------------------------------------- integers -- */
+
+static void check_digest(fixture *f, size_t n) {
+    const uint8_t *const bytes = fill_bytes(f, 0, n);
+    EACH_TABLE(table) {
+        assert_true(table->digest(bytes, n, n) == XXH3_64bits_withSeed(bytes, n, n));
+    }
+}
+
+static void test_digest(void **f) {
+    each_size(*f, check_digest);
+}
 
 /* Many at a time are what each of them is, however many, and wherever two kinds of them stand. */
 typedef void many_dots(const int8_t *a, const uint8_t *const *b, size_t count, size_t n,
@@ -662,10 +674,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_f16),          cmocka_unit_test(test_every_position),
         cmocka_unit_test(test_worst_floats), cmocka_unit_test(test_exact_f32),
         cmocka_unit_test(test_exact_f16),    cmocka_unit_test(test_i8),
-        cmocka_unit_test(test_many),         cmocka_unit_test(test_i4),
-        cmocka_unit_test(test_codes_i4),     cmocka_unit_test(test_i8_limits),
-        cmocka_unit_test(test_hamming),      cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_l1_scaled),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_i4),           cmocka_unit_test(test_codes_i4),
+        cmocka_unit_test(test_i8_limits),    cmocka_unit_test(test_hamming),
+        cmocka_unit_test(test_codes),        cmocka_unit_test(test_l1_scaled),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
