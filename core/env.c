@@ -463,6 +463,7 @@ static int check_length(hny__env *env) {
 static int grow(hny__env *env, size_t size) {
     pthread_rwlock_wrlock(&env->map_lock);
     const int rc = mdb_env_set_mapsize(env->mdb, size);
+    atomic_fetch_add(&env->moves, 1);
     pthread_rwlock_unlock(&env->map_lock);
     return hny__env_status(rc);
 }

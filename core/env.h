@@ -34,6 +34,7 @@ struct hny__env {
     MDB_env *mdb;
     MDB_dbi dbi;
     pthread_rwlock_t map_lock; /* read: a transaction is live. write: the map moves */
+    atomic_uint moves;         /* how often it did: pointers into it hold for one number of them */
     pthread_mutex_t progress_lock;
     hny_progress progress;
 };

@@ -69,12 +69,14 @@ int hny__graph_size(hny__graph *graph) {
     const hny__layout *const upper = &graph->geometry.layout[HNY__UPPER];
     int rc = plane_size(&graph->planes[0], graph->record.slots);
     if (!rc) rc = plane_size(&graph->planes[1], graph->record.uppers);
+    if (!rc) rc = hny__view_share(&graph->shared, graph->env, &graph->record);
     graph->uppers =
         calloc(hny__layout_blocks(upper, graph->record.uppers) + 1u, sizeof *graph->uppers);
     return graph->uppers ? rc : HNY_NOMEM;
 }
 
 void hny__graph_free(hny__graph *graph) {
+    hny__view_free(&graph->shared);
     if (graph->uppers) {
         const uint32_t blocks =
             hny__layout_blocks(&graph->geometry.layout[HNY__UPPER], graph->record.uppers);
@@ -137,7 +139,7 @@ void hny__worker_free(hny__worker *worker) {
 int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     hny__graph *const graph = worker->graph;
     const uint32_t slots = graph->record.slots, uppers = graph->record.uppers;
-    int rc = hny__view_begin_as(&worker->view, graph->env, &graph->record);
+    int rc = hny__view_begin_as(&worker->view, &graph->shared);
     if (rc) return rc;
     worker->walk.view = &worker->view;
     worker->walk.interrupt = interrupt;

@@ -51,6 +51,7 @@ typedef struct hny__upper {
 
 typedef struct hny__graph {
     hny__env *env;
+    hny__view shared;         /* for all workers */
     hny__table_record record; /* as it will be published */
     hny__geometry geometry;
     uint32_t m, ef_construction;

@@ -48,7 +48,14 @@ static int read_table(hny__view *view) {
     return hny__table_record_read(value.mv_data, value.mv_size, &key, &view->table);
 }
 
+static void drop_blocks(hny__view *view) {
+    for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) free(view->blocks[f].at);
+    memset(view->blocks, 0, sizeof view->blocks);
+    view->borrowed = 0;
+}
+
 static int size_blocks(hny__view *view) {
+    if (view->borrowed) drop_blocks(view);
     for (int f = 0; f < HNY__FAMILIES; f++) {
         const uint32_t rows = hny__view_rows(view, (hny__family)f);
         const uint32_t count = hny__layout_blocks(&view->geometry.layout[f], rows);
@@ -87,9 +94,11 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
     int rc = hny__env_read(env, &view->txn);
     if (rc) return rc;
     const size_t id = mdb_txn_id(view->txn);
-    *fresh = id != view->txn_id || table != view->table_id || view->status;
+    const unsigned moves = atomic_load(&env->moves);
+    *fresh = id != view->txn_id || moves != view->moves || table != view->table_id || view->status;
     if (*fresh) {
         view->txn_id = id;
+        view->moves = moves;
         view->table_id = table;
         view->absent = read_table(view);
         if (!view->absent) view->absent = use_table(view);
@@ -103,16 +112,33 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
     return HNY_OK;
 }
 
-int hny__view_begin_as(hny__view *view, hny__env *env, const hny__table_record *record) {
-    if (view->env != env) detach(view);
+int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record) {
     view->env = env;
-    view->txn_id = 0;
-    int rc = hny__env_read(env, &view->txn);
-    if (rc) return rc;
+    view->moves = atomic_load(&env->moves);
     view->table = *record;
-    rc = use_table(view);
+    return use_table(view);
+}
+
+static int borrow(hny__view *view, const hny__view *shared) {
+    drop_blocks(view);
+    view->status = HNY_OK;
+    view->table = shared->table;
+    if (shared->moves != atomic_load(&shared->env->moves)) return use_table(view);
+    view->geometry = shared->geometry;
+    memcpy(view->blocks, shared->blocks, sizeof view->blocks);
+    view->borrowed = 1;
+    return HNY_OK;
+}
+
+int hny__view_begin_as(hny__view *view, const hny__view *shared) {
+    if (view->env != shared->env) detach(view);
+    view->env = shared->env;
+    view->txn_id = 0;
+    int rc = hny__env_read(view->env, &view->txn);
+    if (rc) return rc;
+    rc = borrow(view, shared);
     if (rc) {
-        hny__env_rest(env, view->txn);
+        hny__env_rest(view->env, view->txn);
         return rc;
     }
     view->pinned = 1;
@@ -128,7 +154,7 @@ void hny__view_end(hny__view *view) {
 void hny__view_free(hny__view *view) {
     hny__view_end(view);
     detach(view);
-    for (int f = 0; f < HNY__FAMILIES; f++) free(view->blocks[f].at);
+    drop_blocks(view);
     memset(view, 0, sizeof *view);
 }
 
@@ -148,8 +174,9 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     if (value.mv_size != layout->bytes || !hny__digest_ok(value.mv_data, value.mv_size, &key)) {
         return fail(view, HNY_CORRUPT);
     }
-    view->blocks[family].at[number] = value.mv_data;
-    return value.mv_data;
+    const uint8_t *const block = value.mv_data;
+    __atomic_store_n(&view->blocks[family].at[number], block, __ATOMIC_RELAXED);
+    return block;
 }
 
 int64_t hny__view_rowid(hny__view *view, uint32_t slot) {

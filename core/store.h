@@ -16,10 +16,11 @@
 typedef struct hny__view {
     hny__env *env; /* borrowed; NULL: nothing was ever read */
     MDB_txn *txn;
-    size_t txn_id; /* of the state that the pointers belong to */
-    int pinned;    /* between begin and end */
-    int status;    /* sticky: the first block that could not be had */
-    int absent;    /* why this state has no such table, or 0 */
+    size_t txn_id;  /* of the state that the pointers belong to */
+    unsigned moves; /* of the map, before they were made */
+    int pinned;     /* between begin and end */
+    int status;     /* sticky: the first block that could not be had */
+    int absent;     /* why this state has no such table, or 0 */
     uint32_t table_id;
     hny__table_record table;
     hny__geometry geometry;
@@ -27,6 +28,7 @@ typedef struct hny__view {
         const uint8_t **at; /* NULL: not resolved yet */
         uint32_t count, room;
     } blocks[HNY__FAMILIES];
+    int borrowed; /* the blocks are another view's */
 } hny__view;
 
 /*
@@ -35,8 +37,17 @@ typedef struct hny__view {
 */
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh);
 
-/* Pins the newest state, but as the state that a build is about to publish: with this record. */
-int hny__view_begin_as(hny__view *view, hny__env *env, const hny__table_record *record);
+/*
+** A view to be shared by all workers of a build, of the newest state as the one that is about to be
+** published: with this record.  It is never pinned itself.  HNY_OK or HNY_NOMEM.
+*/
+int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record);
+
+/*
+** Pins the newest state as that view has it.  A block that one worker has resolved, and digested, all
+** have: they look at the same state, from the first phase of a build to the last.
+*/
+int hny__view_begin_as(hny__view *view, const hny__view *shared);
 
 void hny__view_end(hny__view *view);
 
@@ -46,11 +57,16 @@ void hny__view_free(hny__view *view);
 /* A block, or NULL with view->status set. */
 const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number);
 
+/* The same if it was resolved before, or NULL.  Any of several workers may have done that. */
+static inline const uint8_t *hny__view_known(const hny__view *view, hny__family family,
+                                             uint32_t number) {
+    if (number >= view->blocks[family].count) return NULL;
+    return __atomic_load_n(&view->blocks[family].at[number], __ATOMIC_RELAXED);
+}
+
 static inline const uint8_t *hny__view_block(hny__view *view, hny__family family, uint32_t number) {
-    if (number < view->blocks[family].count && view->blocks[family].at[number]) {
-        return view->blocks[family].at[number];
-    }
-    return hny__view_resolve(view, family, number);
+    const uint8_t *const block = hny__view_known(view, family, number);
+    return block ? block : hny__view_resolve(view, family, number);
 }
 
 static inline const uint8_t *hny__view_vector(hny__view *view, hny__family family, uint32_t slot) {
@@ -101,8 +117,7 @@ const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row
 static inline void hny__view_ahead(const hny__view *view, hny__family family, uint32_t row) {
     const hny__layout *const layout = &view->geometry.layout[family];
     const uint32_t number = hny__layout_block(layout, row);
-    const uint8_t *const block =
-        number < view->blocks[family].count ? view->blocks[family].at[number] : NULL;
+    const uint8_t *const block = hny__view_known(view, family, number);
     if (!block) return;
     const uint32_t index = row - number * layout->per_block;
     const uint8_t *const links = (const uint8_t *)hny__links_at(layout, block, index);
