@@ -11,17 +11,20 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from data import DataSet
-from databases import Hannoy, insert
+from databases import Hannoy, blobs_of, insert
 from measure import Entry, Run, at_recall, curves
 
 CHILD = Path(__file__).with_name("child.py")
 CHANGES = 1000
-ROUNDS = 5
+ROUNDS = 5  # of builds that are asked for
+COMMITS = 34  # that build by themselves: at 900,000 rows every 17th links what the others added
 
 
 def line(figure: str, data: str, value: str, detail: str) -> dict[str, str]:
@@ -42,7 +45,7 @@ def child(*arguments: Any, prefetch: int = 0) -> dict[str, float]:
 
 
 def without_spare(data: DataSet) -> DataSet:
-    spare = min(CHANGES * ROUNDS, data.rows // 20)
+    spare = min(CHANGES * (ROUNDS + COMMITS), data.rows // 20)
     return data.part(data.rows - spare, len(data.query))
 
 
@@ -126,11 +129,11 @@ def cold(run: Run, data: DataSet) -> list[dict[str, str]]:
     run.say(f"{data.name}: first queries from a cold cache")
     whole = Path(f"{path}-hannoy").stat().st_size
     variants = [0, 10 << 20, whole]
-    count = min(100, len(data.query) // 3)
-    times = first_queries(run, data, path, True, variants, count)
+    queries = min(100, len(data.query) // 3)
+    times = first_queries(run, data, path, True, variants, queries)
     return [
         line("first query, cold page cache", data.name, f"{times[variant]['first']:.1f} ms",
-             f"HANNOY_READER_PREFETCH_MEMORY={variant}; the first {count} queries together "
+             f"HANNOY_READER_PREFETCH_MEMORY={variant}; the first {queries} queries together "
              f"{times[variant]['all']:.0f} ms; {data.rows} rows")
         for variant in variants
     ]
@@ -155,16 +158,28 @@ def scale(run: Run, data: DataSet) -> list[dict[str, str]]:
         str(part.rows): Entry(tables[part.rows].search, part) for part in (small, large)
     })
     lines = query_lines(data.name, found)
-    times = changes(run, tables, spare)
+    size = len(spare) // (ROUNDS + COMMITS)
+    parts = [spare[first : first + size] for first in range(0, size * (ROUNDS + COMMITS), size)]
+    asked = changes(run, tables, parts[:ROUNDS], asked_build)
+    alone = changes(run, tables, parts[ROUNDS:], building_commit)
     for table in tables.values():
         table.close()
-    few, many = (median(seconds) for seconds in times.values())
-    lines.append(line(
-        "build of changes at 10 times the rows", data.name, f"{many / few:.2f}",
-        f"{len(spare) // ROUNDS} new rows: {few * 1e3:.0f} ms at {small.rows} rows, "
-        f"{many * 1e3:.0f} ms at {large.rows}",
-    ))
+    lines.append(changes_line("COMMITs that build", data.name, size, alone, mean, "on average"))
+    lines.append(changes_line("build asked for", data.name, size, asked, median, "median"))
     return lines
+
+
+def changes_line(
+    figure: str, name: str, size: int, times: dict[int, list[float]],
+    middle: Callable[[list[float]], float], word: str,
+) -> dict[str, str]:
+    (small, few), (large, many) = times.items()
+    return line(
+        f"{figure}, of {size} new rows at 10 times the rows", name,
+        f"{middle(many) / middle(few):.2f}",
+        f"{word} {middle(few) * 1e3:.0f} ms at {small} rows, {middle(many) * 1e3:.0f} ms at "
+        f"{large}; the longest {max(few) * 1e3:.0f} and {max(many) * 1e3:.0f} ms, of {len(few)}",
+    )
 
 
 def query_lines(name: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -180,16 +195,33 @@ def query_lines(name: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[
     return lines
 
 
-def changes(run: Run, tables: dict[int, Hannoy], spare: Any) -> dict[int, list[float]]:
-    size = len(spare) // ROUNDS
+def changes(
+    run: Run, tables: dict[int, Hannoy], parts: list[Any], build: Callable[[Hannoy, Any, int], float]
+) -> dict[int, list[float]]:
     times: dict[int, list[float]] = {rows: [] for rows in tables}
-    for turn in range(ROUNDS):
-        run.say(f"builds of changes, {turn + 1} of {ROUNDS}")
-        part = spare[turn * size : (turn + 1) * size]
+    for turn, part in enumerate(parts):
+        run.say(f"builds of changes, {turn + 1} of {len(parts)}")
         for rows, table in tables.items():
-            insert(table.connection, table.insert_sql, part, 10**9 + turn * size)
             table.set("threads", run.threads)
-            start = time.perf_counter()
-            table.connection.execute("SELECT hannoy_build('v')").fetchall()
-            times[rows].append(time.perf_counter() - start)
+            times[rows].append(build(table, part, next(FRESH)))
     return times
+
+
+FRESH = count(10**9, CHANGES)  # rowids
+
+
+def asked_build(table: Hannoy, part: Any, first: int) -> float:
+    insert(table.connection, table.insert_sql, part, first)
+    start = time.perf_counter()
+    table.connection.execute("SELECT hannoy_build('v')").fetchall()
+    return time.perf_counter() - start
+
+
+def building_commit(table: Hannoy, part: Any, first: int) -> float:
+    """Seconds of the COMMIT alone."""
+    table.set("autobuild", len(part))
+    table.connection.execute("BEGIN")
+    table.connection.executemany(table.insert_sql, enumerate(blobs_of(part), first))
+    start = time.perf_counter()
+    table.connection.execute("COMMIT")
+    return time.perf_counter() - start

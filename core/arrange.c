@@ -38,30 +38,30 @@ static int compare(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static void find_places(const hny__coding *coding, const uint8_t *codes, uint32_t count,
+static void find_places(const hny__coding *coding, const uint8_t *const *rows, uint32_t count,
                         place *places, int8_t *room) {
-    const size_t stride = coding->code.stride;
     const uint8_t *pivots[PIVOTS];
     float ranks[PIVOTS];
     for (uint32_t i = 0; i < PIVOTS; i++) {
-        pivots[i] = codes + (size_t)((uint64_t)count * i / PIVOTS) * stride;
+        pivots[i] = rows[(uint64_t)count * i / PIVOTS];
     }
     for (uint32_t row = 0; row < count; row++) {
         hny__query from;
-        hny__query_of_row(&from, coding, codes + row * stride, room);
+        hny__query_of_row(&from, coding, rows[row], room);
         hny__query_ranks(&from, pivots, PIVOTS, ranks);
         places[row] = (place){key_of(ranks), row};
     }
 }
 
-int hny__arrange(const hny__coding *coding, const uint8_t *codes, uint32_t count, uint32_t *order) {
+int hny__arrange(const hny__coding *coding, const uint8_t *const *rows, uint32_t count,
+                 uint32_t *order) {
     for (uint32_t row = 0; row < count; row++) order[row] = row;
     if (count < WORTH) return HNY_OK;
     place *const places = malloc(count * sizeof *places);
     int8_t *const room = malloc(coding->shape.dim);
     const int rc = places && room ? HNY_OK : HNY_NOMEM;
     if (!rc) {
-        find_places(coding, codes, count, places, room);
+        find_places(coding, rows, count, places, room);
         qsort(places, count, sizeof *places, compare);
         for (uint32_t i = 0; i < count; i++) order[i] = places[i].row;
     }

@@ -15,9 +15,10 @@
 #include "coding.h"
 
 /*
-** order[i]: which of `count` codes, one behind the other, comes as the i-th.  As they are, where they are
-** few.  HNY_OK or HNY_NOMEM.
+** order[i]: which of `count` code rows comes as the i-th.  As they are, where they are few.  HNY_OK or
+** HNY_NOMEM.
 */
-int hny__arrange(const hny__coding *coding, const uint8_t *codes, uint32_t count, uint32_t *order);
+int hny__arrange(const hny__coding *coding, const uint8_t *const *rows, uint32_t count,
+                 uint32_t *order);
 
 #endif

@@ -314,7 +314,20 @@ static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
 int hny__build_bear(hny_build *build, uint32_t slot) {
     const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
                              sizeof *build->births);
-    if (!rc) build->births[build->births_count++] = (hny__birth){slot, HNY__NONE, 0};
+    if (!rc)
+        build->births[build->births_count++] =
+            (hny__birth){slot, HNY__NONE, 0, (uint32_t)build->births_count};
+    return rc;
+}
+
+static int arrange_stage(hny_build *build) {
+    const hny__coding *const coding = &build->geometry.coding;
+    hny__stage *const stage = &build->stage;
+    const uint8_t **const rows = malloc(stage->count * sizeof *rows);
+    if (!rows) return HNY_NOMEM;
+    for (size_t i = 0; i < stage->count; i++) rows[i] = stage->codes + i * coding->code.stride;
+    const int rc = hny__arrange(coding, rows, (uint32_t)stage->count, stage->order);
+    free(rows);
     return rc;
 }
 
@@ -324,10 +337,7 @@ static int allot_slots(hny_build *build) {
     uint32_t none = 0;
     uint32_t *const free = build->append ? &none : &build->record.free_slots;
     int rc = hny__build_pin(build);
-    if (!rc) {
-        rc = hny__arrange(&build->geometry.coding, stage->codes, (uint32_t)stage->count,
-                          stage->order);
-    }
+    if (!rc) rc = arrange_stage(build);
     for (size_t i = 0; i < stage->count && !rc; i++) {
         uint32_t *const slot = &stage->slots[i];
         rc = hny__numbers_take(&build->slots, &build->reader->view, free, &build->record.slots,

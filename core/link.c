@@ -231,7 +231,7 @@ static int link_node(hny__worker *worker, const hny__birth *birth) {
 static int by_level(const void *a, const void *b) {
     const hny__birth *const x = a, *const y = b;
     if (x->level != y->level) return x->level > y->level ? -1 : 1;
-    return (x->slot > y->slot) - (x->slot < y->slot);
+    return (x->turn > y->turn) - (x->turn < y->turn);
 }
 
 static int link_piece(hny__worker *worker, void *arg, uint32_t index) {

