@@ -13,7 +13,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    4u
+#define HNY__FORMAT    5u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
