@@ -21,13 +21,24 @@ static unsigned char *vector_at(const hx_recent *recent, size_t place) {
     return recent->chunks[place / CHUNK] + place % CHUNK * recent->width;
 }
 
+#define NOWHERE SIZE_MAX
+
+static size_t find(const hx_recent *recent, size_t set, int64_t id) {
+    for (size_t place = set * WAYS; place < set * WAYS + recent->used[set]; place++) {
+        if (recent->ids[place] == id) return place;
+    }
+    return NOWHERE;
+}
+
+static unsigned bit_of(size_t place) {
+    return 1u << place % WAYS;
+}
+
 const void *hx_recent_find(const hx_recent *recent, int64_t id) {
     if (recent->sets == 0) return NULL;
-    const size_t set = set_of(recent, id);
-    for (size_t place = set * WAYS; place < set * WAYS + recent->used[set]; place++) {
-        if (recent->ids[place] == id) return vector_at(recent, place);
-    }
-    return NULL;
+    const size_t place = find(recent, set_of(recent, id), id);
+    if (place == NOWHERE || !(recent->kept[place / WAYS] & bit_of(place))) return NULL;
+    return vector_at(recent, place);
 }
 
 /* Asked for ahead, since it lies in memory that was not read for a while. */
@@ -40,13 +51,18 @@ void hx_recent_ahead(const hx_recent *recent, int64_t id) {
 }
 
 /*
-** The place of a new row in its set.  Any will do once all are in use: the oldest would be the very
-** one that queries which come again in the same order ask for next.
+** The place of a new row in its set.  Once all are in use any will do, of rows that were only noted
+** first: the oldest would be the very one that queries which come again in the same order ask for next.
 */
 static size_t choose(hx_recent *recent, size_t set) {
     if (recent->used[set] < WAYS) return set * WAYS + recent->used[set]++;
     recent->random = recent->random * 6364136223846793005u + 1442695040888963407u;
-    return set * WAYS + (size_t)(recent->random >> 32) % WAYS;
+    const size_t first = (size_t)(recent->random >> 32) % WAYS;
+    for (size_t i = 0; i < WAYS; i++) {
+        const size_t place = set * WAYS + (first + i) % WAYS;
+        if (!(recent->kept[set] & bit_of(place))) return place;
+    }
+    return set * WAYS + first;
 }
 
 /* A set lies within one chunk. */
@@ -59,10 +75,15 @@ static int reserve(hx_recent *recent, size_t set) {
 void hx_recent_put(hx_recent *recent, int64_t id, const void *vector) {
     if (recent->sets == 0) return;
     const size_t set = set_of(recent, id);
-    if (!reserve(recent, set)) return;
-    const size_t place = choose(recent, set);
-    memcpy(vector_at(recent, place), vector, recent->width);
-    recent->ids[place] = id;
+    size_t place = find(recent, set, id);
+    if (place == NOWHERE) {
+        place = choose(recent, set);
+        recent->ids[place] = id;
+        recent->kept[set] = (unsigned short)(recent->kept[set] & ~bit_of(place));
+    } else if (reserve(recent, set)) {
+        memcpy(vector_at(recent, place), vector, recent->width);
+        recent->kept[set] = (unsigned short)(recent->kept[set] | bit_of(place));
+    }
 }
 
 static void make_room(hx_recent *recent) {
@@ -73,8 +94,9 @@ static void make_room(hx_recent *recent) {
     if (sets == 0) return;
     recent->ids = sqlite3_malloc64(sets * WAYS * sizeof *recent->ids);
     recent->used = sqlite3_malloc64(sets);
+    recent->kept = sqlite3_malloc64(sets * sizeof *recent->kept);
     recent->chunks = sqlite3_malloc64(chunks * sizeof *recent->chunks);
-    if (!recent->ids || !recent->used || !recent->chunks) {
+    if (!recent->ids || !recent->used || !recent->kept || !recent->chunks) {
         sqlite3_free(recent->chunks);
         recent->chunks = NULL;
         hx_recent_free(recent);
@@ -90,7 +112,9 @@ void hx_recent_begin(hx_recent *recent, hny_boundary base, size_t width) {
     recent->base = base;
     recent->width = width;
     if (!recent->sets) make_room(recent);
-    if (recent->sets) memset(recent->used, 0, recent->sets);
+    if (!recent->sets) return;
+    memset(recent->used, 0, recent->sets);
+    memset(recent->kept, 0, recent->sets * sizeof *recent->kept);
 }
 
 void hx_recent_free(hx_recent *recent) {
@@ -99,5 +123,6 @@ void hx_recent_free(hx_recent *recent) {
     sqlite3_free(recent->chunks);
     sqlite3_free(recent->ids);
     sqlite3_free(recent->used);
+    sqlite3_free(recent->kept);
     memset(recent, 0, sizeof *recent);
 }

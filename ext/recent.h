@@ -4,6 +4,9 @@
 ** An exact distance takes the row's vector, and reading that from v_content costs 2 to 3 us where a
 ** whole search takes 30 to 40.  What is asked for often is near the same rows often.
 **
+** A row that is read for the first time is only noted: to copy its vector into memory that was never
+** touched takes a microsecond, and most rows are never asked for again.
+**
 ** A vector is kept for a merge base: a row that the index speaks for has the content that it had
 ** there, whatever was written and rolled back since.
 */
@@ -21,7 +24,8 @@ typedef struct hx_recent {
     size_t sets;            /* of 16 places each; 0: nothing is kept yet */
     int64_t *ids;           /* place -> the row there */
     unsigned char *used;    /* set -> how many of its places, the first ones, are in use */
-    unsigned char **chunks; /* places / 64 -> their vectors; NULL: none of them is in use */
+    unsigned short *kept;   /* set -> a bit for each place: is its vector kept? */
+    unsigned char **chunks; /* places / 64 -> their vectors; NULL: none of them is kept */
     uint64_t random;
 } hx_recent;
 
@@ -31,7 +35,10 @@ const void *hx_recent_find(const hx_recent *recent, int64_t id);
 /* The vector of this row will be asked for soon. */
 void hx_recent_ahead(const hx_recent *recent, int64_t id);
 
-/* Keeps a vector, in the place of an older one if need be; out of memory, it does not. */
+/*
+** A row was read: notes it, or where it was noted before keeps its vector, each in the place of an older
+** one if need be; out of memory, it does not.
+*/
 void hx_recent_put(hx_recent *recent, int64_t id, const void *vector);
 
 /* Forgets everything unless it is of this base already, and is for vectors of this size. */

@@ -29,6 +29,11 @@ static void put(hx_recent *recent, int64_t id) {
     hx_recent_put(recent, id, vector);
 }
 
+static void put_twice(hx_recent *recent, int64_t id) {
+    put(recent, id);
+    put(recent, id);
+}
+
 /* Is it there?  Then it is the right one. */
 static int holds(const hx_recent *recent, int64_t id) {
     unsigned char vector[WIDTH];
@@ -47,6 +52,8 @@ static void test_kept(void **state) {
     assert_false(holds(&recent, 1));
     for (int64_t id = -5; id <= 5; id++) {
         put(&recent, id * 1000003);
+        assert_false(holds(&recent, id * 1000003));
+        put(&recent, id * 1000003);
         assert_true(holds(&recent, id * 1000003));
     }
     hx_recent_begin(&recent, here, WIDTH);
@@ -62,13 +69,27 @@ static void test_bounded(void **state) {
     hx_recent recent = {0};
     int kept = 0;
     hx_recent_begin(&recent, here, WIDTH);
-    for (int64_t id = 0; id < 4000; id++) put(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
     for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
     assert_true(kept > 3600);
-    for (int64_t id = 4000; id < 40000; id++) put(&recent, id);
+    for (int64_t id = 4000; id < 40000; id++) put_twice(&recent, id);
     kept = 0;
     for (int64_t id = 0; id < 40000; id++) kept += holds(&recent, id);
     assert_true(kept > 6000 && kept <= 8192);
+    hx_recent_free(&recent);
+}
+
+/* Rows that are read once, however many, take little from those that were read twice. */
+static void test_once(void **state) {
+    (void)state;
+    hx_recent recent = {0};
+    int kept = 0;
+    hx_recent_begin(&recent, here, WIDTH);
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
+    for (int64_t id = 4000; id < 100000; id++) put(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
+    assert_true(kept > 3600);
+    for (int64_t id = 4000; id < 100000; id++) assert_false(holds(&recent, id));
     hx_recent_free(&recent);
 }
 
@@ -79,12 +100,12 @@ static void test_without_memory(void **state) {
         oom_arm(nth);
         hx_recent_begin(&recent, here, WIDTH);
         for (int64_t id = 0; id < 200; id++) {
-            put(&recent, id);
+            put_twice(&recent, id);
             holds(&recent, id);
         }
         struck = oom_struck();
         hx_recent_begin(&recent, here, WIDTH);
-        put(&recent, 1234567);
+        put_twice(&recent, 1234567);
         assert_true(holds(&recent, 1234567));
         hx_recent_free(&recent);
     }
@@ -94,6 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_once),
         cmocka_unit_test(test_without_memory),
     };
     oom_install();
