@@ -314,10 +314,10 @@ static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
 int hny__build_bear(hny_build *build, uint32_t slot) {
     const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
                              sizeof *build->births);
-    if (!rc)
-        build->births[build->births_count++] =
-            (hny__birth){slot, HNY__NONE, 0, (uint32_t)build->births_count};
-    return rc;
+    if (rc) return rc;
+    const uint32_t turn = (uint32_t)build->births_count++;
+    build->births[turn] = (hny__birth){slot, HNY__NONE, 0, turn};
+    return HNY_OK;
 }
 
 static int arrange_stage(hny_build *build) {

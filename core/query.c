@@ -128,11 +128,6 @@ void hny__query_of_vector(hny__query *query, const hny__encoder *encoder, const 
 
 /* --------------------------------------------------------------------------------- how near -- */
 
-static float square_of(const hny__query *query) {
-    return query->numbers ? query->square
-                          : hny__trailer_of(&query->coding->code, query->row).square;
-}
-
 /*
 ** First what the distance cannot fall below, by the errors of both sides; then what hny__measure may
 ** take from that, whose error is that of the fine code, on either side: no larger than the code's, or
@@ -158,8 +153,8 @@ double hny__at_least(const hny__query *query, const uint8_t *row, float rank) {
     double square = rank;
     if (coding->codes == HNY_CODES_INT8 || coding->codes == HNY_CODES_INT4) {
         /* A difference of large squares: what they were rounded by stays. */
-        square -= 0x1p-20 *
-                  ((double)square_of(query) + (double)hny__trailer_of(&coding->code, row).square);
+        square -=
+            0x1p-20 * ((double)query->square + (double)hny__trailer_of(&coding->code, row).square);
     }
     return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
 }
