@@ -76,6 +76,7 @@ static void use_numbers(hny__query *query, const int8_t *numbers, float scale, f
 
 static void begin(hny__query *query, const hny__coding *coding, const uint8_t *row) {
     *query = (hny__query){.coding = coding, .row = row, .ranks = ranks_each};
+    query->slack = 3 * hny__coding_rounding(coding);
 }
 
 /* A code's own numbers; the rows of exact int8 vectors have but their scale under cosine. */
@@ -143,7 +144,7 @@ double hny__at_least(const hny__query *query, const uint8_t *row, float rank) {
     const double error = query->error + (1 + sides) * own;
     /* Squares of such sizes overflow in float32, and then hny__measure knows nothing. */
     if (rank > 0x1p120f || !(error < 0x1p50)) return -(double)INFINITY;
-    const double slack = 3 * hny__coding_rounding(coding);
+    const double slack = query->slack;
     const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;
     if (coding->shape.metric == HNY_COSINE) {
         /* A half-precision code is not of unit length itself; its rank is of the one that is. */

@@ -19,6 +19,7 @@ struct hny__query {
     float scale;           /* what one is worth */
     float square;          /* of the length of what they stand for; of use under euclidean */
     double error;          /* how far that may be from the query, in the metric's own norm */
+    double slack;          /* what is rounded in a rank, and in what is compared with it */
     void (*ranks)(const hny__query *query, const uint8_t *const *rows, size_t count, float *ranks);
 };
 

@@ -368,15 +368,15 @@ int hny_reader_scan(hny_reader *reader, const void *vector, const hny_filter *fi
 /* ------------------------------------------------------------------------------------ planning -- */
 
 /*
-** A filtered walk goes through everything and keeps what passes: if one row in n does, it computes some
+** A filtered walk goes through everything and keeps what passes: if one row in n does, it computes up to
 ** n times the distances of an unfiltered one, and each of those costs COST times what one of a scan
 ** does, whose rows lie in order.  A scan computes one for each match; of 4-bit codes, which bound it less
-** sharply, mostly two or three.
+** sharply, it looks at the fine codes of more.
 */
 #define USUAL 500 /* distances of an unfiltered walk, and for each candidate beyond ten some more */
 #define EACH  12
 #define COST  2.5
-#define COST4 0.7
+#define COST4 1.3
 
 /* Where so many rows pass, walking is better in any case; they need not be counted. */
 #define MOST_PASS 0.3
