@@ -198,6 +198,12 @@ static void lock_garbage(int bytes) {
     file_write(lock_file(), 0, garbage, (size_t)bytes);
 }
 
+/* Its name is another's, or nobody's: who has it open may go on reading. */
+static void moved(int unused) {
+    (void)unused;
+    if (rename(sidecar(), case_path("moved"))) fail("rename: %s", strerror(errno));
+}
+
 static void lock_folder(int unused) {
     (void)unused;
     unlink(lock_file());
@@ -506,6 +512,7 @@ static void run_whole_files(void) {
         {"emptied lock file", lock_garbage, 0, NULL, 1, false},
         {"deleted", deleted, 0, NULL, HOLDERS, false},
         {"deleted with its lock file", deleted, 1, NULL, HOLDERS, false},
+        {"moved away", moved, 0, NULL, HOLDERS, false},
         {"lock file deleted", lock_deleted, 0, NULL, HOLDERS, false},
         {"emptied in place", emptied, 0, NULL, HOLDERS, false},
         {"empty file put there", emptied, 1, NULL, HOLDERS, false},
