@@ -311,12 +311,12 @@ static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
     return rc;
 }
 
-int hny__build_bear(hny_build *build, uint32_t slot) {
+int hny__build_bear(hny_build *build, uint32_t slot, uint32_t arrival) {
     const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
                              sizeof *build->births);
     if (rc) return rc;
     const uint32_t turn = (uint32_t)build->births_count++;
-    build->births[turn] = (hny__birth){slot, HNY__NONE, 0, turn};
+    build->births[turn] = (hny__birth){slot, arrival, HNY__NONE, 0, turn};
     return HNY_OK;
 }
 
@@ -334,6 +334,7 @@ static int arrange_stage(hny_build *build) {
 /* Gives each staged row its slot: rows near each other, slots near each other. */
 static int allot_slots(hny_build *build) {
     hny__stage *const stage = &build->stage;
+    const uint32_t arrived = build->record.slots;
     uint32_t none = 0;
     uint32_t *const free = build->append ? &none : &build->record.free_slots;
     int rc = hny__build_pin(build);
@@ -342,7 +343,7 @@ static int allot_slots(hny_build *build) {
         uint32_t *const slot = &stage->slots[i];
         rc = hny__numbers_take(&build->slots, &build->reader->view, free, &build->record.slots,
                                slot);
-        if (!rc) rc = hny__build_bear(build, *slot);
+        if (!rc) rc = hny__build_bear(build, *slot, arrived + stage->order[i]);
         if (!rc) rc = note_move(build, stage->rowids[stage->order[i]], *slot);
     }
     return rc;

@@ -66,7 +66,7 @@ struct hny_build {
 int hny__build_pin(hny_build *build);
 
 /* Notes a slot whose node is to be linked. */
-int hny__build_bear(hny_build *build, uint32_t slot);
+int hny__build_bear(hny_build *build, uint32_t slot, uint32_t arrival);
 
 /* So many rows may wait for their links in a table of this size. */
 uint32_t hny__flat_limit(uint64_t live);

@@ -18,8 +18,8 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-uint32_t hny__link_level(uint32_t table, uint32_t slot, uint32_t m) {
-    uint64_t state = (uint64_t)table << 32 | slot;
+uint32_t hny__link_level(uint32_t table, uint32_t arrival, uint32_t m) {
+    uint64_t state = (uint64_t)table << 32 | arrival;
     uint32_t level = 0;
     while (level < MAX_LEVEL) {
         state += 0x9e3779b97f4a7c15u;
@@ -278,18 +278,24 @@ static uint32_t count_high(const hny__birth *births, uint32_t count) {
     return high;
 }
 
-/* Of the nodes on level 0 alone, an even choice goes to the end of the list: how many did. */
+/*
+** Of the nodes on level 0 alone, an even choice by arrival goes to the end of the list: how many did.  By
+** their places it would be another one for other codes, and what a table finds for an ef with it.
+*/
 static uint32_t draw_sample(hny__birth *births, uint32_t count, uint32_t wanted) {
-    const uint32_t first = count_high(births, count);
-    const uint32_t low = count - first;
-    if (wanted > low / 2) return 0;
-    for (uint32_t i = 0; i < wanted; i++) {
-        const uint32_t from = first + (uint32_t)((uint64_t)(low - wanted) * i / wanted);
-        const hny__birth chosen = births[from];
-        births[from] = births[count - 1 - i];
-        births[count - 1 - i] = chosen;
+    const uint32_t first = count_high(births, count), low = count - first;
+    uint32_t drawn = 0;
+    if (wanted == 0 || wanted > low / 2) return 0;
+    /* A few more than are wanted fit that, since those of higher levels are passed over. */
+    const uint32_t step = low / (wanted + wanted / 8);
+    for (uint32_t i = first; drawn < wanted && i < count - drawn; i++) {
+        if (births[i].arrival % (step ? step : 1)) continue;
+        const hny__birth chosen = births[i];
+        drawn++;
+        births[i] = births[count - drawn];
+        births[count - drawn] = chosen;
     }
-    return wanted;
+    return drawn;
 }
 
 int hny__link_all(hny__team *team, hny__birth *births, uint32_t count) {

@@ -36,7 +36,7 @@ static size_t draw_levels(hny_build *build) {
     size_t total = 0;
     for (size_t i = 0; i < build->births_count; i++) {
         hny__birth *const birth = &build->births[i];
-        birth->level = hny__link_level(build->table, birth->slot, build->record.m);
+        birth->level = hny__link_level(build->table, birth->arrival, build->record.m);
         birth->upper = HNY__NONE;
         total += birth->level;
     }
@@ -133,7 +133,7 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
             record->dead--;
             record->free_slots++;
         } else {
-            rc = hny__build_bear(build, slot);
+            rc = hny__build_bear(build, slot, slot);
         }
         if (!rc) rc = build->reader->view.status;
     }
