@@ -18,6 +18,12 @@ from tables import line
 RECALLS = (0.9, 0.95, 0.98, 0.99)
 
 
+def builds_sentence(builds: int) -> str:
+    if builds == 1:
+        return "Each is\nbuilt once."
+    return f"hannoy-sqlite and hnswlib are\nbuilt {builds} times, the others once."
+
+
 def about(run: Run, rows: int | None) -> dict[str, Any]:
     """What ran, where and when."""
     connection = connect(":memory:", EXTENSION)
@@ -33,6 +39,7 @@ def about(run: Run, rows: int | None) -> dict[str, Any]:
         "peers": {name: version(name) for name in run.peers if ENGINES[name].package},
         "threads": run.threads,
         "repeats": run.repeats,
+        "builds": run.builds,
         "options": run.options,
         "pragmas": run.pragmas,
         "rows": rows,
@@ -96,7 +103,7 @@ def write_head(out: TextIO, results: dict[str, Any]) -> None:
         f"each speed is the median of {about['repeats']} turns (2 for\nhannoy-rust). "
         "hannoy-sqlite, vectorlite and sqlite-vec answer SQL from Python, a statement a query; "
         "the\nothers take all queries in one call. sqlite-vec scans, so 50 queries do. "
-        "hannoy-sqlite and hnswlib are\nbuilt several times, the others once.\n\n"
+        + builds_sentence(about.get("builds", 1)) + "\n\n"
     )
     for key in ("options", "pragmas", "rows"):
         if about[key]:
