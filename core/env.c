@@ -451,10 +451,9 @@ static unsigned long long used_bytes(hny__env *env, MDB_stat *stat) {
 static int check_length(hny__env *env) {
     MDB_stat stat;
     struct stat st;
-    int fd;
     const unsigned long long used = used_bytes(env, &stat);
     if (used <= atomic_load(&env->least_size)) return HNY_OK;
-    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return HNY_IO;
+    if (fstat(env->fd, &st)) return HNY_IO;
     if ((unsigned long long)st.st_size < used) return HNY_CORRUPT;
     raise_least_size(env, used);
     return HNY_OK;
@@ -505,10 +504,9 @@ void hny__env_rest(hny__env *env, MDB_txn *txn) {
 static void fill_length(hny__env *env) {
     MDB_stat stat;
     struct stat st;
-    int fd;
     const unsigned long long used = used_bytes(env, &stat);
-    if (mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) return;
-    if ((unsigned long long)st.st_size < used && ftruncate(fd, (off_t)used)) return;
+    if (fstat(env->fd, &st)) return;
+    if ((unsigned long long)st.st_size < used && ftruncate(env->fd, (off_t)used)) return;
     raise_least_size(env, used);
 }
 
