@@ -7,10 +7,8 @@
 
 #include <stdlib.h>
 
-#include "arrange.h"
-
-#define STAGE_BYTES    ((size_t)32 << 20)
 #define REPORT_CHANGES 1024
+#define EARLY_MOVES    ((size_t)1 << 18) /* some 8 MB of pages a transaction */
 
 int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
                     uint8_t *block) {
@@ -60,6 +58,7 @@ static int find_base(hny_build *build) {
     /* Another m, or other codes, take effect when the index starts over. */
     build->has_base = 1;
     build->base = build->record = *table;
+    build->arrivals = table->slots;
     hny__geometry_init(&build->geometry, table);
     return HNY_OK;
 }
@@ -88,37 +87,6 @@ static void release(hny_build *build) {
     build->env = NULL;
 }
 
-static void drop_stage(hny_build *build) {
-    hny__stage *const stage = &build->stage;
-    hny__encoder_free(&build->encoder);
-    free(stage->codes);
-    free(stage->fine);
-    free(stage->cells);
-    free(stage->rowids);
-    free(stage->slots);
-    free(stage->order);
-    *stage = (hny__stage){0};
-}
-
-/* With it goes what was staged. */
-static int make_stage(hny_build *build) {
-    const hny__coding *const coding = &build->geometry.coding;
-    hny__stage *const stage = &build->stage;
-    drop_stage(build);
-    const int rc = hny__encoder_init(&build->encoder, coding);
-    if (rc) return rc;
-    const size_t cells = build->options.cells * sizeof *stage->cells;
-    stage->room = STAGE_BYTES / (coding->code.stride + coding->fine + cells) + 1;
-    stage->codes = malloc(stage->room * coding->code.stride);
-    stage->fine = malloc(stage->room * coding->fine + 1);
-    stage->cells = malloc(stage->room * cells + 1);
-    stage->rowids = malloc(stage->room * sizeof *stage->rowids);
-    stage->slots = malloc(stage->room * sizeof *stage->slots);
-    stage->order = malloc(stage->room * sizeof *stage->order);
-    const int codes = stage->codes && stage->fine && stage->cells;
-    return codes && stage->rowids && stage->slots && stage->order ? HNY_OK : HNY_NOMEM;
-}
-
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
                    unsigned threads, int flags, hny_interrupt interrupt, hny_build **out) {
     hny_build *const build = calloc(1, sizeof *build);
@@ -140,7 +108,7 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         release(build);
         rc = take_sidecar(build);
     }
-    if (!rc) rc = make_stage(build);
+    if (!rc) rc = hny__stage_open(build);
     if (rc) {
         hny_build_close(build);
         return rc;
@@ -164,7 +132,8 @@ int hny_build_outdated(const hny_build *build) {
 int hny_build_restart(hny_build *build) {
     hny_reader_end(build->reader);
     start_over(build);
-    return make_stage(build);
+    build->arrivals = 0;
+    return hny__stage_open(build);
 }
 
 /*
@@ -194,7 +163,7 @@ void hny_build_close(hny_build *build) {
     hny__numbers_free(&build->slots);
     hny__numbers_free(&build->uppers);
     if (build->killed) roaring_bitmap_free(build->killed);
-    drop_stage(build);
+    hny__stage_close(build);
     free(build->births);
     free(build->moves);
     free(build->recells.slots);
@@ -235,132 +204,81 @@ int hny__build_pin(hny_build *build) {
     return hny__view_begin(&build->reader->view, build->env, build->table, &fresh);
 }
 
-/* What it takes to write what is staged as blocks of one family. */
-typedef struct flush {
-    const hny_build *build;
-    hny__family family;
-    const uint8_t *from; /* the staged codes of this family */
-    uint8_t *block;
-} flush;
+/* ---------------------------------------------------------------------------------------- moves -- */
 
-static void flush_one(const flush *f, uint32_t index, uint32_t row) {
-    const hny__layout *const layout = &f->build->geometry.layout[f->family];
-    hny__code_put(layout, f->block, index, f->from + (size_t)row * layout->stride);
-    if (f->family == HNY__CODES) {
-        hny__rowid_put(layout, f->block, index, f->build->stage.rowids[row]);
-    }
-}
-
-/* Staged slots ascend, so that each block is taken up once. */
-static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
-    const hny__stage *const stage = &f->build->stage;
-    const hny__layout *const layout = &f->build->geometry.layout[f->family];
-    const uint32_t number = hny__layout_block(layout, stage->slots[*at]);
-    const hny__key key = hny__key_make(f->build->record.space, layout->kind, number);
-    int rc = hny__block_load(txn, dbi, &key, layout, f->block);
-    while (!rc && *at < stage->count && hny__layout_block(layout, stage->slots[*at]) == number) {
-        flush_one(f, stage->slots[*at] - number * layout->per_block, stage->order[*at]);
-        ++*at;
-    }
-    return rc ? rc : hny__put_digested(txn, dbi, &key, f->block, layout->bytes);
-}
-
-static const uint8_t *staged(const hny__stage *stage, hny__family family) {
-    if (family == HNY__CELLS) return (const uint8_t *)stage->cells;
-    return family == HNY__CODES ? stage->codes : stage->fine;
-}
-
-static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__family family) {
-    const hny__stage *const stage = &build->stage;
-    const flush f = {build, family, staged(stage, family),
-                     malloc(build->geometry.layout[family].bytes)};
-    size_t at = 0;
-    int rc = f.block ? 0 : HNY_NOMEM;
-    while (!rc && at < stage->count) rc = flush_block(&f, txn, dbi, &at);
-    free(f.block);
-    return rc;
-}
-
-/* In the order in which they came, ascending as a rule: LMDB's pages get full then. */
-static int flush_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
-    const hny__stage *const stage = &build->stage;
-    uint32_t *const slots = malloc(stage->count * sizeof *slots);
-    int rc = slots ? 0 : HNY_NOMEM;
-    for (size_t i = 0; i < stage->count && !rc; i++) slots[stage->order[i]] = stage->slots[i];
-    for (size_t i = 0; i < stage->count && !rc; i++) {
-        const hny__key key = hny__key_rowid(build->record.space, stage->rowids[i]);
-        rc = hny__put(txn, dbi, &key, &slots[i], sizeof slots[i]);
-    }
-    free(slots);
-    return rc;
-}
-
-static int flush_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
-    const hny_build *const build = arg;
-    int rc = flush_family(build, txn, dbi, HNY__CODES);
-    if (!rc && build->geometry.coding.fine) rc = flush_family(build, txn, dbi, HNY__FINE);
-    if (!rc && build->record.cells) rc = flush_family(build, txn, dbi, HNY__CELLS);
-    return rc || build->has_base ? rc : flush_rowids(build, txn, dbi);
-}
-
-static int note_move(hny_build *build, int64_t rowid, uint32_t slot) {
-    if (!build->has_base) return HNY_OK;
+int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot) {
     const int rc = hny__grow((void **)&build->moves, &build->moves_room, build->moves_count,
                              sizeof *build->moves);
     if (!rc) build->moves[build->moves_count++] = (hny__move){rowid, slot};
     return rc;
 }
 
-int hny__build_bear(hny_build *build, uint32_t slot, uint32_t arrival) {
-    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
-                             sizeof *build->births);
-    if (rc) return rc;
-    const uint32_t turn = (uint32_t)build->births_count++;
-    build->births[turn] = (hny__birth){slot, arrival, HNY__NONE, 0, turn};
-    return HNY_OK;
+static int by_rowid(const void *a, const void *b) {
+    const hny__move *const x = a, *const y = b;
+    return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
-static int arrange_stage(hny_build *build) {
-    const hny__coding *const coding = &build->geometry.coding;
-    hny__stage *const stage = &build->stage;
-    const uint8_t **const rows = malloc(stage->count * sizeof *rows);
-    if (!rows) return HNY_NOMEM;
-    for (size_t i = 0; i < stage->count; i++) rows[i] = stage->codes + i * coding->code.stride;
-    const int rc = hny__arrange(coding, rows, (uint32_t)stage->count, stage->order);
-    free(rows);
-    return rc;
+static void sort_moves(hny_build *build) {
+    if (build->moves_count == 0) return;
+    qsort(build->moves, build->moves_count, sizeof *build->moves, by_rowid);
 }
 
-/* Gives each staged row its slot: rows near each other, slots near each other. */
-static int allot_slots(hny_build *build) {
-    hny__stage *const stage = &build->stage;
-    const uint32_t arrived = build->record.slots;
-    uint32_t none = 0;
-    uint32_t *const free = build->append ? &none : &build->record.free_slots;
-    int rc = hny__build_pin(build);
-    if (!rc) rc = arrange_stage(build);
-    for (size_t i = 0; i < stage->count && !rc; i++) {
-        uint32_t *const slot = &stage->slots[i];
-        rc = hny__numbers_take(&build->slots, &build->reader->view, free, &build->record.slots,
-                               slot);
-        if (!rc) rc = hny__build_bear(build, *slot, arrived + stage->order[i]);
-        if (!rc) rc = note_move(build, stage->rowids[stage->order[i]], *slot);
+static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t first,
+                       size_t last) {
+    int rc = 0;
+    for (size_t i = first; i < last && !rc; i++) {
+        const hny__move *const move = &build->moves[i];
+        const hny__key key = hny__key_rowid(build->record.space, move->rowid);
+        if (move->slot == HNY__NONE) {
+            rc = hny__del(txn, dbi, &key);
+        } else {
+            rc = hny__put(txn, dbi, &key, &move->slot, sizeof move->slot);
+        }
     }
     return rc;
 }
 
-int hny__build_flush(hny_build *build) {
-    if (build->stage.count == 0) return HNY_OK;
-    int rc = allot_slots(build);
-    if (!rc) rc = hny__build_prepare(build);
-    if (rc) return rc;
-    hny_reader_end(build->reader);
-    rc = hny__env_write(build->env, flush_body, build);
-    build->stage.count = 0;
+int hny__build_write_moves(hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
+    sort_moves(build);
+    return write_moves(build, txn, dbi, 0, build->moves_count);
+}
+
+/* Some of the moves. */
+typedef struct early {
+    const hny_build *build;
+    size_t first, last;
+} early;
+
+static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+    const early *const e = arg;
+    return write_moves(e->build, txn, dbi, e->first, e->last);
+}
+
+int hny__build_write_early_moves(hny_build *build) {
+    const size_t count = build->moves_count;
+    early e = {build, 0, 0};
+    int rc = HNY_OK;
+    sort_moves(build);
+    for (; e.first < count && !rc; e.first = e.last) {
+        e.last = count - e.first > EARLY_MOVES ? e.first + EARLY_MOVES : count;
+        rc = hny__env_write(build->env, early_body, &e);
+    }
+    free(build->moves);
+    build->moves = NULL;
+    build->moves_count = build->moves_room = 0;
     return rc;
 }
 
 /* --------------------------------------------------------------------------------- taking it in -- */
+
+int hny__build_bear(hny_build *build, hny__birth birth) {
+    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
+                             sizeof *build->births);
+    if (rc) return rc;
+    birth.upper = HNY__NONE;
+    build->births[build->births_count++] = birth;
+    return HNY_OK;
+}
 
 static int note_touched(hny_build *build, int64_t rowid) {
     if (++build->changes % REPORT_CHANGES == 0) {
@@ -388,14 +306,6 @@ static int kill_slot(hny_build *build, uint32_t slot) {
     build->record.live--;
     build->record.dead++;
     return HNY_OK;
-}
-
-/* Takes in the row whose codes lie behind the staged ones already. */
-static int stage_row(hny_build *build, int64_t rowid) {
-    hny__stage *const stage = &build->stage;
-    build->record.live++;
-    stage->rowids[stage->count++] = rowid;
-    return stage->count == stage->room ? hny__build_flush(build) : HNY_OK;
 }
 
 /* Has the slot of the base the codes that lie behind the staged ones? */
@@ -448,7 +358,7 @@ int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny
     } else if (rc == HNY_MISSING) {
         rc = HNY_OK;
     }
-    return rc ? rc : stage_row(build, rowid);
+    return rc ? rc : hny__stage_take(build, rowid);
 }
 
 int hny_build_remove(hny_build *build, int64_t rowid) {
@@ -457,5 +367,5 @@ int hny_build_remove(hny_build *build, int64_t rowid) {
     if (!rc) rc = find(build, rowid, &slot);
     if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
     rc = kill_slot(build, slot);
-    return rc ? rc : note_move(build, rowid, HNY__NONE);
+    return rc ? rc : hny__build_move(build, rowid, HNY__NONE);
 }

@@ -6,16 +6,7 @@
 #include "link.h"
 #include "reader.h"
 #include "slots.h"
-
-/* Codes that wait to be written; a transaction's worth. */
-typedef struct hny__stage {
-    uint8_t *codes, *fine;
-    hny_cell *cells;
-    int64_t *rowids;
-    uint32_t *slots; /* ascending, once they are allotted, */
-    uint32_t *order; /* and which of the staged rows each is for */
-    size_t count, room;
-} hny__stage;
+#include "stage.h"
 
 /* Where a rowid will be found; HNY__NONE: nowhere. */
 typedef struct hny__move {
@@ -52,12 +43,13 @@ struct hny_build {
     hny__numbers slots, uppers;
     roaring_bitmap_t *killed; /* slots that lost their row */
     hny__stage stage;
+    uint32_t arrivals; /* the number of the next row that comes */
     hny__birth *births;
     size_t births_count, births_room;
-    hny__move *moves; /* kept only with a base; else written with the codes */
+    hny__move *moves; /* without a base they are written before the graph is made */
     size_t moves_count, moves_room;
     hny__recells recells;
-    int64_t *touched; /* likewise */
+    int64_t *touched; /* kept only with a base */
     size_t touched_count, touched_room;
     uint64_t changes, expected;
 };
@@ -66,13 +58,19 @@ struct hny_build {
 int hny__build_pin(hny_build *build);
 
 /* Notes a slot whose node is to be linked. */
-int hny__build_bear(hny_build *build, uint32_t slot, uint32_t arrival);
+int hny__build_bear(hny_build *build, hny__birth birth);
 
 /* So many rows may wait for their links in a table of this size. */
 uint32_t hny__flat_limit(uint64_t live);
 
-/* Writes what is staged. */
-int hny__build_flush(hny_build *build);
+/* Notes where a rowid will be found; HNY__NONE: nowhere. */
+int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot);
+
+/* All of them in one transaction.  LMDB's codes. */
+int hny__build_write_moves(hny_build *build, MDB_txn *txn, MDB_dbi dbi);
+
+/* The same in transactions of bounded size, where the build starts over and nobody can see its space. */
+int hny__build_write_early_moves(hny_build *build);
 
 /* Gives a build that starts over its space. */
 int hny__build_prepare(hny_build *build);

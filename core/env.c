@@ -4,6 +4,7 @@
 #include "format.h"
 #include "guard.h"
 #include "inspect.h"
+#include "temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,33 +234,16 @@ static int open_file(const char *path, const char *model, int fresh, hny__env **
     return rc;
 }
 
-static const char *temporary_folder(void) {
-    const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
-                                      "/usr/tmp", "/tmp"};
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) return candidates[i];
-    }
-    return ".";
-}
-
 /* Unlinked as soon as LMDB holds it, so that not even a kill leaves anything behind. */
 static int open_private(hny__env **out) {
-    static const char name[] = "/hannoy-XXXXXX";
-    const char *const folder = temporary_folder();
-    const size_t size = strlen(folder);
-    char *const path = malloc(size + sizeof name);
-    if (!path) return HNY_NOMEM;
-    memcpy(path, folder, size);
-    memcpy(path + size, name, sizeof name);
-    const int fd = mkstemp(path);
-    int rc = fd < 0 ? HNY_IO : HNY_OK;
-    char *const lock = rc ? NULL : lock_path(path);
-    if (!rc) {
-        close(fd);
-        rc = lock ? open_file(path, NULL, 1, out) : HNY_NOMEM;
-        unlink(path);
-        if (lock) unlink(lock);
-    }
+    char *path;
+    const int fd = hny__temporary(NULL, &path);
+    if (fd < 0) return fd;
+    close(fd);
+    char *const lock = lock_path(path);
+    const int rc = lock ? open_file(path, NULL, 1, out) : HNY_NOMEM;
+    unlink(path);
+    if (lock) unlink(lock);
     if (!rc) (*out)->anonymous = 1;
     free(lock);
     free(path);

@@ -71,7 +71,7 @@ static int root_ok(const subject *s, const uint8_t *db, uint64_t flags) {
     if ((load(db, DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) return 0;
     if (root == UINT64_MAX) return depth == 0;
     if (depth < 1 || depth > LMDB_MAX_DEPTH) return 0;
-    return read_page(s, root, LMDB_P_BRANCH | LMDB_P_LEAF, head, sizeof head);
+    return read_page(s, root, depth > 1 ? LMDB_P_BRANCH : LMDB_P_LEAF, head, sizeof head);
 }
 
 /* ---------------------------------------------------------------------------- the free list -- */

@@ -27,6 +27,7 @@ typedef struct scene {
     sqlite3 *db; /* NULL: not open now */
     bool wal;
     bool memory; /* a :memory: database, whose sidecar is a private file */
+    bool spills; /* builds hold few rows in memory and the others in a file */
     int threads;
     int more; /* rows, so that a build is worth several threads */
     shape s;
@@ -318,6 +319,7 @@ static long run_scenario(const scene *plan, long at) {
 static void run_all_places(const scene *plan) {
     inject_install();
     fail_history = tell;
+    if (plan->spills) setenv("HANNOY_BUILD_MEMORY", "200", 1);
     run_scenario(plan,
                  0); /* loads the extension for good, so that its place is known from the start */
     const long places = run_scenario(plan, 0);
@@ -368,6 +370,9 @@ static void run_kinds(void) {
             continue;
         }
         run_kind(plan, "once");
+        plan.spills = true;
+        if (kind != SQLITE_MEMORY) run_kind(plan, "once, builds in small parts");
+        plan.spills = false;
         plan.persistent = true;
         run_kind(plan, "and all that follow");
         if (kind == SQLITE_MEMORY) continue;

@@ -286,6 +286,19 @@ static void test_threads(void **unused) {
     run((hny_shape){12, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, 4, 8, 200);
 }
 
+/* Rows that wait in a file are those that would have waited in memory. */
+static void test_spills(void **unused) {
+    static const char *const sizes[] = {"0", "700", "20000"};
+    (void)unused;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        setenv("HANNOY_BUILD_MEMORY", sizes[i], 1);
+        run((hny_shape){8, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, 8, 1, 64);
+        run((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT16}, HNY_CODES_FLOAT32, 4, 2, 64);
+        run((hny_shape){70, HNY_HAMMING, HNY_BIT}, HNY_CODES_FLOAT32, 16, 1, 8);
+    }
+    unsetenv("HANNOY_BUILD_MEMORY");
+}
+
 /* With one thread the same changes give the same answers, down to the links. */
 static void test_repeats(void **unused) {
     uint64_t links[2];
@@ -335,7 +348,8 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics),       cmocka_unit_test(test_codes),
         cmocka_unit_test(test_equal_vectors), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_repeats),       cmocka_unit_test(test_reopen),
+        cmocka_unit_test(test_spills),        cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_reopen),
     };
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252u;
     printf("seed %llu\n", (unsigned long long)state);
