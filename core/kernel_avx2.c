@@ -197,8 +197,8 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     return (int32_t)total_epi32(_mm256_add_epi32(s0, s1));
 }
 
+#include "kernel_avx2_dots.h"
 #include "kernel_digest.h"
-#include "kernel_dots.h"
 
 INLINE __m256i add_square_i8(__m256i sums, const int8_t *a, const int8_t *b) {
     const __m256i difference = _mm256_sub_epi16(load_i8(a), load_i8(b));
