@@ -128,12 +128,13 @@ static int prepare_walk(hny_reader *reader, hny_interrupt interrupt) {
                              table->slots > table->uppers ? table->slots : table->uppers);
 }
 
-/* Fine codes are far apart: a few are asked for ahead. */
+/* What a hit is made of is far apart: a few are asked for ahead. */
 #define AHEAD 4
 
-static void prefetch_fine(hny_reader *reader, uint32_t slot) {
+static void prefetch_hit(hny_reader *reader, uint32_t slot) {
     const uint8_t *const fine = hny__view_fine(&reader->view, slot);
     if (fine) hny__fetch_all(fine, reader->view.geometry.coding.fine);
+    hny__view_rowid_ahead(&reader->view, slot);
 }
 
 /*
@@ -148,13 +149,13 @@ static int collect(hny_reader *reader, size_t limit, hny_hit *hits, size_t *coun
     float last = 0;
     hny__found next, later;
     for (int i = 0; i < AHEAD && hny__walk_next(walk, &ahead, &next); i++) {
-        prefetch_fine(reader, next.node);
+        prefetch_hit(reader, next.node);
     }
     for (; hny__walk_next(walk, &at, &next); measured++) {
         hny_hit hit;
         if (measured >= limit && next.rank > last) break;
         if (measured < limit) last = next.rank + 2 * hny__code_slack(code, next.rank);
-        if (hny__walk_next(walk, &ahead, &later)) prefetch_fine(reader, later.node);
+        if (hny__walk_next(walk, &ahead, &later)) prefetch_hit(reader, later.node);
         const int rc = make_hit(reader, next.node, &hit);
         if (rc) return rc;
         best_add(&b, &hit);

@@ -97,6 +97,14 @@ static inline const hny_cell *hny__view_cells(hny__view *view, uint32_t slot) {
     return (const hny_cell *)(const void *)hny__view_vector(view, HNY__CELLS, slot);
 }
 
+/* Asks for a slot's rowid, if its block is known. */
+static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
+    const uint32_t number = hny__layout_block(layout, slot);
+    const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
+    if (block) hny__fetch(block + layout->at_rowid + 8 * (slot - number * layout->per_block));
+}
+
 /* A slot's rowid; 0 with view->status set where it cannot be had. */
 int64_t hny__view_rowid(hny__view *view, uint32_t slot);
 
