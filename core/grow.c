@@ -1,6 +1,8 @@
 #include "grow.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "hannoy.h"
 
@@ -12,4 +14,16 @@ int hny__grow(void **list, size_t *room, size_t count, size_t size) {
     *list = bigger;
     *room = more;
     return HNY_OK;
+}
+
+void *hny__zeros(size_t count, size_t size) {
+    void *const zeros = calloc(count, size);
+#ifdef MADV_POPULATE_WRITE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = ((uintptr_t)zeros + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)zeros + count * size) / page * page;
+    /* It is but a hint, which kernels before 5.14 do not take. */
+    if (zeros && first < end) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+#endif
+    return zeros;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fetch.h"
+#include "grow.h"
 
 #define CHECKED    (1u << 31) /* its links were followed */
 #define HIDDEN     (1u << 30)
@@ -15,7 +16,7 @@ int hny__walk_prepare(hny__walk *walk, uint32_t nodes) {
     walk->status = HNY_OK;
     if (nodes <= walk->seen_room) return HNY_OK;
     const size_t room = (size_t)nodes + nodes / 4 + 64;
-    uint8_t *const seen = calloc(room, 1); /* of what is not looked at, no page is ever made */
+    uint8_t *const seen = hny__zeros(room, 1);
     if (!seen) return HNY_NOMEM;
     free(walk->seen);
     walk->seen = seen;
