@@ -10,7 +10,7 @@
 #include "temporary.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
-#define MERGE_BYTES  ((size_t)8 << 20) /* of all runs together */
+#define MERGE_BYTES  ((size_t)2 << 20) /* of all runs together */
 
 int hny__spill_open(hny__spill *spill, const char *beside, size_t record) {
     char *path;

@@ -230,7 +230,11 @@ static int spill_stage(hny__stage *stage, record r) {
     return rc;
 }
 
-/* All that was spilled comes back in its order. */
+/*
+** All that was spilled comes back in its order.  What is written keeps as many pages of LMDB's in memory
+** as it is long, so it is written in halves of the stage: with what merging takes, that is less than where
+** all fit in the stage.
+*/
 typedef struct merger {
     hny_build *build;
     record record;
@@ -241,7 +245,7 @@ static int take_back(void *arg, const uint8_t *from, size_t run) {
     const merger *const m = arg;
     hny_build *const build = m->build;
     stage_record(&build->stage, m->record, from, m->turns[run]++);
-    if (build->stage.count < build->stage.room) return HNY_OK;
+    if (build->stage.count < (build->stage.room + 1) / 2) return HNY_OK;
     if (build->interrupt.check && build->interrupt.check(build->interrupt.arg)) {
         return HNY_INTERRUPT;
     }
