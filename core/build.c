@@ -33,6 +33,7 @@ static void start_over(hny_build *build) {
     hny__coding coding;
     hny__coding_init(&coding, shape, (hny_codes)build->options.codes);
     build->has_base = build->append = 0;
+    build->arrivals = 0;
     build->record = (hny__table_record){.dim = shape.dim,
                                         .metric = shape.metric,
                                         .type = shape.type,
@@ -132,7 +133,6 @@ int hny_build_outdated(const hny_build *build) {
 int hny_build_restart(hny_build *build) {
     hny_reader_end(build->reader);
     start_over(build);
-    build->arrivals = 0;
     return hny__stage_open(build);
 }
 
@@ -218,11 +218,6 @@ static int by_rowid(const void *a, const void *b) {
     return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
-static void sort_moves(hny_build *build) {
-    if (build->moves_count == 0) return;
-    qsort(build->moves, build->moves_count, sizeof *build->moves, by_rowid);
-}
-
 static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t first,
                        size_t last) {
     int rc = 0;
@@ -238,8 +233,7 @@ static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t
     return rc;
 }
 
-int hny__build_write_moves(hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
-    sort_moves(build);
+int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
     return write_moves(build, txn, dbi, 0, build->moves_count);
 }
 
@@ -254,11 +248,12 @@ static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     return write_moves(e->build, txn, dbi, e->first, e->last);
 }
 
-int hny__build_write_early_moves(hny_build *build) {
+int hny__build_settle_moves(hny_build *build) {
     const size_t count = build->moves_count;
     early e = {build, 0, 0};
     int rc = HNY_OK;
-    sort_moves(build);
+    if (count) qsort(build->moves, count, sizeof *build->moves, by_rowid);
+    if (build->has_base) return HNY_OK;
     for (; e.first < count && !rc; e.first = e.last) {
         e.last = count - e.first > EARLY_MOVES ? e.first + EARLY_MOVES : count;
         rc = hny__env_write(build->env, early_body, &e);
@@ -274,10 +269,8 @@ int hny__build_write_early_moves(hny_build *build) {
 int hny__build_bear(hny_build *build, hny__birth birth) {
     const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
                              sizeof *build->births);
-    if (rc) return rc;
-    birth.upper = HNY__NONE;
-    build->births[build->births_count++] = birth;
-    return HNY_OK;
+    if (!rc) build->births[build->births_count++] = birth;
+    return rc;
 }
 
 static int note_touched(hny_build *build, int64_t rowid) {

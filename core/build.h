@@ -57,7 +57,7 @@ struct hny_build {
 /* Pins the state built upon again, after a write let it go. */
 int hny__build_pin(hny_build *build);
 
-/* Notes a slot whose node is to be linked. */
+/* Notes a slot whose node is to be linked; its level and its row above are drawn later. */
 int hny__build_bear(hny_build *build, hny__birth birth);
 
 /* So many rows may wait for their links in a table of this size. */
@@ -66,11 +66,14 @@ uint32_t hny__flat_limit(uint64_t live);
 /* Notes where a rowid will be found; HNY__NONE: nowhere. */
 int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot);
 
-/* All of them in one transaction.  LMDB's codes. */
-int hny__build_write_moves(hny_build *build, MDB_txn *txn, MDB_dbi dbi);
+/*
+** There will be no more: sorts them, and where the build starts over writes them, in transactions of bounded
+** size, since nobody can see its space.
+*/
+int hny__build_settle_moves(hny_build *build);
 
-/* The same in transactions of bounded size, where the build starts over and nobody can see its space. */
-int hny__build_write_early_moves(hny_build *build);
+/* Those that are not written yet.  LMDB's codes. */
+int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi);
 
 /* Gives a build that starts over its space. */
 int hny__build_prepare(hny_build *build);

@@ -272,7 +272,7 @@ static hny__effort effort_at(const hny__table_record *record, int adaptive, uint
 
 static const hny__phase phase = {.name = "calibrating"};
 
-/* Every so-manieth query is asked at a point of a curve: as many as its share allows. */
+/* Every how-manieth query is asked at a point of a curve: all, or what its share allows; `step` or more. */
 static uint32_t step_at(const hny__graph *graph, const calibration *c, uint32_t step, int i) {
     const double all = (double)graph->record.live * graph->ef_construction;
     const double most = all * SHARE / efs[i];

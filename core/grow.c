@@ -16,12 +16,12 @@ int hny__grow(void **list, size_t *room, size_t count, size_t size) {
     return HNY_OK;
 }
 
-void *hny__zeros(size_t count, size_t size) {
-    void *const zeros = calloc(count, size);
+void *hny__zeros(size_t bytes) {
+    void *const zeros = calloc(bytes, 1);
 #ifdef MADV_POPULATE_WRITE
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t first = ((uintptr_t)zeros + page - 1) / page * page;
-    const uintptr_t end = ((uintptr_t)zeros + count * size) / page * page;
+    const uintptr_t end = ((uintptr_t)zeros + bytes) / page * page;
     /* It is but a hint, which kernels before 5.14 do not take. */
     if (zeros && first < end) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
 #endif

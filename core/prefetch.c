@@ -1,20 +1,15 @@
 #include "prefetch.h"
 
+#include "setting.h"
 #include "walk.h"
 
-#include <errno.h>
 #include <roaring/roaring.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 size_t hny__prefetch_budget(void) {
-    const char *const text = getenv("HANNOY_READER_PREFETCH_MEMORY");
-    char *end;
-    if (!text || *text < '0' || *text > '9') return 0;
-    errno = 0;
-    const unsigned long long bytes = strtoull(text, &end, 10);
-    return errno || *end ? 0 : (size_t)bytes;
+    return hny__setting_bytes("HANNOY_READER_PREFETCH_MEMORY", 0);
 }
 
 typedef struct prefetch {

@@ -132,8 +132,7 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
             record->dead--;
             record->free_slots++;
         } else {
-            const uint32_t turn = (uint32_t)build->births_count;
-            rc = hny__build_bear(build, (hny__birth){.slot = slot, .arrival = slot, .turn = turn});
+            rc = hny__build_bear(build, (hny__birth){.slot = slot, .arrival = slot});
         }
         if (!rc) rc = build->reader->view.status;
     }
@@ -412,7 +411,7 @@ static int last_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
                                 p->freed_uppers);
     }
     if (!rc) rc = write_cells(p, txn, dbi);
-    if (!rc) rc = hny__build_write_moves(p->build, txn, dbi);
+    if (!rc) rc = hny__build_write_moves(build, txn, dbi);
     if (!rc) rc = write_boundary(p, txn, dbi);
     return rc ? rc : write_table(p, txn, dbi);
 }

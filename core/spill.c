@@ -42,6 +42,10 @@ void hny__spill_close(hny__spill *spill) {
 
 /* ------------------------------------------------------------------------------------ writing -- */
 
+static uint64_t end_of_runs(const hny__spill *spill) {
+    return spill->runs_count ? spill->runs[spill->runs_count - 1].end : 0;
+}
+
 static int write_all(hny__spill *spill) {
     const uint8_t *from = spill->buffer;
     for (size_t left = spill->count * spill->record; left > 0;) {
@@ -56,24 +60,32 @@ static int write_all(hny__spill *spill) {
     return HNY_OK;
 }
 
+/* What was added since the last run. */
+static void forget(hny__spill *spill) {
+    spill->count = 0;
+    spill->size = end_of_runs(spill);
+}
+
 uint8_t *hny__spill_add(hny__spill *spill) {
-    if (spill->count == spill->room && write_all(spill)) return NULL;
+    if (spill->count == spill->room && write_all(spill)) {
+        forget(spill);
+        return NULL;
+    }
     return spill->buffer + spill->count++ * spill->record;
 }
 
 int hny__spill_run(hny__spill *spill) {
-    const uint64_t begin = spill->runs_count ? spill->runs[spill->runs_count - 1].end : 0;
     int rc = write_all(spill);
     if (!rc) {
         rc = hny__grow((void **)&spill->runs, &spill->runs_room, spill->runs_count,
                        sizeof *spill->runs);
     }
     if (!rc) {
-        spill->runs[spill->runs_count++] = (hny__run){.at = begin, .end = spill->size};
-        return HNY_OK;
+        const hny__run run = {.at = end_of_runs(spill), .end = spill->size};
+        spill->runs[spill->runs_count++] = run;
+    } else {
+        forget(spill);
     }
-    spill->count = 0;
-    spill->size = begin;
     return rc;
 }
 

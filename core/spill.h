@@ -33,10 +33,10 @@ typedef struct hny__spill {
 int hny__spill_open(hny__spill *spill, const char *beside, size_t record);
 void hny__spill_close(hny__spill *spill);
 
-/* Where the next record of a run is to be written; NULL: failed. */
+/* Where the next record of a run is to be written; NULL: failed, and those added to it are forgotten. */
 uint8_t *hny__spill_add(hny__spill *spill);
 
-/* Ends a run; on failure, as where add() failed, what was added since the last one is forgotten. */
+/* Ends a run; on failure its records are forgotten. */
 int hny__spill_run(hny__spill *spill);
 
 /* Hands out all records in their order, with the number of each one's run, and forgets them. */

@@ -5,20 +5,16 @@
 */
 #include "stage.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "build.h"
+#include "setting.h"
 
 #define STAGE_BYTES ((size_t)32 << 20)
 
 static size_t stage_bytes(void) {
-    const char *const text = getenv("HANNOY_BUILD_MEMORY");
-    char *end;
-    if (!text || *text < '0' || *text > '9') return STAGE_BYTES;
-    errno = 0;
-    const unsigned long long bytes = strtoull(text, &end, 10);
-    return errno || *end || bytes > SIZE_MAX / 2 ? STAGE_BYTES : (size_t)bytes;
+    const size_t bytes = hny__setting_bytes("HANNOY_BUILD_MEMORY", STAGE_BYTES);
+    return bytes > SIZE_MAX / 2 ? STAGE_BYTES : bytes;
 }
 
 void hny__stage_close(hny_build *build) {
@@ -315,7 +311,7 @@ int hny__stage_flush(hny_build *build) {
     }
     if (!rc && any_spilled(stage)) rc = merge(build);
     hny__stage_close(build);
-    return rc || build->has_base ? rc : hny__build_write_early_moves(build);
+    return rc ? rc : hny__build_settle_moves(build);
 }
 
 int hny__stage_take(hny_build *build, int64_t rowid) {

@@ -18,8 +18,8 @@ static const char *folder(void) {
 }
 
 int hny__temporary(const char *beside, char **path) {
-    const char *const first = beside ? beside : folder(), *const rest =
-                                                              beside ? "-XXXXXX" : "/hannoy-XXXXXX";
+    const char *const first = beside ? beside : folder();
+    const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
     const size_t size = strlen(first), more = strlen(rest) + 1;
     *path = malloc(size + more);
     if (!*path) return HNY_NOMEM;

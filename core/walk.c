@@ -16,7 +16,7 @@ int hny__walk_prepare(hny__walk *walk, uint32_t nodes) {
     walk->status = HNY_OK;
     if (nodes <= walk->seen_room) return HNY_OK;
     const size_t room = (size_t)nodes + nodes / 4 + 64;
-    uint8_t *const seen = hny__zeros(room, 1);
+    uint8_t *const seen = hny__zeros(room);
     if (!seen) return HNY_NOMEM;
     free(walk->seen);
     walk->seen = seen;
