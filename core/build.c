@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "lock.h"
+
 #define REPORT_CHANGES 1024
 #define EARLY_MOVES    ((size_t)1 << 18) /* some 8 MB of pages a transaction */
 
@@ -69,7 +71,7 @@ static int take_sidecar(hny_build *build) {
     int dead;
     int rc = hny__sidecar_env(build->sidecar, 1, &env);
     if (!rc && env->readonly) rc = HNY_IO;
-    if (!rc) rc = hny__env_lock(hny_sidecar_path(build->sidecar), &build->lock);
+    if (!rc) rc = hny__lock_take(hny_sidecar_path(build->sidecar), &build->lock);
     if (rc) return rc == HNY_MISSING ? HNY_BUSY : rc;
     /* Between opening and locking, another builder may have replaced the file. */
     if (hny__env_current(env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) return HNY_BUSY;
@@ -82,7 +84,7 @@ static void release(hny_build *build) {
     hny_reader_free(build->reader);
     build->reader = NULL;
     if (build->env) hny__env_progress(build->env, 0, NULL, 0, 0);
-    hny__env_unlock(build->lock);
+    hny__lock_release(build->lock);
     build->lock = -1;
     hny__env_unref(build->env);
     build->env = NULL;

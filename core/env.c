@@ -1,9 +1,10 @@
-#define _GNU_SOURCE /* F_OFD_SETLK, O_PATH */
+#define _GNU_SOURCE /* O_PATH */
 #include "env.h"
 
 #include "format.h"
 #include "guard.h"
 #include "inspect.h"
+#include "lock.h"
 #include "temporary.h"
 
 #include <errno.h>
@@ -12,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
-
-#define MAX_READERS 1024 /* LMDB's 126 are few for pools of connections; 64 bytes each */
 
 static struct {
     pthread_mutex_t lock;
@@ -50,16 +50,6 @@ int hny__env_status(int rc) {
     default:
         return HNY_IO;
     }
-}
-
-static char *lock_path(const char *path) {
-    const size_t size = strlen(path);
-    char *const out = malloc(size + sizeof "-lock");
-    if (out) {
-        memcpy(out, path, size);
-        memcpy(out + size, "-lock", sizeof "-lock");
-    }
-    return out;
 }
 
 /* ----------------------------------------------------------------------- looking at the file -- */
@@ -107,7 +97,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
         rc = mdb_env_create(&env->mdb);
         if (rc) break;
         rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
-        if (!rc) rc = mdb_env_set_maxreaders(env->mdb, MAX_READERS);
+        if (!rc) rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
         if (!rc) rc = hny__guard_watch(env->mdb);
         if (!rc) rc = mdb_env_open(env->mdb, path, flags, mode);
         if (rc) {
@@ -118,17 +108,10 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
     return hny__env_status(rc);
 }
 
-/* A new file takes the database's mode and owner, as a -wal file does; where it cannot, its own do. */
-static void take_after(int fd, const char *model) {
-    struct stat st;
-    if (!model || stat(model, &st)) return;
-    if (fchmod(fd, st.st_mode & 0666)) return;
-    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid)) return;
-}
-
+/* As a -wal file does; where it cannot, its mode and owner are its own. */
 static void inherit(hny__env *env, const char *model) {
     int fd;
-    if (mdb_env_get_fd(env->mdb, &fd) == 0) take_after(fd, model);
+    if (mdb_env_get_fd(env->mdb, &fd) == 0) hny__take_after(fd, model);
 }
 
 /*
@@ -144,17 +127,33 @@ static int look_at(const char *path) {
 #endif
 }
 
-static int remember_identity(hny__env *env) {
+/* What LMDB opened must be what was made ready for it; else somebody is putting files in its place. */
+static int remember_data(hny__env *env, ino_t inode) {
     struct stat st;
     if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) return HNY_IO;
     env->dev = st.st_dev;
     env->ino = st.st_ino;
     atomic_store(&env->least_size, (unsigned long long)st.st_size);
+    return st.st_ino == inode ? HNY_OK : HNY_BUSY;
+}
+
+static int lock_file_is(const hny__env *env, const struct stat *st) {
+    return st->st_dev == env->lock_dev && st->st_ino == env->lock_ino;
+}
+
+static int lock_file_same(const hny__env *env) {
+    struct stat st;
+    return env->unlocked || (stat(env->lock, &st) == 0 && lock_file_is(env, &st));
+}
+
+/* Before LMDB opens it, which does not tell what it opened: one path that is twice the same never changed. */
+static int remember_lock(hny__env *env) {
+    struct stat st;
+    if (env->unlocked) return HNY_OK;
     env->lock_fd = look_at(env->lock);
-    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) == 0 : stat(env->lock, &st) == 0) {
-        env->lock_dev = st.st_dev;
-        env->lock_ino = st.st_ino;
-    }
+    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) : stat(env->lock, &st)) return HNY_BUSY;
+    env->lock_dev = st.st_dev;
+    env->lock_ino = st.st_ino;
     return HNY_OK;
 }
 
@@ -179,69 +178,68 @@ static hny__env *env_alloc(void) {
     return env;
 }
 
-static int lock_file_is(const hny__env *env, const struct stat *st) {
-    return st->st_dev == env->lock_dev && st->st_ino == env->lock_ino;
-}
-
-/* Does an environment of this process, for another data file, hold this lock file? */
-static int lock_held(const struct stat *st) {
+/* Does an environment of this process hold this lock file? */
+static int lock_held(const char *lock) {
+    struct stat st;
+    if (stat(lock, &st)) return 0;
     for (const hny__env *env = registry.first; env; env = env->next) {
-        if (!hny__env_inherited(env) && lock_file_is(env, st)) return 1;
+        if (!hny__env_inherited(env) && lock_file_is(env, &st)) return 1;
     }
     return 0;
 }
 
-/*
-** Sees to it that the lock file is safe to be mapped.  One that another environment of this process
-** holds, since the data file was replaced beside it, is unlinked: two environments on one lock file
-** would clear each other's readers.  A new one gets its bytes now, as LMDB maps it sparse and a full
-** disk would then be a SIGBUS.
-*/
-static int make_lock_file(const char *lock, const char *model) {
-    /* LMDB 0.9 on a 64-bit machine: a header of 128 bytes, 64 for each reader but one. */
-    const off_t size = 128 + 64 * (MAX_READERS - 1);
-    struct stat st;
-    if (stat(lock, &st) == 0) {
-        if (!lock_held(&st)) return HNY_OK;
-        if (unlink(lock)) return HNY_IO;
-    }
-    const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return HNY_OK; /* somebody else's, or LMDB will say what is wrong */
-    const int failed = posix_fallocate(fd, 0, size);
-    take_after(fd, model);
-    close(fd);
-    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG) {
-        unlink(lock);
-        return HNY_FULL;
-    }
-    return HNY_OK;
+/* Where nothing can be written LMDB opens no lock file: it may be written from elsewhere. */
+static int on_readonly_system(const char *path) {
+    struct statvfs st;
+    return statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY);
 }
 
-static int open_file(const char *path, const char *model, int fresh, hny__env **out) {
+/* The data file, which is there; the lock file is made ready before. */
+static int open_both(hny__env *env, const char *path, ino_t inode) {
+    int rc = remember_lock(env);
+    if (!rc) rc = open_mdb(env, path, 0644);
+    if (!rc) rc = remember_data(env, inode);
+    if (!rc && !lock_file_same(env)) rc = HNY_BUSY;
+    return rc;
+}
+
+static int open_file(const char *path, const char *model, ino_t inode, int fresh, hny__env **out) {
     hny__env *const env = env_alloc();
     if (!env) return HNY_NOMEM;
-    env->lock = lock_path(path);
-    int rc = env->lock ? make_lock_file(env->lock, model) : HNY_NOMEM;
-    if (!rc) {
-        env->readonly = !fresh && access(path, W_OK) != 0;
-        rc = open_mdb(env, path, 0644);
+    env->readonly = !fresh && access(path, W_OK) != 0;
+    env->unlocked = env->readonly && on_readonly_system(path);
+    env->lock = hny__lockfile_name(path);
+    int rc = env->lock ? HNY_OK : HNY_NOMEM;
+    if (!rc && !env->unlocked) {
+        rc = hny__lockfile_ready(env->lock, path, inode, lock_held(env->lock), model);
     }
+    if (!rc) rc = open_both(env, path, inode);
     if (!rc && fresh) inherit(env, model);
-    if (!rc) rc = remember_identity(env);
     if (!rc) rc = inspect_record(env);
     if (rc) env_free(env);
     if (!rc) *out = env;
     return rc;
 }
 
+static int make_file(const char *path, struct stat *st) {
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return hny__env_status(errno);
+    const int failed = fstat(fd, st);
+    close(fd);
+    return failed ? HNY_IO : HNY_OK;
+}
+
 /* Unlinked as soon as LMDB holds it, so that not even a kill leaves anything behind. */
 static int open_private(hny__env **out) {
+    struct stat st;
     char *path;
     const int fd = hny__temporary(NULL, &path);
     if (fd < 0) return fd;
+    const int failed = fstat(fd, &st);
     close(fd);
-    char *const lock = lock_path(path);
-    const int rc = lock ? open_file(path, NULL, 1, out) : HNY_NOMEM;
+    char *const lock = hny__lockfile_name(path);
+    int rc = lock ? HNY_OK : HNY_NOMEM;
+    if (!rc) rc = failed ? HNY_IO : open_file(path, NULL, st.st_ino, 1, out);
     unlink(path);
     if (lock) unlink(lock);
     if (!rc) (*out)->anonymous = 1;
@@ -260,11 +258,6 @@ static int same_file(const hny__env *env, const struct stat *st) {
 
 static int long_enough(const hny__env *env, const struct stat *st) {
     return (unsigned long long)st->st_size >= atomic_load(&env->least_size);
-}
-
-static int lock_file_same(const hny__env *env) {
-    struct stat st;
-    return stat(env->lock, &st) == 0 && lock_file_is(env, &st);
 }
 
 static hny__env *registered(const struct stat *st) {
@@ -293,7 +286,8 @@ static int open_registered(const char *path, const char *model, int create, hny_
         const int rc = inspect_path(path, &st);
         if (rc) return rc;
     }
-    return open_file(path, model, fresh, out);
+    const int rc = missing ? make_file(path, &st) : HNY_OK;
+    return rc ? rc : open_file(path, model, st.st_ino, fresh, out);
 }
 
 int hny__env_open(const char *path, const char *model, int create, hny__env **out) {
@@ -351,33 +345,20 @@ int hny__env_usable(hny__env *env) {
     return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
-/* ------------------------------------------------------------------------- the builder's lock -- */
-
-int hny__env_lock(const char *path, int *fd) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    struct stat mine, there;
-    *fd = -1;
-    if (!path) return HNY_OK;
-    const int opened = open(path, O_RDWR | O_CLOEXEC);
-    if (opened < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
-    int rc = HNY_OK;
-    if (fcntl(opened, F_OFD_SETLK, &lock)) {
-        rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
-    } else if (fstat(opened, &mine) || stat(path, &there) || mine.st_ino != there.st_ino ||
-               mine.st_dev != there.st_dev) {
-        rc = HNY_BUSY; /* replaced between open and lock: whoever did it is at work */
-    }
-    if (rc) {
-        close(opened);
-        return rc;
-    }
-    *fd = opened;
-    return HNY_OK;
+/*
+** Transaction n takes pages that n - 2 and those before it let go, unless a reader it knows of has them:
+** what n - 2 committed is whole while n is at work.  So with no more than one behind ours nothing of ours
+** was written over, by whomever.
+*/
+int hny__env_intact(hny__env *env, size_t txn_id) {
+    MDB_envinfo info;
+    if (env->anonymous) return 1;
+    mdb_env_info(env->mdb, &info);
+    if (info.me_last_txnid <= txn_id + 1) return 1;
+    return !env->unlocked && lock_file_named(env);
 }
 
-void hny__env_unlock(int fd) {
-    if (fd >= 0) close(fd);
-}
+/* ------------------------------------------------------------------------------- setting aside -- */
 
 /* A folder, say, that stands in the sidecar's place: gone if it is empty, else left alone. */
 static int discard_other(const char *path) {
@@ -388,16 +369,16 @@ int hny__env_discard(const char *path) {
     struct stat st;
     int fd;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return discard_other(path);
-    int rc = hny__env_lock(path, &fd);
+    int rc = hny__lock_take(path, &fd);
     if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
-    char *const lock = lock_path(path);
+    char *const lock = hny__lockfile_name(path);
     if (!lock) {
         rc = HNY_NOMEM;
     } else if ((unlink(lock) && errno != ENOENT) || unlink(path)) {
         rc = HNY_IO;
     }
     free(lock);
-    hny__env_unlock(fd);
+    hny__lock_release(fd);
     return rc;
 }
 

@@ -27,6 +27,7 @@ struct hny__env {
     char *lock;               /* path of the lock file */
     int anonymous;            /* private: already unlinked, no path leads to it */
     int readonly;             /* the file may not be written by this user */
+    int unlocked;             /* nor its file system, so there is no lock file */
     int fd, lock_fd;          /* to look at both files by; lock_fd -1: by its path */
     atomic_int broken;        /* LMDB gave up on it; everybody lets go */
     atomic_int damaged;       /* a record or block in it is not what it should be */
@@ -59,11 +60,10 @@ int hny__env_current(hny__env *env, const char *path);
 int hny__env_usable(hny__env *env);
 
 /*
-** The builder's lock: an open-file-description lock on the data file, which a build elsewhere, in
-** this process or another, makes fail with HNY_BUSY at once.  *fd is -1 for a private file.
+** Is what was read from this transaction's state what was committed?  0 where somebody took the lock file
+** away meanwhile (lock.h), or the sidecar lies where it cannot be locked and others have gone on.
 */
-int hny__env_lock(const char *path, int *fd);
-void hny__env_unlock(int fd);
+int hny__env_intact(hny__env *env, size_t txn_id);
 
 /* Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile. */
 int hny__env_discard(const char *path);

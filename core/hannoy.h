@@ -180,6 +180,13 @@ int hny_reader_begin(hny_reader *reader);
 void hny_reader_end(hny_reader *reader);
 
 /*
+** Asked before the end: is all that was read since the begin of the state that was pinned?  0 where somebody
+** took the sidecar's lock file away under its users and others may have written since: then nothing of it
+** is to be believed.
+*/
+int hny_reader_intact(const hny_reader *reader);
+
+/*
 ** Changes whenever the pinned state is, or may be, another one than at the last begin.  What was
 ** computed for one version (a merge base, a mask) holds as long as the version does.
 */

@@ -108,6 +108,10 @@ void hny_reader_end(hny_reader *reader) {
     hny__view_end(&reader->view);
 }
 
+int hny_reader_intact(const hny_reader *reader) {
+    return hny__env_intact(reader->env, reader->view.txn_id);
+}
+
 uint64_t hny_reader_version(const hny_reader *reader) {
     return reader->version;
 }

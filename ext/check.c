@@ -97,7 +97,8 @@ static int check_index(hx_table *table) {
     return rc;
 }
 
-int hx_check(hx_table *table) {
+/* *held: what it says of the sidecar is to be believed. */
+static int check_once(hx_table *table, bool *held) {
     int rc = hx_snapshot_begin(table);
     if (rc) return rc;
     const hx_snapshot *const s = &table->snapshot;
@@ -106,6 +107,15 @@ int hx_check(hx_table *table) {
     if (rc == SQLITE_OK && hx_columns_external(&table->columns)) rc = hx_content_check(table);
     if (rc == SQLITE_OK && s->pinned) rc = check_records(table);
     if (rc == SQLITE_OK) rc = indexed ? check_index(table) : check_rows(table, NULL, 0);
+    *held = hx_snapshot_holds(table);
     hx_snapshot_end(table);
     return rc;
+}
+
+int hx_check(hx_table *table) {
+    bool held = true;
+    const int rc = check_once(table, &held);
+    if (rc != SQLITE_CORRUPT_VTAB || held) return rc;
+    hx_forgive(table);
+    return check_once(table, &held);
 }

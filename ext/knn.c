@@ -400,8 +400,8 @@ static int refill(hx_knn *knn, bool lacking) {
         rc = fill(knn, &status);
     if (status == HNY_NOMEM || status == HNY_INTERRUPT) {
         rc = hx_fail_status(table, status);
-    } else if (status) {
-        rc = hx_snapshot_distrust(table, status);
+    } else if (rc == SQLITE_OK && (status || !hx_snapshot_holds(table))) {
+        rc = hx_snapshot_distrust(table, status ? status : HNY_BUSY);
         if (rc == SQLITE_OK) rc = fill(knn, &status);
     }
     hx_snapshot_end(table);

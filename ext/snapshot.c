@@ -151,6 +151,10 @@ void hx_snapshot_end(hx_table *table) {
     table->snapshot.pinned = false;
 }
 
+bool hx_snapshot_holds(const hx_table *table) {
+    return !table->snapshot.pinned || hny_reader_intact(table->reader);
+}
+
 int hx_snapshot_distrust(hx_table *table, int status) {
     hx_snapshot *const s = &table->snapshot;
     s->serial++;

@@ -36,6 +36,9 @@ typedef struct hx_snapshot {
 int hx_snapshot_begin(hx_table *table);
 void hx_snapshot_end(hx_table *table);
 
+/* Is what the pinned reader has told until now to be believed (hny_reader_intact)?  Else distrust it. */
+bool hx_snapshot_holds(const hx_table *table);
+
 /*
 ** The engine failed with `status` on a state that it had said was sound: from here on all rows are
 ** looked at exactly, until the sidecar or the log changes.
