@@ -21,9 +21,7 @@ int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__l
         return 0;
     }
     if (rc) return rc;
-    if (value.mv_size != layout->bytes || !hny__digest_ok(value.mv_data, value.mv_size, key)) {
-        return HNY_CORRUPT;
-    }
+    if (!hny__block_ok(layout, value.mv_data, value.mv_size, key)) return HNY_CORRUPT;
     memcpy(block, value.mv_data, layout->bytes);
     return 0;
 }

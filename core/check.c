@@ -38,11 +38,23 @@ static int poll(check *c) {
 
 /* --------------------------------------------------------------------------------------- blocks -- */
 
+/* All rows of a block of codes. */
+static int check_codes(check *c, uint32_t number) {
+    const uint32_t per_block = c->view->geometry.layout[HNY__CODES].per_block;
+    const uint32_t first = number * per_block, left = c->view->table.slots - first;
+    for (uint32_t i = 0; i < per_block && i < left; i++) {
+        if (!hny__view_code(c->view, first + i)) return 0;
+    }
+    return 1;
+}
+
 static int check_blocks(check *c) {
     static const char *const names[] = {"codes", "fine codes", "links", "upper", "dead", "cells"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < c->view->blocks[f].count; number++) {
-            if (!hny__view_block(c->view, (hny__family)f, number)) {
+            if (!hny__view_block(c->view, (hny__family)f, number) ||
+                (f == HNY__CODES && !check_codes(c, number))) {
+                if (c->view->status != HNY_CORRUPT) return c->view->status;
                 return fault(c, "block %u of %s is missing or damaged", number, names[f]);
             }
             const int rc = poll(c);

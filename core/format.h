@@ -13,7 +13,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    5u
+#define HNY__FORMAT    6u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
@@ -59,7 +59,7 @@ int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *k
 
 /* --------------------------------------------------------------------------------- records -- */
 
-/* Every value but a rowid's begins with a digest of the rest, seeded with the key. */
+/* Of values that begin with a digest of the rest, seeded with the key: all but rowids' and codes'. */
 void hny__digest_write(void *value, size_t size, const hny__key *key);
 int hny__digest_ok(const void *value, size_t size, const hny__key *key);
 
@@ -143,9 +143,10 @@ typedef struct hny__layout {
     uint32_t bytes;     /* of a block */
     uint32_t per_block; /* rows or bits (dead) in it; 0: there are no such blocks */
     uint32_t stride;    /* bytes of a code or a row's links */
+    uint32_t pitch;     /* from one row to the next */
     uint32_t capacity;  /* links a row has room for */
     uint32_t at;        /* offset of the first row */
-    uint32_t at_rowid;  /* codes: of the rowids; upper: of the owners */
+    uint32_t at_owner;  /* upper: of the owners */
     uint32_t at_down;   /* upper: of the down links */
     uint64_t inverse;   /* ceil(2^64 / per_block): a division by a multiplication */
 } hny__layout;
@@ -169,19 +170,19 @@ static inline uint32_t hny__layout_block(const hny__layout *layout, uint32_t row
 
 static inline const uint8_t *hny__row_at(const hny__layout *layout, const uint8_t *block,
                                          uint32_t index) {
-    return block + layout->at + (size_t)index * layout->stride;
+    return block + layout->at + (size_t)index * layout->pitch;
 }
 
-static inline int64_t hny__rowid_at(const hny__layout *layout, const uint8_t *block,
-                                    uint32_t index) {
+/* Of a row of codes. */
+static inline int64_t hny__rowid_of(const hny__layout *layout, const uint8_t *row) {
     int64_t rowid;
-    memcpy(&rowid, block + layout->at_rowid + (size_t)index * 8, 8);
+    memcpy(&rowid, row + layout->stride, 8);
     return rowid;
 }
 
 static inline const uint32_t *hny__links_at(const hny__layout *layout, const uint8_t *block,
                                             uint32_t index) {
-    return (const uint32_t *)(const void *)(block + layout->at + (size_t)index * layout->stride);
+    return (const uint32_t *)(const void *)hny__row_at(layout, block, index);
 }
 
 /* The counts of a links or upper block are its bytes 8, 9, …; upper levels follow them. */
@@ -202,7 +203,7 @@ static inline uint32_t hny__word_at(const uint8_t *block, uint32_t offset, uint3
 
 static inline uint32_t hny__owner_at(const hny__layout *layout, const uint8_t *block,
                                      uint32_t index) {
-    return hny__word_at(block, layout->at_rowid, index);
+    return hny__word_at(block, layout->at_owner, index);
 }
 
 static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *block,
@@ -213,6 +214,16 @@ static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *bl
 static inline int hny__dead_at(const uint8_t *block, uint32_t index) {
     return block[8 + index / 8] >> (index % 8) & 1;
 }
+
+/* Is a row of codes what was written for this slot? */
+int hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);
+
+/* Is a block, with all its rows? */
+int hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
+                  const hny__key *key);
+
+/* Writes the digest, or those, of a block that is to be written. */
+void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *key);
 
 /* The same in a block that is being written. */
 void hny__code_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *code);

@@ -138,14 +138,13 @@ void hny__worker_free(hny__worker *worker) {
 
 int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     hny__graph *const graph = worker->graph;
-    const uint32_t slots = graph->record.slots, uppers = graph->record.uppers;
     int rc = hny__view_begin_as(&worker->view, &graph->shared);
     if (rc) return rc;
     worker->walk.view = &worker->view;
     worker->walk.interrupt = interrupt;
     worker->walk.source = (hny__source){worker, source_links, source_ahead, source_upper,
                                         graph->hiding ? source_hidden : NULL};
-    rc = hny__walk_prepare(&worker->walk, slots > uppers ? slots : uppers);
+    rc = hny__walk_prepare(&worker->walk);
     if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
     if (!rc && !worker->numbers) {
         worker->numbers = malloc(graph->geometry.coding.shape.dim);

@@ -223,7 +223,7 @@ static int write_plane(const publication *p, const hny__plane *plane, MDB_txn *t
         if (number < base) rc = hny__block_load(txn, dbi, &key, plane->layout, block);
         if (rc) break;
         overlay(p, plane, number, block);
-        rc = hny__put_digested(txn, dbi, &key, block, plane->layout->bytes);
+        rc = hny__put_block(txn, dbi, &key, plane->layout, block);
     }
     return rc;
 }
@@ -294,7 +294,7 @@ static int write_dead(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
         int changed = mark_dead(layout, number, block, build->slots.taken, 0);
         changed |= mark_dead(layout, number, block, build->killed, 1);
         if (changed || number >= base) {
-            rc = hny__put_digested(txn, dbi, &key, block, layout->bytes);
+            rc = hny__put_block(txn, dbi, &key, layout, block);
         }
     }
     return rc;
@@ -365,7 +365,7 @@ static int write_cells(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
         if (rc) break;
         hny__code_put(layout, block, slot - number * layout->per_block,
                       recells->cells + i * build->record.cells);
-        rc = hny__put_digested(txn, dbi, &key, block, layout->bytes);
+        rc = hny__put_block(txn, dbi, &key, layout, block);
     }
     free(block);
     return rc;

@@ -73,7 +73,7 @@ static int make_hit(hny_reader *reader, uint32_t slot, hny_hit *out) {
                                                                 hny__view_fine(view, slot);
     if (!code || (view->geometry.coding.fine && !fine)) return view->status;
     out->distance = hny__measure(&reader->encoder, reader->code, code, fine, &out->error);
-    out->rowid = hny__view_rowid(view, slot);
+    out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
     return view->status;
 }
 
@@ -118,14 +118,12 @@ static hiding hiding_of(const hny_reader *reader) {
 }
 
 static int prepare_walk(hny_reader *reader, hny_interrupt interrupt) {
-    const hny__table_record *const table = &reader->view.table;
     reader->walk.view = &reader->view;
     reader->walk.interrupt = interrupt;
     reader->walk.distances = reader->walk.most = 0;
     reader->walk.source =
         (hny__source){reader, source_links, source_ahead, source_upper, hiding_of(reader)};
-    return hny__walk_prepare(&reader->walk,
-                             table->slots > table->uppers ? table->slots : table->uppers);
+    return hny__walk_prepare(&reader->walk);
 }
 
 /* What a hit is made of is far apart: a few are asked for ahead. */
@@ -284,7 +282,8 @@ static int scan_block(scan *s, uint32_t number) {
         uint32_t some = 0;
         for (; some < SCAN_TOGETHER && i < rows; some++, i++) {
             slots[some] = first + i;
-            codes[some] = hny__row_at(layout, block, i);
+            codes[some] = hny__view_sure(view, first + i, hny__row_at(layout, block, i));
+            if (!codes[some]) return view->status;
         }
         rc = scan_rows(s, slots, codes, some);
     }

@@ -84,7 +84,7 @@ static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
         flush_one(f, index, hny__place_row(stage->places[*at]));
         ++*at;
     }
-    return rc ? rc : hny__put_digested(txn, dbi, &key, f->block, layout->bytes);
+    return rc ? rc : hny__put_block(txn, dbi, &key, layout, f->block);
 }
 
 static const uint8_t *staged(const hny__stage *stage, hny__family family) {

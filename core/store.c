@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "grow.h"
 #include "guard.h"
 
 int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value) {
@@ -18,6 +19,12 @@ int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, 
 int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size) {
     hny__digest_write(value, size, key);
     return hny__put(txn, dbi, key, value, size);
+}
+
+int hny__put_block(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                   uint8_t *block) {
+    hny__block_seal(layout, block, key);
+    return hny__put(txn, dbi, key, block, layout->bytes);
 }
 
 int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key) {
@@ -76,8 +83,28 @@ static int size_blocks(hny__view *view) {
 
 static int use_table(hny__view *view) {
     view->status = HNY_OK;
+    view->marks = NULL;
     hny__geometry_init(&view->geometry, &view->table);
     return size_blocks(view);
+}
+
+int hny__view_mark(hny__view *view) {
+    const hny__table_record *const table = &view->table;
+    const size_t nodes = (size_t)table->slots + table->uppers;
+    if (view->marks) return HNY_OK;
+    if (nodes <= view->marks_room) {
+        memset(view->marks_kept, 0, view->marks_room);
+    } else {
+        const size_t room = (nodes + nodes / 4 + 64) / 8 * 8;
+        uint8_t *const marks = hny__zeros(room);
+        if (!marks) return HNY_NOMEM;
+        free(view->marks_kept);
+        view->marks_kept = marks;
+        view->marks_room = room;
+    }
+    view->epoch = HNY__SURE;
+    view->marks = view->marks_kept;
+    return HNY_OK;
 }
 
 static void detach(hny__view *view) {
@@ -155,6 +182,7 @@ void hny__view_free(hny__view *view) {
     hny__view_end(view);
     detach(view);
     drop_blocks(view);
+    free(view->marks_kept);
     memset(view, 0, sizeof *view);
 }
 
@@ -171,7 +199,9 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     if (number >= view->blocks[family].count) return fail(view, HNY_CORRUPT);
     const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
     if (rc) return fail(view, rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc));
-    if (value.mv_size != layout->bytes || !hny__digest_ok(value.mv_data, value.mv_size, &key)) {
+    const int rows = family == HNY__CODES; /* with digests of their own */
+    if (value.mv_size != layout->bytes ||
+        (!rows && !hny__digest_ok(value.mv_data, value.mv_size, &key))) {
         return fail(view, HNY_CORRUPT);
     }
     const uint8_t *const block = value.mv_data;
@@ -179,11 +209,20 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     return block;
 }
 
+const uint8_t *hny__view_vouch(hny__view *view, uint32_t slot, const uint8_t *row) {
+    const int rc = hny__view_mark(view);
+    if (rc) return fail(view, rc);
+    if (slot >= view->table.slots ||
+        !hny__row_ok(&view->geometry.layout[HNY__CODES], view->table.space, slot, row)) {
+        return fail(view, HNY_CORRUPT);
+    }
+    if (!view->marks[slot]) view->marks[slot] = HNY__SURE;
+    return row;
+}
+
 int64_t hny__view_rowid(hny__view *view, uint32_t slot) {
-    const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
-    const uint32_t number = hny__layout_block(layout, slot);
-    const uint8_t *const block = hny__view_block(view, HNY__CODES, number);
-    return block ? hny__rowid_at(layout, block, slot - number * layout->per_block) : 0;
+    const uint8_t *const row = hny__view_code(view, slot);
+    return row ? hny__rowid_of(&view->geometry.layout[HNY__CODES], row) : 0;
 }
 
 int hny__view_dead(hny__view *view, uint32_t slot) {

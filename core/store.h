@@ -4,7 +4,7 @@
 ** A view is one committed state of one table.  Pointers into the map stay valid while the
 ** transaction id stays the same, so they are kept from one call to the next and resolved lazily,
 ** block by block: a small build must not cost every reader a walk over all blocks.  The digest of a
-** block is checked when its pointer is resolved.
+** block is checked when its pointer is resolved, that of a row of codes when the row is first looked at.
 */
 #ifndef HNY_STORE_H
 #define HNY_STORE_H
@@ -28,14 +28,28 @@ typedef struct hny__view {
         const uint8_t **at; /* NULL: not resolved yet */
         uint32_t count, room;
     } blocks[HNY__FAMILIES];
-    int borrowed; /* the blocks are another view's */
+    int borrowed;   /* the blocks are another view's */
+    uint8_t *marks; /* see below; NULL: not made for this state */
+    uint8_t *marks_kept;
+    size_t marks_room;
+    uint8_t epoch; /* of the last walk, above HNY__SURE */
 } hny__view;
+
+/*
+** Marks: a byte for each slot, then one for each upper row.  0: nobody looked at it yet; HNY__SURE: its row of
+** codes was digested; above that, the epoch of the walk that met it last (walk.c) as well.  A walk asks both
+** of a node at once.
+*/
+#define HNY__SURE 1
 
 /*
 ** Pins the newest state of a table.  HNY_MISSING: the sidecar has no such table.  `fresh` is set
 ** where the state is not the one of the last begin.  On failure nothing is pinned.
 */
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh);
+
+/* Sees to it that a pinned view has marks.  HNY_OK or HNY_NOMEM. */
+int hny__view_mark(hny__view *view);
 
 /*
 ** A view to be shared by all workers of a build, of the newest state as the one that is about to be
@@ -82,9 +96,18 @@ static inline uint32_t hny__view_rows(const hny__view *view, hny__family family)
     return family == HNY__LINKS ? hny__linked(&view->table) : view->table.slots;
 }
 
+/* Digests a slot's row of codes, which lies there.  The row, or NULL with view->status set. */
+const uint8_t *hny__view_vouch(hny__view *view, uint32_t slot, const uint8_t *row);
+
+/* The same unless that was done before. */
+static inline const uint8_t *hny__view_sure(hny__view *view, uint32_t slot, const uint8_t *row) {
+    return view->marks && view->marks[slot] ? row : hny__view_vouch(view, slot, row);
+}
+
 /* A slot's code, or NULL. */
 static inline const uint8_t *hny__view_code(hny__view *view, uint32_t slot) {
-    return hny__view_vector(view, HNY__CODES, slot);
+    const uint8_t *const row = hny__view_vector(view, HNY__CODES, slot);
+    return row ? hny__view_sure(view, slot, row) : NULL;
 }
 
 /* Its fine code, or NULL: also where there are none. */
@@ -102,7 +125,8 @@ static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
     const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
     const uint32_t number = hny__layout_block(layout, slot);
     const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
-    if (block) hny__fetch(block + layout->at_rowid + 8 * (slot - number * layout->per_block));
+    if (!block) return;
+    hny__fetch(hny__row_at(layout, block, slot - number * layout->per_block) + layout->stride);
 }
 
 /* A slot's rowid; 0 with view->status set where it cannot be had. */
@@ -151,5 +175,7 @@ void hny__cursor_close(MDB_cursor *cursor, int rc); /* rc: what its last call re
 
 /* The same for values with a digest: written into `value` before it is put. */
 int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size);
+int hny__put_block(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                   uint8_t *block);
 
 #endif

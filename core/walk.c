@@ -4,45 +4,49 @@
 #include <stdlib.h>
 
 #include "fetch.h"
-#include "grow.h"
 
 #define CHECKED    (1u << 31) /* its links were followed */
 #define HIDDEN     (1u << 30)
 #define NODE(word) ((word) & ~(CHECKED | HIDDEN))
 
+#define UNKNOWN (1u << 31) /* while it is being met */
+
 #define POLL_STEPS 256 /* a step follows one node's links: some 256 steps a millisecond */
 
-int hny__walk_prepare(hny__walk *walk, uint32_t nodes) {
+int hny__walk_prepare(hny__walk *walk) {
     walk->status = HNY_OK;
-    if (nodes <= walk->seen_room) return HNY_OK;
-    const size_t room = (size_t)nodes + nodes / 4 + 64;
-    uint8_t *const seen = hny__zeros(room);
-    if (!seen) return HNY_NOMEM;
-    free(walk->seen);
-    walk->seen = seen;
-    walk->seen_room = room;
-    walk->epoch = 0;
-    return HNY_OK;
+    return hny__view_mark(walk->view);
 }
 
 void hny__walk_free(hny__walk *walk) {
     free(walk->pool);
-    free(walk->seen);
     memset(walk, 0, sizeof *walk);
 }
 
-static void next_epoch(hny__walk *walk) {
-    if (++walk->epoch == 0) {
-        memset(walk->seen, 0, walk->seen_room);
-        walk->epoch = 1;
+/* Every epoch becomes HNY__SURE: a byte that is not 0 has its highest bit set by these sums. */
+static void forget_epochs(hny__view *view) {
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    for (size_t i = 0; i < view->marks_room; i += 8) {
+        uint64_t word;
+        memcpy(&word, view->marks + i, 8);
+        word = ((((word & low) + low) | word) & ~low) >> 7;
+        memcpy(view->marks + i, &word, 8);
     }
+    view->epoch = HNY__SURE;
 }
 
-/* 1: for the first time.  Without a branch, since nobody could predict it. */
-static uint32_t see(hny__walk *walk, uint32_t node) {
-    const uint32_t fresh = walk->seen[node] != walk->epoch;
-    walk->seen[node] = walk->epoch;
-    return fresh;
+static void next_epoch(hny__walk *walk) {
+    if (walk->view->epoch == UINT8_MAX) forget_epochs(walk->view);
+    walk->view->epoch++;
+}
+
+/* The marks of a family's nodes. */
+static uint8_t *marks_of(const hny__view *view, hny__family family) {
+    return view->marks + (family == HNY__UPPER ? view->table.slots : 0);
+}
+
+static void see(hny__walk *walk, hny__family family, uint32_t node) {
+    marks_of(walk->view, family)[node] = walk->view->epoch;
 }
 
 /* -------------------------------------------------------------------------------------- pool -- */
@@ -195,6 +199,8 @@ typedef struct meeting {
     uint32_t nodes[TOGETHER * HNY__MAX_LINKS], slots[TOGETHER * HNY__MAX_LINKS];
     const uint8_t *rows[TOGETHER * HNY__MAX_LINKS];
     float ranks[TOGETHER * HNY__MAX_LINKS];
+    uint32_t unknown[TOGETHER * HNY__MAX_LINKS]; /* which no walk of this view met before: */
+    size_t unknown_count;
 } meeting;
 
 static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
@@ -217,19 +223,26 @@ static void prefetch_row(const uint8_t *row, uint32_t bytes) {
     hny__fetch_all(row, bytes <= 1024 ? bytes : 256);
 }
 
-/* The neighbours of a node that this walk has not met. */
+/*
+** The neighbours of a node that this walk has not met, those that none of the view's has with UNKNOWN.
+** Whether one is new it takes no branch to tell, since nobody could predict that.
+*/
 static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_t *nodes) {
     uint32_t room[HNY__MAX_LINKS], count, fresh = 0;
     const uint32_t *const links = walk->source.links(walk->source.arg, family, node, room, &count);
     const uint32_t rows = hny__view_rows(walk->view, family);
+    uint8_t *const marks = marks_of(walk->view, family);
+    const uint8_t epoch = walk->view->epoch;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t next = HNY__NODE(links[i]);
         if (next >= rows) {
             walk->status = HNY_CORRUPT;
             return 0;
         }
-        nodes[fresh] = next;
-        fresh += see(walk, next);
+        const uint8_t mark = marks[next];
+        marks[next] = epoch;
+        nodes[fresh] = next | (mark == 0 ? UNKNOWN : 0);
+        fresh += mark != epoch;
     }
     return fresh;
 }
@@ -238,16 +251,31 @@ static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_
 static void gather(hny__walk *walk, const beam *b, uint32_t node, meeting *m) {
     uint32_t *const nodes = m->nodes + m->count;
     const uint32_t count = meet(walk, b->family, node, nodes);
-    const uint32_t bytes = walk->view->geometry.coding.code.stride;
+    const hny__layout *const layout = &walk->view->geometry.layout[HNY__CODES];
+    const uint32_t bytes = layout->stride, whole = layout->pitch;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t next = nodes[i], slot = slot_of(walk, b->family, next);
-        const uint8_t *const row = slot == HNY__NONE ? NULL : hny__view_code(walk->view, slot);
+        const uint32_t next = nodes[i] & ~UNKNOWN, slot = slot_of(walk, b->family, next);
+        const uint8_t *const row =
+            slot == HNY__NONE ? NULL : hny__view_vector(walk->view, HNY__CODES, slot);
         if (!row) continue;
-        prefetch_row(row, bytes);
+        prefetch_row(row, nodes[i] & UNKNOWN ? whole : bytes);
+        m->unknown[m->unknown_count] = (uint32_t)m->count;
+        m->unknown_count += nodes[i] / UNKNOWN;
         m->nodes[m->count] = next;
         m->slots[m->count] = slot;
         m->rows[m->count++] = row;
     }
+}
+
+/* Their ranks, of rows that are what they should be; 0: some are not. */
+static int rank_all(hny__walk *walk, const hny__query *query, meeting *m) {
+    for (size_t i = 0; i < m->unknown_count; i++) {
+        const uint32_t at = m->unknown[i];
+        if (!hny__view_vouch(walk->view, m->slots[at], m->rows[at])) return 0;
+    }
+    walk->distances += m->count;
+    hny__query_ranks(query, m->rows, m->count, m->ranks);
+    return 1;
 }
 
 /* Where nobody is hidden: takes those that matter into the pool, together. */
@@ -269,8 +297,7 @@ static size_t take_together(hny__walk *walk, const beam *b, const meeting *m) {
 /* Computes their ranks and takes those that matter into the pool; the first position that one took. */
 static size_t take(hny__walk *walk, const beam *b, meeting *m) {
     size_t first = SIZE_MAX;
-    walk->distances += m->count;
-    hny__query_ranks(b->query, m->rows, m->count, m->ranks);
+    if (!rank_all(walk, b->query, m)) return first;
     if (!walk->source.hidden) return take_together(walk, b, m);
     float end = horizon(walk, b->effort);
     for (size_t i = 0; i < m->count; i++) {
@@ -315,6 +342,7 @@ static int outcome(const hny__walk *walk) {
 static size_t expand(hny__walk *walk, const beam *b, size_t at) {
     meeting m;
     m.count = 0;
+    m.unknown_count = 0;
     for (int i = 0; i < TOGETHER && at < walk->count; i++) {
         walk->pool[at].node |= CHECKED;
         gather(walk, b, NODE(walk->pool[at].node), &m);
@@ -332,7 +360,7 @@ int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query,
     if (outcome(walk)) return outcome(walk);
     next_epoch(walk);
     walk->count = walk->visible = 0;
-    see(walk, start.node);
+    see(walk, family, start.node);
     pool_add(walk, start.rank, start.node,
              walk->source.hidden && walk->source.hidden(walk->source.arg, slot), effort);
     for (size_t at = 0; at < walk->count && !stopped(walk) && !hny__walk_gave_up(walk);) {
@@ -379,11 +407,12 @@ int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort)
 static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
     const beam b = {HNY__UPPER, query, {1, 0}};
     meeting m;
-    see(walk, best->node);
+    see(walk, HNY__UPPER, best->node);
     for (int better = 1; better && !stopped(walk);) {
         m.count = 0;
+        m.unknown_count = 0;
         gather(walk, &b, best->node, &m);
-        hny__query_ranks(query, m.rows, m.count, m.ranks);
+        if (!rank_all(walk, query, &m)) break;
         better = 0;
         for (size_t i = 0; i < m.count; i++) {
             if (m.ranks[i] >= best->rank) continue;

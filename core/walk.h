@@ -70,14 +70,10 @@ typedef struct hny__walk {
 
     uint64_t distances; /* computed so far; the owner's to reset */
     uint64_t most;      /* after so many the walk gives up; 0: never */
-
-    uint8_t *seen; /* node -> epoch of the walk that met it last */
-    size_t seen_room;
-    uint8_t epoch;
 } hny__walk;
 
-/* Makes room for nodes numbered below `nodes`. */
-int hny__walk_prepare(hny__walk *walk, uint32_t nodes);
+/* Before walks of a state of the view.  HNY_OK or HNY_NOMEM. */
+int hny__walk_prepare(hny__walk *walk);
 void hny__walk_free(hny__walk *walk);
 
 /*

@@ -191,13 +191,59 @@ static void test_geometry(void **unused) {
                 }
             }
             const hny__layout *const r = &g.layout[HNY__CODES], *const c = &g.layout[HNY__FINE];
-            assert_true(r->at_rowid + 8 * r->per_block <= r->bytes);
-            assert_true(c->at + c->stride * c->per_block <= c->bytes);
+            assert_true(r->pitch >= r->stride + 12 && r->pitch % 4 == 0);
+            assert_true(r->at + r->pitch * r->per_block <= r->bytes);
+            assert_true(c->at + c->pitch * c->per_block <= c->bytes);
             const hny__layout *const u = &g.layout[HNY__UPPER];
             assert_true(u->at + u->stride * u->per_block <= u->bytes && u->at % 4 == 0);
             const hny__layout *const k = &g.layout[HNY__LINKS];
             assert_true(k->at + k->stride * k->per_block <= k->bytes && k->at % 4 == 0);
         }
+    }
+}
+
+/* What is written for a row is known by its slot, and every bit of the code and the rowid counts. */
+static void test_rows(void **unused) {
+    static const uint32_t dims[] = {1, 7, 100, 768};
+    (void)unused;
+    for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+        const hny__table_record table = {.dim = dims[d],
+                                         .metric = HNY_COSINE,
+                                         .type = HNY_FLOAT32,
+                                         .codes = HNY_CODES_INT8,
+                                         .m = 8};
+        hny__geometry g;
+        hny__geometry_init(&g, &table);
+        const hny__layout *const l = &g.layout[HNY__CODES];
+        const hny__key key = hny__key_make(9, HNY__KIND_CODES, 3);
+        const hny__key others[] = {hny__key_make(9, HNY__KIND_CODES, 4),
+                                   hny__key_make(8, HNY__KIND_CODES, 3)};
+        const uint32_t first = 3 * l->per_block, last = l->per_block - 1;
+        uint8_t *const block = calloc(l->bytes, 1), *const code = malloc(l->stride);
+        for (uint32_t i = 0; i < l->per_block; i++) {
+            memset(code, (int)(i + 1), l->stride);
+            hny__code_put(l, block, i, code);
+            hny__rowid_put(l, block, i, -(int64_t)i - 5);
+        }
+        hny__block_seal(l, block, &key);
+        assert_true(hny__block_ok(l, block, l->bytes, &key));
+        assert_false(hny__block_ok(l, block, l->bytes - 1, &key));
+        for (size_t i = 0; i < 2; i++) assert_false(hny__block_ok(l, block, l->bytes, &others[i]));
+        for (uint32_t i = 0; i < l->per_block; i++) {
+            const uint8_t *const row = hny__row_at(l, block, i);
+            assert_true(hny__row_ok(l, 9, first + i, row));
+            assert_false(hny__row_ok(l, 9, first + i + 1, row));
+            assert_int_equal(hny__rowid_of(l, row), -(int64_t)i - 5);
+        }
+        uint8_t *const row = (uint8_t *)(uintptr_t)hny__row_at(l, block, last);
+        for (uint32_t bit = 0; bit < 8 * (l->stride + 12); bit++) {
+            row[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            assert_false(hny__row_ok(l, 9, first + last, row));
+            assert_false(hny__block_ok(l, block, l->bytes, &key));
+            row[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        free(block);
+        free(code);
     }
 }
 
@@ -207,6 +253,7 @@ int main(void) {
         cmocka_unit_test(test_digest),        cmocka_unit_test(test_file_record),
         cmocka_unit_test(test_table_record),  cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_boundary_lies), cmocka_unit_test(test_geometry),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
