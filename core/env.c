@@ -508,6 +508,7 @@ int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
         if (rc) return rc;
     }
     break_if_panicked(env, rc);
+    if (rc == HNY_CORRUPT) atomic_store(&env->damaged, 1);
     if (!rc) fill_length(env);
     /* Bodies return hny_status codes beside LMDB's; the two ranges are far apart. */
     return rc < 0 && rc > -1000 ? rc : hny__env_status(rc);

@@ -302,12 +302,15 @@ static void meta_depth(int which) {
     meta_field(which, DEPTH);
 }
 
+#define BLOCKS 20
+
 /*
-** One byte in a value that has pages of its own: a block of codes or links, whose digest then tells.
-** (Damage to LMDB's own pages is another matter: it trusts them.)
+** One byte in a value that has pages of its own: a block of codes or links, whose digest, or a row's, then
+** tells.  (Damage to LMDB's own pages is another matter: it trusts them.)
 */
 static void block_byte(int which) {
     unsigned char head[16], byte;
+    for (; which >= BLOCKS; which -= BLOCKS) rng_next(&r); /* another place in the same block */
     const int fd = open(sidecar(), O_RDWR);
     for (int64_t page = 2; pread(fd, head, sizeof head, page * PAGE) == sizeof head;) {
         uint32_t count = 1;
@@ -569,7 +572,7 @@ static void run_bytes(void) {
         {"meta page size", meta_page_size, 0, ABSURD - 1},
         {"meta tree depth", meta_depth, 0, ABSURD - 1},
         {"own record", own_record, 0, 23},
-        {"block", block_byte, 0, 19},
+        {"block", block_byte, 0, 6 * BLOCKS - 1},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         for (int how = list[i].first; how <= list[i].last; how++) {
