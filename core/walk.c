@@ -97,9 +97,12 @@ static size_t most_kept(hny__effort effort) {
     return effort.ef > HNY__MOST_KEPT ? effort.ef : HNY__MOST_KEPT;
 }
 
-/* From this rank on a node is too far to be kept. */
+/*
+** From this rank on a node is too far to be kept; NAN, which no rank is beyond, where none is.  Ranks of
+** vectors whose squares overflow are infinite, or no numbers, and such nodes are measured all the same.
+*/
 static float horizon(const hny__walk *walk, hny__effort effort) {
-    if (walk->visible < effort.ef) return INFINITY;
+    if (walk->visible < effort.ef) return NAN;
     const float last = walk->pool[walk->count - 1].rank;
     if (effort.stretch == 0) return last;
     const float stretched = walk->pool[walk->edge].rank * effort.stretch;

@@ -261,9 +261,16 @@ static bool is_all(const hx_knn *knn, size_t limit) {
            knn->index.hits.count < limit;
 }
 
+/* Hits of whose distance the codes tell something: of numbers whose squares overflow they tell nothing. */
+static int64_t count_told(const hx_hits *hits) {
+    int64_t told = 0;
+    for (size_t i = 0; i < hits->count; i++) told += hits->at[i].error < (double)INFINITY;
+    return told;
+}
+
 /*
-** All that k asks for at once; a walk that comes back with less is not trusted.  Where rows may still
-** be turned down, what lies beyond is scanned for.
+** All that k asks for at once; a walk that comes back with less, or with less that is known of, is not
+** trusted.  Where rows may still be turned down, what lies beyond is scanned for.
 */
 static int fill_bounded(hx_knn *knn, int64_t rows) {
     hx_hits *const hits = &knn->index.hits;
@@ -273,7 +280,7 @@ static int fill_bounded(hx_knn *knn, int64_t rows) {
     const int status = walk(knn, &search, limit);
     if (status) return status;
     const bool all = is_all(knn, limit);
-    if ((int64_t)hits->count < k && !all) {
+    if (count_told(hits) < k && !all) {
         start_scanning(knn);
         return scan(knn);
     }
