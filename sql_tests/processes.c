@@ -5,12 +5,15 @@
 **
 **     processes --ext ./hannoy.so [--seed S] [--seconds T (of each case, 4)] [--verbose]
 */
+#define _GNU_SOURCE /* unshare */
 #include "oracle.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +21,7 @@
 #define IDS     300 /* of each writer */
 
 /* What a process does. */
-typedef enum role { NONE, WRITER, READER, BUILDER, VISITOR, VANDAL } role;
+typedef enum role { NONE, WRITER, READER, BUILDER, VISITOR, OUTSIDER, VANDAL } role;
 
 typedef struct plan {
     const char *name;
@@ -215,6 +218,34 @@ static void visit_often(worker *w) {
     }
 }
 
+/* From here on this process cannot write anything in the case's folder; false: it may not have that. */
+static bool mount_readonly(void) {
+    const char *const here = case_path(".");
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount(here, here, NULL, MS_BIND, NULL) == 0 &&
+           mount(NULL, here, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
+}
+
+/* As in a container with a volume that is read-only there: nobody knows that it reads. */
+static void read_from_outside(worker *w) {
+    if (!mount_readonly()) {
+        note("nobody reads from outside: %s", strerror(errno));
+        return;
+    }
+    int indexed = 0;
+    while (now() < w->until) {
+        if (db_open_try(database(), SQLITE_OPEN_READONLY, &w->db)) fail("cannot open read-only");
+        sqlite3_busy_timeout(w->db, 30000);
+        for (int i = (int)rng_below(&w->r, 9); i >= 0; i--) {
+            table_check(w->db, "v", w->p->s, NULL, 4, &w->r, "an outsider");
+            nap(rng_unit(&w->r) * 0.002);
+        }
+        indexed += db_info(w->db, "v", "nodes") > 0;
+        close_database(w);
+    }
+    if (!indexed) fail("the sidecar was never of use");
+}
+
 /* Takes the sidecar away, or puts back what it was at the beginning, under everyone. */
 static void vandalise(worker *w) {
     while (now() < w->until) {
@@ -257,6 +288,9 @@ static void work(worker *w) {
     case VISITOR:
         visit_often(w);
         break;
+    case OUTSIDER:
+        read_from_outside(w);
+        break;
     case VANDAL:
         vandalise(w);
         break;
@@ -296,8 +330,8 @@ static void wait_for(pid_t pid, const char *who) {
 }
 
 static void run_case(void *data) {
-    static const char *const names[] = {"",          "a writer",  "a reader",
-                                        "a builder", "a visitor", "the vandal"};
+    static const char *const names[] = {"",          "a writer",    "a reader",  "a builder",
+                                        "a visitor", "an outsider", "the vandal"};
     const plan *const p = data;
     pid_t pids[WORKERS];
     wait_for(start(p, -1, 0), "the first process");
@@ -329,6 +363,11 @@ int main(int argc, char **argv) {
          "WAL",
          {3, MANHATTAN, FLOAT32, PLAIN, false},
          30},
+        {"some may not write, nor lock",
+         {WRITER, READER, OUTSIDER, OUTSIDER},
+         "DELETE",
+         {5, EUCLIDEAN, FLOAT32, PLAIN, false},
+         20},
         {"the sidecar comes and goes",
          {WRITER, READER, BUILDER, VISITOR, VANDAL},
          "WAL",
