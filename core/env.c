@@ -108,12 +108,6 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
     return hny__env_status(rc);
 }
 
-/* As a -wal file does; where it cannot, its mode and owner are its own. */
-static void inherit(hny__env *env, const char *model) {
-    int fd;
-    if (mdb_env_get_fd(env->mdb, &fd) == 0) hny__take_after(fd, model);
-}
-
 /*
 ** O_PATH, which Linux has: to close a descriptor that was opened for more would drop the locks that LMDB
 ** has on the file.
@@ -214,7 +208,7 @@ static int open_file(const char *path, const char *model, ino_t inode, int fresh
         rc = hny__lockfile_ready(env->lock, path, inode, lock_held(env->lock), model);
     }
     if (!rc) rc = open_both(env, path, inode);
-    if (!rc && fresh) inherit(env, model);
+    if (!rc && fresh) hny__take_after(env->fd, model);
     if (!rc) rc = inspect_record(env);
     if (rc) env_free(env);
     if (!rc) *out = env;

@@ -254,7 +254,8 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hn
 #define CODES_AT       48u
 #define MAX_CODE_PAGES 12u
 #define LINE           64u
-#define BESIDE         12u /* a code's rowid and digest */
+#define ROWID_BYTES    8u
+#define ROW_DIGEST     4u
 
 static uint32_t block_bytes(uint32_t pages) {
     return pages * PAGE - PAGE_HEAD;
@@ -294,7 +295,8 @@ static uint32_t align4(uint32_t value) {
 
 /* On cache lines of its own a row takes a line less, if that adds little to what there is to read. */
 static void layout_codes(hny__layout *layout, uint32_t stride) {
-    const uint32_t row = align4(stride + BESIDE), lines = (row + LINE - 1) / LINE * LINE;
+    const uint32_t row = align4(stride + ROWID_BYTES + ROW_DIGEST),
+                   lines = (row + LINE - 1) / LINE * LINE;
     layout_vectors(layout, HNY__KIND_CODES, stride, lines - row <= row / 24 ? lines : row);
 }
 
@@ -361,13 +363,18 @@ void hny__rowid_put(const hny__layout *layout, uint8_t *block, uint32_t index, i
 
 /* --------------------------------------------------------------------------- digests of blocks -- */
 
+/* Bytes of a row that its digest is of, and behind which it lies. */
+static uint32_t digested(const hny__layout *layout) {
+    return layout->stride + ROWID_BYTES;
+}
+
 static uint32_t row_digest(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
-    return (uint32_t)hny__kernels_get()->digest(row, layout->stride + 8, seed);
+    return (uint32_t)hny__kernels_get()->digest(row, digested(layout), seed);
 }
 
 static int row_holds(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
     uint32_t digest;
-    memcpy(&digest, row + layout->stride + 8, 4);
+    memcpy(&digest, row + digested(layout), ROW_DIGEST);
     return digest == row_digest(layout, seed, row);
 }
 
@@ -401,7 +408,7 @@ void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *
     for (uint32_t i = 0; i < layout->per_block; i++) {
         uint8_t *const row = block + layout->at + (size_t)i * layout->pitch;
         const uint32_t digest = row_digest(layout, seed + i, row);
-        memcpy(row + layout->stride + 8, &digest, 4);
+        memcpy(row + digested(layout), &digest, ROW_DIGEST);
     }
 }
 

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "lock.h"
 
-#include "hannoy.h"
+#include "env.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,16 +90,16 @@ static int names(const char *lock, ino_t inode) {
 static int fill(int fd, ino_t inode) {
     owner made = {.inode = inode};
     memcpy(made.mark, owner_mark, sizeof owner_mark);
-    const int failed = posix_fallocate(fd, 0, LMDB_BYTES);
-    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG) return HNY_FULL;
-    if (pwrite(fd, &made, sizeof made, LMDB_BYTES) == (ssize_t)sizeof made) return HNY_OK;
-    return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? HNY_FULL : HNY_IO;
+    if (hny__env_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) return HNY_FULL;
+    const ssize_t put = pwrite(fd, &made, sizeof made, LMDB_BYTES);
+    if (put < 0) return hny__env_status(errno);
+    return put == (ssize_t)sizeof made ? HNY_OK : HNY_IO;
 }
 
 static int make(const char *lock, ino_t inode, const char *model) {
     if (unlink(lock) && errno != ENOENT) return HNY_IO;
     const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return errno == ENOSPC || errno == EDQUOT ? HNY_FULL : HNY_IO;
+    if (fd < 0) return hny__env_status(errno);
     const int rc = fill(fd, inode);
     hny__take_after(fd, model);
     close(fd);

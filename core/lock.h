@@ -37,7 +37,7 @@ char *hny__lockfile_name(const char *path);
 int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, int held,
                         const char *model);
 
-/* Gives a new file the mode and owner of another, as a -wal file has its database's. */
+/* Gives a new file, where it can, the mode and owner of another, as a -wal file has its database's. */
 void hny__take_after(int fd, const char *model);
 
 #endif

@@ -206,6 +206,10 @@ typedef struct meeting {
     size_t unknown_count;
 } meeting;
 
+static void meeting_begin(meeting *m) {
+    m->count = m->unknown_count = 0;
+}
+
 static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
     uint32_t owner = 0, down;
     uint8_t level;
@@ -344,8 +348,7 @@ static int outcome(const hny__walk *walk) {
 /* Follows the links of the nearest nodes from `at` on; where to go on. */
 static size_t expand(hny__walk *walk, const beam *b, size_t at) {
     meeting m;
-    m.count = 0;
-    m.unknown_count = 0;
+    meeting_begin(&m);
     for (int i = 0; i < TOGETHER && at < walk->count; i++) {
         walk->pool[at].node |= CHECKED;
         gather(walk, b, NODE(walk->pool[at].node), &m);
@@ -412,8 +415,7 @@ static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
     meeting m;
     see(walk, HNY__UPPER, best->node);
     for (int better = 1; better && !stopped(walk);) {
-        m.count = 0;
-        m.unknown_count = 0;
+        meeting_begin(&m);
         gather(walk, &b, best->node, &m);
         if (!rank_all(walk, query, &m)) break;
         better = 0;
