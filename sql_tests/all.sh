@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs test steps one after another and adds up what they report.
+# Runs test steps, as many side by side as there are cores (or JOBS), and adds up what they report.
 #
 #   all.sh all|asan|tsan|aarch64|STEP...
 #
-# STEP: a name below, or asan:NAME, tsan:NAME, aarch64:NAME for that variant.
+# STEP: a name below, or asan:NAME, tsan:NAME, aarch64:NAME for that variant.  What a step printed is
+# shown when it ends; build/log/ has it before.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
 # One that ends otherwise than with code 0 has failed at least once, whatever it printed.  What
@@ -11,20 +12,18 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-asan_steps=(asan:unit asan:sql asan:property asan:states asan:crash asan:processes asan:fault
-    asan:interrupt)
-tsan_steps=(tsan:unit tsan:processes tsan:interrupt tsan:sql)
-aarch64_steps=(aarch64:unit aarch64:sql aarch64:kernels)
-all_steps=(layers unit sql kernels property states crash processes fault interrupt
-    "${asan_steps[@]}" "${tsan_steps[@]}" "${aarch64_steps[@]}")
+# The longest first: most steps keep one core busy, and none is to wait for the other at the end.
+aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
+tsan_steps=(tsan:unit tsan:sql tsan:interrupt tsan:processes)
+asan_steps=(asan:sql asan:fault asan:states asan:unit asan:property asan:processes asan:interrupt
+    asan:crash)
+all_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}"
+    kernels fault property sql processes unit interrupt states crash layers)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 FUZZ_SECONDS=${FUZZ_SECONDS:-600} # of each fuzzer
-
-passed=0 failed=0
-summary=()
 
 # count FILE: "passed failed" as the output in FILE reports them, over all programs of a step.
 count() {
@@ -50,11 +49,6 @@ bounded() {
     timeout -k 10 "$seconds" "${emulator[@]}" "$@" || code=$?
     [ $code -lt 124 ] || echo "$1: ended with $code (124: not done in $seconds s; 128 + N: signal N)"
     return $code
-}
-
-# without_aslr COMMAND...: TSan's memory layout does not hold where addresses are much randomised.
-without_aslr() {
-    if setarch -R true 2>/dev/null; then setarch -R "$@"; else "$@"; fi
 }
 
 run_units() { # VARIANT
@@ -152,27 +146,49 @@ run_step() { # VARIANT NAME
     esac
 }
 
-# step [VARIANT:]NAME
-step() {
-    local variant=release name=$1 log code=0 start=$SECONDS p f
-    case $1 in *:*) variant=${1%%:*} name=${1#*:} ;; esac
-    log=build/log/$variant-$name
-    mkdir -p build/log
-    echo "== $1"
-    if [ "$variant" = tsan ]; then without_aslr "$0" --inside "$variant" "$name"; else
-        run_step "$variant" "$name"
-    fi 2>&1 | tee "$log"
-    code=${PIPESTATUS[0]}
-    read -r p f < <(count "$log")
-    if [ "$f" = 0 ] && { [ "$code" != 0 ] || [ "$p" = 0 ]; }; then f=1; fi
-    passed=$((passed + p)) failed=$((failed + f))
-    summary+=("$(printf '%-16s %6d passed %4d failed %5d s' "$1" "$p" "$f" $((SECONDS - start)))")
+variant_of() { # [VARIANT:]NAME
+    case $1 in *:*) echo "${1%%:*}" ;; *) echo release ;; esac
+}
+
+log_of() { # [VARIANT:]NAME
+    echo "build/log/$(variant_of "$1")-${1#*:}"
 }
 
 if [ "${1:-}" = --inside ]; then
-    run_step "$2" "$3"
+    run_step "$(variant_of "$2")" "${2#*:}"
     exit
 fi
+
+declare -A running=() # process -> step
+declare -A began=()   # step -> seconds
+passed=0 failed=0
+summary=()
+
+begin() { # STEP
+    local command=(sql_tests/all.sh --inside "$1")
+    # TSan's memory layout does not hold where addresses are much randomised.
+    if [ "$(variant_of "$1")" = tsan ] && setarch -R true 2>/dev/null; then
+        command=(setarch -R "${command[@]}")
+    fi
+    began[$1]=$SECONDS
+    "${command[@]}" >"$(log_of "$1")" 2>&1 &
+    running[$!]=$1
+}
+
+# finish: waits for a step to end.
+finish() {
+    local pid step code=0 p f
+    wait -n -p pid "${!running[@]}" || code=$?
+    step=${running[$pid]}
+    unset "running[$pid]"
+    echo "== $step"
+    cat "$(log_of "$step")"
+    read -r p f < <(count "$(log_of "$step")")
+    if [ "$f" = 0 ] && { [ "$code" != 0 ] || [ "$p" = 0 ]; }; then f=1; fi
+    passed=$((passed + p)) failed=$((failed + f))
+    summary+=("$(printf '%-16s %6d passed %4d failed %5d s' "$step" "$p" "$f" \
+        $((SECONDS - began[$step])))")
+}
 
 steps=()
 for name in "$@"; do
@@ -184,7 +200,14 @@ for name in "$@"; do
     *) steps+=("$name") ;;
     esac
 done
-for name in "${steps[@]}"; do step "$name"; done
+
+trap '[ ${#running[@]} = 0 ] || kill "${!running[@]}"' EXIT
+mkdir -p build/log
+for name in "${steps[@]}"; do
+    [ ${#running[@]} -lt "${JOBS:-$(nproc)}" ] || finish
+    begin "$name"
+done
+while [ ${#running[@]} -gt 0 ]; do finish; done
 
 echo
 printf '%s\n' "${summary[@]}"
