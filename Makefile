@@ -20,17 +20,17 @@ endif
 
 # ------------------------------------------------------------------------------------- files --
 
-CORE := $(wildcard core/*.c)
-EXT := $(wildcard ext/*.c)
+CORE := $(filter-out core/test/% core/fuzz/%,$(wildcard core/*/*.c))
+EXT := $(filter-out ext/test/% ext/fuzz/%,$(wildcard ext/*.c ext/*/*.c))
 CORE_TESTS := $(wildcard core/test/test_*.c)
 EXT_TESTS := $(wildcard ext/test/test_*.c)
 CORE_HELPERS := $(filter-out $(CORE_TESTS),$(wildcard core/test/*.c))
 FUZZERS := $(wildcard core/fuzz/fuzz_*.c ext/fuzz/fuzz_*.c)
 EXT_HELPERS := $(filter-out $(EXT_TESTS),$(wildcard ext/test/*.c))
-# In sql_tests/ every file with a main is a program; the others are an archive for all of them.
-SQL_PROGRAMS := $(shell grep -lsw '^int main' sql_tests/*.c)
-SQL_HELPERS := $(filter-out $(SQL_PROGRAMS),$(wildcard sql_tests/*.c))
-FORMATTED := $(foreach folder,core core/test core/fuzz ext ext/test ext/fuzz sql_tests bench,\
+# In sql_tests/harness/ every file with a main is a program; the others are an archive for them.
+HARNESS_PROGRAMS := $(shell grep -lsw '^int main' sql_tests/harness/*.c)
+HARNESS_HELPERS := $(filter-out $(HARNESS_PROGRAMS),$(wildcard sql_tests/harness/*.c))
+FORMATTED := $(foreach folder,core core/* ext ext/* sql_tests/harness bench,\
                        $(wildcard $(folder)/*.[ch]))
 
 # ------------------------------------------------------------------------------------- flags --
@@ -86,8 +86,6 @@ COMPILE = $(COMPILER) -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-cont
           $(CFLAGS) -MMD -MP
 LINK = $(COMPILER) $($(1)_FLAGS) $(CFLAGS) $(LDFLAGS)
 
-# -iquote: core/ has headers that are named like the system's.
-
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
@@ -123,7 +121,7 @@ $(1)_EXT := $(EXT:%.c=build/$(1)/%.o)
 # The same sources as part of a program that has its own SQLite linked in, for the unit tests.
 $(1)_EXT_STATIC := $(EXT:ext/%.c=build/$(1)/ext_static/%.o)
 $(1)_UNITS := $(CORE_TESTS:%.c=build/$(1)/%) $(EXT_TESTS:%.c=build/$(1)/%)
-$(1)_PROGRAMS := $(SQL_PROGRAMS:%.c=build/$(1)/%)
+$(1)_PROGRAMS := $(HARNESS_PROGRAMS:sql_tests/%.c=build/$(1)/%)
 
 build/$(1)/core/%.o: core/%.c build/$(1)/flags
 	@mkdir -p $$(@D)
@@ -151,7 +149,7 @@ build/$(1)/ext/test/%.o: ext/test/%.c build/$(1)/flags
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
 
-build/$(1)/sql_tests/%.o: sql_tests/%.c build/$(1)/flags
+build/$(1)/harness/%.o: sql_tests/harness/%.c build/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
@@ -171,11 +169,11 @@ build/$(1)/ext/test/test_%: build/$(1)/ext/test/test_%.o $(EXT_HELPERS:%.c=build
 	@echo '  link $$@'
 	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka -lsqlite3 $(CORE_LIBS)
 
-build/$(1)/sql_tests/helpers.a: $(SQL_HELPERS:%.c=build/$(1)/%.o)
+build/$(1)/harness/helpers.a: $(HARNESS_HELPERS:sql_tests/%.c=build/$(1)/%.o)
 	@rm -f $$@
 	$(Q)$(or $($(1)_AR),ar) rcs $$@ $$^
 
-build/$(1)/sql_tests/%: build/$(1)/sql_tests/%.o build/$(1)/sql_tests/helpers.a
+build/$(1)/harness/%: build/$(1)/harness/%.o build/$(1)/harness/helpers.a
 	@echo '  link $$@'
 	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ -lsqlite3 -lpthread -lm
 
@@ -227,7 +225,7 @@ test-states: release ## sidecars that are lost, stale, truncated or another data
 test-crash: release ## kill -9 of a writing process
 	$(RUN_STEPS) crash
 test-processes: release ## several processes, and an interrupt of what takes long
-	$(RUN_STEPS) processes interrupt
+	$(RUN_STEPS) processes interrupts
 test-fault: release ## failing allocations, writes and a full disk
 	$(RUN_STEPS) fault
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "hannoy.h"
-#include "kernel.h"
+#include "simd/kernel.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

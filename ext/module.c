@@ -6,18 +6,18 @@ SQLITE_EXTENSION_INIT1
 
 #include <stdlib.h>
 
-#include "commit.h"
-#include "cursor.h"
-#include "each.h"
-#include "functions.h"
+#include "change/autobuild.h"
+#include "change/write.h"
+#include "connection.h"
+#include "functions/admin_functions.h"
+#include "functions/array_each.h"
+#include "functions/hannoy_functions.h"
+#include "functions/info.h"
+#include "functions/vec_functions.h"
 #include "hannoy.h"
-#include "hub.h"
-#include "info.h"
-#include "plan.h"
+#include "query/cursor.h"
+#include "query/plan.h"
 #include "table.h"
-#include "vec_functions.h"
-#include "vector_functions.h"
-#include "write.h"
 
 /* sqlite3_vtab_config's INNOCUOUS is of 3.31, sqlite3_txn_state of 3.34; tested from here on. */
 #define OLDEST_SQLITE 3038000

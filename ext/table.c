@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "content.h"
-#include "error.h"
-#include "external.h"
+#include "shadow/content.h"
+#include "shadow/error.h"
+#include "shadow/external_content.h"
 
 static const char *const shadows[] = {"content", "log", "config"};
 enum { SHADOW_COUNT = sizeof shadows / sizeof shadows[0] };

@@ -4,16 +4,16 @@
 #ifndef HX_TABLE_H
 #define HX_TABLE_H
 
-#include "columns.h"
-#include "commit.h"
-#include "config.h"
+#include "change/autobuild.h"
+#include "connection.h"
 #include "hannoy.h"
-#include "host.h"
-#include "hub.h"
-#include "knn.h"
-#include "recent.h"
-#include "snapshot.h"
-#include "sql.h"
+#include "query/knn.h"
+#include "query/snapshot.h"
+#include "query/vector_cache.h"
+#include "schema/declaration.h"
+#include "shadow/config.h"
+#include "shadow/statements.h"
+#include "sqlite_api.h"
 
 struct hx_table {
     sqlite3_vtab base; /* SQLite's part, first */

@@ -14,11 +14,11 @@ cd "$(dirname "$0")/.."
 
 # The longest first: most steps keep one core busy, and none is to wait for the other at the end.
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
-tsan_steps=(tsan:unit tsan:sql tsan:interrupt tsan:processes)
-asan_steps=(asan:sql asan:fault asan:states asan:unit asan:property asan:processes asan:interrupt
+tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes)
+asan_steps=(asan:sql asan:fault asan:states asan:unit asan:property asan:processes asan:interrupts
     asan:crash)
 all_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}"
-    kernels fault property sql processes unit interrupt states crash layers)
+    kernels fault property sql processes unit interrupts states crash layers)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -83,7 +83,7 @@ fuzz_property() {
 program() {
     local variant=$1 name=$2 seconds=$3
     shift 3
-    bounded "$variant" "$seconds" "build/$variant/sql_tests/$name" \
+    bounded "$variant" "$seconds" "build/$variant/harness/$name" \
         --ext "build/$variant/hannoy.so" "$@"
 }
 

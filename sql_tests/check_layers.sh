@@ -40,16 +40,20 @@ includes() { # of a layer's files and its tests, as file:line:#include …
     find "$1" -name '*.[ch]' -exec grep -HnE '^[[:space:]]*#[[:space:]]*include' {} +
 }
 
+objects() { # of a layer, without those of its tests
+    find "$build/$1" -name '*.o' ! -path '*/test/*' ! -path '*/fuzz/*'
+}
+
 undefined() { # symbols that the object files of a layer take from elsewhere
-    nm -A --undefined-only "$build/$1"/*.o
+    objects "$1" | xargs nm -A --undefined-only
 }
 
 defined() { # symbols that the object files of a layer offer to other files
-    nm -A --defined-only --extern-only "$build/$1"/*.o
+    objects "$1" | xargs nm -A --defined-only --extern-only
 }
 
 for layer in core ext; do
-    compgen -G "$build/$layer/*.o" >/dev/null || {
+    [ -n "$(objects "$layer")" ] || {
         echo "layers: no objects in $build/$layer; run make first"
         echo '0 passed, 1 failed'
         exit 1

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "env.h"
 #include "hannoy.h"
-#include "lock.h"
-#include "store.h"
+#include "sidecar/env.h"
+#include "sidecar/lock.h"
+#include "sidecar/view.h"
 
 static char folder[] = "/tmp/hannoy-test-XXXXXX", data[64], lock[64], other[64];
 

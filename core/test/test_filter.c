@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "cell.h"
-#include "filter.h"
+#include "read/attribute.h"
+#include "read/filter.h"
 
 /* A value by itself, in the classes of SQLite. */
 typedef struct value {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "format.h"
+#include "sidecar/format.h"
 
 static void test_keys(void **unused) {
     static const int64_t rowids[] = {INT64_MIN, -5000000000, -1, 0, 1, 255, 256, INT64_MAX};

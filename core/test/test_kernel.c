@@ -24,7 +24,7 @@
 #include <xxhash.h>
 
 #include "hannoy.h"
-#include "kernel.h"
+#include "simd/kernel.h"
 
 enum { MOST = 2100 };
 

@@ -6,8 +6,8 @@
 
 #include <sqlite3.h>
 
-#include "options.h"
 #include "replay.h"
+#include "schema/options.h"
 
 static int within(uint32_t value, uint32_t least, uint32_t most) {
     return value >= least && value <= most;

@@ -9,9 +9,9 @@
 
 #include <sqlite3.h>
 
-#include "json.h"
 #include "replay.h"
-#include "vector.h"
+#include "values/json.h"
+#include "values/vector.h"
 
 static sqlite3_stmt *one_value; /* SELECT ?1, whose column stands for what SQL hands over */
 

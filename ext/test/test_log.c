@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "host.h"
-#include "log.h"
+#include "shadow/log.h"
+#include "sqlite_api.h"
 
 int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "number.h"
+#include "values/number.h"
 
 static float float_of(uint32_t bits) {
     float value;

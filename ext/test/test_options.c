@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 #include "oom.h"
-#include "options.h"
+#include "schema/options.h"
 
 #define ALL_OPTIONS                                                                                \
     "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"

@@ -15,9 +15,9 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "json.h"
 #include "oom.h"
-#include "vector.h"
+#include "values/json.h"
+#include "values/vector.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

@@ -1,0 +1,187 @@
+#include "base/external_sort.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/grow.h"
+#include "base/temporary.h"
+#include "hannoy.h"
+
+#define BUFFER_BYTES ((size_t)1 << 20)
+#define MERGE_BYTES  ((size_t)2 << 20) /* of all runs together */
+
+int hny__spill_open(hny__spill *spill, const char *beside, size_t record) {
+    char *path;
+    *spill = (hny__spill){.record = record, .room = BUFFER_BYTES / record + 1};
+    spill->fd = hny__temporary(beside, &path);
+    if (spill->fd < 0) return spill->fd;
+    unlink(path);
+    free(path);
+    spill->buffer = malloc(spill->room * record);
+    if (spill->buffer) return HNY_OK;
+    hny__spill_close(spill);
+    return HNY_NOMEM;
+}
+
+static void drop_runs(hny__spill *spill) {
+    for (size_t i = 0; i < spill->runs_count; i++) free(spill->runs[i].buffer);
+    spill->runs_count = 0;
+    spill->count = 0;
+    spill->size = 0;
+}
+
+void hny__spill_close(hny__spill *spill) {
+    drop_runs(spill);
+    free(spill->runs);
+    free(spill->buffer);
+    if (spill->fd >= 0) close(spill->fd);
+    *spill = (hny__spill){.fd = -1};
+}
+
+/* ------------------------------------------------------------------------------------ writing -- */
+
+static uint64_t end_of_runs(const hny__spill *spill) {
+    return spill->runs_count ? spill->runs[spill->runs_count - 1].end : 0;
+}
+
+static int write_all(hny__spill *spill) {
+    const uint8_t *from = spill->buffer;
+    for (size_t left = spill->count * spill->record; left > 0;) {
+        const ssize_t done = pwrite(spill->fd, from, left, (off_t)spill->size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return errno == ENOSPC ? HNY_FULL : HNY_IO;
+        from += done;
+        left -= (size_t)done;
+        spill->size += (size_t)done;
+    }
+    spill->count = 0;
+    return HNY_OK;
+}
+
+/* What was added since the last run. */
+static void forget(hny__spill *spill) {
+    spill->count = 0;
+    spill->size = end_of_runs(spill);
+}
+
+uint8_t *hny__spill_add(hny__spill *spill) {
+    if (spill->count == spill->room && write_all(spill)) {
+        forget(spill);
+        return NULL;
+    }
+    return spill->buffer + spill->count++ * spill->record;
+}
+
+int hny__spill_run(hny__spill *spill) {
+    int rc = write_all(spill);
+    if (!rc) {
+        rc = hny__grow((void **)&spill->runs, &spill->runs_room, spill->runs_count,
+                       sizeof *spill->runs);
+    }
+    if (!rc) {
+        const hny__run run = {.at = end_of_runs(spill), .end = spill->size};
+        spill->runs[spill->runs_count++] = run;
+    } else {
+        forget(spill);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------ merging -- */
+
+static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
+    while (left > 0) {
+        const ssize_t done = pread(fd, to, left, (off_t)at);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return HNY_IO;
+        to += done;
+        left -= (size_t)done;
+        at += (size_t)done;
+    }
+    return HNY_OK;
+}
+
+/* The next records of a run, as many as there is room for; none at its end. */
+static int refill(const hny__spill *spill, hny__run *run, size_t room) {
+    const uint64_t left = (run->end - run->at) / spill->record;
+    run->first = 0;
+    run->count = left < room ? (size_t)left : room;
+    const size_t bytes = run->count * spill->record;
+    const int rc = read_all(spill->fd, run->buffer, bytes, run->at);
+    run->at += bytes;
+    return rc;
+}
+
+static const uint8_t *head_of(const hny__spill *spill, size_t run) {
+    return spill->runs[run].buffer + spill->runs[run].first * spill->record;
+}
+
+static uint64_t key_of(const hny__spill *spill, size_t run) {
+    uint64_t key;
+    memcpy(&key, head_of(spill, run), sizeof key);
+    return key;
+}
+
+/* Runs that have records left: a heap, the one with the least first record on top. */
+typedef struct heap {
+    const hny__spill *spill;
+    size_t runs[HNY__MOST_RUNS];
+    size_t count;
+} heap;
+
+static void sift(heap *h, size_t at) {
+    const size_t moved = h->runs[at];
+    const uint64_t key = key_of(h->spill, moved);
+    for (size_t child = 2 * at + 1; child < h->count; child = 2 * at + 1) {
+        if (child + 1 < h->count &&
+            key_of(h->spill, h->runs[child + 1]) < key_of(h->spill, h->runs[child])) {
+            child++;
+        }
+        if (key <= key_of(h->spill, h->runs[child])) break;
+        h->runs[at] = h->runs[child];
+        at = child;
+    }
+    h->runs[at] = moved;
+}
+
+static int start(hny__spill *spill, heap *h, size_t room) {
+    h->spill = spill;
+    h->count = 0;
+    for (size_t i = 0; i < spill->runs_count; i++) {
+        hny__run *const run = &spill->runs[i];
+        run->buffer = malloc(room * spill->record);
+        if (!run->buffer) return HNY_NOMEM;
+        const int rc = refill(spill, run, room);
+        if (rc) return rc;
+        if (run->count) h->runs[h->count++] = i;
+    }
+    for (size_t i = h->count / 2; i-- > 0;) sift(h, i);
+    return HNY_OK;
+}
+
+/* The run on top has given its first record. */
+static int advance(hny__spill *spill, heap *h, size_t room) {
+    hny__run *const run = &spill->runs[h->runs[0]];
+    int rc = HNY_OK;
+    if (++run->first == run->count) rc = refill(spill, run, room);
+    if (rc) return rc;
+    if (run->count == 0) h->runs[0] = h->runs[--h->count];
+    if (h->count) sift(h, 0);
+    return HNY_OK;
+}
+
+int hny__spill_merge(hny__spill *spill, int (*take)(void *arg, const uint8_t *record, size_t run),
+                     void *arg) {
+    const size_t runs = spill->runs_count ? spill->runs_count : 1;
+    const size_t room = MERGE_BYTES / runs / spill->record + 1;
+    heap h;
+    int rc = start(spill, &h, room);
+    while (!rc && h.count) {
+        rc = take(arg, head_of(spill, h.runs[0]), h.runs[0]);
+        if (!rc) rc = advance(spill, &h, room);
+    }
+    drop_runs(spill);
+    return rc;
+}

@@ -1,0 +1,43 @@
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define ALIGN       16
+
+struct hny__chunk {
+    struct hny__chunk *next;
+    size_t size; /* of bytes */
+    _Alignas(ALIGN) unsigned char bytes[];
+};
+
+static int add_chunk(hny__arena *arena, size_t size) {
+    const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+    struct hny__chunk *const chunk = malloc(sizeof *chunk + room);
+    if (!chunk) return 0;
+    chunk->next = arena->first;
+    chunk->size = room;
+    arena->first = chunk;
+    arena->left = room;
+    return 1;
+}
+
+void *hny__arena_alloc(hny__arena *arena, size_t size) {
+    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (size > arena->left && !add_chunk(arena, size)) return NULL;
+    struct hny__chunk *const chunk = arena->first;
+    void *const at = chunk->bytes + (chunk->size - arena->left);
+    arena->left -= size;
+    return at;
+}
+
+void hny__arena_free(hny__arena *arena) {
+    for (struct hny__chunk *chunk = arena->first; chunk;) {
+        struct hny__chunk *const next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    arena->first = NULL;
+    arena->left = 0;
+}

@@ -1,0 +1,36 @@
+#include "base/temporary.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hannoy.h"
+
+/* Where SQLite looks too. */
+static const char *folder(void) {
+    const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
+                                      "/usr/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) return candidates[i];
+    }
+    return ".";
+}
+
+int hny__temporary(const char *beside, char **path) {
+    const char *const first = beside ? beside : folder();
+    const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
+    const size_t size = strlen(first), more = strlen(rest) + 1;
+    *path = malloc(size + more);
+    if (!*path) return HNY_NOMEM;
+    memcpy(*path, first, size);
+    memcpy(*path + size, rest, more);
+    const int fd = mkstemp(*path);
+    if (fd >= 0) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd;
+    }
+    free(*path);
+    *path = NULL;
+    return HNY_IO;
+}

@@ -1,0 +1,364 @@
+/*
+** A build takes rows in, in any number: their codes are written into slots that nothing refers to
+** yet, in transactions of bounded size, and become visible together when publish.c writes the table
+** record.  A build that fails leaves codes behind that the next one writes over.
+*/
+#include "build/build.h"
+
+#include <stdlib.h>
+
+#include "sidecar/lock.h"
+
+#define REPORT_CHANGES 1024
+#define EARLY_MOVES    ((size_t)1 << 18) /* some 8 MB of pages a transaction */
+
+int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                    uint8_t *block) {
+    MDB_val value;
+    const int rc = hny__get(txn, dbi, key, &value);
+    if (rc == MDB_NOTFOUND) {
+        memset(block, 0, layout->bytes);
+        return 0;
+    }
+    if (rc) return rc;
+    if (!hny__block_ok(layout, value.mv_data, value.mv_size, key)) return HNY_CORRUPT;
+    memcpy(block, value.mv_data, layout->bytes);
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------- opening -- */
+
+static void start_over(hny_build *build) {
+    const hny_shape shape = build->options.shape;
+    hny__coding coding;
+    hny__coding_init(&coding, shape, (hny_codes)build->options.codes);
+    build->has_base = build->append = 0;
+    build->arrivals = 0;
+    build->record = (hny__table_record){.dim = shape.dim,
+                                        .metric = shape.metric,
+                                        .type = shape.type,
+                                        .codes = (uint8_t)coding.codes,
+                                        .cells = (uint8_t)build->options.cells,
+                                        .m = build->options.m,
+                                        .entry_slot = HNY__NONE,
+                                        .entry_upper = HNY__NONE};
+    hny__geometry_init(&build->geometry, &build->record);
+}
+
+/* The state to build upon, or a fresh start where there is none that fits. */
+static int find_base(hny_build *build) {
+    int rc = hny_reader_new(build->sidecar, build->table, build->options.shape,
+                            build->options.cells, &build->reader);
+    if (rc) return rc;
+    rc = hny_reader_begin(build->reader);
+    start_over(build);
+    if (rc == HNY_MISSING || rc == HNY_SHAPE) return HNY_OK;
+    if (rc) return rc;
+    const hny__table_record *const table = &build->reader->view.table;
+    build->old_space = table->space;
+    /* Another m, or other codes, take effect when the index starts over. */
+    build->has_base = 1;
+    build->base = build->record = *table;
+    build->arrivals = table->slots;
+    hny__geometry_init(&build->geometry, table);
+    return HNY_OK;
+}
+
+static int take_sidecar(hny_build *build) {
+    hny__env *env;
+    int dead;
+    int rc = hny__sidecar_env(build->sidecar, 1, &env);
+    if (!rc && env->readonly) rc = HNY_IO;
+    if (!rc) rc = hny__lock_take(hny_sidecar_path(build->sidecar), &build->lock);
+    if (rc) return rc == HNY_MISSING ? HNY_BUSY : rc;
+    /* Between opening and locking, another builder may have replaced the file. */
+    if (hny__env_current(env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) return HNY_BUSY;
+    build->env = hny__env_ref(env);
+    mdb_reader_check(env->mdb, &dead);
+    return find_base(build);
+}
+
+static void release(hny_build *build) {
+    hny_reader_free(build->reader);
+    build->reader = NULL;
+    if (build->env) hny__env_progress(build->env, 0, NULL, 0, 0);
+    hny__lock_release(build->lock);
+    build->lock = -1;
+    hny__env_unref(build->env);
+    build->env = NULL;
+}
+
+int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
+                   unsigned threads, int flags, hny_interrupt interrupt, hny_build **out) {
+    hny_build *const build = calloc(1, sizeof *build);
+    if (!build) return HNY_NOMEM;
+    build->sidecar = hny_sidecar_ref(sidecar);
+    build->lock = -1;
+    build->table = table;
+    build->options = *options;
+    build->threads = threads;
+    build->flags = flags;
+    build->interrupt = interrupt;
+    build->killed = roaring_bitmap_create();
+    int rc = build->killed ? HNY_OK : HNY_NOMEM;
+    if (!rc) rc = hny__numbers_init(&build->slots, HNY__KIND_FREE_SLOTS);
+    if (!rc) rc = hny__numbers_init(&build->uppers, HNY__KIND_FREE_UPPER);
+    if (!rc) rc = take_sidecar(build);
+    if (rc == HNY_CORRUPT) {
+        /* Noticed only now: with the file marked as damaged, the second try replaces it. */
+        release(build);
+        rc = take_sidecar(build);
+    }
+    if (!rc) rc = hny__stage_open(build);
+    if (rc) {
+        hny_build_close(build);
+        return rc;
+    }
+    hny__env_progress(build->env, table, "reading", 0, 0);
+    *out = build;
+    return HNY_OK;
+}
+
+hny_reader *hny_build_reader(hny_build *build) {
+    return build->has_base ? build->reader : NULL;
+}
+
+int hny_build_outdated(const hny_build *build) {
+    hny__coding coding;
+    hny__coding_init(&coding, build->options.shape, (hny_codes)build->options.codes);
+    return build->has_base &&
+           (build->base.m != build->options.m || build->base.codes != coding.codes);
+}
+
+int hny_build_restart(hny_build *build) {
+    hny_reader_end(build->reader);
+    start_over(build);
+    return hny__stage_open(build);
+}
+
+/*
+** A thirty-second, so that a table that grows by small builds writes each link some ten times over;
+** and no more than a search can scan in a tenth of a millisecond or two.
+*/
+uint32_t hny__flat_limit(uint64_t live) {
+    const uint64_t most = 16384;
+    return (uint32_t)(live / 32 < most ? live / 32 : most);
+}
+
+void hny_build_expect(hny_build *build, uint64_t changes) {
+    build->expected = changes;
+    build->append = (build->flags & HNY_BUILD_APPEND) && build->has_base &&
+                    build->base.entry_slot != HNY__NONE &&
+                    build->base.flat + changes <= hny__flat_limit(build->base.live);
+}
+
+uint32_t hny_build_unlinked(const hny_build *build) {
+    return build->has_base ? build->base.flat : 0;
+}
+
+void hny_build_close(hny_build *build) {
+    if (!build) return;
+    release(build);
+    hny_sidecar_unref(build->sidecar);
+    hny__numbers_free(&build->slots);
+    hny__numbers_free(&build->uppers);
+    if (build->killed) roaring_bitmap_free(build->killed);
+    hny__stage_close(build);
+    free(build->births);
+    free(build->moves);
+    free(build->recells.slots);
+    free(build->recells.cells);
+    free(build->touched);
+    free(build);
+}
+
+/* -------------------------------------------------------------------------------------- writing -- */
+
+static int prepare_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+    hny_build *const build = arg;
+    const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
+    hny__file_record file;
+    MDB_val value;
+    int rc = hny__get(txn, dbi, &key, &value);
+    if (rc == MDB_NOTFOUND) {
+        hny__file_record_init(&file);
+        rc = 0;
+    } else if (!rc) {
+        rc = hny__file_record_read(value.mv_data, value.mv_size, &file);
+    }
+    if (rc) return rc;
+    build->record.space = file.next_space++;
+    if (build->record.space > 0xffffffu) return HNY_CORRUPT;
+    return hny__put_digested(txn, dbi, &key, &file, sizeof file);
+}
+
+int hny__build_prepare(hny_build *build) {
+    if (build->record.space) return HNY_OK;
+    hny_reader_end(build->reader);
+    return hny__env_write(build->env, prepare_body, build);
+}
+
+int hny__build_pin(hny_build *build) {
+    int fresh;
+    if (!build->has_base || build->reader->view.pinned) return HNY_OK;
+    return hny__view_begin(&build->reader->view, build->env, build->table, &fresh);
+}
+
+/* ---------------------------------------------------------------------------------------- moves -- */
+
+int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot) {
+    const int rc = hny__grow((void **)&build->moves, &build->moves_room, build->moves_count,
+                             sizeof *build->moves);
+    if (!rc) build->moves[build->moves_count++] = (hny__move){rowid, slot};
+    return rc;
+}
+
+static int by_rowid(const void *a, const void *b) {
+    const hny__move *const x = a, *const y = b;
+    return (x->rowid > y->rowid) - (x->rowid < y->rowid);
+}
+
+static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t first,
+                       size_t last) {
+    int rc = 0;
+    for (size_t i = first; i < last && !rc; i++) {
+        const hny__move *const move = &build->moves[i];
+        const hny__key key = hny__key_rowid(build->record.space, move->rowid);
+        if (move->slot == HNY__NONE) {
+            rc = hny__del(txn, dbi, &key);
+        } else {
+            rc = hny__put(txn, dbi, &key, &move->slot, sizeof move->slot);
+        }
+    }
+    return rc;
+}
+
+int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
+    return write_moves(build, txn, dbi, 0, build->moves_count);
+}
+
+/* Some of the moves. */
+typedef struct early {
+    const hny_build *build;
+    size_t first, last;
+} early;
+
+static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+    const early *const e = arg;
+    return write_moves(e->build, txn, dbi, e->first, e->last);
+}
+
+int hny__build_settle_moves(hny_build *build) {
+    const size_t count = build->moves_count;
+    early e = {build, 0, 0};
+    int rc = HNY_OK;
+    if (count) qsort(build->moves, count, sizeof *build->moves, by_rowid);
+    if (build->has_base) return HNY_OK;
+    for (; e.first < count && !rc; e.first = e.last) {
+        e.last = count - e.first > EARLY_MOVES ? e.first + EARLY_MOVES : count;
+        rc = hny__env_write(build->env, early_body, &e);
+    }
+    free(build->moves);
+    build->moves = NULL;
+    build->moves_count = build->moves_room = 0;
+    return rc;
+}
+
+/* --------------------------------------------------------------------------------- taking it in -- */
+
+int hny__build_bear(hny_build *build, hny__birth birth) {
+    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
+                             sizeof *build->births);
+    if (!rc) build->births[build->births_count++] = birth;
+    return rc;
+}
+
+static int note_touched(hny_build *build, int64_t rowid) {
+    if (++build->changes % REPORT_CHANGES == 0) {
+        hny__env_progress(build->env, build->table, "reading", build->changes, build->expected);
+        if (build->interrupt.check && build->interrupt.check(build->interrupt.arg)) {
+            return HNY_INTERRUPT;
+        }
+    }
+    if (!build->has_base) return HNY_OK;
+    const int rc = hny__grow((void **)&build->touched, &build->touched_room, build->touched_count,
+                             sizeof *build->touched);
+    if (!rc) build->touched[build->touched_count++] = rowid;
+    return rc;
+}
+
+/* The slot that the base has for a rowid; HNY_MISSING: none. */
+static int find(hny_build *build, int64_t rowid, uint32_t *slot) {
+    const int rc = build->has_base ? hny__build_pin(build) : HNY_MISSING;
+    return rc ? rc : hny__view_find(&build->reader->view, rowid, slot);
+}
+
+static int kill_slot(hny_build *build, uint32_t slot) {
+    if (!roaring_bitmap_add_checked(build->killed, slot)) return HNY_CORRUPT;
+    if (build->record.live == 0) return HNY_CORRUPT;
+    build->record.live--;
+    build->record.dead++;
+    return HNY_OK;
+}
+
+/* Has the slot of the base the codes that lie behind the staged ones? */
+static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code, const uint8_t *fine) {
+    hny__view *const view = &build->reader->view;
+    const hny__coding *const coding = &build->geometry.coding;
+    const uint8_t *const old = hny__view_code(view, slot);
+    const uint8_t *const old_fine = hny__view_fine(view, slot);
+    if (!old || (coding->fine && !old_fine)) return view->status;
+    return memcmp(old, code, coding->code.stride) == 0 &&
+           (!old_fine || memcmp(old_fine, fine, coding->fine) == 0);
+}
+
+/* The row stays in its slot; its cells change where they differ. */
+static int recell(hny_build *build, uint32_t slot, const hny_cell *cells) {
+    hny__recells *const recells = &build->recells;
+    const uint32_t width = build->record.cells;
+    if (!width) return HNY_OK;
+    const hny_cell *const old = hny__view_cells(&build->reader->view, slot);
+    if (!old) return build->reader->view.status;
+    if (memcmp(old, cells, width * sizeof *cells) == 0) return HNY_OK;
+    int rc = hny__grow((void **)&recells->slots, &recells->slots_room, recells->count,
+                       sizeof *recells->slots);
+    if (!rc) {
+        rc = hny__grow((void **)&recells->cells, &recells->cells_room, recells->count,
+                       width * sizeof *cells);
+    }
+    if (rc) return rc;
+    memcpy(recells->cells + recells->count * width, cells, width * sizeof *cells);
+    recells->slots[recells->count++] = slot;
+    return HNY_OK;
+}
+
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells) {
+    const hny__coding *const coding = &build->geometry.coding;
+    const hny__stage *const stage = &build->stage;
+    const uint32_t width = build->record.cells;
+    uint8_t *const code = stage->codes + stage->count * coding->code.stride;
+    uint8_t *const fine = stage->fine + stage->count * coding->fine;
+    uint32_t slot;
+    int rc = note_touched(build, rowid);
+    if (rc) return rc;
+    hny__encode(&build->encoder, vector, code, fine);
+    if (width) memcpy(stage->cells + stage->count * width, cells, width * sizeof *cells);
+    rc = find(build, rowid, &slot);
+    if (!rc) {
+        const int same = unchanged(build, slot, code, fine);
+        if (same) return same > 0 ? recell(build, slot, cells) : same;
+        rc = kill_slot(build, slot);
+    } else if (rc == HNY_MISSING) {
+        rc = HNY_OK;
+    }
+    return rc ? rc : hny__stage_take(build, rowid);
+}
+
+int hny_build_remove(hny_build *build, int64_t rowid) {
+    uint32_t slot;
+    int rc = note_touched(build, rowid);
+    if (!rc) rc = find(build, rowid, &slot);
+    if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
+    rc = kill_slot(build, slot);
+    return rc ? rc : hny__build_move(build, rowid, HNY__NONE);
+}

@@ -1,0 +1,91 @@
+/* Interface between build.c (changes in), publish.c (the graph, and out) and sweep.c. */
+#ifndef HNY_BUILD_H
+#define HNY_BUILD_H
+
+#include "base/grow.h"
+#include "build/insert.h"
+#include "build/staging.h"
+#include "read/reader.h"
+#include "sidecar/free_ids.h"
+
+/* Where a rowid will be found; HNY__NONE: nowhere. */
+typedef struct hny__move {
+    int64_t rowid;
+    uint32_t slot;
+} hny__move;
+
+/* Rows whose vector stays as it is, and whose cells do not. */
+typedef struct hny__recells {
+    uint32_t *slots;
+    hny_cell *cells; /* of all of a row together, in the order of the slots */
+    size_t count, slots_room, cells_room;
+} hny__recells;
+
+struct hny_build {
+    hny_sidecar *sidecar;
+    hny__env *env; /* a reference */
+    int lock;      /* file descriptor of the builder's lock; -1: none needed */
+    uint32_t table;
+    hny_options options;
+    unsigned threads;
+    int flags;
+    hny_interrupt interrupt;
+
+    hny_reader *reader; /* of the state built upon */
+    int append;         /* new rows get slots at the end, so that they can wait for their links */
+    int has_base;       /* else the build starts over, in a space of its own */
+    hny__table_record base;
+    uint32_t old_space;       /* left behind by starting over; 0: none */
+    hny__table_record record; /* what will be published */
+    hny__geometry geometry;
+    hny__encoder encoder;
+
+    hny__numbers slots, uppers;
+    roaring_bitmap_t *killed; /* slots that lost their row */
+    hny__stage stage;
+    uint32_t arrivals; /* the number of the next row that comes */
+    hny__birth *births;
+    size_t births_count, births_room;
+    hny__move *moves; /* without a base they are written before the graph is made */
+    size_t moves_count, moves_room;
+    hny__recells recells;
+    int64_t *touched; /* kept only with a base */
+    size_t touched_count, touched_room;
+    uint64_t changes, expected;
+};
+
+/* Pins the state built upon again, after a write let it go. */
+int hny__build_pin(hny_build *build);
+
+/* Notes a slot whose node is to be linked; its level and its row above are drawn later. */
+int hny__build_bear(hny_build *build, hny__birth birth);
+
+/* So many rows may wait for their links in a table of this size. */
+uint32_t hny__flat_limit(uint64_t live);
+
+/* Notes where a rowid will be found; HNY__NONE: nowhere. */
+int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot);
+
+/*
+** There will be no more: sorts them, and where the build starts over writes them, in transactions of bounded
+** size, since nobody can see its space.
+*/
+int hny__build_settle_moves(hny_build *build);
+
+/* Those that are not written yet.  LMDB's codes. */
+int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi);
+
+/* Gives a build that starts over its space. */
+int hny__build_prepare(hny_build *build);
+
+/*
+** In a write transaction, a block to be changed: as it is, or zero where there is none.  LMDB's
+** codes, or HNY_CORRUPT.
+*/
+int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                    uint8_t *block);
+
+/* Deletes everything in a space, in transactions of bounded size. */
+int hny__sweep_space(hny__env *env, uint32_t space);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+** Interface to calibrate.c: how much effort a search takes for a recall, measured on the graph itself.
+**
+** Some of a build's new nodes are linked last.  Before they are, they are queries that the graph has
+** never seen, from the very distribution that it holds: their exact neighbours are found by a scan,
+** and the shares of them that searches find, classic ones for a grid of ef and adaptive ones for a
+** grid of stretches, are curves that the table's record keeps.  A query for a recall takes the
+** least stretch that reaches it; a query that names an ef takes the stretch that finds as much as a
+** classic walk with this ef would, for less work.
+*/
+#ifndef HNY_CALIBRATE_H
+#define HNY_CALIBRATE_H
+
+#include "build/insert.h"
+
+/*
+** How many of `births` new nodes should wait, so that the curve can be measured; 0: it is not worth
+** it, or the present one will do.
+*/
+uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t births);
+
+/* Measures with these nodes, not linked yet, and notes the curve in the graph's record. */
+int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count);
+
+/*
+** The effort for the k nearest: as good as a classic walk with `ef`, or if that is 0, for this
+** recall.  Without curves, and for an ef beyond them, it is the classic walk itself.
+*/
+hny__effort hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
+                            double recall);
+
+/* The ef of a classic walk that would reach this recall. */
+uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall);
+
+#endif

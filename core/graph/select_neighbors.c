@@ -1,0 +1,70 @@
+#include "graph/select_neighbors.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "graph/beam_search.h"
+#include "sidecar/format.h"
+
+static int before(const hny__candidate *a, const hny__candidate *b) {
+    if (a->rank != b->rank) return a->rank < b->rank;
+    return HNY__NODE(a->link) < HNY__NODE(b->link);
+}
+
+static int compare(const void *a, const void *b) {
+    return before(a, b) ? -1 : before(b, a);
+}
+
+/* Lists are short and nearly sorted as a rule; the long ones come from consolidation. */
+void hny__candidates_sort(hny__candidate *candidates, size_t count) {
+    if (count > 64) {
+        qsort(candidates, count, sizeof *candidates, compare);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        const hny__candidate moved = candidates[i];
+        size_t at = i;
+        for (; at > 0 && before(&moved, &candidates[at - 1]); at--) {
+            candidates[at] = candidates[at - 1];
+        }
+        candidates[at] = moved;
+    }
+}
+
+static size_t count_tree(const hny__candidate *candidates, size_t count) {
+    size_t trees = 0;
+    for (size_t i = 0; i < count; i++) trees += (candidates[i].link & HNY__TREE) != 0;
+    return trees;
+}
+
+static int diverse(const hny__code *code, const hny__candidate *kept, size_t count,
+                   const hny__candidate *candidate) {
+    for (size_t i = 0; i < count; i++) {
+        if (hny__code_rank(code, kept[i].row, candidate->row) < candidate->rank) return 0;
+    }
+    return 1;
+}
+
+size_t hny__prune(const hny__code *code, const hny__candidate *candidates, size_t count, size_t max,
+                  int fill, hny__candidate *out) {
+    const hny__candidate *dropped[HNY__MAX_LINKS];
+    size_t trees = count_tree(candidates, count);
+    assert(trees <= max && max <= HNY__MAX_LINKS);
+    size_t kept = 0, left = 0, room = max - trees;
+    for (size_t i = 0; i < count && (trees > 0 || room > 0); i++) {
+        const hny__candidate *const candidate = &candidates[i];
+        if (candidate->link & HNY__TREE) {
+            out[kept++] = *candidate;
+            trees--;
+        } else if (room == 0) {
+            continue;
+        } else if (diverse(code, out, kept, candidate)) {
+            out[kept++] = *candidate;
+            room--;
+        } else if (left < max) {
+            dropped[left++] = candidate;
+        }
+    }
+    for (size_t i = 0; fill && i < left && room > 0; i++, room--) out[kept++] = *dropped[i];
+    return kept;
+}

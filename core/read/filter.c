@@ -1,0 +1,213 @@
+#include "read/filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/grow.h"
+
+int hny_filter_new(hny_filter **out) {
+    *out = calloc(1, sizeof **out);
+    return *out ? HNY_OK : HNY_NOMEM;
+}
+
+static void rowids_free(hny__rowids *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->parts[i].low) roaring_bitmap_free(set->parts[i].low);
+    }
+    free(set->parts);
+}
+
+void hny_filter_free(hny_filter *filter) {
+    if (!filter) return;
+    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].cells);
+    for (size_t i = 0; i < filter->sets_count; i++) rowids_free(&filter->sets[i]);
+    free(filter->terms);
+    free(filter->sets);
+    free(filter);
+}
+
+static void digest_more(hny_filter *filter, uint64_t what, const void *bytes, size_t size) {
+    const uint64_t head[3] = {filter->digest[0], filter->digest[1], what};
+    const XXH128_hash_t before = XXH3_128bits(head, sizeof head);
+    const XXH128_hash_t after = XXH3_128bits_withSeed(size ? bytes : "", size, before.low64);
+    filter->digest[0] = after.low64 ^ before.high64;
+    filter->digest[1] = after.high64;
+}
+
+/* -------------------------------------------------------------------------------------- cells -- */
+
+/* Equal numbers are equal cells, so equality is that of the bits; any order of them will do. */
+static int by_bits(const void *a, const void *b) {
+    const hny_cell *const x = a, *const y = b;
+    if (x->word != y->word) return x->word < y->word ? -1 : 1;
+    return (x->detail > y->detail) - (x->detail < y->detail);
+}
+
+int hny_filter_where(hny_filter *filter, uint32_t cell, hny_op op, const hny_cell *cells,
+                     size_t count) {
+    if (hny__grow((void **)&filter->terms, &filter->terms_room, filter->terms_count,
+                  sizeof *filter->terms)) {
+        return HNY_NOMEM;
+    }
+    hny_cell *const copy = malloc((count + 1) * sizeof *copy);
+    if (!copy) return HNY_NOMEM;
+    if (count) memcpy(copy, cells, count * sizeof *copy);
+    if (op == HNY_IN) qsort(copy, count, sizeof *copy, by_bits);
+    filter->terms[filter->terms_count++] = (hny__term){cell, op, copy, count};
+    digest_more(filter, (uint64_t)cell << 8 | op, copy, count * sizeof *copy);
+    return HNY_OK;
+}
+
+static hny_answer yes(int is) {
+    return is ? HNY_YES : HNY_NO;
+}
+
+/* From how a row's cell compares with the term's. */
+static hny_answer judge(hny_op op, hny__order order) {
+    if (op == HNY_EQ) return yes(order == HNY__SAME);
+    if (op == HNY_NE) return yes(order != HNY__SAME);
+    if (order == HNY__UNSURE) return HNY_MAYBE;
+    if (order == HNY__SAME) return yes(op == HNY_LE || op == HNY_GE);
+    return yes((order == HNY__BEFORE) == (op == HNY_LT || op == HNY_LE));
+}
+
+static hny_answer test_term(const hny__term *term, hny_cell cell) {
+    const int null = hny__cell_class(cell) == HNY__NULL;
+    if (term->op == HNY_IS_NULL || null) return yes(null && term->op == HNY_IS_NULL);
+    if (term->op == HNY_NOT_NULL) return HNY_YES;
+    if (term->op == HNY_IN) {
+        return yes(bsearch(&cell, term->cells, term->count, sizeof cell, by_bits) != NULL);
+    }
+    if (hny__cell_class(term->cells[0]) == HNY__NULL) return HNY_NO;
+    return judge(term->op, hny__cell_compare(cell, term->cells[0]));
+}
+
+hny_answer hny__filter_cells(const hny_filter *filter, const hny_cell *cells) {
+    hny_answer all = HNY_YES;
+    for (size_t i = 0; i < filter->terms_count; i++) {
+        const hny__term *const term = &filter->terms[i];
+        const hny_answer answer = test_term(term, cells[term->cell]);
+        if (answer == HNY_NO) return HNY_NO;
+        if (answer < all) all = answer;
+    }
+    return all;
+}
+
+int hny_filter_unsure(const hny_filter *filter) {
+    for (size_t i = 0; i < filter->terms_count; i++) {
+        const hny__term *const term = &filter->terms[i];
+        if (term->op < HNY_LT || term->op > HNY_GE) continue;
+        if (hny__cell_class(term->cells[0]) >= HNY__TEXT) return 1;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------- rowids -- */
+
+static struct hny__rowids_part *find_part(const hny__rowids *set, int32_t high) {
+    size_t first = 0, end = set->count;
+    while (first < end) {
+        const size_t middle = (first + end) / 2;
+        if (set->parts[middle].high == high) return &set->parts[middle];
+        if (set->parts[middle].high < high) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return NULL;
+}
+
+static int32_t high_word(int64_t rowid) {
+    return (int32_t)((uint64_t)rowid >> 32);
+}
+
+static int by_value(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Ascending rowids of one high word. */
+static int add_part(hny__rowids *set, const int64_t *rowids, size_t count) {
+    if (hny__grow((void **)&set->parts, &set->room, set->count, sizeof *set->parts)) {
+        return HNY_NOMEM;
+    }
+    roaring_bitmap_t *const low = roaring_bitmap_create();
+    set->parts[set->count++] = (struct hny__rowids_part){high_word(rowids[0]), low};
+    if (!low) return HNY_NOMEM;
+    for (size_t i = 0; i < count; i++) roaring_bitmap_add(low, (uint32_t)rowids[i]);
+    set->size += roaring_bitmap_get_cardinality(low);
+    return HNY_OK;
+}
+
+static int add_all(hny__rowids *set, const int64_t *rowids, size_t count) {
+    for (size_t first = 0, end = 0; first < count; first = end) {
+        while (end < count && high_word(rowids[end]) == high_word(rowids[first])) end++;
+        const int rc = add_part(set, rowids + first, end - first);
+        if (rc) return rc;
+    }
+    return HNY_OK;
+}
+
+/* SQLite hands over the values of a set in order, as a rule. */
+static int is_sorted(const int64_t *rowids, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        if (rowids[i] < rowids[i - 1]) return 0;
+    }
+    return 1;
+}
+
+int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
+    int64_t *sorted = NULL;
+    if (hny__grow((void **)&filter->sets, &filter->sets_room, filter->sets_count,
+                  sizeof *filter->sets)) {
+        return HNY_NOMEM;
+    }
+    if (!is_sorted(rowids, count)) {
+        sorted = malloc(count * sizeof *sorted);
+        if (!sorted) return HNY_NOMEM;
+        memcpy(sorted, rowids, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, by_value);
+        rowids = sorted;
+    }
+    hny__rowids *const set = &filter->sets[filter->sets_count++];
+    *set = (hny__rowids){0};
+    const int rc = add_all(set, rowids, count);
+    digest_more(filter, 1u << 31, rowids, count * sizeof *rowids);
+    free(sorted);
+    return rc;
+}
+
+int hny__filter_rowid(const hny_filter *filter, int64_t rowid) {
+    for (size_t i = 0; i < filter->sets_count; i++) {
+        const struct hny__rowids_part *const part = find_part(&filter->sets[i], high_word(rowid));
+        if (!part || !roaring_bitmap_contains(part->low, (uint32_t)rowid)) return 0;
+    }
+    return 1;
+}
+
+int hny__rowids_each(const hny__rowids *set, int (*visit)(void *arg, int64_t rowid), void *arg) {
+    int rc = 0;
+    for (size_t i = 0; i < set->count && !rc; i++) {
+        const uint64_t high = (uint64_t)(uint32_t)set->parts[i].high << 32;
+        roaring_uint32_iterator_t at;
+        roaring_init_iterator(set->parts[i].low, &at);
+        for (; at.has_value && !rc; roaring_advance_uint32_iterator(&at)) {
+            rc = visit(arg, (int64_t)(high | at.current_value));
+        }
+    }
+    return rc;
+}
+
+const hny__rowids *hny__filter_smallest(const hny_filter *filter) {
+    const hny__rowids *least = NULL;
+    for (size_t i = 0; i < filter->sets_count; i++) {
+        if (!least || filter->sets[i].size < least->size) least = &filter->sets[i];
+    }
+    return least;
+}
+
+hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid, const hny_cell *cells) {
+    return hny__filter_rowid(filter, rowid) ? hny__filter_cells(filter, cells) : HNY_NO;
+}

@@ -1,0 +1,239 @@
+#include "read/reader.h"
+
+#include "build/calibrate.h"
+#include "read/filter_bitmap.h"
+#include "read/warmup.h"
+
+#include <stdlib.h>
+
+static void drop_query(hny_reader *reader) {
+    hny__encoder_free(&reader->encoder);
+    free(reader->code);
+    free(reader->fine);
+    reader->code = reader->fine = NULL;
+}
+
+int hny__reader_ready(hny_reader *reader) {
+    const hny__coding *const coding = &reader->view.geometry.coding;
+    if (reader->code && reader->encoder.coding.codes == coding->codes) return HNY_OK;
+    drop_query(reader);
+    const int rc = hny__encoder_init(&reader->encoder, coding);
+    if (rc) return rc;
+    reader->code = aligned_alloc(64, (coding->code.stride + 63u) & ~63u);
+    reader->fine = malloc(coding->fine + 1);
+    if (reader->code && reader->fine) return HNY_OK;
+    drop_query(reader);
+    return HNY_NOMEM;
+}
+
+int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t cells,
+                   hny_reader **out) {
+    hny_reader *const reader = calloc(1, sizeof *reader);
+    if (!reader) return HNY_NOMEM;
+    reader->sidecar = hny_sidecar_ref(sidecar);
+    reader->table = table;
+    reader->shape = shape;
+    reader->cells = cells;
+    reader->status = HNY_MISSING;
+    *out = reader;
+    return HNY_OK;
+}
+
+static void drop_mask(hny_reader *reader) {
+    if (reader->mask) roaring_bitmap_free(reader->mask);
+    reader->mask = NULL;
+}
+
+static void drop_env(hny_reader *reader) {
+    reader->prefetched = 0;
+    hny__view_free(&reader->view);
+    hny__env_unref(reader->env);
+    reader->env = NULL;
+}
+
+void hny_reader_free(hny_reader *reader) {
+    if (!reader) return;
+    drop_env(reader);
+    drop_mask(reader);
+    hny__matches_drop(reader->matches);
+    hny__walk_free(&reader->walk);
+    hny_sidecar_unref(reader->sidecar);
+    drop_query(reader);
+    free(reader);
+}
+
+static int same_shape(const hny_reader *reader) {
+    const hny__table_record *const table = &reader->view.table;
+    return table->dim == reader->shape.dim && table->metric == reader->shape.metric &&
+           table->type == reader->shape.type && table->cells == reader->cells;
+}
+
+static int pin(hny_reader *reader, int *fresh) {
+    hny__env *env;
+    int rc = hny__sidecar_env(reader->sidecar, 0, &env);
+    if (rc) {
+        drop_env(reader);
+        return rc;
+    }
+    if (env != reader->env) {
+        drop_env(reader);
+        reader->env = hny__env_ref(env);
+    }
+    rc = hny__view_begin(&reader->view, env, reader->table, fresh);
+    if (rc == HNY_CORRUPT) atomic_store(&env->damaged, 1);
+    if (!rc && !same_shape(reader)) {
+        hny__view_end(&reader->view);
+        rc = HNY_SHAPE;
+    }
+    return rc;
+}
+
+int hny_reader_begin(hny_reader *reader) {
+    int fresh = 0;
+    const int rc = pin(reader, &fresh);
+    if (fresh || rc != reader->status) {
+        reader->version++;
+        drop_mask(reader);
+        hny__matches_drop(reader->matches);
+    }
+    reader->status = rc;
+    if (!rc && !reader->prefetched) {
+        reader->prefetched = 1;
+        hny__prefetch(&reader->view, hny__prefetch_budget());
+    }
+    return rc;
+}
+
+void hny_reader_end(hny_reader *reader) {
+    hny__view_end(&reader->view);
+}
+
+int hny_reader_intact(const hny_reader *reader) {
+    return hny__env_intact(reader->env, reader->view.txn_id);
+}
+
+uint64_t hny_reader_version(const hny_reader *reader) {
+    return reader->version;
+}
+
+/* --------------------------------------------------------------------------------- boundaries -- */
+
+static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *at, int64_t **ids,
+                         size_t *count) {
+    hny__view *const view = &reader->view;
+    const hny__table_record *const table = &view->table;
+    if (age >= table->boundaries) return HNY_MISSING;
+    const hny__key key = hny__key_make(table->space, HNY__KIND_BOUNDARY,
+                                       table->first_boundary + table->boundaries - 1 - age);
+    MDB_val value;
+    int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc);
+    rc = hny__boundary_decode(value.mv_data, value.mv_size, &key, at, ids, count);
+    if (rc == HNY_CORRUPT) atomic_store(&view->env->damaged, 1);
+    return rc;
+}
+
+int hny_reader_boundary(hny_reader *reader, uint32_t age, hny_boundary *out) {
+    return read_boundary(reader, age, out, NULL, NULL);
+}
+
+int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *count) {
+    hny_boundary at;
+    if (age + 1 >= reader->view.table.boundaries) return HNY_MISSING;
+    return read_boundary(reader, age, &at, ids, count);
+}
+
+/* ---------------------------------------------------------------------------------------- mask -- */
+
+int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
+    drop_mask(reader);
+    if (count == 0) return HNY_OK;
+    roaring_bitmap_t *const mask = roaring_bitmap_create();
+    if (!mask) return HNY_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot;
+        const int rc = hny__view_find(&reader->view, ids[i], &slot);
+        if (rc == HNY_MISSING) continue;
+        if (rc) {
+            roaring_bitmap_free(mask);
+            return rc;
+        }
+        roaring_bitmap_add(mask, slot);
+    }
+    roaring_bitmap_run_optimize(mask);
+    reader->mask = mask;
+    return HNY_OK;
+}
+
+int hny__reader_hidden(hny_reader *reader, uint32_t slot) {
+    if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return 1;
+    return reader->view.table.dead + reader->view.table.free_slots > 0 &&
+           hny__view_dead(&reader->view, slot);
+}
+
+uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall) {
+    return hny__ef_for(&reader->view.table, k, recall);
+}
+
+/* ------------------------------------------------------------------------------- introspection -- */
+
+static int count_links(hny__view *view, uint64_t *links) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__LINKS];
+    *links = 0;
+    for (uint32_t number = 0; number < view->blocks[HNY__LINKS].count; number++) {
+        const uint8_t *const block = hny__view_block(view, HNY__LINKS, number);
+        if (!block) return view->status;
+        for (uint32_t i = 0; i < layout->per_block; i++) *links += hny__count_at(block, i);
+    }
+    return HNY_OK;
+}
+
+int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
+    hny__view *const view = &reader->view;
+    const hny__table_record *const table = &view->table;
+    MDB_envinfo info;
+    MDB_stat stat;
+    memset(out, 0, sizeof *out);
+    const int rc = hny_reader_boundary(reader, 0, &out->boundary);
+    if (rc) return rc;
+    mdb_env_info(view->env->mdb, &info);
+    mdb_env_stat(view->env->mdb, &stat);
+    out->rows = table->live;
+    out->nodes = (uint64_t)table->live + table->dead - table->flat;
+    out->flat = table->flat;
+    out->tombstones = table->dead;
+    out->levels = table->entry_slot == HNY__NONE ? 0 : table->entry_level + 1;
+    out->bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    out->boundaries = table->boundaries;
+    out->m = table->m;
+    out->codes = table->codes;
+    return links ? count_links(view, &out->links) : HNY_OK;
+}
+
+static int same_codes(hny_reader *reader, uint32_t slot, const void *vector) {
+    hny__view *const view = &reader->view;
+    const hny__coding *const coding = &view->geometry.coding;
+    const uint8_t *const code = hny__view_code(view, slot);
+    const uint8_t *const fine = hny__view_fine(view, slot);
+    if (!code || (coding->fine && !fine)) return view->status;
+    hny__encode(&reader->encoder, vector, reader->code, reader->fine);
+    return memcmp(code, reader->code, coding->code.stride) == 0 &&
+           (!fine || memcmp(fine, reader->fine, coding->fine) == 0);
+}
+
+static int same_cells(hny_reader *reader, uint32_t slot, const hny_cell *cells) {
+    if (!reader->cells) return 1;
+    const hny_cell *const kept = hny__view_cells(&reader->view, slot);
+    return kept ? memcmp(kept, cells, reader->cells * sizeof *cells) == 0 : reader->view.status;
+}
+
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector, const hny_cell *cells) {
+    hny__view *const view = &reader->view;
+    uint32_t slot;
+    int rc = hny__view_find(view, rowid, &slot);
+    if (rc) return rc == HNY_MISSING ? 0 : rc;
+    if (hny__view_rowid(view, slot) != rowid || hny__view_dead(view, slot)) return view->status;
+    rc = hny__reader_ready(reader);
+    if (!rc) rc = same_cells(reader, slot, cells);
+    return rc == 1 ? same_codes(reader, slot, vector) : rc;
+}

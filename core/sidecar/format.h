@@ -1,0 +1,237 @@
+/*
+** Interface to format.c: what every byte of the sidecar means.  The prose is at the top of
+** format.c; nothing outside these two files knows an offset.
+*/
+#ifndef HNY_FORMAT_H
+#define HNY_FORMAT_H
+
+#include <string.h>
+
+#include "vector/quantizer.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the sidecar is little-endian, and so must the host be"
+#endif
+
+#define HNY__FORMAT    6u
+#define HNY__NONE      UINT32_MAX
+#define HNY__MAX_SLOTS (1u << 30)
+
+/* Points of a curve of recall by ef, and what a recall of 1 is there. */
+#define HNY__CURVE       14
+#define HNY__RECALL_UNIT 10000
+
+/* In a link word: this link is an edge of the spanning tree (see graph.h). */
+#define HNY__TREE       (1u << 31)
+#define HNY__NODE(link) ((link) & ~HNY__TREE)
+
+typedef enum hny__kind {
+    HNY__KIND_FILE = 0,
+    HNY__KIND_TABLE = 1,
+    HNY__KIND_BOUNDARY = 2,
+    HNY__KIND_CODES = 3,
+    HNY__KIND_FINE = 4,
+    HNY__KIND_LINKS = 5,
+    HNY__KIND_UPPER = 6,
+    HNY__KIND_DEAD = 7,
+    HNY__KIND_FREE_SLOTS = 8,
+    HNY__KIND_FREE_UPPER = 9,
+    HNY__KIND_ROWID = 10,
+    HNY__KIND_CELLS = 11,
+} hny__kind;
+
+/* ------------------------------------------------------------------------------------ keys -- */
+
+#define HNY__KEY_BYTES       8
+#define HNY__ROWID_KEY_BYTES 16
+
+typedef struct hny__key {
+    uint8_t bytes[HNY__ROWID_KEY_BYTES];
+    size_t size;
+} hny__key;
+
+hny__key hny__key_make(uint32_t space, hny__kind kind, uint32_t number);
+hny__key hny__key_rowid(uint32_t space, int64_t rowid);
+
+/* Takes a key apart; 0 where the bytes are none of ours. */
+int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
+                   uint32_t *number, int64_t *rowid);
+
+/* --------------------------------------------------------------------------------- records -- */
+
+/* Of values that begin with a digest of the rest, seeded with the key: all but rowids' and codes'. */
+void hny__digest_write(void *value, size_t size, const hny__key *key);
+int hny__digest_ok(const void *value, size_t size, const hny__key *key);
+
+typedef struct hny__file_record {
+    uint64_t digest;
+    char magic[16];
+    uint32_t format;
+    uint32_t next_space; /* spaces from here on were never used */
+} hny__file_record;
+
+void hny__file_record_init(hny__file_record *record);
+
+/* HNY_OK, HNY_VERSION or HNY_CORRUPT. */
+int hny__file_record_read(const void *value, size_t size, hny__file_record *out);
+
+/* Recall, of HNY__RECALL_UNIT, of the 10 nearest and of the 100 nearest. */
+typedef struct hny__curves {
+    uint16_t classic[2][HNY__CURVE];  /* by ef */
+    uint16_t adaptive[2][HNY__CURVE]; /* by stretch */
+} hny__curves;
+
+/* What a table is at its newest boundary. */
+typedef struct hny__table_record {
+    uint64_t digest;
+    uint32_t dim;
+    uint8_t metric;
+    uint8_t type;
+    uint8_t codes; /* hny_codes */
+    uint8_t cells; /* of a row */
+    uint32_t m;
+    uint32_t space;      /* where its blocks are */
+    uint32_t slots;      /* allotted so far, free ones included */
+    uint32_t uppers;     /* rows of upper blocks allotted so far */
+    uint32_t live;       /* slots that hold a row */
+    uint32_t dead;       /* tombstones */
+    uint32_t free_slots; /* slots = live + dead + free_slots */
+    uint32_t free_uppers;
+    uint32_t entry_slot;  /* where searches begin; HNY__NONE for an empty graph */
+    uint32_t entry_upper; /* its row on the top level; HNY__NONE where that is level 0 */
+    uint32_t entry_level;
+    uint32_t first_boundary; /* number of the oldest boundary that is kept */
+    uint32_t boundaries;     /* how many are kept, in numbers without a gap */
+    uint64_t touched;        /* ids kept with them, together */
+    uint32_t calibrated;     /* live slots when `curves` was measured; 0: never */
+    hny__curves curves;      /* what searches find for their effort (calibrate.c) */
+    uint32_t flat;           /* the last so many slots are not linked yet */
+} hny__table_record;
+
+/* The slots of the graph; those from here on are scanned. */
+static inline uint32_t hny__linked(const hny__table_record *table) {
+    return table->slots - table->flat;
+}
+
+/* Checks what one record can show by itself. */
+int hny__table_record_read(const void *value, size_t size, const hny__key *key,
+                           hny__table_record *out);
+
+/* A boundary with the ids touched on the way to it; *value is the caller's to free(). */
+int hny__boundary_encode(const hny_boundary *at, const int64_t *ids, size_t count,
+                         const hny__key *key, void **value, size_t *size);
+
+/* ids NULL: only the boundary.  Else *ids is the caller's to free(). */
+int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hny_boundary *at,
+                         int64_t **ids, size_t *count);
+
+/* ---------------------------------------------------------------------------------- blocks -- */
+
+/* The families of blocks of a table. */
+typedef enum hny__family {
+    HNY__CODES,
+    HNY__FINE,
+    HNY__LINKS,
+    HNY__UPPER,
+    HNY__DEAD,
+    HNY__CELLS,
+    HNY__FAMILIES
+} hny__family;
+
+typedef struct hny__layout {
+    hny__kind kind;
+    uint32_t bytes;     /* of a block */
+    uint32_t per_block; /* rows or bits (dead) in it; 0: there are no such blocks */
+    uint32_t stride;    /* bytes of a code or a row's links */
+    uint32_t pitch;     /* from one row to the next */
+    uint32_t capacity;  /* links a row has room for */
+    uint32_t at;        /* offset of the first row */
+    uint32_t at_owner;  /* upper: of the owners */
+    uint32_t at_down;   /* upper: of the down links */
+    uint64_t inverse;   /* ceil(2^64 / per_block): a division by a multiplication */
+} hny__layout;
+
+typedef struct hny__geometry {
+    hny__coding coding;
+    hny__layout layout[HNY__FAMILIES];
+} hny__geometry;
+
+/* Of a table; its record has dim, metric, type, codes and m. */
+void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table);
+
+/* Blocks that `rows` rows of a family take. */
+uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows);
+
+/* Exact for every 32-bit row, since per_block is below 2^16. */
+static inline uint32_t hny__layout_block(const hny__layout *layout, uint32_t row) {
+    if (layout->per_block == 1) return row;
+    return (uint32_t)(((unsigned __int128)layout->inverse * row) >> 64);
+}
+
+static inline const uint8_t *hny__row_at(const hny__layout *layout, const uint8_t *block,
+                                         uint32_t index) {
+    return block + layout->at + (size_t)index * layout->pitch;
+}
+
+/* Of a row of codes. */
+static inline int64_t hny__rowid_of(const hny__layout *layout, const uint8_t *row) {
+    int64_t rowid;
+    memcpy(&rowid, row + layout->stride, 8);
+    return rowid;
+}
+
+static inline const uint32_t *hny__links_at(const hny__layout *layout, const uint8_t *block,
+                                            uint32_t index) {
+    return (const uint32_t *)(const void *)hny__row_at(layout, block, index);
+}
+
+/* The counts of a links or upper block are its bytes 8, 9, …; upper levels follow them. */
+static inline uint8_t hny__count_at(const uint8_t *block, uint32_t index) {
+    return block[8 + index];
+}
+
+static inline uint8_t hny__level_at(const hny__layout *layout, const uint8_t *block,
+                                    uint32_t index) {
+    return block[8 + layout->per_block + index];
+}
+
+static inline uint32_t hny__word_at(const uint8_t *block, uint32_t offset, uint32_t index) {
+    uint32_t word;
+    memcpy(&word, block + offset + (size_t)index * 4, 4);
+    return word;
+}
+
+static inline uint32_t hny__owner_at(const hny__layout *layout, const uint8_t *block,
+                                     uint32_t index) {
+    return hny__word_at(block, layout->at_owner, index);
+}
+
+static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *block,
+                                    uint32_t index) {
+    return hny__word_at(block, layout->at_down, index);
+}
+
+static inline int hny__dead_at(const uint8_t *block, uint32_t index) {
+    return block[8 + index / 8] >> (index % 8) & 1;
+}
+
+/* Is a row of codes what was written for this slot? */
+int hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);
+
+/* Is a block, with all its rows? */
+int hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
+                  const hny__key *key);
+
+/* Writes the digest, or those, of a block that is to be written. */
+void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *key);
+
+/* The same in a block that is being written. */
+void hny__code_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *code);
+void hny__rowid_put(const hny__layout *layout, uint8_t *block, uint32_t index, int64_t rowid);
+void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
+                    const uint32_t *links, uint32_t count);
+void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, uint8_t level,
+                    uint32_t owner, uint32_t down);
+void hny__dead_put(uint8_t *block, uint32_t index, int dead);
+
+#endif

@@ -1,0 +1,179 @@
+#include "sidecar/free_ids.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CHUNK_SHIFT  16
+#define DIGEST_BYTES 8
+
+int hny__numbers_init(hny__numbers *numbers, hny__kind kind) {
+    *numbers = (hny__numbers){.kind = kind, .taken = roaring_bitmap_create()};
+    return numbers->taken ? HNY_OK : HNY_NOMEM;
+}
+
+void hny__numbers_free(hny__numbers *numbers) {
+    if (numbers->here) roaring_bitmap_free(numbers->here);
+    if (numbers->taken) roaring_bitmap_free(numbers->taken);
+    numbers->here = numbers->taken = NULL;
+}
+
+static int decode(const MDB_val *value, const hny__key *key, roaring_bitmap_t **out) {
+    if (!hny__digest_ok(value->mv_data, value->mv_size, key)) return HNY_CORRUPT;
+    *out = roaring_bitmap_portable_deserialize_safe((const char *)value->mv_data + DIGEST_BYTES,
+                                                    value->mv_size - DIGEST_BYTES);
+    return *out ? HNY_OK : HNY_NOMEM;
+}
+
+/* The first chunk numbered `from` or above, or HNY_MISSING. */
+static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *chunk,
+                      roaring_bitmap_t **out) {
+    hny__key key = hny__key_make(view->table.space, kind, from);
+    MDB_val k = {key.size, key.bytes}, value;
+    MDB_cursor *cursor;
+    uint32_t space;
+    hny__kind found;
+    int64_t rowid;
+    int rc = mdb_cursor_open(view->txn, view->env->dbi, &cursor);
+    if (rc) return hny__env_status(rc);
+    rc = hny__cursor_get(cursor, &k, &value, MDB_SET_RANGE);
+    if (rc) {
+        rc = hny__env_status(rc);
+    } else if (!hny__key_parse(k.mv_data, k.mv_size, &space, &found, chunk, &rowid) ||
+               space != view->table.space || found != kind) {
+        rc = HNY_MISSING;
+    } else {
+        key = hny__key_make(space, kind, *chunk);
+        rc = decode(&value, &key, out);
+    }
+    hny__cursor_close(cursor, rc);
+    return rc;
+}
+
+/* Makes `here` a chunk that has a number left; HNY_CORRUPT: there is none, against the count. */
+static int refill(hny__numbers *numbers, hny__view *view) {
+    while (!numbers->here || roaring_bitmap_is_empty(numbers->here)) {
+        const uint32_t from = numbers->here ? numbers->chunk + 1 : 0;
+        if (numbers->here) roaring_bitmap_free(numbers->here);
+        numbers->here = NULL;
+        const int rc = next_chunk(view, numbers->kind, from, &numbers->chunk, &numbers->here);
+        if (rc) return rc == HNY_MISSING ? HNY_CORRUPT : rc;
+    }
+    return HNY_OK;
+}
+
+int hny__numbers_take(hny__numbers *numbers, hny__view *view, uint32_t *free, uint32_t *next,
+                      uint32_t *out) {
+    if (*free == 0) {
+        if (*next >= HNY__MAX_SLOTS - 1) return HNY_LIMIT;
+        *out = (*next)++;
+        return HNY_OK;
+    }
+    const int rc = refill(numbers, view);
+    if (rc) return rc;
+    const uint32_t low = roaring_bitmap_minimum(numbers->here);
+    roaring_bitmap_remove(numbers->here, low);
+    *out = numbers->chunk << CHUNK_SHIFT | low;
+    if (*out >= *next) return HNY_CORRUPT;
+    roaring_bitmap_add(numbers->taken, *out);
+    (*free)--;
+    return HNY_OK;
+}
+
+int hny__free_numbers(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
+    roaring_bitmap_t *here = NULL;
+    uint32_t chunk = 0;
+    int rc = next_chunk(view, kind, 0, &chunk, &here);
+    while (!rc) {
+        roaring_uint32_iterator_t at;
+        for (roaring_init_iterator(here, &at); at.has_value; roaring_advance_uint32_iterator(&at)) {
+            roaring_bitmap_add(out, chunk << CHUNK_SHIFT | at.current_value);
+        }
+        roaring_bitmap_free(here);
+        rc = next_chunk(view, kind, chunk + 1, &chunk, &here);
+    }
+    return rc == HNY_MISSING ? HNY_OK : rc;
+}
+
+int hny__tombstones(hny__view *view, roaring_bitmap_t *tombs) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__DEAD];
+    roaring_bitmap_t *const unused = roaring_bitmap_create();
+    if (!unused) return HNY_NOMEM;
+    int rc = hny__free_numbers(view, HNY__KIND_FREE_SLOTS, unused);
+    for (uint32_t number = 0; number < view->blocks[HNY__DEAD].count && !rc; number++) {
+        const uint8_t *const block = hny__view_block(view, HNY__DEAD, number);
+        for (uint32_t i = 0; block && i < layout->per_block; i++) {
+            if (hny__dead_at(block, i)) roaring_bitmap_add(tombs, number * layout->per_block + i);
+        }
+        rc = view->status;
+    }
+    if (!rc) roaring_bitmap_andnot_inplace(tombs, unused);
+    roaring_bitmap_free(unused);
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------- writing -- */
+
+static int write_chunk(MDB_txn *txn, MDB_dbi dbi, const hny__key *key,
+                       const roaring_bitmap_t *chunk) {
+    if (roaring_bitmap_is_empty(chunk)) return hny__del(txn, dbi, key);
+    const size_t size = DIGEST_BYTES + roaring_bitmap_portable_size_in_bytes(chunk);
+    char *const bytes = calloc(1, size);
+    if (!bytes) return ENOMEM;
+    roaring_bitmap_portable_serialize(chunk, bytes + DIGEST_BYTES);
+    const int rc = hny__put_digested(txn, dbi, key, bytes, size);
+    free(bytes);
+    return rc;
+}
+
+/* The numbers of a chunk in `all`, by their low bits. */
+static void part(const roaring_bitmap_t *all, uint32_t chunk, roaring_bitmap_t *out, int add) {
+    const uint64_t first = (uint64_t)chunk << CHUNK_SHIFT;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(all, &at);
+    for (roaring_move_uint32_iterator_equalorlarger(&at, (uint32_t)first);
+         at.has_value && at.current_value >> CHUNK_SHIFT == chunk;
+         roaring_advance_uint32_iterator(&at)) {
+        const uint32_t low = at.current_value & ((1u << CHUNK_SHIFT) - 1);
+        if (add) {
+            roaring_bitmap_add(out, low);
+        } else {
+            roaring_bitmap_remove(out, low);
+        }
+    }
+}
+
+static int change_chunk(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, uint32_t number,
+                        const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
+    roaring_bitmap_t *chunk = NULL;
+    MDB_val value;
+    int rc = hny__get(txn, dbi, key, &value);
+    if (rc == MDB_NOTFOUND) {
+        chunk = roaring_bitmap_create();
+        rc = chunk ? 0 : ENOMEM;
+    } else if (!rc) {
+        rc = decode(&value, key, &chunk);
+    }
+    if (rc) return rc;
+    part(taken, number, chunk, 0);
+    part(freed, number, chunk, 1);
+    rc = write_chunk(txn, dbi, key, chunk);
+    roaring_bitmap_free(chunk);
+    return rc;
+}
+
+int hny__numbers_write(MDB_txn *txn, MDB_dbi dbi, uint32_t space, hny__kind kind,
+                       const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
+    roaring_bitmap_t *const both = roaring_bitmap_or(taken, freed);
+    roaring_uint32_iterator_t at;
+    int rc = both ? 0 : ENOMEM;
+    if (!both) return rc;
+    roaring_init_iterator(both, &at);
+    while (at.has_value && !rc) {
+        const uint32_t number = at.current_value >> CHUNK_SHIFT;
+        const hny__key key = hny__key_make(space, kind, number);
+        rc = change_chunk(txn, dbi, &key, number, taken, freed);
+        if (!roaring_move_uint32_iterator_equalorlarger(&at, (number + 1) << CHUNK_SHIFT)) break;
+    }
+    roaring_bitmap_free(both);
+    return rc;
+}

@@ -1,0 +1,290 @@
+#include "sidecar/view.h"
+
+#include <stdlib.h>
+
+#include "base/grow.h"
+#include "sidecar/lmdb_guard.h"
+
+int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    return HNY__GUARDED(mdb_get(txn, dbi, &k, value));
+}
+
+int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    MDB_val v = {size, (void *)(uintptr_t)value};
+    return HNY__GUARDED(mdb_put(txn, dbi, &k, &v, 0));
+}
+
+int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size) {
+    hny__digest_write(value, size, key);
+    return hny__put(txn, dbi, key, value, size);
+}
+
+int hny__put_block(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
+                   uint8_t *block) {
+    hny__block_seal(layout, block, key);
+    return hny__put(txn, dbi, key, block, layout->bytes);
+}
+
+int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key) {
+    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
+    const int rc = HNY__GUARDED(mdb_del(txn, dbi, &k, NULL));
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int hny__cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op op) {
+    return HNY__GUARDED(mdb_cursor_get(cursor, key, value, op));
+}
+
+int hny__cursor_del(MDB_cursor *cursor) {
+    return HNY__GUARDED(mdb_cursor_del(cursor, 0));
+}
+
+void hny__cursor_close(MDB_cursor *cursor, int rc) {
+    if (rc != HNY__ASSERTED) mdb_cursor_close(cursor);
+}
+
+/* -------------------------------------------------------------------------------------- views -- */
+
+static int read_table(hny__view *view) {
+    const hny__key key = hny__key_make(0, HNY__KIND_TABLE, view->table_id);
+    MDB_val value;
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return hny__env_status(rc);
+    return hny__table_record_read(value.mv_data, value.mv_size, &key, &view->table);
+}
+
+static void drop_blocks(hny__view *view) {
+    for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) free(view->blocks[f].at);
+    memset(view->blocks, 0, sizeof view->blocks);
+    view->borrowed = 0;
+}
+
+static int size_blocks(hny__view *view) {
+    if (view->borrowed) drop_blocks(view);
+    for (int f = 0; f < HNY__FAMILIES; f++) {
+        const uint32_t rows = hny__view_rows(view, (hny__family)f);
+        const uint32_t count = hny__layout_blocks(&view->geometry.layout[f], rows);
+        if (count > view->blocks[f].room) {
+            const uint32_t room = count + count / 4 + 8;
+            void *const at = calloc(room, sizeof *view->blocks[f].at); /* pages made when needed */
+            if (!at) return HNY_NOMEM;
+            free(view->blocks[f].at);
+            view->blocks[f].at = at;
+            view->blocks[f].room = room;
+        } else if (count) {
+            memset(view->blocks[f].at, 0, count * sizeof *view->blocks[f].at);
+        }
+        view->blocks[f].count = count;
+    }
+    return HNY_OK;
+}
+
+static int use_table(hny__view *view) {
+    view->status = HNY_OK;
+    view->marks = NULL;
+    hny__geometry_init(&view->geometry, &view->table);
+    return size_blocks(view);
+}
+
+int hny__view_mark(hny__view *view) {
+    const hny__table_record *const table = &view->table;
+    const size_t nodes = (size_t)table->slots + table->uppers;
+    if (view->marks) return HNY_OK;
+    if (nodes <= view->marks_room) {
+        memset(view->marks_kept, 0, view->marks_room);
+    } else {
+        const size_t room = (nodes + nodes / 4 + 64) / 8 * 8;
+        uint8_t *const marks = hny__zeros(room);
+        if (!marks) return HNY_NOMEM;
+        free(view->marks_kept);
+        view->marks_kept = marks;
+        view->marks_room = room;
+    }
+    view->epoch = HNY__SURE;
+    view->marks = view->marks_kept;
+    return HNY_OK;
+}
+
+static void detach(hny__view *view) {
+    /* An inherited transaction's reader slot is the parent's: aborting it here would free it there. */
+    if (view->txn && !hny__env_inherited(view->env)) mdb_txn_abort(view->txn);
+    view->txn = NULL;
+    view->env = NULL;
+    view->txn_id = 0;
+}
+
+int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) {
+    if (view->env != env) detach(view);
+    view->env = env;
+    int rc = hny__env_read(env, &view->txn);
+    if (rc) return rc;
+    const size_t id = mdb_txn_id(view->txn);
+    const unsigned moves = atomic_load(&env->moves);
+    *fresh = id != view->txn_id || moves != view->moves || table != view->table_id || view->status;
+    if (*fresh) {
+        view->txn_id = id;
+        view->moves = moves;
+        view->table_id = table;
+        view->absent = read_table(view);
+        if (!view->absent) view->absent = use_table(view);
+        if (view->absent == HNY_NOMEM) view->txn_id = 0;
+    }
+    if (view->absent) {
+        hny__env_rest(env, view->txn);
+        return view->absent;
+    }
+    view->pinned = 1;
+    return HNY_OK;
+}
+
+int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record) {
+    view->env = env;
+    view->moves = atomic_load(&env->moves);
+    view->table = *record;
+    return use_table(view);
+}
+
+static int borrow(hny__view *view, const hny__view *shared) {
+    drop_blocks(view);
+    view->status = HNY_OK;
+    view->table = shared->table;
+    if (shared->moves != atomic_load(&shared->env->moves)) return use_table(view);
+    view->geometry = shared->geometry;
+    memcpy(view->blocks, shared->blocks, sizeof view->blocks);
+    view->borrowed = 1;
+    return HNY_OK;
+}
+
+int hny__view_begin_as(hny__view *view, const hny__view *shared) {
+    if (view->env != shared->env) detach(view);
+    view->env = shared->env;
+    view->txn_id = 0;
+    int rc = hny__env_read(view->env, &view->txn);
+    if (rc) return rc;
+    rc = borrow(view, shared);
+    if (rc) {
+        hny__env_rest(view->env, view->txn);
+        return rc;
+    }
+    view->pinned = 1;
+    return HNY_OK;
+}
+
+void hny__view_end(hny__view *view) {
+    if (!view->pinned) return;
+    view->pinned = 0;
+    hny__env_rest(view->env, view->txn);
+}
+
+void hny__view_free(hny__view *view) {
+    hny__view_end(view);
+    detach(view);
+    drop_blocks(view);
+    free(view->marks_kept);
+    memset(view, 0, sizeof *view);
+}
+
+static const uint8_t *fail(hny__view *view, int status) {
+    if (status == HNY_CORRUPT) atomic_store(&view->env->damaged, 1);
+    if (!view->status) view->status = status;
+    return NULL;
+}
+
+const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number) {
+    const hny__layout *const layout = &view->geometry.layout[family];
+    const hny__key key = hny__key_make(view->table.space, layout->kind, number);
+    MDB_val value;
+    if (number >= view->blocks[family].count) return fail(view, HNY_CORRUPT);
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return fail(view, rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc));
+    const int rows = family == HNY__CODES; /* with digests of their own */
+    if (value.mv_size != layout->bytes ||
+        (!rows && !hny__digest_ok(value.mv_data, value.mv_size, &key))) {
+        return fail(view, HNY_CORRUPT);
+    }
+    const uint8_t *const block = value.mv_data;
+    __atomic_store_n(&view->blocks[family].at[number], block, __ATOMIC_RELAXED);
+    return block;
+}
+
+const uint8_t *hny__view_vouch(hny__view *view, uint32_t slot, const uint8_t *row) {
+    const int rc = hny__view_mark(view);
+    if (rc) return fail(view, rc);
+    if (slot >= view->table.slots ||
+        !hny__row_ok(&view->geometry.layout[HNY__CODES], view->table.space, slot, row)) {
+        return fail(view, HNY_CORRUPT);
+    }
+    if (!view->marks[slot]) view->marks[slot] = HNY__SURE;
+    return row;
+}
+
+int64_t hny__view_rowid(hny__view *view, uint32_t slot) {
+    const uint8_t *const row = hny__view_code(view, slot);
+    return row ? hny__rowid_of(&view->geometry.layout[HNY__CODES], row) : 0;
+}
+
+int hny__view_dead(hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__DEAD];
+    const uint32_t number = hny__layout_block(layout, slot);
+    const uint8_t *const block = hny__view_block(view, HNY__DEAD, number);
+    return block ? hny__dead_at(block, slot - number * layout->per_block) : 1;
+}
+
+const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row, uint32_t *count) {
+    const hny__layout *const layout = &view->geometry.layout[family];
+    const uint32_t number = hny__layout_block(layout, row);
+    const uint8_t *const block = hny__view_block(view, family, number);
+    *count = 0;
+    if (!block) return NULL;
+    const uint32_t index = row - number * layout->per_block;
+    const uint32_t links = hny__count_at(block, index);
+    if (links > layout->capacity) {
+        fail(view, HNY_CORRUPT);
+        return NULL;
+    }
+    *count = links;
+    return hny__links_at(layout, block, index);
+}
+
+uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint32_t *links) {
+    uint32_t count;
+    const uint32_t *const list = hny__view_list(view, family, row, &count);
+    const uint32_t rows = hny__view_rows(view, family);
+    if (count) memcpy(links, list, count * sizeof *links);
+    uint32_t largest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (HNY__NODE(links[i]) > largest) largest = HNY__NODE(links[i]);
+    }
+    if (count && largest >= rows) {
+        fail(view, HNY_CORRUPT);
+        return 0;
+    }
+    return count;
+}
+
+int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *down,
+                    uint8_t *level) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__UPPER];
+    const uint32_t number = hny__layout_block(layout, row);
+    const uint8_t *const block = hny__view_block(view, HNY__UPPER, number);
+    if (!block) return view->status;
+    const uint32_t index = row - number * layout->per_block;
+    *owner = hny__owner_at(layout, block, index);
+    *down = hny__down_at(layout, block, index);
+    *level = hny__level_at(layout, block, index);
+    const int below_ok = *level == 1 ? *down == HNY__NONE : *down < view->table.uppers;
+    if (*level != 0 && (*owner >= view->table.slots || !below_ok)) fail(view, HNY_CORRUPT);
+    return view->status;
+}
+
+int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot) {
+    const hny__key key = hny__key_rowid(view->table.space, rowid);
+    MDB_val value;
+    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
+    if (rc) return hny__env_status(rc);
+    if (value.mv_size != 4) return HNY_CORRUPT;
+    memcpy(slot, value.mv_data, 4);
+    return *slot < view->table.slots ? HNY_OK : HNY_CORRUPT;
+}

@@ -1,0 +1,791 @@
+/*
+** Rows, ranks, distances, probes, halves, and status sentences, with every kernel table that this
+** machine has: main runs the group once for each, in a process of its own.
+**
+**     test_code [SEED]
+*/
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "simd/kernel.h"
+#include "vector/row.h"
+
+enum { MOST = 2100, ROOM = 4 * HNY_MAX_DIM + 64 };
+
+/* ------------------------------------------------------------------------------------- data -- */
+
+static uint64_t seed, state;
+
+static uint64_t next(void) { /* splitmix64 */
+    uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+static double unit(void) { /* -1 .. 1 */
+    return (double)(next() >> 11) * 0x1p-52 - 1;
+}
+
+/* Two vectors of stored bytes and the rows of both. */
+static uint8_t stored[2][ROOM] __attribute__((aligned(64)));
+static uint8_t rows[2][ROOM] __attribute__((aligned(64)));
+
+static void put(hny_type type, uint8_t *vector, size_t i, double value) {
+    if (type == HNY_FLOAT32) {
+        const float single = (float)value;
+        memcpy(vector + 4 * i, &single, 4);
+    } else if (type == HNY_FLOAT16) {
+        const uint16_t half = hny_half_from_float((float)value);
+        memcpy(vector + 2 * i, &half, 2);
+    } else if (type == HNY_INT8) {
+        vector[i] = (uint8_t)(int8_t)fmax(-128, fmin(127, rint(value * 127)));
+    } else {
+        const uint8_t bit = (uint8_t)(1u << i % 8);
+        vector[i / 8] = (uint8_t)(value > 0 ? vector[i / 8] | bit : vector[i / 8] & ~bit);
+    }
+}
+
+static long double half_value(uint16_t half) {
+    const int exponent = half >> 10 & 31, fraction = half & 1023;
+    const long double size =
+        exponent ? ldexpl(1024 + fraction, exponent - 25) : ldexpl(fraction, -24);
+    return half >> 15 ? -size : size;
+}
+
+static long double get(hny_type type, const uint8_t *vector, size_t i) {
+    float single;
+    uint16_t half;
+    switch (type) {
+    case HNY_FLOAT32:
+        memcpy(&single, vector + 4 * i, 4);
+        return single;
+    case HNY_FLOAT16:
+        memcpy(&half, vector + 2 * i, 2);
+        return half_value(half);
+    case HNY_INT8:
+        return (int8_t)vector[i];
+    default:
+        return vector[i / 8] >> i % 8 & 1 ? 1 : -1;
+    }
+}
+
+/* The definition, number by number. */
+static long double reference(hny_shape shape, const uint8_t *a, const uint8_t *b) {
+    long double ab = 0, aa = 0, bb = 0, square = 0, size = 0, signs = 0;
+    for (size_t i = 0; i < shape.dim; i++) {
+        const long double x = get(shape.type, a, i), y = get(shape.type, b, i);
+        ab += x * y;
+        aa += x * x;
+        bb += y * y;
+        square += (x - y) * (x - y);
+        size += fabsl(x - y);
+        signs += (x > 0) != (y > 0);
+    }
+    switch (shape.metric) {
+    case HNY_COSINE:
+        return aa == 0 || bb == 0 ? 1 : 1 - ab / (sqrtl(aa) * sqrtl(bb));
+    case HNY_EUCLIDEAN:
+        return sqrtl(square);
+    case HNY_MANHATTAN:
+        return size;
+    default:
+        return signs;
+    }
+}
+
+static void fill(hny_shape shape, uint8_t *vector) {
+    for (size_t i = 0; i < shape.dim; i++) put(shape.type, vector, i, unit());
+}
+
+#define EACH_SHAPE(shape)                                                                          \
+    for (int m_ = HNY_COSINE; m_ <= HNY_HAMMING; m_++)                                             \
+        for (hny_shape shape = {1, (uint8_t)m_, HNY_FLOAT32}; shape.type <= HNY_BIT; shape.type++)
+
+static void encode_both(const hny__code *code) {
+    for (int i = 0; i < 2; i++) hny__code_encode(code, stored[i], rows[i]);
+}
+
+#define assert_shape(condition, shape)                                                             \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fail_msg("%s: dim %u, metric %d, type %d, kernels %s", #condition, (shape).dim,        \
+                     (shape).metric, (shape).type, hny_kernels_name());                            \
+        }                                                                                          \
+    } while (0)
+
+/* ------------------------------------------------------------------------------- row layout -- */
+
+static void test_layout(void **unused) {
+    (void)unused;
+    static const uint32_t dims[] = {1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 32, 33, 100, 768, 2100, 65536};
+    EACH_SHAPE(shape) {
+        for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+            shape.dim = dims[d];
+            const size_t of_type[] = {4 * (size_t)shape.dim, 2 * (size_t)shape.dim, shape.dim,
+                                      (shape.dim + 7) / 8};
+            assert_int_equal(hny_vector_bytes(shape), of_type[shape.type - 1]);
+
+            hny__code code;
+            hny__code_init(&code, shape);
+            const int bits = shape.metric == HNY_HAMMING || shape.type == HNY_BIT;
+            assert_int_equal(code.bytes, bits ? of_type[3] : of_type[shape.type - 1]);
+            assert_int_equal(code.stride % 16, 0);
+            const uint32_t padded = (code.bytes + 3) / 4 * 4;
+            const uint32_t norm = shape.metric == HNY_COSINE && !bits ? padded : 0;
+            assert_int_equal(code.norm, norm);
+            const uint32_t used = norm ? norm + 4 : padded;
+            assert_true(code.stride >= used && code.stride < used + 16);
+        }
+    }
+}
+
+/* Any address of the vector and whatever the row held before: the same row. */
+static void test_encode(void **unused) {
+    (void)unused;
+    EACH_SHAPE(shape) {
+        for (shape.dim = 1; shape.dim <= 300; shape.dim++) {
+            hny__code code;
+            hny__code_init(&code, shape);
+            const size_t bytes = hny_vector_bytes(shape);
+            for (size_t i = 0; i < bytes; i++) stored[0][i] = (uint8_t)next();
+            fill(shape, stored[0]); /* of bits only those below dim */
+            memset(rows[0], 0xee, code.stride + 16);
+            hny__code_encode(&code, stored[0], rows[0]);
+            assert_int_equal(rows[0][code.stride], 0xee);
+
+            const size_t off = 1 + shape.dim % 7;
+            memcpy(stored[1] + off, stored[0], bytes);
+            memset(rows[1], 0x11, code.stride + 16);
+            hny__code_encode(&code, stored[1] + off, rows[1] + 4);
+            assert_shape(memcmp(rows[0], rows[1] + 4, code.stride) == 0, shape);
+
+            if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
+                for (uint32_t i = 0; i < 8 * code.stride; i++) {
+                    const int want = i < shape.dim && get(shape.type, stored[0], i) > 0;
+                    assert_shape((rows[0][i / 8] >> i % 8 & 1) == want, shape);
+                }
+                continue;
+            }
+            assert_memory_equal(rows[0], stored[0], bytes);
+            const size_t norm_end = code.norm ? code.norm + 4 : code.bytes;
+            for (size_t i = bytes; i < code.norm; i++) assert_int_equal(rows[0][i], 0);
+            for (size_t i = norm_end; i < code.stride; i++) assert_int_equal(rows[0][i], 0);
+        }
+    }
+}
+
+static void test_inverse_length(void **unused) {
+    (void)unused;
+    hny__code code;
+    hny__code_init(&code, (hny_shape){2, HNY_COSINE, HNY_FLOAT32});
+    float inverse;
+    hny__code_encode(&code, (float[]){3, -4}, rows[0]);
+    memcpy(&inverse, rows[0] + code.norm, 4);
+    assert_true(inverse == 0.2f);
+    hny__code_encode(&code, (float[]){0, -0.0f}, rows[0]);
+    memcpy(&inverse, rows[0] + code.norm, 4);
+    assert_true(inverse == 0);
+}
+
+/* -------------------------------------------------------------------------------- distances -- */
+
+static void check_distance(hny_shape shape, const hny__code *code, const hny_probe *probe) {
+    const long double want = reference(shape, stored[0], stored[1]);
+    const double got = hny__code_distance(code, rows[0], rows[1]);
+    const double eps = 0x1p-53 * (shape.dim + 8);
+    assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
+    if (shape.metric == HNY_COSINE) assert_shape(got >= 0 && got <= 2, shape);
+
+    assert_shape(hny__code_distance(code, rows[1], rows[0]) == got, shape);
+    assert_shape(hny_probe_distance(probe, stored[1]) == got, shape);
+    static uint8_t shifted[ROOM];
+    memcpy(shifted + 3, stored[1], hny_vector_bytes(shape));
+    assert_shape(hny_probe_distance(probe, shifted + 3) == got, shape);
+}
+
+static void test_distances(void **unused) {
+    (void)unused;
+    static const uint32_t more[] = {96,  100, 127,  128,  129,  384,  500,   512,
+                                    513, 768, 1000, 1536, 2100, 4096, 65535, 65536};
+    EACH_SHAPE(shape) {
+        for (uint32_t d = 1; d <= 70 + sizeof more / sizeof *more; d++) {
+            shape.dim = d <= 70 ? d : more[d - 71];
+            hny__code code;
+            hny__code_init(&code, shape);
+            for (int pair = 0; pair < (d <= 70 ? 4 : 1); pair++) {
+                fill(shape, stored[0]);
+                fill(shape, stored[1]);
+                encode_both(&code);
+                hny_probe *probe;
+                assert_int_equal(hny_probe_new(shape, stored[0], &probe), HNY_OK);
+                check_distance(shape, &code, probe);
+                hny_probe_free(probe);
+            }
+        }
+    }
+    hny_probe_free(NULL);
+}
+
+/* The vector is copied, and nothing behind it is read (AddressSanitizer watches). */
+static void test_probe_owns(void **unused) {
+    (void)unused;
+    EACH_SHAPE(shape) {
+        for (shape.dim = 1; shape.dim <= 600; shape.dim += 13) {
+            const size_t bytes = hny_vector_bytes(shape);
+            uint8_t *const a = malloc(bytes), *const b = malloc(bytes);
+            assert_true(a && b);
+            memset(a, 0, bytes);
+            memset(b, 0, bytes);
+            fill(shape, a);
+            fill(shape, b);
+            const long double want = reference(shape, a, b);
+            hny_probe *probe;
+            assert_int_equal(hny_probe_new(shape, a, &probe), HNY_OK);
+            free(a);
+            assert_shape(fabsl(hny_probe_distance(probe, b) - want) < 1e-11L * (1 + want), shape);
+            hny_probe_free(probe);
+            free(b);
+        }
+    }
+}
+
+/* The zeros behind the rows that ranks are computed of, and no more, may be read. */
+static void test_rank_reads_the_row(void **unused) {
+    (void)unused;
+    EACH_SHAPE(shape) {
+        for (shape.dim = 1; shape.dim <= 300; shape.dim += 7) {
+            hny__code code;
+            hny__code_init(&code, shape);
+            uint8_t *const row = malloc(code.stride);
+            assert_non_null(row);
+            fill(shape, stored[0]);
+            put(shape.type, stored[0], 0, 1); /* not the zero vector */
+            hny__code_encode(&code, stored[0], row);
+            const float slack = hny__code_slack(&code, 0);
+            assert_shape(hny__code_rank(&code, row, row) <= slack, shape);
+            free(row);
+        }
+    }
+}
+
+static void test_same_and_scaled(void **unused) {
+    (void)unused;
+    double worst = 0;
+    EACH_SHAPE(shape) {
+        for (uint32_t d = 1; d <= MOST; d += 1 + d / 16) {
+            shape.dim = d;
+            hny__code code;
+            hny__code_init(&code, shape);
+            fill(shape, stored[0]);
+            put(shape.type, stored[0], 0, 1); /* not the zero vector */
+            memcpy(stored[1], stored[0], hny_vector_bytes(shape));
+            encode_both(&code);
+            assert_shape(hny__code_distance(&code, rows[0], rows[1]) == 0, shape);
+            if (shape.metric != HNY_COSINE || shape.type != HNY_FLOAT32) continue;
+
+            float *const a = (float *)stored[0], *const b = (float *)stored[1];
+            for (size_t i = 0; i < d; i++) b[i] = -8 * a[i];
+            encode_both(&code);
+            assert_shape(hny__code_distance(&code, rows[0], rows[1]) == 2, shape);
+            /* of 20 bits, so that three times as much is no rounding but the sums' own */
+            for (size_t i = 0; i < d; i++) a[i] = rintf(a[i] * 0x1p20f), b[i] = 3 * a[i];
+            encode_both(&code);
+            const double distance = hny__code_distance(&code, rows[0], rows[1]);
+            if (distance > worst) worst = distance;
+        }
+    }
+    if (worst > 1e-15) fail_msg("a scaled copy is at %g", worst);
+}
+
+static void test_zero_vectors(void **unused) {
+    (void)unused;
+    for (uint8_t type = HNY_FLOAT32; type <= HNY_INT8; type++) {
+        const hny_shape shape = {17, HNY_COSINE, type};
+        hny__code code;
+        hny__code_init(&code, shape);
+        memset(stored, 0, sizeof stored);
+        encode_both(&code);
+        assert_true(hny__code_distance(&code, rows[0], rows[1]) == 1);
+        assert_true(hny__code_rank(&code, rows[0], rows[1]) == 1);
+        put(type, stored[1], 0, 1);
+        if (type == HNY_FLOAT32) put(type, stored[1], 1, 1e38);
+        encode_both(&code);
+        assert_true(hny__code_distance(&code, rows[0], rows[1]) == 1);
+        assert_true(hny__code_distance(&code, rows[1], rows[0]) == 1);
+        assert_true(hny__code_rank(&code, rows[0], rows[1]) == 1);
+        hny_probe *probe;
+        assert_int_equal(hny_probe_new(shape, stored[0], &probe), HNY_OK);
+        assert_true(hny_probe_distance(probe, stored[1]) == 1);
+        hny_probe_free(probe);
+    }
+}
+
+/* Bits past dim are nobody's, wherever they come in. */
+static void test_padding_bits(void **unused) {
+    (void)unused;
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_HAMMING; metric++) {
+        for (uint32_t dim = 1; dim <= 130; dim++) {
+            const hny_shape shape = {dim, metric, HNY_BIT};
+            const size_t bytes = hny_vector_bytes(shape);
+            hny__code code;
+            hny__code_init(&code, shape);
+            for (size_t i = 0; i < bytes; i++) {
+                stored[0][i] = (uint8_t)next();
+                stored[1][i] = (uint8_t)next();
+            }
+            encode_both(&code);
+            const double want = (double)reference(shape, stored[0], stored[1]);
+            hny_probe *probe;
+            assert_int_equal(hny_probe_new(shape, stored[0], &probe), HNY_OK);
+            assert_shape(fabs(hny__code_distance(&code, rows[0], rows[1]) - want) < 1e-13, shape);
+            assert_shape(fabs(hny_probe_distance(probe, stored[1]) - want) < 1e-13, shape);
+            hny_probe_free(probe);
+        }
+    }
+}
+
+static void test_signs(void **unused) {
+    (void)unused;
+    const float values[] = {1, -1, 0, -0.0f, 1e-45f, -1e-45f, FLT_MAX, -FLT_MAX};
+    const uint8_t want[] = {0x51};
+    hny__code code;
+    hny__code_init(&code, (hny_shape){8, HNY_HAMMING, HNY_FLOAT32});
+    hny__code_encode(&code, values, rows[0]);
+    assert_memory_equal(rows[0], want, 1);
+
+    uint16_t halves[8];
+    for (int i = 0; i < 8; i++) halves[i] = hny_half_from_float(values[i]);
+    halves[4] = 0x0001, halves[5] = 0x8001;
+    hny__code_init(&code, (hny_shape){8, HNY_HAMMING, HNY_FLOAT16});
+    hny__code_encode(&code, halves, rows[0]);
+    assert_memory_equal(rows[0], want, 1);
+
+    const int8_t small[] = {1, -1, 0, 0, 5, -128, 127, -5};
+    hny__code_init(&code, (hny_shape){8, HNY_HAMMING, HNY_INT8});
+    hny__code_encode(&code, small, rows[0]);
+    assert_memory_equal(rows[0], want, 1);
+}
+
+/* ------------------------------------------------------------------------------------ ranks -- */
+
+static void check_rank(const hny__code *code) {
+    const float rank = hny__code_rank(code, rows[0], rows[1]);
+    const double distance = hny__code_distance(code, rows[0], rows[1]);
+    const float want = hny__code_rank_of(code, distance);
+    const double error = fabs((double)rank - (double)want);
+    if (!(error <= (double)hny__code_slack(code, want)) ||
+        !(error <= (double)hny__code_slack(code, rank)) || !(rank >= 0) || !(rank <= FLT_MAX)) {
+        fail_msg("dim %u, metric %d, type %d, kernels %s: rank %.9g, not %.9g; slack %.3g",
+                 code->shape.dim, code->shape.metric, code->shape.type, hny_kernels_name(),
+                 (double)rank, (double)want, (double)hny__code_slack(code, want));
+    }
+    assert_shape(hny__code_rank(code, rows[1], rows[0]) == rank, code->shape);
+}
+
+/* Pairs that are ordinary, and pairs that round badly. */
+typedef double number(size_t i, int which);
+
+static double ordinary(size_t i, int which) {
+    (void)i, (void)which;
+    return unit();
+}
+
+/* Computed once: a third of the time of these tests went into them, and half where emulated. */
+static double sines[HNY_MAX_DIM], cosines[HNY_MAX_DIM];
+
+static void fill_waves(void) {
+    for (size_t i = 0; i < HNY_MAX_DIM; i++) {
+        sines[i] = sin((double)i * 1.7 + (double)(seed % 100));
+        cosines[i] = cos((double)i * 1.3 + (double)(seed % 100));
+    }
+}
+
+static double near_copy(size_t i, int which) {
+    return which ? sines[i] * (1 + unit() * 1e-6) : sines[i];
+}
+
+static double opposite(size_t i, int which) {
+    return which ? -cosines[i] : cosines[i];
+}
+
+static double one_way(size_t i, int which) { /* each term of a lane rounds the same way */
+    (void)which;
+    return i == 0 ? 40 : 0.1;
+}
+
+static double absorbed(size_t i, int which) {
+    const double size = i % 64 == 0 ? 200 : 0x1.5555p-9;
+    return (which && i % 2) ? -size : size;
+}
+
+static double cancelling(size_t i, int which) {
+    return (i / (which ? 1 : 2) % 2 ? -1 : 1) * (100 + unit());
+}
+
+static number *const numbers[] = {ordinary, near_copy, opposite, one_way, absorbed, cancelling};
+
+static void fill_both(hny_shape shape, number *value) {
+    for (int v = 0; v < 2; v++) {
+        for (size_t i = 0; i < shape.dim; i++) put(shape.type, stored[v], i, value(i, v));
+    }
+}
+
+static void test_slack(void **unused) {
+    (void)unused;
+    EACH_SHAPE(shape) {
+        for (uint32_t d = 1; d <= MOST + 3; d++) {
+            shape.dim = d <= MOST ? d : (uint32_t[]){16384, 65535, 65536}[d - MOST - 1];
+            hny__code code;
+            hny__code_init(&code, shape);
+            /* each dimension with two kinds, each kind with a third of the dimensions */
+            for (size_t kind = d % 3; kind < sizeof numbers / sizeof *numbers; kind += 3) {
+                fill_both(shape, numbers[kind]);
+                encode_both(&code);
+                check_rank(&code);
+            }
+        }
+    }
+}
+
+/* The bound is of use: far below the rank itself. */
+static void test_slack_is_small(void **unused) {
+    (void)unused;
+    const double lanes = hny__kernels_get()->lanes;
+    EACH_SHAPE(shape) {
+        shape.dim = 768;
+        hny__code code;
+        hny__code_init(&code, shape);
+        const double sum = shape.type <= HNY_FLOAT16 ? 768 / lanes + 16 : 0;
+        const double slack = (double)hny__code_slack(&code, 1);
+        assert_shape(slack > 0 && slack < 1.1 * (sum + 8) * 0x1p-24, shape);
+        assert_true(hny__code_slack(&code, FLT_MAX) <= FLT_MAX);
+        assert_true(hny__code_slack(&code, 2) >= hny__code_slack(&code, 1));
+    }
+}
+
+/* What the slack is for: a row ruled out by its rank is farther, among rows that nearly tie. */
+static void test_ruled_out(void **unused) {
+    (void)unused;
+    enum { MANY = 24 };
+    EACH_SHAPE(shape) {
+        for (int round = 0; round < 30; round++) {
+            shape.dim = 1 + (uint32_t)(next() % 400);
+            hny__code code;
+            hny__code_init(&code, shape);
+            float rank[MANY];
+            double distance[MANY];
+            fill(shape, stored[0]);
+            fill(shape, stored[1]);
+            for (int i = 0; i < MANY; i++) {
+                const size_t at = (size_t)(next() % shape.dim);
+                const double value = (double)get(shape.type, stored[1], at);
+                put(shape.type, stored[1], at,
+                    shape.type == HNY_INT8 ? (value + 1) / 127 : value * (1 + 1e-5 * unit()));
+                encode_both(&code);
+                rank[i] = hny__code_rank(&code, rows[0], rows[1]);
+                distance[i] = hny__code_distance(&code, rows[0], rows[1]);
+            }
+            for (int i = 0; i < MANY; i++) {
+                const float cut = hny__code_rank_of(&code, distance[i]);
+                const float slack = hny__code_slack(&code, cut);
+                for (int j = 0; j < MANY; j++) {
+                    if (rank[j] > cut + slack) assert_shape(distance[j] > distance[i], shape);
+                    if (rank[j] + slack < cut) assert_shape(distance[j] < distance[i], shape);
+                }
+            }
+        }
+    }
+}
+
+/* For bits the rank is their number, under every metric. */
+static void test_rank_of_bits(void **unused) {
+    (void)unused;
+    EACH_SHAPE(shape) {
+        if (shape.metric != HNY_HAMMING && shape.type != HNY_BIT) continue;
+        shape.dim = 1001;
+        hny__code code;
+        hny__code_init(&code, shape);
+        fill(shape, stored[0]);
+        memcpy(stored[1], stored[0], hny_vector_bytes(shape));
+        for (uint32_t bits = 0; bits <= shape.dim; bits++) {
+            encode_both(&code);
+            const float rank = hny__code_rank(&code, rows[0], rows[1]);
+            assert_shape(rank == (float)bits, shape);
+            const double distance = hny__code_distance(&code, rows[0], rows[1]);
+            assert_shape(fabsf(hny__code_rank_of(&code, distance) - rank) < 0.01f, shape);
+            if (bits == shape.dim) break;
+            put(shape.type, stored[1], bits, get(shape.type, stored[0], bits) > 0 ? -1 : 1);
+        }
+    }
+}
+
+/* ----------------------------------------------------------------------------- extreme input -- */
+
+/* Numbers of one size, or of very different ones in one vector. */
+static void fill_extreme(hny_shape shape, uint8_t *vector, double size, int mixed) {
+    for (size_t i = 0; i < shape.dim; i++) {
+        const double scale = mixed && next() % 2 ? 1 : size;
+        const double value = unit() * scale;
+        put(shape.type, vector, i, fmax(-(double)FLT_MAX, fmin((double)FLT_MAX, value)));
+    }
+    /* no zero vector by accident */
+    put(shape.type, vector, 0, size);
+}
+
+static void check_extreme(hny_shape shape) {
+    hny__code code;
+    hny__code_init(&code, shape);
+    encode_both(&code);
+    check_rank(&code);
+
+    const long double want = reference(shape, stored[0], stored[1]);
+    const double got = hny__code_distance(&code, rows[0], rows[1]);
+    const double eps = 0x1p-53 * (shape.dim + 8);
+    assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
+    hny_probe *probe;
+    assert_int_equal(hny_probe_new(shape, stored[0], &probe), HNY_OK);
+    assert_shape(hny_probe_distance(probe, stored[1]) == got, shape);
+    assert_shape(hny_probe_distance(probe, stored[0]) == 0, shape);
+    hny_probe_free(probe);
+    for (int i = 0; i < 2; i++) {
+        const float self = hny__code_rank(&code, rows[i], rows[i]);
+        assert_shape(self >= 0 && self <= hny__code_slack(&code, 0), shape);
+    }
+}
+
+static void test_extreme(void **unused) {
+    (void)unused;
+    static const double sizes[] = {FLT_MAX, 1e38,  1e30,  1e20,  0x1p41, 0x1p39, 1,    0x1p-39,
+                                   0x1p-41, 1e-20, 1e-30, 1e-38, 1e-40,  1e-44,  1e-45};
+    static const uint32_t dims[] = {1, 3, 16, 100, 768, 2100};
+    const size_t count = sizeof sizes / sizeof *sizes;
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
+        for (size_t p = 0; p < count * count * 4; p++) {
+            const hny_shape shape = {dims[next() % 6], metric, HNY_FLOAT32};
+            fill_extreme(shape, stored[0], sizes[p / 4 % count], (int)(p & 1));
+            fill_extreme(shape, stored[1], sizes[p / 4 / count], (int)(p >> 1 & 1));
+            check_extreme(shape);
+        }
+        for (int p = 0; p < 200; p++) { /* the whole range of halves */
+            const hny_shape shape = {dims[next() % 6], metric, HNY_FLOAT16};
+            fill_extreme(shape, stored[0], p & 1 ? 65504 : 0x1p-24, p >> 2 & 1);
+            fill_extreme(shape, stored[1], p & 2 ? 65504 : 0x1p-24, p >> 3 & 1);
+            check_extreme(shape);
+        }
+    }
+}
+
+/* Beyond a float the rank ends at FLT_MAX, and the distance goes on. */
+static void test_overflow(void **unused) {
+    (void)unused;
+    const float a[] = {FLT_MAX, -FLT_MAX}, b[] = {-FLT_MAX, FLT_MAX};
+    hny__code code;
+    hny__code_init(&code, (hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32});
+    hny__code_encode(&code, a, rows[0]);
+    hny__code_encode(&code, b, rows[1]);
+    assert_true(hny__code_rank(&code, rows[0], rows[1]) == FLT_MAX);
+    const double distance = hny__code_distance(&code, rows[0], rows[1]);
+    assert_true(fabs(distance / (sqrt(8) * (double)FLT_MAX) - 1) < 1e-15);
+    assert_true(hny__code_rank_of(&code, distance) == FLT_MAX);
+    assert_true(hny__code_rank_of(&code, 1e300) == FLT_MAX);
+
+    hny__code_init(&code, (hny_shape){2, HNY_MANHATTAN, HNY_FLOAT32});
+    assert_true(hny__code_rank(&code, rows[0], rows[1]) == FLT_MAX);
+    assert_true(hny__code_distance(&code, rows[0], rows[1]) == 4 * (double)FLT_MAX);
+}
+
+/* Bytes that no INSERT lets in, read from a damaged database: no NaN, and in the metric's range. */
+static void test_any_bytes(void **unused) {
+    (void)unused;
+    static const uint32_t special[] = {0x7f800000, 0xff800000, 0x7fc00000,
+                                       0x7f800001, 0x7c007c00, 0xfc007c01};
+    EACH_SHAPE(shape) {
+        for (int round = 0; round < 400; round++) {
+            shape.dim = 2 + (uint32_t)(next() % 40);
+            const size_t bytes = hny_vector_bytes(shape);
+            for (int v = 0; v < 2; v++) {
+                for (size_t i = 0; i < bytes; i++) stored[v][i] = (uint8_t)next();
+                if (bytes >= 4) memcpy(stored[v], &special[next() % 6], 4);
+            }
+            hny__code code;
+            hny__code_init(&code, shape);
+            encode_both(&code);
+            const float rank = hny__code_rank(&code, rows[0], rows[1]);
+            const double distance = hny__code_distance(&code, rows[0], rows[1]);
+            assert_shape(rank >= 0 && rank <= FLT_MAX, shape);
+            assert_shape(distance >= 0, shape);
+            if (shape.metric == HNY_COSINE) assert_shape(distance <= 2, shape);
+            hny_probe *probe;
+            assert_int_equal(hny_probe_new(shape, stored[0], &probe), HNY_OK);
+            assert_shape(hny_probe_distance(probe, stored[1]) == distance, shape);
+            hny_probe_free(probe);
+        }
+    }
+}
+
+static void test_no_distance(void **unused) {
+    (void)unused;
+    const float a[] = {1, 1}, nan[] = {NAN, 1}, inf[] = {INFINITY, INFINITY};
+    const double want[] = {2, INFINITY, INFINITY};
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
+        hny_probe *probe;
+        assert_int_equal(hny_probe_new((hny_shape){2, metric, HNY_FLOAT32}, a, &probe), HNY_OK);
+        assert_true(hny_probe_distance(probe, nan) == want[metric - 1]);
+        assert_true(hny_probe_distance(probe, inf) == want[metric - 1]);
+        hny_probe_free(probe);
+    }
+}
+
+/* ------------------------------------------------------------------- the same on every machine -- */
+
+static uint64_t digest(uint64_t so_far, const void *bytes, size_t count) { /* FNV-1a */
+    for (size_t i = 0; i < count; i++) {
+        so_far = (so_far ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3;
+    }
+    return so_far;
+}
+
+/* Numbers of such different sizes that squared differences need more bits than a double has. */
+static void fill_wide(hny_shape shape, uint8_t *vector) {
+    for (size_t i = 0; i < shape.dim; i++) {
+        const int exponent = shape.type == HNY_INT8 ? 0 : (int)(next() % 25) - 12;
+        put(shape.type, vector, i, ldexp(unit(), exponent));
+    }
+}
+
+/*
+** Rows and distances of fixed vectors, byte for byte: the two numbers below were the same with
+** every table on x86-64 and on aarch64.  A compiler that fuses a product and a sum changes them.
+*/
+static void test_same_everywhere(void **unused) {
+    (void)unused;
+    uint64_t of_rows = 0xcbf29ce484222325, of_distances = of_rows;
+    state = 1;
+    EACH_SHAPE(shape) {
+        for (shape.dim = 1; shape.dim <= MOST; shape.dim += 1 + shape.dim / 32) {
+            hny__code code;
+            hny__code_init(&code, shape);
+            fill_wide(shape, stored[0]);
+            fill_wide(shape, stored[1]);
+            encode_both(&code);
+            of_rows = digest(of_rows, rows[0], code.stride);
+            of_rows = digest(of_rows, rows[1], code.stride);
+            const double distance = hny__code_distance(&code, rows[0], rows[1]);
+            of_distances = digest(of_distances, &distance, sizeof distance);
+        }
+    }
+    if (of_rows != 0x716f72ee91821613 || of_distances != 0xac3c3a15c06b023b) {
+        fail_msg("rows 0x%016llx, distances 0x%016llx", (unsigned long long)of_rows,
+                 (unsigned long long)of_distances);
+    }
+}
+
+/* ----------------------------------------------------------------------------------- halves -- */
+
+static void test_half_values(void **unused) {
+    (void)unused;
+    for (uint32_t h = 0; h < 65536; h++) {
+        const uint16_t half = (uint16_t)h;
+        const float value = hny_float_from_half(half);
+        if ((half & 0x7fff) > 0x7c00) {
+            assert_true(isnan(value));
+            assert_int_equal(hny_half_from_float(value), half | 0x0200);
+            continue;
+        }
+        if ((half & 0x7fff) == 0x7c00) {
+            assert_true(isinf(value) && (value < 0) == half >> 15);
+        } else {
+            assert_true(value == half_value(half));
+        }
+        assert_int_equal(hny_half_from_float(value), half);
+    }
+}
+
+/* Between each two neighbours: below the middle down, above it up, in the middle to the even. */
+static void test_half_rounding(void **unused) {
+    (void)unused;
+    for (uint32_t h = 0; h < 0x7c00; h++) {
+        const double low = (double)half_value((uint16_t)h);
+        const double high = h == 0x7bff ? 65536 : (double)half_value((uint16_t)(h + 1));
+        const float middle = (float)((low + high) / 2);
+        const uint16_t even = (uint16_t)(h + (h & 1));
+        for (uint32_t sign = 0; sign <= 0x8000; sign += 0x8000) {
+            const float s = sign ? -1 : 1;
+            assert_int_equal(hny_half_from_float(s * middle), sign | even);
+            assert_int_equal(hny_half_from_float(s * nextafterf(middle, 0)), sign | h);
+            assert_int_equal(hny_half_from_float(s * nextafterf(middle, INFINITY)), sign | (h + 1));
+            assert_int_equal(hny_half_from_float(s * nextafterf((float)low, INFINITY)), sign | h);
+        }
+    }
+    assert_int_equal(hny_half_from_float(0x1p-149f), 0);
+    assert_int_equal(hny_half_from_float(-0x1p-149f), 0x8000);
+    assert_int_equal(hny_half_from_float(0x1p-126f), 0);
+    assert_int_equal(hny_half_from_float(65536), 0x7c00);
+    assert_int_equal(hny_half_from_float(-FLT_MAX), 0xfc00);
+    assert_int_equal(hny_half_from_float(INFINITY), 0x7c00);
+    assert_int_equal(hny_half_from_float(NAN) & 0x7fff, 0x7e00);
+}
+
+/* ----------------------------------------------------------------------------------- status -- */
+
+static void test_strerror(void **unused) {
+    (void)unused;
+#define CHECK(name, code, text)                                                                    \
+    assert_int_equal(HNY_##name, code);                                                            \
+    assert_string_equal(hny_strerror(HNY_##name), text);
+    HNY_STATUS_MAP(CHECK)
+#undef CHECK
+    assert_string_equal(hny_strerror(1), "unknown error");
+    assert_string_equal(hny_strerror(-1000), "unknown error");
+}
+
+/* ------------------------------------------------------------------------------------- main -- */
+
+static int run_with(const char *kernels) {
+    setenv("HANNOY_KERNELS", kernels, 1);
+    state = seed;
+    if (strcmp(hny_kernels_name(), kernels) != 0) return 1;
+    printf("test_code: seed %llu, kernels %s\n", (unsigned long long)seed, kernels);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layout),          cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_inverse_length),  cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_probe_owns),      cmocka_unit_test(test_rank_reads_the_row),
+        cmocka_unit_test(test_same_and_scaled), cmocka_unit_test(test_zero_vectors),
+        cmocka_unit_test(test_padding_bits),    cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_slack),           cmocka_unit_test(test_slack_is_small),
+        cmocka_unit_test(test_ruled_out),       cmocka_unit_test(test_rank_of_bits),
+        cmocka_unit_test(test_extreme),         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_any_bytes),       cmocka_unit_test(test_no_distance),
+        cmocka_unit_test(test_same_everywhere), cmocka_unit_test(test_half_values),
+        cmocka_unit_test(test_half_rounding),   cmocka_unit_test(test_strerror),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(int argc, char **argv) {
+    seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
+    fill_waves();
+    int failed = 0;
+    const hny__kernels *table;
+    for (size_t i = 0; (table = hny__kernels_at(i)); i++) {
+        fflush(NULL);
+        const pid_t child = fork();
+        if (child == 0) exit(run_with(table->name));
+        int status = 0;
+        if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) failed = 1;
+    }
+    return failed;
+}

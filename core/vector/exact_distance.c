@@ -1,0 +1,140 @@
+#include "vector/exact_distance.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "simd/kernel.h"
+
+/* For numbers of each type: { a.b, a.a, b.b }. */
+static void cosine_sums(hny_shape shape, const void *a, const void *b, double sums[3]) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    if (shape.type == HNY_FLOAT32) {
+        kernels->cosine_exact_f32(a, b, shape.dim, sums);
+    } else if (shape.type == HNY_FLOAT16) {
+        kernels->cosine_exact_f16(a, b, shape.dim, sums);
+    } else {
+        sums[0] = kernels->dot_i8(a, b, shape.dim);
+        sums[1] = kernels->dot_i8(a, a, shape.dim);
+        sums[2] = kernels->dot_i8(b, b, shape.dim);
+    }
+}
+
+double hny__exact_square(hny_shape shape, const void *vector) {
+    double sums[3];
+    cosine_sums(shape, vector, vector, sums);
+    return sums[0];
+}
+
+/*
+** One root of the product, not the product of two roots: sqrt(x * x) is x in IEEE arithmetic, so a
+** vector is at exactly 0 from itself.  Neither overflows: squares of float32 vectors lie between
+** 2^-298 and 2^272.
+*/
+static double cosine(hny_shape shape, const void *a, const void *b) {
+    double sums[3];
+    cosine_sums(shape, a, b, sums);
+    if (sums[1] == 0 || sums[2] == 0) return 1;
+    const double distance = 1 - sums[0] / sqrt(sums[1] * sums[2]);
+    if (!(distance < 2)) return 2;
+    return distance > 0 ? distance : 0;
+}
+
+static double without_nan(double distance) {
+    return distance >= 0 ? distance : (double)INFINITY;
+}
+
+static double euclidean(hny_shape shape, const void *a, const void *b) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    if (shape.type == HNY_INT8) return sqrt(kernels->l2_i8(a, b, shape.dim));
+    const double sum = shape.type == HNY_FLOAT32 ? kernels->l2_exact_f32(a, b, shape.dim)
+                                                 : kernels->l2_exact_f16(a, b, shape.dim);
+    return without_nan(sqrt(sum));
+}
+
+static double manhattan(hny_shape shape, const void *a, const void *b) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    if (shape.type == HNY_INT8) return kernels->l1_i8(a, b, shape.dim);
+    return without_nan(shape.type == HNY_FLOAT32 ? kernels->l1_exact_f32(a, b, shape.dim)
+                                                 : kernels->l1_exact_f16(a, b, shape.dim));
+}
+
+/* All whole words but the last, then up to 32 bits, of which those past dim are masked away. */
+static uint32_t differing_bits(uint32_t dim, const uint8_t *a, const uint8_t *b) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    const uint32_t words = (dim - 1) / 32, left = dim - 32 * words, none = 0;
+    uint32_t x = 0, y = 0;
+    memcpy(&x, a + 4 * words, (left + 7) / 8);
+    memcpy(&y, b + 4 * words, (left + 7) / 8);
+    const uint32_t last = (x ^ y) & UINT32_MAX >> (32 - left);
+    return kernels->hamming(a, b, 4 * words) + kernels->hamming(&last, &none, 4);
+}
+
+/* For metric hamming the bits; else the vectors of +1 and -1, whose numbers differ by 0 or 2. */
+double hny__exact_of_bits(hny_shape shape, uint32_t bits) {
+    switch (shape.metric) {
+    case HNY_COSINE:
+        return 2.0 * bits / shape.dim;
+    case HNY_EUCLIDEAN:
+        return 2 * sqrt(bits);
+    case HNY_MANHATTAN:
+        return 2.0 * bits;
+    default:
+        return bits;
+    }
+}
+
+double hny__exact_distance(hny_shape shape, const void *a, const void *b) {
+    if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
+        return hny__exact_of_bits(shape, differing_bits(shape.dim, a, b));
+    }
+    if (shape.metric == HNY_COSINE) return cosine(shape, a, b);
+    return shape.metric == HNY_EUCLIDEAN ? euclidean(shape, a, b) : manhattan(shape, a, b);
+}
+
+/* ------------------------------------------------------------------------------------ signs -- */
+
+/*
+** A float is above 0 if its bits, as an integer with a sign, are: no comparison of floats, whose
+** answer for subnormal ones depends on the mode that the host has set.
+*/
+static int above_zero(hny_type type, const uint8_t *numbers, size_t i) {
+    int32_t single;
+    int16_t half;
+    switch (type) {
+    case HNY_FLOAT32:
+        memcpy(&single, numbers + 4 * i, 4);
+        return single > 0;
+    case HNY_FLOAT16:
+        memcpy(&half, numbers + 2 * i, 2);
+        return half > 0;
+    default:
+        return (int8_t)numbers[i] > 0;
+    }
+}
+
+static inline __attribute__((always_inline)) void pack(hny_type type, const uint8_t *numbers,
+                                                       size_t count, uint8_t *bits) {
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        unsigned byte = 0;
+#pragma GCC unroll 8
+        for (unsigned j = 0; j < 8; j++) byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+        bits[i / 8] = (uint8_t)byte;
+    }
+    if (i == count) return;
+    unsigned byte = 0;
+    for (unsigned j = 0; i + j < count; j++) {
+        byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+    }
+    bits[i / 8] = (uint8_t)byte;
+}
+
+void hny__exact_signs(hny_type type, const void *numbers, size_t count, uint8_t *bits) {
+    if (type == HNY_FLOAT32) {
+        pack(HNY_FLOAT32, numbers, count, bits);
+    } else if (type == HNY_FLOAT16) {
+        pack(HNY_FLOAT16, numbers, count, bits);
+    } else {
+        pack(HNY_INT8, numbers, count, bits);
+    }
+}

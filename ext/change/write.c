@@ -1,0 +1,342 @@
+#include "change/write.h"
+
+#include "change/command.h"
+#include "shadow/content.h"
+#include "shadow/error.h"
+#include "table.h"
+#include "values/vector.h"
+
+/* argv of xUpdate: the old rowid, the new one, then the columns. */
+#define OLD_ROWID    0
+#define NEW_ROWID    1
+#define FIRST_COLUMN 2
+
+static bool is_null(sqlite3_value *value) {
+    return sqlite3_value_type(value) == SQLITE_NULL;
+}
+
+/* The values of the columns that the table shows. */
+static sqlite3_value **columns_of(sqlite3_value **argv) {
+    return argv + FIRST_COLUMN;
+}
+
+static sqlite3_value *vector_of(const hx_table *table, sqlite3_value **argv) {
+    return columns_of(argv)[table->columns.vector];
+}
+
+static sqlite3_value *hidden_of(const hx_table *table, sqlite3_value **argv, hx_hidden which) {
+    return columns_of(argv)[hx_hidden_column(&table->columns, which)];
+}
+
+/* The value of the key column, of whichever kind; NULL: there is no such column. */
+static sqlite3_value *key_of(const hx_table *table, sqlite3_value **argv) {
+    return table->columns.key < 0 ? NULL : columns_of(argv)[table->columns.key];
+}
+
+/* --------------------------------------------------------------------------------- refusals -- */
+
+/* Columns that say how to search cannot be stored. */
+static int check_hidden(hx_table *table, sqlite3_value **argv) {
+    for (int i = 0; i < HX_COMMAND; i++) {
+        sqlite3_value *const value = hidden_of(table, argv, (hx_hidden)i);
+        if (!sqlite3_value_nochange(value) && !is_null(value))
+            return hx_fail(table, SQLITE_ERROR,
+                           "hannoy: %s is not stored; write the rowid, the vector and the columns "
+                           "of the table only",
+                           hx_hidden_name((hx_hidden)i));
+    }
+    return SQLITE_OK;
+}
+
+static int parse_vector(hx_table *table, sqlite3_value *value) {
+    char *error = NULL;
+    const int rc =
+        hx_vector_parse(table->config.options.shape, value, "vector", table->row, &error);
+    return rc ? hx_fail_with(table, rc, error) : rc;
+}
+
+static int check_rowid(hx_table *table, sqlite3_value *value) {
+    if (sqlite3_value_numeric_type(value) == SQLITE_INTEGER) return SQLITE_OK;
+    const char *const text = (const char *)sqlite3_value_text(value);
+    return hx_fail(table, SQLITE_MISMATCH, "hannoy: a rowid must be an integer, not %.80s",
+                   text ? text : "NULL");
+}
+
+static int row_exists(hx_table *table, int64_t id) {
+    return hx_fail(table, SQLITE_CONSTRAINT,
+                   "hannoy: there is a row %lld in %s already; use another rowid, UPDATE or "
+                   "INSERT OR REPLACE",
+                   id, table->name);
+}
+
+static int key_exists(hx_table *table, sqlite3_value *key) {
+    return hx_fail(table, SQLITE_CONSTRAINT,
+                   "hannoy: there is a row with %s = '%.80s' in %s already; use another, UPDATE or "
+                   "INSERT OR REPLACE",
+                   table->columns.at[table->columns.key].name, sqlite3_value_text(key),
+                   table->name);
+}
+
+static bool replaces(const hx_table *table) {
+    return sqlite3_vtab_on_conflict(table->db) == SQLITE_REPLACE;
+}
+
+/* ---------------------------------------------------------------------------------- the log -- */
+
+/* The tip, with the log's own statement ready: after this only the disk can fail. */
+static int begin_change(hx_table *table, hny_boundary *tip) {
+    sqlite3_stmt *append;
+    const int rc = hx_log_tip(table, tip);
+    return rc ? rc : hx_sql_get(table, HX_SQL_LOG_APPEND, &append);
+}
+
+static int log_change(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+                      const hny_cell *cells) {
+    table->commit.written++;
+    return hx_log_append(table, tip, id, vector, cells);
+}
+
+typedef struct relog {
+    hx_table *table;
+    hny_boundary *tip;
+} relog;
+
+static int log_read(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+    const relog *const r = arg;
+    return log_change(r->table, r->tip, id, vector, cells);
+}
+
+/* Logs a row as it is now. */
+static int log_row(hx_table *table, hny_boundary *tip, int64_t id) {
+    relog r = {table, tip};
+    return hx_content_each_of(table, &id, 1, log_read, &r);
+}
+
+static int remove_row(hx_table *table, hny_boundary *tip, int64_t id) {
+    bool existed;
+    const int rc = hx_content_delete(table, id, &existed);
+    return rc || !existed ? rc : log_change(table, tip, id, NULL, NULL);
+}
+
+/*
+** Makes way for a row `id` (NULL: a new one) whose key is this text: refuses, or under OR REPLACE
+** removes the row that has it.
+*/
+static int clear_key(hx_table *table, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
+    int64_t other = 0;
+    bool found;
+    if (is_null(key))
+        return hx_fail(table, SQLITE_CONSTRAINT,
+                       "hannoy: %s.%s is the key of a row and must not be NULL", table->name,
+                       table->columns.at[table->columns.key].name);
+    const int rc = hx_content_find(table, key, &other, &found);
+    if (rc || !found || (id && other == *id)) return rc;
+    return replaces(table) ? remove_row(table, tip, other) : key_exists(table, key);
+}
+
+/* ---------------------------------------------------------------------------- INSERT, DELETE -- */
+
+/* The rowid that a new row asks for, or a NULL. */
+static sqlite3_value *asked_rowid(const hx_table *table, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(table, argv);
+    if (!key || hx_columns_text_key(&table->columns) || is_null(key)) return argv[NEW_ROWID];
+    return key;
+}
+
+static void cells_of(const hx_table *table, sqlite3_value **argv, hny_cell *cells) {
+    const hx_columns *const columns = &table->columns;
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->role == HX_ROLE_FILTER) cells[column->place] = hx_cell_of(columns_of(argv)[i]);
+    }
+}
+
+static int write_new(hx_table *table, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
+                     sqlite3_int64 *rowid) {
+    hny_cell cells[HNY_MAX_CELLS];
+    const int64_t asked = sqlite3_value_int64(id);
+    int rc = SQLITE_OK;
+    if (hx_columns_text_key(&table->columns))
+        rc = clear_key(table, tip, key_of(table, argv), is_null(id) ? NULL : &asked);
+    if (rc) return rc;
+    rc = hx_content_insert(table, id, table->row, columns_of(argv), replaces(table));
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(table, asked);
+    if (rc) return rc;
+    *rowid = sqlite3_last_insert_rowid(table->db);
+    cells_of(table, argv, cells);
+    return log_change(table, tip, *rowid, table->row, cells);
+}
+
+static int insert_row(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const id = asked_rowid(table, argv);
+    hny_boundary tip;
+    int rc = check_hidden(table, argv);
+    if (rc == SQLITE_OK) rc = parse_vector(table, vector_of(table, argv));
+    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(table, id);
+    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
+    return rc ? rc : write_new(table, argv, id, &tip, rowid);
+}
+
+static int delete_row(hx_table *table, int64_t id) {
+    hny_boundary tip;
+    const int rc = begin_change(table, &tip);
+    return rc ? rc : remove_row(table, &tip, id);
+}
+
+/* -------------------------------------------------------------------------- rows of another -- */
+
+/* A trigger tells that a row of the user's table has changed. */
+static int touch_row(hx_table *table, int64_t id) {
+    hny_boundary tip;
+    const int rc = begin_change(table, &tip);
+    return rc ? rc : log_row(table, &tip, id);
+}
+
+static int refuse_write(hx_table *table) {
+    return hx_fail(table, SQLITE_ERROR,
+                   "hannoy: the rows of %s are those of %s: write there, and %s follows",
+                   table->name, table->columns.source.table, table->name);
+}
+
+static int insert_touch(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const item = hidden_of(table, argv, HX_ITEM);
+    if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(table);
+    for (int i = NEW_ROWID; i < FIRST_COLUMN + hx_hidden_column(&table->columns, HX_COMMAND); i++) {
+        if (argv[i] != item && !is_null(argv[i])) return refuse_write(table);
+    }
+    *rowid = sqlite3_last_insert_rowid(table->db);
+    return touch_row(table, sqlite3_value_int64(item));
+}
+
+/* ------------------------------------------------------------------------------------ UPDATE -- */
+
+/* What an UPDATE sets, beside the rowid. */
+typedef struct change {
+    bool vector; /* parsed into table->row */
+    bool cells;
+    bool key; /* a text */
+    bool any;
+} change;
+
+static change changes_of(const hx_table *table, sqlite3_value **argv) {
+    const hx_columns *const columns = &table->columns;
+    change c = {false, false, false, false};
+    for (int i = 0; i < columns->count; i++) {
+        if (sqlite3_value_nochange(columns_of(argv)[i])) continue;
+        const hx_role role = columns->at[i].role;
+        c.vector |= role == HX_ROLE_VECTOR;
+        c.cells |= role == HX_ROLE_FILTER;
+        c.key |= role == HX_ROLE_KEY;
+        c.any |= role != HX_ROLE_ROWID;
+    }
+    return c;
+}
+
+/* The rowid that a row is to have: the key column's, if that is set to another than it has. */
+static sqlite3_value *new_rowid(const hx_table *table, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(table, argv);
+    if (!key || hx_columns_text_key(&table->columns) || sqlite3_value_nochange(key))
+        return argv[NEW_ROWID];
+    const bool same = sqlite3_value_numeric_type(key) == SQLITE_INTEGER &&
+                      sqlite3_value_int64(key) == sqlite3_value_int64(argv[OLD_ROWID]);
+    return same ? argv[NEW_ROWID] : key;
+}
+
+/* Makes way for a row that moves to `to`, or refuses. */
+static int check_target(hx_table *table, int64_t to, bool *occupied) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_SCAN_ONE_REST, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, to);
+    rc = hx_sql_step(table, stmt);
+    *occupied = rc == SQLITE_ROW;
+    if (*occupied) hx_sql_done(stmt);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
+    return *occupied && !replaces(table) ? row_exists(table, to) : SQLITE_OK;
+}
+
+static int write_columns(hx_table *table, sqlite3_value **argv, int64_t id, const change *c,
+                         hny_boundary *tip, bool *existed) {
+    int rc = SQLITE_OK;
+    *existed = true;
+    if (c->key) rc = clear_key(table, tip, key_of(table, argv), &id);
+    if (rc || !c->any) return rc;
+    return hx_content_update(table, id, c->vector ? table->row : NULL, columns_of(argv), existed);
+}
+
+static int write_move(hx_table *table, sqlite3_value **argv, int64_t id, int64_t to,
+                      const change *c) {
+    hny_boundary tip;
+    bool existed = true, occupied = false;
+    int rc = check_target(table, to, &occupied);
+    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
+    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(table, to, &existed);
+    if (rc == SQLITE_OK) rc = hx_content_move(table, id, to, &existed);
+    if (rc || !existed) return rc;
+    rc = write_columns(table, argv, to, c, &tip, &existed);
+    if (rc == SQLITE_OK) rc = log_change(table, &tip, id, NULL, NULL);
+    return rc ? rc : log_row(table, &tip, to);
+}
+
+static int write_change(hx_table *table, sqlite3_value **argv, int64_t id, const change *c) {
+    hny_boundary tip;
+    bool existed;
+    int rc = begin_change(table, &tip);
+    if (rc == SQLITE_OK) rc = write_columns(table, argv, id, c, &tip, &existed);
+    if (rc || !existed || !(c->vector || c->cells)) return rc;
+    return log_row(table, &tip, id);
+}
+
+static int update_row(hx_table *table, sqlite3_value **argv) {
+    const change c = changes_of(table, argv);
+    const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
+    sqlite3_value *const rowid = new_rowid(table, argv);
+    int rc = check_hidden(table, argv);
+    if (rc == SQLITE_OK) rc = check_rowid(table, rowid);
+    if (rc == SQLITE_OK && c.vector) rc = parse_vector(table, vector_of(table, argv));
+    if (rc) return rc;
+    const int64_t to = sqlite3_value_int64(rowid);
+    if (to != id) return write_move(table, argv, id, to, &c);
+    return c.any ? write_change(table, argv, id, &c) : SQLITE_OK;
+}
+
+/* ----------------------------------------------------------------------------------- xUpdate -- */
+
+/* A value in the column named like the table is a command, with nothing beside it. */
+static int insert_or_command(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    const int last = hx_hidden_column(&table->columns, HX_COMMAND);
+    sqlite3_value *const text = columns_of(argv)[last];
+    if (is_null(text))
+        return hx_columns_external(&table->columns) ? insert_touch(table, argv, rowid)
+                                                    : insert_row(table, argv, rowid);
+    for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
+        if (!is_null(argv[i]))
+            return hx_fail(table, SQLITE_ERROR,
+                           "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
+                           table->name, table->name);
+    }
+    *rowid = sqlite3_last_insert_rowid(table->db);
+    return hx_command_run(table, text);
+}
+
+int hx_write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    hx_table *const table = (hx_table *)vtab;
+    const sqlite3_int64 last = sqlite3_last_insert_rowid(table->db);
+    const bool inserts = argc > 1 && is_null(argv[OLD_ROWID]);
+    int rc;
+    if (!inserts && hx_columns_external(&table->columns))
+        rc = refuse_write(table);
+    else if (argc == 1)
+        rc = delete_row(table, sqlite3_value_int64(argv[OLD_ROWID]));
+    else if (inserts)
+        rc = insert_or_command(table, argv, rowid);
+    else if (!sqlite3_value_nochange(hidden_of(table, argv, HX_COMMAND)) &&
+             !is_null(hidden_of(table, argv, HX_COMMAND)))
+        rc = hx_fail(table, SQLITE_ERROR,
+                     "hannoy: commands are inserted: INSERT INTO %s(%s) VALUES('build')",
+                     table->name, table->name);
+    else
+        rc = update_row(table, argv);
+    sqlite3_set_last_insert_rowid(table->db, last);
+    return rc;
+}

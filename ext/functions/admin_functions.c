@@ -1,0 +1,103 @@
+#include "functions/admin_functions.h"
+
+#include "change/index_build.h"
+#include "functions/recall.h"
+#include "query/plan.h"
+#include "shadow/error.h"
+#include "table.h"
+
+#ifndef HANNOY_VERSION
+#error "HANNOY_VERSION is not defined: the Makefile gives it to the compiler"
+#endif
+
+static void version(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    (void)argc;
+    (void)argv;
+    sqlite3_result_text(context, HANNOY_VERSION, -1, SQLITE_STATIC);
+}
+
+/* Never trims the log: that would take the write lock. */
+static void build_table(sqlite3_context *context, hx_table *table) {
+    hx_build build = {.asked = true, .needs_hold = true};
+    int rc = hx_build_run(table, &build);
+    if (rc == SQLITE_OK && build.status) rc = hx_fail_status(table, build.status);
+    if (rc)
+        hx_result_failure(context, table, rc);
+    else
+        sqlite3_result_int64(context, build.taken);
+}
+
+/* The table that the first argument names, in the schema that another may; false: that was reported. */
+static bool find(sqlite3_context *context, const char *function, sqlite3_value *name,
+                 sqlite3_value *schema, hx_found *found) {
+    hx_hub *const hub = sqlite3_user_data(context);
+    const char *const text = (const char *)sqlite3_value_text(name);
+    char *error = NULL;
+    int rc = SQLITE_ERROR;
+    if (text)
+        rc = hx_hub_find(hub, schema ? (const char *)sqlite3_value_text(schema) : NULL, text, found,
+                         &error);
+    else
+        error = sqlite3_mprintf("hannoy: %s needs a table's name, not NULL", function);
+    if (rc) hx_result_sentence(context, error ? rc : SQLITE_NOMEM, error);
+    return rc == SQLITE_OK;
+}
+
+static void build(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    hx_found found;
+    if (!find(context, "hannoy_build", argv[0], argc > 1 ? argv[1] : NULL, &found)) return;
+    build_table(context, found.table);
+    hx_found_release(&found);
+}
+
+#define RECALL_QUERIES 200
+
+static void recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    const int64_t queries = argc > 1 ? sqlite3_value_int64(argv[1]) : RECALL_QUERIES;
+    double found_share;
+    hx_found found;
+    bool any;
+    if (argc > 1 && (sqlite3_value_type(argv[1]) != SQLITE_INTEGER || queries < 1)) {
+        sqlite3_result_error(context,
+                             "hannoy: the number of queries of hannoy_recall must be a whole "
+                             "number, 1 or more",
+                             -1);
+        return;
+    }
+    if (!find(context, "hannoy_recall", argv[0], argc > 2 ? argv[2] : NULL, &found)) return;
+    const int rc = hx_recall(found.table, queries, &found_share, &any);
+    if (rc)
+        hx_result_failure(context, found.table, rc);
+    else if (any)
+        sqlite3_result_double(context, found_share);
+    hx_found_release(&found);
+}
+
+typedef struct function {
+    const char *name;
+    int argc;
+    int flags;
+    void (*call)(sqlite3_context *, int, sqlite3_value **);
+} function;
+
+/* The version last: module.c takes it for the sign that all is registered, the others' files too. */
+static const function functions[] = {
+    {"hannoy_build", 1, SQLITE_DIRECTONLY, build},
+    {"hannoy_build", 2, SQLITE_DIRECTONLY, build},
+    {"hannoy_recall", 1, SQLITE_DIRECTONLY, recall},
+    {"hannoy_recall", 2, SQLITE_DIRECTONLY, recall},
+    {"hannoy_recall", 3, SQLITE_DIRECTONLY, recall},
+    {"knn_match", 2, SQLITE_INNOCUOUS, hx_knn_match},
+    {"hannoy_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version},
+};
+
+int hx_functions_register(hx_hub *hub) {
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
+        const function *const f = &functions[i];
+        rc = sqlite3_create_function_v2(hx_hub_connection(hub), f->name, f->argc,
+                                        SQLITE_UTF8 | f->flags, hx_hub_ref(hub), f->call, NULL,
+                                        NULL, hx_hub_unref);
+    }
+    return rc;
+}

@@ -1,0 +1,22 @@
+/*
+** Interface to each.c: the numbers of a vector as rows.
+**
+**   SELECT key, value FROM hannoy_each(vector [, type])
+**
+** key, which is the rowid, counts from 0; value is a REAL, of int8 and bits an INTEGER.  The type is
+** told and the vector refused as by the functions (vector_functions.h); NULL has no rows.
+**
+**   SELECT rowid, value FROM vec_each(vector)
+**
+** is sqlite-vec's.  As there the type is the one that a BLOB is marked with, NULL is refused, and
+** the bits of a byte come highest first, other than in vec_to_json.
+*/
+#ifndef HX_EACH_H
+#define HX_EACH_H
+
+#include "sqlite_api.h"
+
+/* Registers hannoy_each, and vec_each unless the connection has it. */
+int hx_each_register(sqlite3 *db);
+
+#endif

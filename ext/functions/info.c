@@ -1,0 +1,518 @@
+#include "functions/info.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "shadow/content.h"
+#include "shadow/error.h"
+#include "table.h"
+
+/*
+** Values are worked out when they are read: watching the progress of a build, WHERE key = 'state',
+** must not count the links of a million nodes each time.
+*/
+
+typedef struct info_table {
+    sqlite3_vtab base;
+    hx_hub *hub;
+} info_table;
+
+typedef struct info_cursor {
+    sqlite3_vtab_cursor base;
+    hx_found found;
+    hx_loan hold; /* keeps all rows to one snapshot of the database */
+    size_t row;   /* in items; ITEM_COUNT: at the end */
+} info_cursor;
+
+/* ------------------------------------------------------------------------------------ values -- */
+
+/* The snapshot is begun.  Each writes one value, and returns an SQLite code. */
+typedef int (*item_value)(hx_table *table, sqlite3_context *context);
+
+static bool has_index(const hx_table *table) {
+    return table->snapshot.pinned;
+}
+
+static bool has_base(const hx_table *table) {
+    const hx_base *const base = &table->snapshot.base;
+    return base->kind == HX_BASE_FOUND && base->status == HNY_OK;
+}
+
+/* In step, the index knows; counting reads every page of v_content. */
+static int count_rows(hx_table *table, int64_t *rows) {
+    const hx_snapshot *const s = &table->snapshot;
+    if (!s->indexed || s->delta.ids.count) return hx_content_count(table, rows);
+    *rows = (int64_t)s->stats.rows;
+    return SQLITE_OK;
+}
+
+static int count_pending(hx_table *table, int64_t *pending) {
+    const hx_snapshot *const s = &table->snapshot;
+    hx_ids delta;
+    int status;
+    if (!has_base(table)) return hx_content_count(table, pending);
+    const int rc = hx_base_delta(table, table->reader, &s->base, &delta, &status);
+    if (rc) return rc;
+    if (status) return hx_content_count(table, pending);
+    *pending = (int64_t)delta.count;
+    hx_ids_free(&delta);
+    return SQLITE_OK;
+}
+
+static int value_rows(hx_table *table, sqlite3_context *context) {
+    int64_t rows = 0;
+    const int rc = count_rows(table, &rows);
+    sqlite3_result_int64(context, rows);
+    return rc;
+}
+
+static int value_pending(hx_table *table, sqlite3_context *context) {
+    int64_t pending = 0;
+    const int rc = count_pending(table, &pending);
+    sqlite3_result_int64(context, pending);
+    return rc;
+}
+
+/* What the sidecar has for this table, be it of use to this snapshot or not; zeros if nothing. */
+static hny_stats read_stats(hx_table *table, int count_links) {
+    hny_stats stats;
+    if (!has_index(table) || hny_reader_stats(table->reader, count_links, &stats) != HNY_OK)
+        memset(&stats, 0, sizeof stats);
+    return stats;
+}
+
+static int value_nodes(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).nodes);
+    return SQLITE_OK;
+}
+
+static int value_tombstones(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).tombstones);
+    return SQLITE_OK;
+}
+
+static int value_flat(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).flat);
+    return SQLITE_OK;
+}
+
+static int value_levels(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, read_stats(table, 0).levels);
+    return SQLITE_OK;
+}
+
+static int value_links(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 1).links);
+    return SQLITE_OK;
+}
+
+static int value_bytes(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).bytes);
+    return SQLITE_OK;
+}
+
+static int result_text(sqlite3_context *context, char *text) {
+    if (!text) return SQLITE_NOMEM;
+    sqlite3_result_text(context, text, -1, sqlite3_free);
+    return SQLITE_OK;
+}
+
+/* NULL without an index. */
+static int value_boundary(hx_table *table, sqlite3_context *context) {
+    const hny_boundary at = read_stats(table, 0).boundary;
+    if (!has_index(table)) return SQLITE_OK;
+    return result_text(context, sqlite3_mprintf("%lld:%llx", at.seq, at.chain));
+}
+
+static int value_sidecar(hx_table *table, sqlite3_context *context) {
+    const char *const path = hny_sidecar_path(table->sidecar);
+    sqlite3_result_text(context, path ? path : "a private temporary file", -1, SQLITE_TRANSIENT);
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------------------------------- state -- */
+
+static char *changes_pending(int64_t pending) {
+    return pending == 1 ? sqlite3_mprintf("1 change pending")
+                        : sqlite3_mprintf("%lld changes pending", pending);
+}
+
+/* How the index and this snapshot stand to each other. */
+static int describe(hx_table *table, char **out) {
+    const hx_base *const base = &table->snapshot.base;
+    int64_t pending = 0;
+    if (has_base(table)) {
+        const int rc = count_pending(table, &pending);
+        *out = pending ? changes_pending(pending) : sqlite3_mprintf("in step");
+        return rc;
+    }
+    if (base->status == HNY_MISSING)
+        *out = sqlite3_mprintf("no index yet: queries look at every row");
+    else if (base->status)
+        *out = sqlite3_mprintf("no index: %s; until then queries look at every row",
+                               hny_strerror(base->status));
+    else
+        *out = sqlite3_mprintf("the index is of another state of the database: queries look at "
+                               "every row, and the next build starts over");
+    return SQLITE_OK;
+}
+
+/* Of a build of this table in this process; nothing and zeros where none runs. */
+static hny_progress progress_of(const hx_table *table) {
+    hny_progress p;
+    hny_sidecar_progress(table->sidecar, &p);
+    if (p.table != table->config.number) p = (hny_progress){0, "", 0, 0};
+    return p;
+}
+
+static int value_phase(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_text(context, progress_of(table).phase, -1, SQLITE_TRANSIENT);
+    return SQLITE_OK;
+}
+
+static int value_done(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)progress_of(table).done);
+    return SQLITE_OK;
+}
+
+static int value_total(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)progress_of(table).total);
+    return SQLITE_OK;
+}
+
+static char *describe_progress(hx_table *table) {
+    hny_progress p;
+    hny_sidecar_progress(table->sidecar, &p);
+    if (p.table == 0) return sqlite3_mprintf("");
+    if (p.table != table->config.number) return sqlite3_mprintf("; another table is being built");
+    return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
+}
+
+static int value_state(hx_table *table, sqlite3_context *context) {
+    char *standing = NULL;
+    const int rc = describe(table, &standing);
+    char *const progress = describe_progress(table);
+    const char *const trouble = table->commit.trouble;
+    const bool told = trouble && !(has_base(table) && table->snapshot.delta.ids.count == 0);
+    char *const text = standing && progress ? sqlite3_mprintf("%s%s%s%s", standing, progress,
+                                                              told ? "; at the last COMMIT: " : "",
+                                                              told ? trouble : "")
+                                            : NULL;
+    sqlite3_free(standing);
+    sqlite3_free(progress);
+    if (rc) {
+        sqlite3_free(text);
+        return rc;
+    }
+    return result_text(context, text);
+}
+
+/* ----------------------------------------------------------------------------------- options -- */
+
+static int value_dim(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.shape.dim);
+    return SQLITE_OK;
+}
+
+static int value_metric(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_metric_name(table->config.options.shape.metric), -1,
+                        SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+static int value_type(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_type_name(table->config.options.shape.type), -1, SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+static int value_codes(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_codes_name(table->config.options.codes), -1, SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+static int value_m(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.m);
+    return SQLITE_OK;
+}
+
+static int value_ef_construction(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.ef_construction);
+    return SQLITE_OK;
+}
+
+/* Where it is not set, what a search for ten rows is worth; NULL without an index. */
+static int value_ef(hx_table *table, sqlite3_context *context) {
+    const hx_options *const options = &table->config.options;
+    if (options->ef) {
+        sqlite3_result_int64(context, options->ef);
+    } else if (has_index(table)) {
+        const double recall = options->recall / HX_RECALL_UNIT;
+        sqlite3_result_int64(context, hny_reader_ef(table->reader, 10, recall));
+    }
+    return SQLITE_OK;
+}
+
+/* What that was chosen for; NULL where ef is set. */
+static int value_recall(hx_table *table, sqlite3_context *context) {
+    const hx_options *const options = &table->config.options;
+    if (!options->ef) sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
+    return SQLITE_OK;
+}
+
+static int value_autobuild(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.autobuild);
+    return SQLITE_OK;
+}
+
+static int value_threads(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.threads);
+    return SQLITE_OK;
+}
+
+static int value_linear_below(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->config.options.linear_below);
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------------------------ the last query -- */
+
+static int value_last_strategy(hx_table *table, sqlite3_context *context) {
+    static const char *const words[] = {
+        [0] = NULL,
+        [HNY_SCAN] = "scan",
+        [HNY_WALK] = "walk",
+        [HNY_WALK_THEN_SCAN] = "walk, then scan",
+    };
+    const hx_last *const last = &table->last;
+    const char *const word = last->strategy      ? words[last->strategy]
+                             : last->nanoseconds ? "scan of the table"
+                                                 : NULL;
+    if (word) sqlite3_result_text(context, word, -1, SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+static int value_last_distances(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->last.distances);
+    return SQLITE_OK;
+}
+
+static int value_last_matches(hx_table *table, sqlite3_context *context) {
+    if (table->last.matches) sqlite3_result_int64(context, table->last.matches);
+    return SQLITE_OK;
+}
+
+static int value_last_delta_rows(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, table->last.delta_rows);
+    return SQLITE_OK;
+}
+
+static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_double(context, (double)table->last.nanoseconds / 1000);
+    return SQLITE_OK;
+}
+
+static int value_kernels(hx_table *table, sqlite3_context *context) {
+    (void)table;
+    sqlite3_result_text(context, hny_kernels_name(), -1, SQLITE_STATIC);
+    return SQLITE_OK;
+}
+
+typedef struct item {
+    const char *key;
+    item_value value;
+} item;
+
+static const item items[] = {
+    {"rows", value_rows},
+    {"pending", value_pending},
+    {"nodes", value_nodes},
+    {"tombstones", value_tombstones},
+    {"flat", value_flat},
+    {"levels", value_levels},
+    {"links", value_links},
+    {"bytes", value_bytes},
+    {"boundary", value_boundary},
+    {"state", value_state},
+    {"phase", value_phase},
+    {"done", value_done},
+    {"total", value_total},
+    {"dim", value_dim},
+    {"metric", value_metric},
+    {"type", value_type},
+    {"codes", value_codes},
+    {"m", value_m},
+    {"ef_construction", value_ef_construction},
+    {"ef", value_ef},
+    {"recall", value_recall},
+    {"autobuild", value_autobuild},
+    {"threads", value_threads},
+    {"linear_below", value_linear_below},
+    {"sidecar", value_sidecar},
+    {"kernels", value_kernels},
+    {"last_strategy", value_last_strategy},
+    {"last_distances", value_last_distances},
+    {"last_matches", value_last_matches},
+    {"last_delta_rows", value_last_delta_rows},
+    {"last_microseconds", value_last_microseconds},
+};
+
+enum { ITEM_COUNT = sizeof items / sizeof items[0] };
+
+/* ------------------------------------------------------------------------- the virtual table -- */
+
+enum { COLUMN_KEY, COLUMN_VALUE, COLUMN_NAME, COLUMN_SCHEMA };
+
+static int info_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                        sqlite3_vtab **out, char **error) {
+    (void)argc;
+    (void)argv;
+    (void)error;
+    const int rc = sqlite3_declare_vtab(
+        db, "CREATE TABLE x(key TEXT, value, table_name HIDDEN, schema_name HIDDEN)");
+    if (rc) return rc;
+    info_table *const info = sqlite3_malloc(sizeof *info);
+    if (!info) return SQLITE_NOMEM;
+    memset(info, 0, sizeof *info);
+    info->hub = aux;
+    *out = &info->base;
+    return SQLITE_OK;
+}
+
+static int info_disconnect(sqlite3_vtab *vtab) {
+    sqlite3_free(vtab);
+    return SQLITE_OK;
+}
+
+/* idxNum is the number of arguments: the name, or the name and the schema. */
+static int info_best(sqlite3_vtab *vtab, sqlite3_index_info *index) {
+    int position[2] = {-1, -1};
+    (void)vtab;
+    for (int i = 0; i < index->nConstraint; i++) {
+        const int column = index->aConstraint[i].iColumn - COLUMN_NAME;
+        if (column < 0 || index->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+        if (!index->aConstraint[i].usable) return SQLITE_CONSTRAINT;
+        position[column] = i;
+    }
+    index->idxNum = 0;
+    for (int column = 0; column < 2; column++) {
+        if (position[column] < 0) break;
+        index->aConstraintUsage[position[column]].argvIndex = ++index->idxNum;
+        index->aConstraintUsage[position[column]].omit = 1;
+    }
+    index->estimatedCost = 100;
+    index->estimatedRows = ITEM_COUNT;
+    return SQLITE_OK;
+}
+
+static int info_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+    (void)vtab;
+    info_cursor *const cursor = sqlite3_malloc(sizeof *cursor);
+    if (!cursor) return SQLITE_NOMEM;
+    memset(cursor, 0, sizeof *cursor);
+    *out = &cursor->base;
+    return SQLITE_OK;
+}
+
+static void info_stop(info_cursor *cursor) {
+    if (cursor->found.table) hx_sql_return(cursor->found.table, &cursor->hold);
+    hx_found_release(&cursor->found);
+    cursor->row = ITEM_COUNT;
+}
+
+static int info_close(sqlite3_vtab_cursor *base) {
+    info_stop((info_cursor *)base);
+    sqlite3_free(base);
+    return SQLITE_OK;
+}
+
+/* Hands on what went wrong with the table that the rows are about. */
+static int info_fail(info_cursor *cursor, int rc) {
+    hx_table *const table = cursor->found.table;
+    sqlite3_vtab *const vtab = cursor->base.pVtab;
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = table->base.zErrMsg;
+    table->base.zErrMsg = NULL;
+    return rc;
+}
+
+static int info_hold(info_cursor *cursor) {
+    hx_table *const table = cursor->found.table;
+    int rc = hx_sql_borrow(table, HX_SQL_HOLD, &cursor->hold);
+    if (rc == SQLITE_OK) rc = hx_sql_step(table, cursor->hold.stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : info_fail(cursor, rc);
+}
+
+static int info_filter(sqlite3_vtab_cursor *base, int argc, const char *words, int count,
+                       sqlite3_value **argv) {
+    info_cursor *const cursor = (info_cursor *)base;
+    sqlite3_vtab *const vtab = base->pVtab;
+    (void)words;
+    (void)count;
+    info_stop(cursor);
+    const char *const name = argc > 0 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
+    const char *const schema = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = NULL;
+    if (!name) {
+        vtab->zErrMsg = sqlite3_mprintf("hannoy: name a table: hannoy_info('v')");
+        return vtab->zErrMsg ? SQLITE_ERROR : SQLITE_NOMEM;
+    }
+    int rc = hx_hub_find(((info_table *)vtab)->hub, schema, name, &cursor->found, &vtab->zErrMsg);
+    if (rc == SQLITE_OK) rc = info_hold(cursor);
+    if (rc)
+        info_stop(cursor);
+    else
+        cursor->row = 0;
+    return rc;
+}
+
+static int info_next(sqlite3_vtab_cursor *base) {
+    info_cursor *const cursor = (info_cursor *)base;
+    if (++cursor->row == ITEM_COUNT) info_stop(cursor);
+    return SQLITE_OK;
+}
+
+static int info_eof(sqlite3_vtab_cursor *base) {
+    return ((info_cursor *)base)->row == ITEM_COUNT;
+}
+
+static int info_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
+    info_cursor *const cursor = (info_cursor *)base;
+    hx_table *const table = cursor->found.table;
+    const item *const it = &items[cursor->row];
+    if (column == COLUMN_KEY) sqlite3_result_text(context, it->key, -1, SQLITE_STATIC);
+    if (column == COLUMN_NAME) sqlite3_result_text(context, table->name, -1, SQLITE_TRANSIENT);
+    if (column == COLUMN_SCHEMA) sqlite3_result_text(context, table->schema, -1, SQLITE_TRANSIENT);
+    if (column != COLUMN_VALUE) return SQLITE_OK;
+    int rc = hx_snapshot_begin(table);
+    if (rc == SQLITE_OK) {
+        rc = it->value(table, context);
+        hx_snapshot_end(table);
+    }
+    return rc ? info_fail(cursor, rc) : rc;
+}
+
+static int info_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
+    *out = (sqlite3_int64)((info_cursor *)base)->row + 1;
+    return SQLITE_OK;
+}
+
+/* Without xCreate it exists in every connection, and no table of it can be made. */
+static const sqlite3_module info_module = {
+    .iVersion = 0,
+    .xConnect = info_connect,
+    .xBestIndex = info_best,
+    .xDisconnect = info_disconnect,
+    .xOpen = info_open,
+    .xClose = info_close,
+    .xFilter = info_filter,
+    .xNext = info_next,
+    .xEof = info_eof,
+    .xColumn = info_column,
+    .xRowid = info_rowid,
+};
+
+int hx_info_register(hx_hub *hub) {
+    return sqlite3_create_module_v2(hx_hub_connection(hub), "hannoy_info", &info_module,
+                                    hx_hub_ref(hub), hx_hub_unref);
+}

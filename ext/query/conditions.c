@@ -1,0 +1,401 @@
+#include "query/conditions.h"
+
+#include <string.h>
+
+#include "shadow/content.h"
+#include "shadow/error.h"
+#include "table.h"
+
+/* A code is two bytes: what is asked, and of which filter column; neither is ever 0. */
+enum {
+    CODE_ROWID = 'r',
+    CODE_ROWIDS = 'R', /* a set of them */
+    CODE_KEY = 'k',
+    CODE_KEYS = 'K',
+    CODE_IS = 'i',
+    CODE_OPS = 1 /* and up: hny_op */
+};
+
+#define CODE_BYTES 2
+
+/* ----------------------------------------------------------------------------------- planning -- */
+
+typedef struct sqlite3_index_constraint constraint;
+
+/*
+** A condition that a JOIN gives only in another order is worth that order: "v.tenant = u.tenant" is to
+** restrict the search.  But "v.rowid = d.id" is to find the rows of the other table for those that were
+** found, and not to search once for each of its rows; taken from `rowid = ?`, it must be the last choice.
+*/
+#define COST_UNFILTERED 1e9
+#define COST_ONE_ROWID  1e12
+
+typedef struct spelling {
+    unsigned char op; /* of SQLite's constraint */
+    hny_op means;
+    const char *sign;
+} spelling;
+
+static const spelling spellings[] = {
+    {SQLITE_INDEX_CONSTRAINT_EQ, HNY_EQ, "="},
+    {SQLITE_INDEX_CONSTRAINT_IS, HNY_EQ, " is"},
+    {SQLITE_INDEX_CONSTRAINT_NE, HNY_NE, "<>"},
+    {SQLITE_INDEX_CONSTRAINT_LT, HNY_LT, "<"},
+    {SQLITE_INDEX_CONSTRAINT_LE, HNY_LE, "<="},
+    {SQLITE_INDEX_CONSTRAINT_GT, HNY_GT, ">"},
+    {SQLITE_INDEX_CONSTRAINT_GE, HNY_GE, ">="},
+    {SQLITE_INDEX_CONSTRAINT_ISNULL, HNY_IS_NULL, " is null"},
+    {SQLITE_INDEX_CONSTRAINT_ISNOTNULL, HNY_NOT_NULL, " is not null"},
+};
+
+static const spelling *find_spelling(unsigned char op) {
+    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
+        if (spellings[i].op == op) return &spellings[i];
+    }
+    return NULL;
+}
+
+/* Cells and keys are compared byte by byte. */
+static bool is_binary(sqlite3_index_info *info, int position) {
+    return sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
+}
+
+static bool is_rowid(const hx_table *table, int column) {
+    return column == -1 || hx_column_is(&table->columns, column, HX_ROLE_ROWID);
+}
+
+/* The state of hx_where_plan. */
+typedef struct planner {
+    hx_table *table;
+    sqlite3_index_info *info;
+    sqlite3_str *words, *codes;
+    int next; /* argvIndex */
+} planner;
+
+static void take(planner *p, int position, char what, char column) {
+    p->info->aConstraintUsage[position].argvIndex = p->next++;
+    sqlite3_str_appendchar(p->codes, 1, what);
+    sqlite3_str_appendchar(p->codes, 1, column);
+}
+
+/* Makes SQLite hand over all values of `x IN (…)` at once; false: it is a plain `=`. */
+static bool take_set(planner *p, int position) {
+    return sqlite3_vtab_in(p->info, position, 1);
+}
+
+static void plan_column(planner *p, int position, const hx_column *column, const spelling *s) {
+    const constraint *const c = &p->info->aConstraint[position];
+    const bool set = c->op == SQLITE_INDEX_CONSTRAINT_EQ && take_set(p, position);
+    const int code = set ? CODE_OPS + HNY_IN : CODE_OPS + (int)s->means;
+    take(p, position, (char)(c->op == SQLITE_INDEX_CONSTRAINT_IS ? CODE_IS : code),
+         (char)(column->place + 1));
+    sqlite3_str_appendf(p->words, " %s%s", column->name, set ? " in set" : s->sign);
+}
+
+static void plan_filters(planner *p) {
+    const size_t before = (size_t)sqlite3_str_length(p->codes);
+    for (int i = 0; i < p->info->nConstraint; i++) {
+        const constraint *const c = &p->info->aConstraint[i];
+        const spelling *const s = find_spelling(c->op);
+        if (!s || !hx_column_is(&p->table->columns, c->iColumn, HX_ROLE_FILTER)) continue;
+        if (!c->usable) {
+            p->info->estimatedCost += COST_UNFILTERED;
+        } else if (is_binary(p->info, i)) {
+            if ((size_t)sqlite3_str_length(p->codes) == before)
+                sqlite3_str_appendall(p->words, ", filter");
+            plan_column(p, i, &p->table->columns.at[c->iColumn], s);
+        }
+    }
+}
+
+static void plan_set(planner *p, int position, bool key, const char *name) {
+    const bool set = take_set(p, position);
+    take(p, position, key ? set ? CODE_KEYS : CODE_KEY : set ? CODE_ROWIDS : CODE_ROWID, 1);
+    sqlite3_str_appendf(p->words, ", %s%s", name, set ? " in set" : "=");
+    if (!set) p->info->estimatedCost += COST_ONE_ROWID;
+}
+
+static void plan_sets(planner *p) {
+    const hx_columns *const columns = &p->table->columns;
+    for (int i = 0; i < p->info->nConstraint; i++) {
+        const constraint *const c = &p->info->aConstraint[i];
+        if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+        if (is_rowid(p->table, c->iColumn))
+            plan_set(p, i, false, "rowid");
+        else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && is_binary(p->info, i))
+            plan_set(p, i, true, columns->at[c->iColumn].name);
+    }
+}
+
+void hx_where_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words,
+                   sqlite3_str *codes) {
+    planner p = {table, info, words, codes, 1};
+    for (int i = 0; i < info->nConstraint; i++) p.next += info->aConstraintUsage[i].argvIndex > 0;
+    plan_filters(&p);
+    plan_sets(&p);
+}
+
+/* ----------------------------------------------------------------------------------- the values -- */
+
+/* A comparison of texts or BLOBs whose order the engine may not know. */
+typedef struct comparison {
+    int cell;
+    hny_op op;
+    sqlite3_value *value;
+} comparison;
+
+struct hx_where {
+    hny_filter *filter;
+    comparison *comparisons;
+    int count;
+};
+
+static int grow(void **at, size_t *room, size_t count, size_t width) {
+    if (count < *room) return SQLITE_OK;
+    const size_t wider = *room ? 2 * *room : 16;
+    void *const grown = sqlite3_realloc64(*at, wider * width);
+    if (!grown) return SQLITE_NOMEM;
+    *at = grown;
+    *room = wider;
+    return SQLITE_OK;
+}
+
+/*
+** The value as it is compared with a column of this type.  It is a copy that is converted: the
+** value itself may be a constant that the statement uses elsewhere too.
+*/
+static int convert(sqlite3_value *value, const char *type, sqlite3_value **out) {
+    const int is = sqlite3_value_type(value);
+    *out = sqlite3_value_dup(value);
+    if (!*out) return SQLITE_NOMEM;
+    if (type[0] == 'T' && (is == SQLITE_INTEGER || is == SQLITE_FLOAT)) {
+        if (!sqlite3_value_text(*out)) return SQLITE_NOMEM;
+    } else if (is == SQLITE_TEXT && strchr("IRN", type[0])) {
+        sqlite3_value_numeric_type(*out);
+    }
+    return SQLITE_OK;
+}
+
+static int to_cell(sqlite3_value *value, const char *type, hny_cell *out) {
+    sqlite3_value *converted;
+    const int rc = convert(value, type, &converted);
+    const bool text = type[0] == 'T' && sqlite3_value_type(value) != SQLITE_BLOB &&
+                      sqlite3_value_type(value) != SQLITE_NULL;
+    if (rc == SQLITE_OK && text)
+        *out = hny_cell_text(sqlite3_value_text(converted), (size_t)sqlite3_value_bytes(converted));
+    else if (rc == SQLITE_OK)
+        *out = hx_cell_of(converted);
+    sqlite3_value_free(converted);
+    return rc;
+}
+
+/* The values of an argument: of a set one by one, else itself. */
+typedef struct values {
+    sqlite3_value *argument;
+    sqlite3_value *next; /* NULL: no more */
+    bool set;
+    int rc;
+} values;
+
+static void settle(values *v) {
+    if (v->rc != SQLITE_OK) v->next = NULL;
+    if (v->rc == SQLITE_DONE) v->rc = SQLITE_OK;
+}
+
+static values values_of(sqlite3_value *argument, bool set) {
+    values v = {argument, argument, set, SQLITE_OK};
+    if (set) v.rc = sqlite3_vtab_in_first(argument, &v.next);
+    settle(&v);
+    return v;
+}
+
+static void values_next(values *v) {
+    if (v->set)
+        v->rc = sqlite3_vtab_in_next(v->argument, &v->next);
+    else
+        v->next = NULL;
+    settle(v);
+}
+
+/* ------------------------------------------------------------------------------- conditions -- */
+
+static int status_code(hx_table *table, int status) {
+    return status ? hx_fail_status(table, status) : SQLITE_OK;
+}
+
+static const hx_column *filter_column(const hx_table *table, int place) {
+    const hx_column *column = table->columns.at;
+    while (column->role != HX_ROLE_FILTER || column->place != place) column++;
+    return column;
+}
+
+static int add_set(hx_table *table, hx_where *where, const hx_column *column,
+                   sqlite3_value *argument) {
+    hny_cell *cells = NULL;
+    size_t count = 0, room = 0;
+    values v = values_of(argument, true);
+    int rc = v.rc;
+    for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
+        rc = grow((void **)&cells, &room, count, sizeof *cells);
+        if (rc == SQLITE_OK) rc = to_cell(v.next, column->type, &cells[count++]);
+        if (rc == SQLITE_OK) values_next(&v);
+    }
+    if (rc == SQLITE_OK)
+        rc = status_code(
+            table, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN, cells, count));
+    sqlite3_free(cells);
+    return rc;
+}
+
+static bool is_ordering(hny_op op) {
+    return op == HNY_LT || op == HNY_LE || op == HNY_GT || op == HNY_GE;
+}
+
+static int add_comparison(hx_where *where, const hx_column *column, hny_op op,
+                          sqlite3_value *argument) {
+    comparison *const grown =
+        sqlite3_realloc64(where->comparisons, ((size_t)where->count + 1) * sizeof *grown);
+    if (!grown) return SQLITE_NOMEM;
+    where->comparisons = grown;
+    sqlite3_value *value;
+    const int rc = convert(argument, column->type, &value);
+    grown[where->count++] = (comparison){column->place, op, value};
+    return rc;
+}
+
+static hny_op op_of(char code, sqlite3_value *argument) {
+    if (code != CODE_IS) return (hny_op)(code - CODE_OPS);
+    return sqlite3_value_type(argument) == SQLITE_NULL ? HNY_IS_NULL : HNY_EQ;
+}
+
+static int add_condition(hx_table *table, hx_where *where, const hx_column *column, char code,
+                         sqlite3_value *argument) {
+    const hny_op op = op_of(code, argument);
+    hny_cell cell;
+    if (op == HNY_IN) return add_set(table, where, column, argument);
+    int rc = to_cell(argument, column->type, &cell);
+    if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(where, column, op, argument);
+    if (rc) return rc;
+    const bool alone = op == HNY_IS_NULL || op == HNY_NOT_NULL;
+    return status_code(table, hny_filter_where(where->filter, (uint32_t)column->place, op,
+                                               alone ? NULL : &cell, alone ? 0 : 1));
+}
+
+int hx_where_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t *id, bool *found) {
+    sqlite3_value *converted;
+    *found = false;
+    if (key) return hx_content_find(table, value, id, found);
+    const int rc = convert(value, "INTEGER", &converted);
+    if (rc == SQLITE_OK) {
+        const hny_cell cell = hx_cell_of(converted);
+        *id = (int64_t)cell.word;
+        *found = cell.detail == hny_cell_integer(0).detail;
+    }
+    sqlite3_value_free(converted);
+    return rc;
+}
+
+static int add_rowids(hx_table *table, hx_where *where, bool key, bool set,
+                      sqlite3_value *argument) {
+    int64_t *rowids = NULL;
+    size_t count = 0, room = 0;
+    values v = values_of(argument, set);
+    int rc = v.rc;
+    for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
+        bool found = false;
+        rc = grow((void **)&rowids, &room, count, sizeof *rowids);
+        if (rc == SQLITE_OK) rc = hx_where_rowid(table, key, v.next, &rowids[count], &found);
+        count += found;
+        if (rc == SQLITE_OK) values_next(&v);
+    }
+    if (rc == SQLITE_OK) rc = status_code(table, hny_filter_rowids(where->filter, rowids, count));
+    sqlite3_free(rowids);
+    return rc;
+}
+
+static int add_all(hx_table *table, hx_where *where, const char *codes, sqlite3_value **argv) {
+    int rc = SQLITE_OK;
+    for (; *codes && rc == SQLITE_OK; codes += CODE_BYTES, argv++) {
+        const char code = codes[0];
+        const bool keys = code == CODE_KEY || code == CODE_KEYS;
+        if (keys || code == CODE_ROWID || code == CODE_ROWIDS)
+            rc = add_rowids(table, where, keys, code == CODE_KEYS || code == CODE_ROWIDS, *argv);
+        else
+            rc = add_condition(table, where, filter_column(table, codes[1] - 1), code, *argv);
+    }
+    return rc;
+}
+
+int hx_where_new(hx_table *table, const char *codes, sqlite3_value **argv, hx_where **out) {
+    *out = NULL;
+    if (!*codes) return SQLITE_OK;
+    hx_where *const where = sqlite3_malloc(sizeof *where);
+    if (!where) return SQLITE_NOMEM;
+    *where = (hx_where){NULL, NULL, 0};
+    int rc = status_code(table, hny_filter_new(&where->filter));
+    if (rc == SQLITE_OK) rc = add_all(table, where, codes, argv);
+    if (rc == SQLITE_OK)
+        *out = where;
+    else
+        hx_where_free(where);
+    return rc;
+}
+
+void hx_where_free(hx_where *where) {
+    if (!where) return;
+    hny_filter_free(where->filter);
+    for (int i = 0; i < where->count; i++) sqlite3_value_free(where->comparisons[i].value);
+    sqlite3_free(where->comparisons);
+    sqlite3_free(where);
+}
+
+const hny_filter *hx_where_filter(const hx_where *where) {
+    return where ? where->filter : NULL;
+}
+
+/* ------------------------------------------------------------------------------------ checking -- */
+
+bool hx_where_unsure(const hx_where *where) {
+    return where && hny_filter_unsure(where->filter);
+}
+
+static int compare_bytes(sqlite3_value *a, sqlite3_value *b) {
+    const void *const left = sqlite3_value_blob(a), *const right = sqlite3_value_blob(b);
+    const int m = sqlite3_value_bytes(a), n = sqlite3_value_bytes(b);
+    const int least = m < n ? m : n;
+    const int order = least ? memcmp(left, right, (size_t)least) : 0;
+    return order ? order : (m > n) - (m < n);
+}
+
+/* What is not a text or BLOB like the value it is compared with was decided by the engine. */
+static bool holds(const comparison *c, sqlite3_value *value) {
+    const int type = sqlite3_value_type(c->value);
+    if ((type != SQLITE_TEXT && type != SQLITE_BLOB) || sqlite3_value_type(value) != type)
+        return true;
+    const int order = compare_bytes(value, c->value);
+    switch (c->op) {
+    case HNY_LT:
+        return order < 0;
+    case HNY_LE:
+        return order <= 0;
+    case HNY_GT:
+        return order > 0;
+    default:
+        return order >= 0;
+    }
+}
+
+int hx_where_check(hx_table *table, const hx_where *where, int64_t rowid, bool *passes) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_CONTENT_GET, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, rowid);
+    rc = hx_sql_step(table, stmt);
+    *passes = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    for (int i = 0; i < where->count && *passes; i++)
+        *passes = holds(&where->comparisons[i],
+                        sqlite3_column_value(stmt, 1 + where->comparisons[i].cell));
+    hx_sql_done(stmt);
+    return SQLITE_OK;
+}

@@ -1,0 +1,127 @@
+#include "query/merge_base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow/error.h"
+#include "table.h"
+
+static void no_reader(const hx_table *table, int status, const hx_log *log, hx_base *out) {
+    const hny_boundary start = hx_log_start(table->config.options.shape, table->columns.cells);
+    const bool whole = hx_boundary_equal(log->trim, start);
+    *out = (hx_base){whole ? HX_BASE_EMPTY : HX_BASE_NONE, start, 0, status};
+}
+
+int hx_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log, hx_base *out) {
+    if (!reader) {
+        no_reader(table, status, log, out);
+        return SQLITE_OK;
+    }
+    *out = (hx_base){HX_BASE_NONE, {0, 0}, 0, HNY_OK};
+    for (;; out->age++) {
+        bool found;
+        out->status = hny_reader_boundary(reader, out->age, &out->at);
+        if (out->status == HNY_NOMEM) return SQLITE_NOMEM;
+        if (out->status == HNY_MISSING)
+            out->status = HNY_OK;
+        else if (out->status == HNY_OK) {
+            const int rc = hx_log_has(table, log, out->at, &found);
+            if (rc) return rc;
+            if (!found) continue;
+            out->kind = HX_BASE_FOUND;
+        }
+        return SQLITE_OK;
+    }
+}
+
+/* ------------------------------------------------------------------------------------- delta -- */
+
+void hx_ids_free(hx_ids *ids) {
+    sqlite3_free(ids->at);
+    *ids = (hx_ids){NULL, 0, 0};
+}
+
+static int add_ids(hx_ids *ids, const int64_t *more, size_t count) {
+    if (ids->room - ids->count < count) {
+        const size_t needed = ids->count + count;
+        const size_t room = needed < 2 * ids->room ? 2 * ids->room : needed + 64;
+        int64_t *const at = sqlite3_realloc64(ids->at, room * sizeof *at);
+        if (!at) return SQLITE_NOMEM;
+        ids->at = at;
+        ids->room = room;
+    }
+    if (count) memcpy(ids->at + ids->count, more, count * sizeof *more);
+    ids->count += count;
+    return SQLITE_OK;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void settle_ids(hx_ids *ids) {
+    size_t kept = 0;
+    if (ids->count) qsort(ids->at, ids->count, sizeof *ids->at, compare_ids);
+    for (size_t i = 0; i < ids->count; i++) {
+        if (kept == 0 || ids->at[kept - 1] != ids->at[i]) ids->at[kept++] = ids->at[i];
+    }
+    ids->count = kept;
+}
+
+int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
+    const int rc = add_ids(ids, more->at, more->count);
+    if (rc == SQLITE_OK) settle_ids(ids);
+    return rc;
+}
+
+static int add_logged(hx_table *table, int64_t since, hx_ids *ids) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_LOG_SINCE, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, since);
+    while ((rc = hx_sql_step(table, stmt)) == SQLITE_ROW) {
+        const int64_t id = sqlite3_column_int64(stmt, 0);
+        rc = add_ids(ids, &id, 1);
+        if (rc == SQLITE_OK) continue;
+        hx_sql_done(stmt);
+        return rc;
+    }
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int add_touched(hny_reader *reader, uint32_t ages, hx_ids *ids, int *status) {
+    for (uint32_t age = 0; age < ages; age++) {
+        int64_t *touched;
+        size_t count;
+        *status = hny_reader_touched(reader, age, &touched, &count);
+        if (*status) return *status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+        const int rc = add_ids(ids, touched, count);
+        free(touched);
+        if (rc) return rc;
+    }
+    return SQLITE_OK;
+}
+
+int hx_base_delta(hx_table *table, hny_reader *reader, const hx_base *base, hx_ids *out,
+                  int *status) {
+    *out = (hx_ids){NULL, 0, 0};
+    *status = HNY_OK;
+    int rc = add_logged(table, base->at.seq, out);
+    if (rc == SQLITE_OK && reader) rc = add_touched(reader, base->age, out, status);
+    if (rc || *status)
+        hx_ids_free(out);
+    else
+        settle_ids(out);
+    return rc;
+}
+
+int hx_base_logged(hx_table *table, hny_boundary since, hx_ids *out) {
+    *out = (hx_ids){NULL, 0, 0};
+    const int rc = add_logged(table, since.seq, out);
+    if (rc)
+        hx_ids_free(out);
+    else
+        settle_ids(out);
+    return rc;
+}

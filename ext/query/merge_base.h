@@ -1,0 +1,56 @@
+/*
+** Interface to base.c: what a snapshot and the sidecar have in common, and where they differ.
+**
+** The merge base is the newest boundary of the sidecar that is also in the snapshot's log.  Since it
+** names one content, the rows that may differ are those that the log names after it and those that
+** the sidecar touched after it:
+**
+**     delta = ids logged in the snapshot since the base  u  ids touched in the sidecar since the base
+**
+** All functions return an SQLite code and leave its sentence in the table (error.h).
+*/
+#ifndef HX_BASE_H
+#define HX_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shadow/log.h"
+
+typedef struct hx_table hx_table;
+
+typedef enum hx_base_kind {
+    HX_BASE_NONE, /* nothing in common: the index is of no use to this snapshot */
+    HX_BASE_EMPTY, /* there is no index, and the log goes back to the empty table: that is the base */
+    HX_BASE_FOUND
+} hx_base_kind;
+
+typedef struct hx_base {
+    hx_base_kind kind;
+    hny_boundary at; /* of HX_BASE_EMPTY and HX_BASE_FOUND */
+    uint32_t age;    /* of HX_BASE_FOUND: among the sidecar's boundaries */
+    int status;      /* HNY_OK, or why the sidecar could not be asked */
+} hx_base;
+
+/* `reader` is pinned, or NULL: there is no index, for the reason `status`. */
+int hx_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log, hx_base *out);
+
+/* Rowids, ascending and without repeats. */
+typedef struct hx_ids {
+    int64_t *at;
+    size_t count, room;
+} hx_ids;
+void hx_ids_free(hx_ids *ids);
+int hx_ids_merge(hx_ids *ids, const hx_ids *more);
+
+/*
+** The delta of a base that was found.  *status is the engine's where the sidecar failed; then there
+** is no delta, and the base was none.
+*/
+int hx_base_delta(hx_table *table, hny_reader *reader, const hx_base *base, hx_ids *out,
+                  int *status);
+
+/* The rows that the log names after a boundary of it. */
+int hx_base_logged(hx_table *table, hny_boundary since, hx_ids *out);
+
+#endif

@@ -1,0 +1,69 @@
+#include "shadow/error.h"
+
+#include <stdarg.h>
+
+#include "table.h"
+
+void hx_forgive(hx_table *table) {
+    sqlite3_free(table->base.zErrMsg);
+    table->base.zErrMsg = NULL;
+}
+
+int hx_fail_with(hx_table *table, int rc, char *sentence) {
+    hx_forgive(table);
+    table->base.zErrMsg = sentence;
+    return sentence ? rc : SQLITE_NOMEM;
+}
+
+int hx_fail(hx_table *table, int rc, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *const sentence = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    return hx_fail_with(table, rc, sentence);
+}
+
+int hx_fail_sql(hx_table *table, int rc) {
+    hx_fail_with(table, rc, sqlite3_mprintf("%s", sqlite3_errmsg(table->db)));
+    return rc;
+}
+
+/*
+** IO and FULL become plain errors: SQLite answers SQLITE_IOERR and SQLITE_FULL by rolling back the
+** whole transaction of the user, which a file of derived data is not worth.
+*/
+int hx_status_code(int status) {
+    switch (status) {
+    case HNY_OK:
+        return SQLITE_OK;
+    case HNY_NOMEM:
+        return SQLITE_NOMEM;
+    case HNY_BUSY:
+        return SQLITE_BUSY;
+    case HNY_INTERRUPT:
+        return SQLITE_INTERRUPT;
+    case HNY_CORRUPT:
+        return SQLITE_CORRUPT_VTAB;
+    default:
+        return SQLITE_ERROR;
+    }
+}
+
+int hx_fail_status(hx_table *table, int status) {
+    return hx_fail(table, hx_status_code(status), "hannoy: %s", hny_strerror(status));
+}
+
+void hx_result_sentence(sqlite3_context *context, int rc, char *sentence) {
+    if (rc == SQLITE_NOMEM) {
+        sqlite3_result_error_nomem(context);
+    } else {
+        if (sentence) sqlite3_result_error(context, sentence, -1);
+        sqlite3_result_error_code(context, rc);
+    }
+    sqlite3_free(sentence);
+}
+
+void hx_result_failure(sqlite3_context *context, hx_table *table, int rc) {
+    hx_result_sentence(context, rc, table->base.zErrMsg);
+    table->base.zErrMsg = NULL;
+}

@@ -1,0 +1,137 @@
+#include "shadow/log.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+#include "shadow/error.h"
+#include "table.h"
+
+/* Integers are digested as little-endian bytes, so that all machines agree. */
+static void put_le(unsigned char *out, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; i++) out[i] = (unsigned char)(value >> (8 * i));
+}
+
+hny_boundary hx_log_start(hny_shape shape, int cells) {
+    unsigned char bytes[7];
+    put_le(bytes, shape.dim, 4);
+    bytes[4] = shape.metric;
+    bytes[5] = shape.type;
+    bytes[6] = (unsigned char)cells;
+    return (hny_boundary){0, (int64_t)XXH64(bytes, cells ? 7 : 6, 0)};
+}
+
+static int64_t next_chain(const hx_table *table, int64_t chain, int64_t id, const void *vector,
+                          const hny_cell *cells) {
+    unsigned char bytes[17];
+    put_le(bytes, (uint64_t)chain, 8);
+    put_le(bytes + 8, (uint64_t)id, 8);
+    bytes[16] = vector != NULL;
+    uint64_t digest = XXH64(bytes, sizeof bytes, 0);
+    if (!vector) return (int64_t)digest;
+    digest = XXH64(vector, table->vector_bytes, digest);
+    for (int i = 0; i < table->columns.cells; i++) {
+        put_le(bytes, cells[i].word, 8);
+        put_le(bytes + 8, cells[i].detail, 8);
+        digest = XXH64(bytes, 16, digest);
+    }
+    return (int64_t)digest;
+}
+
+/* The newest row; *found false: the log is empty. */
+static int newest(hx_table *table, hny_boundary *tip, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_LOG_TIP, &stmt);
+    if (rc) return rc;
+    rc = hx_sql_step(table, stmt);
+    *found = rc == SQLITE_ROW;
+    if (*found) {
+        *tip = (hny_boundary){sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
+        hx_sql_done(stmt);
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/*
+** What tells that nothing was written since: the pager's count of the states it has seen, which
+** every COMMIT changes, ours or another connection's, and the rows that this connection changed
+** since it was opened.  Within a write transaction neither tells of a ROLLBACK TO, so there it is
+** not usable.  50 ns, where reading both ends takes 1.5 us.
+*/
+static hx_log_stamp stamp_now(const hx_table *table) {
+    hx_log_stamp now = {false, 0, sqlite3_total_changes(table->db)};
+    now.usable = sqlite3_txn_state(table->db, table->schema) == SQLITE_TXN_READ &&
+                 sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_DATA_VERSION,
+                                      &now.version) == SQLITE_OK;
+    return now;
+}
+
+static bool is_current(const hx_log_stamp *then, const hx_log_stamp *now) {
+    return then->usable && now->usable && then->version == now->version &&
+           then->changes == now->changes;
+}
+
+int hx_log_read(hx_table *table, hx_log *out) {
+    const hx_log_stamp now = stamp_now(table);
+    bool found;
+    if (is_current(&table->seen.stamp, &now)) {
+        *out = table->seen.log;
+        return SQLITE_OK;
+    }
+    table->seen.stamp.usable = false;
+    int rc = hx_config_read(table, &out->trim);
+    if (rc) return rc;
+    out->tip = out->trim;
+    rc = newest(table, &out->tip, &found);
+    if (rc == SQLITE_OK) table->seen = (hx_log_seen){*out, now};
+    return rc;
+}
+
+int hx_log_tip(hx_table *table, hny_boundary *tip) {
+    bool found;
+    int rc = newest(table, tip, &found);
+    if (rc == SQLITE_OK && !found) rc = hx_config_read(table, tip);
+    if (rc) return rc;
+    if (tip->seq > INT64_MAX - 2)
+        return hx_fail(table, SQLITE_FULL, "hannoy: %s_log has no number left for another change",
+                       table->name);
+    return SQLITE_OK;
+}
+
+int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+                  const hny_cell *cells) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(table, HX_SQL_LOG_APPEND, &stmt);
+    if (rc) return rc;
+    const hny_boundary next = {tip->seq + 1, next_chain(table, tip->chain, id, vector, cells)};
+    sqlite3_bind_int64(stmt, 1, next.seq);
+    sqlite3_bind_int64(stmt, 2, id);
+    sqlite3_bind_int64(stmt, 3, next.chain);
+    rc = hx_sql_run(table, stmt);
+    if (rc == SQLITE_OK) *tip = next;
+    return rc;
+}
+
+int hx_log_has(hx_table *table, const hx_log *log, hny_boundary at, bool *out) {
+    sqlite3_stmt *stmt;
+    *out = hx_boundary_equal(at, log->trim) || hx_boundary_equal(at, log->tip);
+    if (*out || at.seq < log->trim.seq || at.seq > log->tip.seq) return SQLITE_OK;
+    int rc = hx_sql_get(table, HX_SQL_LOG_CHAIN, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, at.seq);
+    rc = hx_sql_step(table, stmt);
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_column_int64(stmt, 0) == at.chain;
+        hx_sql_done(stmt);
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* The row at the boundary stays: it may be the newest, from which the numbers go on. */
+int hx_log_trim(hx_table *table, hny_boundary at) {
+    sqlite3_stmt *stmt;
+    int rc = hx_config_write_trim(table, at);
+    if (rc == SQLITE_OK) rc = hx_sql_get(table, HX_SQL_LOG_TRIM, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, at.seq);
+    return hx_sql_run(table, stmt);
+}

@@ -1,0 +1,123 @@
+/*
+** recent.c: what it has of a row is what was put there for the same base, whatever went in since, and
+** however little memory there is.
+*/
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "oom.h"
+#include "query/vector_cache.h"
+#include "sqlite_api.h"
+
+#define WIDTH 4096
+
+static const hny_boundary here = {7, 77}, elsewhere = {8, 88};
+
+static void vector_of(int64_t id, unsigned char *out) {
+    memset(out, (int)(id % 251), WIDTH);
+    memcpy(out, &id, sizeof id);
+}
+
+static void put(hx_recent *recent, int64_t id) {
+    unsigned char vector[WIDTH];
+    vector_of(id, vector);
+    hx_recent_put(recent, id, vector);
+}
+
+static void put_twice(hx_recent *recent, int64_t id) {
+    put(recent, id);
+    put(recent, id);
+}
+
+/* Is it there?  Then it is the right one. */
+static int holds(const hx_recent *recent, int64_t id) {
+    unsigned char vector[WIDTH];
+    const void *const found = hx_recent_find(recent, id);
+    vector_of(id, vector);
+    if (found) assert_memory_equal(found, vector, WIDTH);
+    return found != NULL;
+}
+
+static void test_kept(void **state) {
+    (void)state;
+    hx_recent recent = {0};
+    assert_null(hx_recent_find(&recent, 1));
+    put(&recent, 1); /* before the first base: of no use, and no harm */
+    hx_recent_begin(&recent, here, WIDTH);
+    assert_false(holds(&recent, 1));
+    for (int64_t id = -5; id <= 5; id++) {
+        put(&recent, id * 1000003);
+        assert_false(holds(&recent, id * 1000003));
+        put(&recent, id * 1000003);
+        assert_true(holds(&recent, id * 1000003));
+    }
+    hx_recent_begin(&recent, here, WIDTH);
+    assert_true(holds(&recent, 1000003));
+    hx_recent_begin(&recent, elsewhere, WIDTH);
+    assert_false(holds(&recent, 1000003));
+    hx_recent_free(&recent);
+}
+
+/* 32 MiB are 8192 of these: of many more some are left, and of fewer nearly all. */
+static void test_bounded(void **state) {
+    (void)state;
+    hx_recent recent = {0};
+    int kept = 0;
+    hx_recent_begin(&recent, here, WIDTH);
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
+    assert_true(kept > 3600);
+    for (int64_t id = 4000; id < 40000; id++) put_twice(&recent, id);
+    kept = 0;
+    for (int64_t id = 0; id < 40000; id++) kept += holds(&recent, id);
+    assert_true(kept > 6000 && kept <= 8192);
+    hx_recent_free(&recent);
+}
+
+/* Rows that are read once, however many, take little from those that were read twice. */
+static void test_once(void **state) {
+    (void)state;
+    hx_recent recent = {0};
+    int kept = 0;
+    hx_recent_begin(&recent, here, WIDTH);
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
+    for (int64_t id = 4000; id < 100000; id++) put(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
+    assert_true(kept > 3600);
+    for (int64_t id = 4000; id < 100000; id++) assert_false(holds(&recent, id));
+    hx_recent_free(&recent);
+}
+
+static void test_without_memory(void **state) {
+    (void)state;
+    for (int nth = 1, struck = 1; struck; nth++) {
+        hx_recent recent = {0};
+        oom_arm(nth);
+        hx_recent_begin(&recent, here, WIDTH);
+        for (int64_t id = 0; id < 200; id++) {
+            put_twice(&recent, id);
+            holds(&recent, id);
+        }
+        struck = oom_struck();
+        hx_recent_begin(&recent, here, WIDTH);
+        put_twice(&recent, 1234567);
+        assert_true(holds(&recent, 1234567));
+        hx_recent_free(&recent);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_without_memory),
+    };
+    oom_install();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
