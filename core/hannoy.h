@@ -77,23 +77,23 @@ size_t hny_vector_bytes(hny_shape shape);
 uint16_t hny_half_from_float(float value);
 float hny_float_from_half(uint16_t half);
 
-#define HNY_MAX_CELLS 32 /* of a row */
+#define HNY_MAX_ATTRIBUTES 32 /* of a row */
 
 /*
 ** A value beside a vector, as far as a search needs it: NULL, a number, or the beginning and a
 ** digest of a text or a BLOB.  Compared as SQLite compares values: NULL apart, numbers before texts
 ** before BLOBs, texts and BLOBs by their bytes.
 */
-typedef struct hny_cell {
+typedef struct hny_attribute {
     uint64_t word;   /* the number's bits; the first eight bytes, the first one highest */
     uint64_t detail; /* lowest byte: what it is; above it of a text or BLOB its digest */
-} hny_cell;
+} hny_attribute;
 
-hny_cell hny_cell_null(void);
-hny_cell hny_cell_integer(int64_t value);
-hny_cell hny_cell_real(double value); /* not a NaN */
-hny_cell hny_cell_text(const void *text, size_t bytes);
-hny_cell hny_cell_blob(const void *blob, size_t bytes);
+hny_attribute hny_attribute_null(void);
+hny_attribute hny_attribute_integer(int64_t value);
+hny_attribute hny_attribute_real(double value); /* not a NaN */
+hny_attribute hny_attribute_text(const void *text, size_t bytes);
+hny_attribute hny_attribute_blob(const void *blob, size_t bytes);
 
 /*
 ** Distances from one vector to many, computed in double precision from the stored bytes, the same
@@ -102,10 +102,11 @@ hny_cell hny_cell_blob(const void *blob, size_t bytes);
 ** under cosine, euclidean and manhattan stands for a vector of +1 and -1.  This is what every
 ** returned distance is, whichever way its row was found.
 */
-typedef struct hny_probe hny_probe;
-int hny_probe_new(hny_shape shape, const void *vector, hny_probe **out); /* copies the vector */
-void hny_probe_free(hny_probe *probe);
-double hny_probe_distance(const hny_probe *probe, const void *vector);
+typedef struct hny_distance_computer hny_distance_computer;
+int hny_distance_computer_new(hny_shape shape, const void *vector,
+                              hny_distance_computer **out); /* copies the vector */
+void hny_distance_computer_free(hny_distance_computer *probe);
+double hny_distance_computer_distance(const hny_distance_computer *probe, const void *vector);
 
 /*
 ** The instruction set that the inner loops are written for: the best that the processor has, or the
@@ -130,7 +131,7 @@ typedef struct hny_options {
     uint8_t codes;            /* hny_codes */
     uint32_t m;               /* links of a node above level 0; twice as many on level 0. 4 .. 63 */
     uint32_t ef_construction; /* candidates considered for a new node. 4 .. 4096 */
-    uint32_t cells;           /* of a row. 0 .. HNY_MAX_CELLS */
+    uint32_t attributes;      /* of a row. 0 .. HNY_MAX_ATTRIBUTES */
 } hny_options;
 
 /* Called now and then from the thread that made the call; nonzero stops the work. */
@@ -166,8 +167,8 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
 typedef struct hny_reader hny_reader;
 
-/* Of a table whose rows have vectors of this shape and so many cells. */
-int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t cells,
+/* Of a table whose rows have vectors of this shape and so many attributes. */
+int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
                    hny_reader **out);
 void hny_reader_free(hny_reader *reader); /* NULL is fine */
 
@@ -212,7 +213,7 @@ int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *
 int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count);
 
 /*
-** A row and its distance as far as the sidecar knows it: the exact one (hny_probe_distance) differs
+** A row and its distance as far as the sidecar knows it: the exact one (hny_distance_computer_distance) differs
 ** by no more than `error`, which is 0 where it is the same and may be infinite.
 */
 typedef struct hny_hit {
@@ -225,17 +226,17 @@ typedef struct hny_hit {
 int hny_hit_compare(const void *a, const void *b);
 
 /* What the exact distance of a hit does not fall below. */
-static inline double hny_hit_least(const hny_hit *hit) {
+static inline double hny_hit_lower_bound(const hny_hit *hit) {
     return hit->distance - hit->error;
 }
 
 /* By that, then by rowid: the order of a scan. */
-int hny_hit_compare_least(const void *a, const void *b);
+int hny_hit_compare_lower_bound(const void *a, const void *b);
 
 /*
 ** Which rows a search may return: all terms hold.  A comparison with NULL holds for no row, and a row
 ** whose value is NULL passes no term but IS_NULL.  Of texts and BLOBs that begin with the same eight
-** bytes an order by cells is not known: those rows pass as HNY_MAYBE.
+** bytes an order by attributes is not known: those rows pass as HNY_MAYBE.
 */
 typedef enum hny_op {
     HNY_EQ,
@@ -255,9 +256,9 @@ typedef struct hny_filter hny_filter;
 int hny_filter_new(hny_filter **out);
 void hny_filter_free(hny_filter *filter); /* NULL is fine */
 
-/* Another term: `count` is 1, but of HNY_IN any number and of the last two 0.  Copies the cells. */
-int hny_filter_where(hny_filter *filter, uint32_t cell, hny_op op, const hny_cell *cells,
-                     size_t count);
+/* Another term: `count` is 1, but of HNY_IN any number and of the last two 0.  Copies the attributes. */
+int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
+                     const hny_attribute *attributes, size_t count);
 
 /* Another term: the rowid is among these, in any order and with repeats. */
 int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count);
@@ -265,7 +266,8 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count);
 /* May rows pass as HNY_MAYBE? */
 int hny_filter_unsure(const hny_filter *filter);
 
-hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid, const hny_cell *cells);
+hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
+                           const hny_attribute *attributes);
 
 /* What a search is for, and how hard it tries. */
 typedef struct hny_search {
@@ -312,9 +314,9 @@ const hny_work *hny_reader_work(const hny_reader *reader);
 typedef struct hny_stats {
     hny_boundary boundary;
     uint64_t rows;       /* live vectors */
-    uint64_t nodes;      /* nodes of the graph: rows and tombstones */
-    uint64_t tombstones; /* deleted, still walked through */
-    uint64_t flat;       /* in the index, scanned, and not linked yet */
+    uint64_t nodes;      /* nodes of the graph: rows and deleted nodes */
+    uint64_t deleted;    /* deleted, still walked through */
+    uint64_t unlinked;   /* in the index, scanned, and not linked yet */
     uint32_t levels;     /* 0 for an empty graph, 1 for level 0 alone, … */
     uint64_t links;      /* links of level 0; 0 unless asked for, since counting reads them all */
     uint64_t bytes;      /* of the sidecar file: pages in use, all tables together */
@@ -325,10 +327,11 @@ typedef struct hny_stats {
 int hny_reader_stats(hny_reader *reader, int count_links, hny_stats *out);
 
 /*
-** Is this rowid in the pinned state, and has it the codes of this vector and these cells?  1, 0 or a
+** Is this rowid in the pinned state, and has it the codes of this vector and these attributes?  1, 0 or a
 ** status.
 */
-int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector, const hny_cell *cells);
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
+                     const hny_attribute *attributes);
 
 /*
 ** Checks every record, digest, link and set of the pinned state.  HNY_OK and *fault NULL: sound.
@@ -341,7 +344,7 @@ int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault);
 typedef struct hny_build hny_build;
 
 /*
-** Flags.  CONSOLIDATE: clear tombstones away sooner than otherwise.  APPEND: while they are few
+** Flags.  CONSOLIDATE: clear deleted nodes away sooner than otherwise.  APPEND: while they are few
 ** beside the table, new rows are only added to the index, where searches scan them, and linked by a
 ** later build together: linking 1000 rows at random changes 33,000 nodes, and a table that grows by
 ** so many a time would write its links over and over.
@@ -376,10 +379,11 @@ int hny_build_restart(hny_build *build);
 void hny_build_expect(hny_build *build, uint64_t changes);
 
 /*
-** The row's state at the boundary to come: this vector with all its cells, or absent.  Each rowid
+** The row's state at the boundary to come: this vector with all its attributes, or absent.  Each rowid
 ** at most once.
 */
-int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells);
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
+                  const hny_attribute *attributes);
 int hny_build_remove(hny_build *build, int64_t rowid);
 
 /*

@@ -14,27 +14,27 @@ typedef struct seat {
     unsigned users;
 } seat;
 
-struct hx_hub {
+struct hx_connection {
     sqlite3 *db;
     unsigned refs;
     hx_table *tables; /* the last connected one first */
     seat *seats;
 };
 
-int hx_hub_new(sqlite3 *db, hx_hub **out) {
-    hx_hub *const hub = sqlite3_malloc(sizeof *hub);
+int hx_connection_new(sqlite3 *db, hx_connection **out) {
+    hx_connection *const hub = sqlite3_malloc(sizeof *hub);
     if (!hub) return SQLITE_NOMEM;
-    *hub = (hx_hub){.db = db, .refs = 1};
+    *hub = (hx_connection){.db = db, .refs = 1};
     *out = hub;
     return SQLITE_OK;
 }
 
-hx_hub *hx_hub_ref(hx_hub *hub) {
+hx_connection *hx_connection_ref(hx_connection *hub) {
     hub->refs++;
     return hub;
 }
 
-sqlite3 *hx_hub_connection(const hx_hub *hub) {
+sqlite3 *hx_connection_db(const hx_connection *hub) {
     return hub->db;
 }
 
@@ -47,8 +47,8 @@ static void free_seat(seat *old) {
     sqlite3_free(old);
 }
 
-void hx_hub_unref(void *arg) {
-    hx_hub *const hub = arg;
+void hx_connection_unref(void *arg) {
+    hx_connection *const hub = arg;
     if (--hub->refs) return;
     while (hub->seats) {
         seat *const first = hub->seats;
@@ -76,7 +76,7 @@ static bool same_file(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static seat *find_seat(hx_hub *hub, const char *schema, const char *file) {
+static seat *find_seat(hx_connection *hub, const char *schema, const char *file) {
     for (seat *s = hub->seats; s; s = s->next) {
         if (sqlite3_stricmp(s->schema, schema) == 0 && same_file(s->database, file)) return s;
     }
@@ -96,7 +96,7 @@ static seat *make_seat(const char *schema, const char *file) {
     return s;
 }
 
-int hx_hub_sidecar(hx_hub *hub, const char *schema, hny_sidecar **out) {
+int hx_connection_sidecar(hx_connection *hub, const char *schema, hny_sidecar **out) {
     const char *const file = file_of(hub->db, schema);
     seat *s = find_seat(hub, schema, file);
     if (!s) {
@@ -110,7 +110,7 @@ int hx_hub_sidecar(hx_hub *hub, const char *schema, hny_sidecar **out) {
     return SQLITE_OK;
 }
 
-void hx_hub_release(hx_hub *hub, hny_sidecar *sidecar) {
+void hx_connection_release(hx_connection *hub, hny_sidecar *sidecar) {
     for (seat **link = &hub->seats; *link; link = &(*link)->next) {
         seat *const s = *link;
         if (s->sidecar != sidecar) continue;
@@ -126,18 +126,18 @@ void hx_hub_release(hx_hub *hub, hny_sidecar *sidecar) {
 /* ------------------------------------------------------------------------------------ tables -- */
 
 /* A schema change connects the new object before it disconnects the old one: the new one first. */
-void hx_hub_add(hx_hub *hub, hx_table *table) {
+void hx_connection_add(hx_connection *hub, hx_table *table) {
     table->next = hub->tables;
     hub->tables = table;
 }
 
-void hx_hub_remove(hx_hub *hub, hx_table *table) {
+void hx_connection_remove(hx_connection *hub, hx_table *table) {
     hx_table **link = &hub->tables;
     while (*link && *link != table) link = &(*link)->next;
     if (*link) *link = table->next;
 }
 
-static hx_table *find_table(const hx_hub *hub, const char *schema, const char *name) {
+static hx_table *find_table(const hx_connection *hub, const char *schema, const char *name) {
     for (hx_table *t = hub->tables; t; t = t->next) {
         if (sqlite3_stricmp(t->schema, schema) == 0 && sqlite3_stricmp(t->name, name) == 0)
             return t;
@@ -157,7 +157,8 @@ enum { NOTHING, ANOTHER_KIND, HANNOY_TABLE };
 ** Has SQLite look at schema.name, whatever that is; the step makes it notice a schema that another
 ** connection changed.
 */
-static int look(hx_hub *hub, const char *schema, const char *name, hx_found *found, int *kind) {
+static int look(hx_connection *hub, const char *schema, const char *name, hx_found *found,
+                int *kind) {
     char *const text = sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", schema, name);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_prepare_v2(hub->db, text, -1, &found->anchor, NULL);
@@ -175,7 +176,7 @@ static int look(hx_hub *hub, const char *schema, const char *name, hx_found *fou
 }
 
 /* As SQLite does; PRAGMA database_list has main before temp. */
-static int look_everywhere(hx_hub *hub, const char *name, hx_found *found, int *kind) {
+static int look_everywhere(hx_connection *hub, const char *name, hx_found *found, int *kind) {
     sqlite3_stmt *list;
     int rc = look(hub, "temp", name, found, kind);
     if (rc || *kind != NOTHING) return rc;
@@ -201,7 +202,8 @@ static char *not_found(const char *schema, const char *name, int kind) {
     return out;
 }
 
-int hx_hub_find(hx_hub *hub, const char *schema, const char *name, hx_found *out, char **error) {
+int hx_connection_find(hx_connection *hub, const char *schema, const char *name, hx_found *out,
+                       char **error) {
     int kind = NOTHING;
     *out = (hx_found){NULL, NULL};
     *error = NULL;

@@ -5,31 +5,31 @@
 ** connected tables, for functions that are given a name, and holds one sidecar handle a schema.
 ** Used under the connection's mutex only.
 */
-#ifndef HX_HUB_H
-#define HX_HUB_H
+#ifndef HX_CONNECTION_H
+#define HX_CONNECTION_H
 
 #include "hannoy.h"
 #include "sqlite_api.h"
 
 typedef struct hx_table hx_table;
-typedef struct hx_hub hx_hub;
+typedef struct hx_connection hx_connection;
 
 /* Reference-counted: each registration with SQLite and each table holds one. */
-int hx_hub_new(sqlite3 *db, hx_hub **out);
-hx_hub *hx_hub_ref(hx_hub *hub);
-void hx_hub_unref(void *hub);
-sqlite3 *hx_hub_connection(const hx_hub *hub);
+int hx_connection_new(sqlite3 *db, hx_connection **out);
+hx_connection *hx_connection_ref(hx_connection *hub);
+void hx_connection_unref(void *hub);
+sqlite3 *hx_connection_db(const hx_connection *hub);
 
 /*
-** The sidecar of an attached schema, a reference for the caller, given back by hx_hub_release.  For
+** The sidecar of an attached schema, a reference for the caller, given back by hx_connection_release.  For
 ** a database without a file it is private and lives as long as the connection: VACUUM and schema
 ** changes disconnect tables that come back.
 */
-int hx_hub_sidecar(hx_hub *hub, const char *schema, hny_sidecar **out);
-void hx_hub_release(hx_hub *hub, hny_sidecar *sidecar);
+int hx_connection_sidecar(hx_connection *hub, const char *schema, hny_sidecar **out);
+void hx_connection_release(hx_connection *hub, hny_sidecar *sidecar);
 
-void hx_hub_add(hx_hub *hub, hx_table *table);
-void hx_hub_remove(hx_hub *hub, hx_table *table);
+void hx_connection_add(hx_connection *hub, hx_table *table);
+void hx_connection_remove(hx_connection *hub, hx_table *table);
 
 /*
 ** A table found by its name for as long as the anchor lasts: a prepared statement, without which a
@@ -45,7 +45,8 @@ typedef struct hx_found {
 ** name, temp first, then main, then the attached ones.  On failure *error is a sentence for
 ** sqlite3_free(), or NULL with SQLITE_NOMEM.
 */
-int hx_hub_find(hx_hub *hub, const char *schema, const char *name, hx_found *out, char **error);
+int hx_connection_find(hx_connection *hub, const char *schema, const char *name, hx_found *out,
+                       char **error);
 void hx_found_release(hx_found *found);
 
 #endif

@@ -37,10 +37,10 @@ static const sqlite3_module module = {
     .xColumn = hx_cursor_column,
     .xRowid = hx_cursor_rowid,
     .xUpdate = hx_write_update,
-    .xBegin = hx_commit_begin,
-    .xSync = hx_commit_sync,
-    .xCommit = hx_commit_done,
-    .xRollback = hx_commit_done,
+    .xBegin = hx_autobuild_begin,
+    .xSync = hx_autobuild_sync,
+    .xCommit = hx_autobuild_done,
+    .xRollback = hx_autobuild_done,
     .xFindFunction = hx_plan_function,
     .xRename = hx_table_rename,
     .xShadowName = hx_table_shadow_name,
@@ -55,16 +55,17 @@ static int is_registered(sqlite3 *db) {
 }
 
 static int register_all(sqlite3 *db) {
-    hx_hub *hub;
-    int rc = hx_hub_new(db, &hub);
+    hx_connection *hub;
+    int rc = hx_connection_new(db, &hub);
     if (rc) return rc;
-    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_hub_ref(hub), hx_hub_unref);
+    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(hub),
+                                  hx_connection_unref);
     if (rc == SQLITE_OK) rc = hx_info_register(hub);
-    if (rc == SQLITE_OK) rc = hx_vector_functions_register(db);
+    if (rc == SQLITE_OK) rc = hx_hannoy_functions_register(db);
     if (rc == SQLITE_OK) rc = hx_vec_functions_register(db);
-    if (rc == SQLITE_OK) rc = hx_each_register(db);
-    if (rc == SQLITE_OK) rc = hx_functions_register(hub);
-    hx_hub_unref(hub);
+    if (rc == SQLITE_OK) rc = hx_array_each_register(db);
+    if (rc == SQLITE_OK) rc = hx_admin_functions_register(hub);
+    hx_connection_unref(hub);
     return rc;
 }
 

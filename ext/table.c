@@ -37,12 +37,12 @@ static char *taken_sentence(const char *name) {
 static void free_table(hx_table *table) {
     if (!table) return;
     hx_forgive(table);
-    hx_commit_free(&table->commit);
+    hx_autobuild_free(&table->commit);
     hx_table_drop_reader(table);
-    if (table->sidecar) hx_hub_release(table->hub, table->sidecar);
+    if (table->sidecar) hx_connection_release(table->hub, table->sidecar);
     hx_sql_drop(table);
-    hx_hub_remove(table->hub, table);
-    hx_hub_unref(table->hub);
+    hx_connection_remove(table->hub, table);
+    hx_connection_unref(table->hub);
     hx_columns_free(&table->columns);
     sqlite3_free(table->row);
     sqlite3_free(table->parsed);
@@ -52,14 +52,14 @@ static void free_table(hx_table *table) {
 }
 
 /* The columns are taken over. */
-static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const hx_options *options,
-                      hx_columns *columns, hx_table **out) {
+static int make_table(sqlite3 *db, hx_connection *hub, const char *const *argv,
+                      const hx_options *options, hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
     if (!table) return SQLITE_NOMEM;
     memset(table, 0, sizeof *table);
     table->columns = *columns;
     *columns = HX_NO_COLUMNS;
-    table->hub = hx_hub_ref(hub);
+    table->hub = hx_connection_ref(hub);
     table->db = db;
     table->config.options = *options;
     table->vector_bytes = hny_vector_bytes(options->shape);
@@ -68,12 +68,12 @@ static int make_table(sqlite3 *db, hx_hub *hub, const char *const *argv, const h
     table->row = sqlite3_malloc64(table->vector_bytes);
     table->parsed = sqlite3_malloc64(table->vector_bytes);
     int rc = table->schema && table->name && table->row && table->parsed ? SQLITE_OK : SQLITE_NOMEM;
-    if (rc == SQLITE_OK) rc = hx_hub_sidecar(hub, table->schema, &table->sidecar);
+    if (rc == SQLITE_OK) rc = hx_connection_sidecar(hub, table->schema, &table->sidecar);
     if (rc) {
         free_table(table);
         return rc;
     }
-    hx_hub_add(hub, table);
+    hx_connection_add(hub, table);
     *out = table;
     return SQLITE_OK;
 }
@@ -92,8 +92,8 @@ static int declare(sqlite3 *db, const hx_columns *columns, const char *name) {
     return rc;
 }
 
-static int open_table(sqlite3 *db, hx_hub *hub, int argc, const char *const *argv, hx_table **out,
-                      char **error) {
+static int open_table(sqlite3 *db, hx_connection *hub, int argc, const char *const *argv,
+                      hx_table **out, char **error) {
     hx_columns columns;
     hx_arguments arguments;
     hx_options options;
@@ -116,7 +116,7 @@ static int open_table(sqlite3 *db, hx_hub *hub, int argc, const char *const *arg
 static int create_shadows(hx_table *table) {
     const char *const schema = table->schema, *const name = table->name;
     const bool external = hx_columns_external(&table->columns);
-    int rc = external ? hx_external_check(table) : hx_content_create(table);
+    int rc = external ? hx_external_content_check(table) : hx_content_create(table);
     if (rc == SQLITE_OK)
         rc = hx_sql_exec(table,
                          "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
@@ -166,7 +166,7 @@ int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, s
     rc = create_shadows(table);
     if (rc == SQLITE_OK) rc = hx_config_create(table, &number);
     if (rc == SQLITE_OK && hx_columns_external(&table->columns))
-        rc = hx_external_attach(table, number);
+        rc = hx_external_content_attach(table, number);
     sqlite3_set_last_insert_rowid(db, last);
     if (rc) {
         *error = table->base.zErrMsg;
@@ -190,7 +190,7 @@ int hx_table_disconnect(sqlite3_vtab *vtab) {
 int hx_table_destroy(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;
     if (hx_columns_external(&table->columns)) {
-        const int rc = hx_external_detach(table);
+        const int rc = hx_external_content_detach(table);
         if (rc) return rc;
     }
     hx_sql_drop(table);
@@ -227,13 +227,13 @@ int hx_table_reader(hx_table *table) {
     if (table->reader) return SQLITE_OK;
     const int status =
         hny_reader_new(table->sidecar, table->config.number, table->config.options.shape,
-                       (uint32_t)table->columns.cells, &table->reader);
+                       (uint32_t)table->columns.attributes, &table->reader);
     return status ? hx_fail_status(table, status) : SQLITE_OK;
 }
 
 void hx_table_drop_reader(hx_table *table) {
     hx_snapshot_free(&table->snapshot);
-    hx_recent_free(&table->recent);
+    hx_vector_cache_free(&table->recent);
     hny_reader_free(table->reader);
     table->reader = NULL;
 }

@@ -17,7 +17,7 @@
 
 struct hx_table {
     sqlite3_vtab base; /* SQLite's part, first */
-    hx_hub *hub;
+    hx_connection *hub;
     hx_table *next; /* in the hub */
     sqlite3 *db;
     char *schema; /* as SQLite named it: main, temp or that of an ATTACH */
@@ -32,8 +32,8 @@ struct hx_table {
     hny_reader *reader; /* made by hx_table_reader */
     hx_log_seen seen;
     hx_snapshot snapshot;
-    hx_recent recent;
-    hx_commit commit;
+    hx_vector_cache recent;
+    hx_autobuild commit;
     hx_last last;
 };
 

@@ -12,41 +12,41 @@
 #define BUFFER_BYTES ((size_t)1 << 20)
 #define MERGE_BYTES  ((size_t)2 << 20) /* of all runs together */
 
-int hny__spill_open(hny__spill *spill, const char *beside, size_t record) {
+int hny__sort_open(hny__sort *spill, const char *beside, size_t record) {
     char *path;
-    *spill = (hny__spill){.record = record, .room = BUFFER_BYTES / record + 1};
-    spill->fd = hny__temporary(beside, &path);
+    *spill = (hny__sort){.record = record, .room = BUFFER_BYTES / record + 1};
+    spill->fd = hny__temporary_file(beside, &path);
     if (spill->fd < 0) return spill->fd;
     unlink(path);
     free(path);
     spill->buffer = malloc(spill->room * record);
     if (spill->buffer) return HNY_OK;
-    hny__spill_close(spill);
+    hny__sort_close(spill);
     return HNY_NOMEM;
 }
 
-static void drop_runs(hny__spill *spill) {
+static void drop_runs(hny__sort *spill) {
     for (size_t i = 0; i < spill->runs_count; i++) free(spill->runs[i].buffer);
     spill->runs_count = 0;
     spill->count = 0;
     spill->size = 0;
 }
 
-void hny__spill_close(hny__spill *spill) {
+void hny__sort_close(hny__sort *spill) {
     drop_runs(spill);
     free(spill->runs);
     free(spill->buffer);
     if (spill->fd >= 0) close(spill->fd);
-    *spill = (hny__spill){.fd = -1};
+    *spill = (hny__sort){.fd = -1};
 }
 
 /* ------------------------------------------------------------------------------------ writing -- */
 
-static uint64_t end_of_runs(const hny__spill *spill) {
+static uint64_t end_of_runs(const hny__sort *spill) {
     return spill->runs_count ? spill->runs[spill->runs_count - 1].end : 0;
 }
 
-static int write_all(hny__spill *spill) {
+static int write_all(hny__sort *spill) {
     const uint8_t *from = spill->buffer;
     for (size_t left = spill->count * spill->record; left > 0;) {
         const ssize_t done = pwrite(spill->fd, from, left, (off_t)spill->size);
@@ -61,12 +61,12 @@ static int write_all(hny__spill *spill) {
 }
 
 /* What was added since the last run. */
-static void forget(hny__spill *spill) {
+static void forget(hny__sort *spill) {
     spill->count = 0;
     spill->size = end_of_runs(spill);
 }
 
-uint8_t *hny__spill_add(hny__spill *spill) {
+uint8_t *hny__sort_add(hny__sort *spill) {
     if (spill->count == spill->room && write_all(spill)) {
         forget(spill);
         return NULL;
@@ -74,14 +74,14 @@ uint8_t *hny__spill_add(hny__spill *spill) {
     return spill->buffer + spill->count++ * spill->record;
 }
 
-int hny__spill_run(hny__spill *spill) {
+int hny__sort_end_run(hny__sort *spill) {
     int rc = write_all(spill);
     if (!rc) {
-        rc = hny__grow((void **)&spill->runs, &spill->runs_room, spill->runs_count,
+        rc = hny__grow((void **)&spill->runs, &spill->runs_capacity, spill->runs_count,
                        sizeof *spill->runs);
     }
     if (!rc) {
-        const hny__run run = {.at = end_of_runs(spill), .end = spill->size};
+        const hny__sort_run run = {.at = end_of_runs(spill), .end = spill->size};
         spill->runs[spill->runs_count++] = run;
     } else {
         forget(spill);
@@ -104,7 +104,7 @@ static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
 }
 
 /* The next records of a run, as many as there is room for; none at its end. */
-static int refill(const hny__spill *spill, hny__run *run, size_t room) {
+static int refill(const hny__sort *spill, hny__sort_run *run, size_t room) {
     const uint64_t left = (run->end - run->at) / spill->record;
     run->first = 0;
     run->count = left < room ? (size_t)left : room;
@@ -114,11 +114,11 @@ static int refill(const hny__spill *spill, hny__run *run, size_t room) {
     return rc;
 }
 
-static const uint8_t *head_of(const hny__spill *spill, size_t run) {
+static const uint8_t *head_of(const hny__sort *spill, size_t run) {
     return spill->runs[run].buffer + spill->runs[run].first * spill->record;
 }
 
-static uint64_t key_of(const hny__spill *spill, size_t run) {
+static uint64_t key_of(const hny__sort *spill, size_t run) {
     uint64_t key;
     memcpy(&key, head_of(spill, run), sizeof key);
     return key;
@@ -126,8 +126,8 @@ static uint64_t key_of(const hny__spill *spill, size_t run) {
 
 /* Runs that have records left: a heap, the one with the least first record on top. */
 typedef struct heap {
-    const hny__spill *spill;
-    size_t runs[HNY__MOST_RUNS];
+    const hny__sort *spill;
+    size_t runs[HNY__MAX_SORT_RUNS];
     size_t count;
 } heap;
 
@@ -146,11 +146,11 @@ static void sift(heap *h, size_t at) {
     h->runs[at] = moved;
 }
 
-static int start(hny__spill *spill, heap *h, size_t room) {
+static int start(hny__sort *spill, heap *h, size_t room) {
     h->spill = spill;
     h->count = 0;
     for (size_t i = 0; i < spill->runs_count; i++) {
-        hny__run *const run = &spill->runs[i];
+        hny__sort_run *const run = &spill->runs[i];
         run->buffer = malloc(room * spill->record);
         if (!run->buffer) return HNY_NOMEM;
         const int rc = refill(spill, run, room);
@@ -162,8 +162,8 @@ static int start(hny__spill *spill, heap *h, size_t room) {
 }
 
 /* The run on top has given its first record. */
-static int advance(hny__spill *spill, heap *h, size_t room) {
-    hny__run *const run = &spill->runs[h->runs[0]];
+static int advance(hny__sort *spill, heap *h, size_t room) {
+    hny__sort_run *const run = &spill->runs[h->runs[0]];
     int rc = HNY_OK;
     if (++run->first == run->count) rc = refill(spill, run, room);
     if (rc) return rc;
@@ -172,8 +172,8 @@ static int advance(hny__spill *spill, heap *h, size_t room) {
     return HNY_OK;
 }
 
-int hny__spill_merge(hny__spill *spill, int (*take)(void *arg, const uint8_t *record, size_t run),
-                     void *arg) {
+int hny__sort_merge(hny__sort *spill, int (*take)(void *arg, const uint8_t *record, size_t run),
+                    void *arg) {
     const size_t runs = spill->runs_count ? spill->runs_count : 1;
     const size_t room = MERGE_BYTES / runs / spill->record + 1;
     heap h;

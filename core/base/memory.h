@@ -1,6 +1,6 @@
 /* Interface to arena.c: memory that is given back all at once, for one operation on one thread. */
-#ifndef HNY_ARENA_H
-#define HNY_ARENA_H
+#ifndef HNY_MEMORY_H
+#define HNY_MEMORY_H
 
 #include <stddef.h>
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-size_t hny__setting_bytes(const char *name, size_t otherwise) {
+size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     const char *const text = getenv(name);
     char *end;
     if (!text || *text < '0' || *text > '9') return otherwise;

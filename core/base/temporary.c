@@ -17,7 +17,7 @@ static const char *folder(void) {
     return ".";
 }
 
-int hny__temporary(const char *beside, char **path) {
+int hny__temporary_file(const char *beside, char **path) {
     const char *const first = beside ? beside : folder();
     const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
     const size_t size = strlen(first), more = strlen(rest) + 1;

@@ -6,6 +6,6 @@
 ** Makes one and returns its descriptor: beside a file, or where that is NULL in the folder for such
 ** files.  *path is the caller's to unlink() and free().  Negative: HNY_IO or HNY_NOMEM.
 */
-int hny__temporary(const char *beside, char **path);
+int hny__temporary_file(const char *beside, char **path);
 
 #endif

@@ -30,15 +30,15 @@ int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__l
 
 static void start_over(hny_build *build) {
     const hny_shape shape = build->options.shape;
-    hny__coding coding;
-    hny__coding_init(&coding, shape, (hny_codes)build->options.codes);
+    hny__quantizer coding;
+    hny__quantizer_init(&coding, shape, (hny_codes)build->options.codes);
     build->has_base = build->append = 0;
-    build->arrivals = 0;
+    build->ordinals = 0;
     build->record = (hny__table_record){.dim = shape.dim,
                                         .metric = shape.metric,
                                         .type = shape.type,
                                         .codes = (uint8_t)coding.codes,
-                                        .cells = (uint8_t)build->options.cells,
+                                        .attributes = (uint8_t)build->options.attributes,
                                         .m = build->options.m,
                                         .entry_slot = HNY__NONE,
                                         .entry_upper = HNY__NONE};
@@ -48,7 +48,7 @@ static void start_over(hny_build *build) {
 /* The state to build upon, or a fresh start where there is none that fits. */
 static int find_base(hny_build *build) {
     int rc = hny_reader_new(build->sidecar, build->table, build->options.shape,
-                            build->options.cells, &build->reader);
+                            build->options.attributes, &build->reader);
     if (rc) return rc;
     rc = hny_reader_begin(build->reader);
     start_over(build);
@@ -59,7 +59,7 @@ static int find_base(hny_build *build) {
     /* Another m, or other codes, take effect when the index starts over. */
     build->has_base = 1;
     build->base = build->record = *table;
-    build->arrivals = table->slots;
+    build->ordinals = table->slots;
     hny__geometry_init(&build->geometry, table);
     return HNY_OK;
 }
@@ -99,17 +99,17 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
     build->threads = threads;
     build->flags = flags;
     build->interrupt = interrupt;
-    build->killed = roaring_bitmap_create();
-    int rc = build->killed ? HNY_OK : HNY_NOMEM;
-    if (!rc) rc = hny__numbers_init(&build->slots, HNY__KIND_FREE_SLOTS);
-    if (!rc) rc = hny__numbers_init(&build->uppers, HNY__KIND_FREE_UPPER);
+    build->deleted_slots = roaring_bitmap_create();
+    int rc = build->deleted_slots ? HNY_OK : HNY_NOMEM;
+    if (!rc) rc = hny__free_ids_init(&build->slots, HNY__KIND_FREE_SLOTS);
+    if (!rc) rc = hny__free_ids_init(&build->uppers, HNY__KIND_FREE_UPPER);
     if (!rc) rc = take_sidecar(build);
     if (rc == HNY_CORRUPT) {
         /* Noticed only now: with the file marked as damaged, the second try replaces it. */
         release(build);
         rc = take_sidecar(build);
     }
-    if (!rc) rc = hny__stage_open(build);
+    if (!rc) rc = hny__staging_open(build);
     if (rc) {
         hny_build_close(build);
         return rc;
@@ -124,8 +124,8 @@ hny_reader *hny_build_reader(hny_build *build) {
 }
 
 int hny_build_outdated(const hny_build *build) {
-    hny__coding coding;
-    hny__coding_init(&coding, build->options.shape, (hny_codes)build->options.codes);
+    hny__quantizer coding;
+    hny__quantizer_init(&coding, build->options.shape, (hny_codes)build->options.codes);
     return build->has_base &&
            (build->base.m != build->options.m || build->base.codes != coding.codes);
 }
@@ -133,14 +133,14 @@ int hny_build_outdated(const hny_build *build) {
 int hny_build_restart(hny_build *build) {
     hny_reader_end(build->reader);
     start_over(build);
-    return hny__stage_open(build);
+    return hny__staging_open(build);
 }
 
 /*
 ** A thirty-second, so that a table that grows by small builds writes each link some ten times over;
 ** and no more than a search can scan in a tenth of a millisecond or two.
 */
-uint32_t hny__flat_limit(uint64_t live) {
+uint32_t hny__unlinked_limit(uint64_t live) {
     const uint64_t most = 16384;
     return (uint32_t)(live / 32 < most ? live / 32 : most);
 }
@@ -149,25 +149,25 @@ void hny_build_expect(hny_build *build, uint64_t changes) {
     build->expected = changes;
     build->append = (build->flags & HNY_BUILD_APPEND) && build->has_base &&
                     build->base.entry_slot != HNY__NONE &&
-                    build->base.flat + changes <= hny__flat_limit(build->base.live);
+                    build->base.unlinked + changes <= hny__unlinked_limit(build->base.live);
 }
 
 uint32_t hny_build_unlinked(const hny_build *build) {
-    return build->has_base ? build->base.flat : 0;
+    return build->has_base ? build->base.unlinked : 0;
 }
 
 void hny_build_close(hny_build *build) {
     if (!build) return;
     release(build);
     hny_sidecar_unref(build->sidecar);
-    hny__numbers_free(&build->slots);
-    hny__numbers_free(&build->uppers);
-    if (build->killed) roaring_bitmap_free(build->killed);
-    hny__stage_close(build);
-    free(build->births);
+    hny__free_ids_free(&build->slots);
+    hny__free_ids_free(&build->uppers);
+    if (build->deleted_slots) roaring_bitmap_free(build->deleted_slots);
+    hny__staging_close(build);
+    free(build->new_nodes);
     free(build->moves);
-    free(build->recells.slots);
-    free(build->recells.cells);
+    free(build->attribute_updates.slots);
+    free(build->attribute_updates.attributes);
     free(build->touched);
     free(build);
 }
@@ -206,15 +206,15 @@ int hny__build_pin(hny_build *build) {
 
 /* ---------------------------------------------------------------------------------------- moves -- */
 
-int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot) {
-    const int rc = hny__grow((void **)&build->moves, &build->moves_room, build->moves_count,
+int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot) {
+    const int rc = hny__grow((void **)&build->moves, &build->moves_capacity, build->moves_count,
                              sizeof *build->moves);
-    if (!rc) build->moves[build->moves_count++] = (hny__move){rowid, slot};
+    if (!rc) build->moves[build->moves_count++] = (hny__rowid_slot){rowid, slot};
     return rc;
 }
 
 static int by_rowid(const void *a, const void *b) {
-    const hny__move *const x = a, *const y = b;
+    const hny__rowid_slot *const x = a, *const y = b;
     return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
@@ -222,7 +222,7 @@ static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t
                        size_t last) {
     int rc = 0;
     for (size_t i = first; i < last && !rc; i++) {
-        const hny__move *const move = &build->moves[i];
+        const hny__rowid_slot *const move = &build->moves[i];
         const hny__key key = hny__key_rowid(build->record.space, move->rowid);
         if (move->slot == HNY__NONE) {
             rc = hny__del(txn, dbi, &key);
@@ -233,7 +233,7 @@ static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t
     return rc;
 }
 
-int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
+int hny__build_write_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
     return write_moves(build, txn, dbi, 0, build->moves_count);
 }
 
@@ -248,7 +248,7 @@ static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     return write_moves(e->build, txn, dbi, e->first, e->last);
 }
 
-int hny__build_settle_moves(hny_build *build) {
+int hny__build_sort_rowids(hny_build *build) {
     const size_t count = build->moves_count;
     early e = {build, 0, 0};
     int rc = HNY_OK;
@@ -260,16 +260,16 @@ int hny__build_settle_moves(hny_build *build) {
     }
     free(build->moves);
     build->moves = NULL;
-    build->moves_count = build->moves_room = 0;
+    build->moves_count = build->moves_capacity = 0;
     return rc;
 }
 
 /* --------------------------------------------------------------------------------- taking it in -- */
 
-int hny__build_bear(hny_build *build, hny__birth birth) {
-    const int rc = hny__grow((void **)&build->births, &build->births_room, build->births_count,
-                             sizeof *build->births);
-    if (!rc) build->births[build->births_count++] = birth;
+int hny__build_add_node(hny_build *build, hny__new_node new_node) {
+    const int rc = hny__grow((void **)&build->new_nodes, &build->new_nodes_capacity,
+                             build->new_nodes_count, sizeof *build->new_nodes);
+    if (!rc) build->new_nodes[build->new_nodes_count++] = new_node;
     return rc;
 }
 
@@ -281,8 +281,8 @@ static int note_touched(hny_build *build, int64_t rowid) {
         }
     }
     if (!build->has_base) return HNY_OK;
-    const int rc = hny__grow((void **)&build->touched, &build->touched_room, build->touched_count,
-                             sizeof *build->touched);
+    const int rc = hny__grow((void **)&build->touched, &build->touched_capacity,
+                             build->touched_count, sizeof *build->touched);
     if (!rc) build->touched[build->touched_count++] = rowid;
     return rc;
 }
@@ -294,7 +294,7 @@ static int find(hny_build *build, int64_t rowid, uint32_t *slot) {
 }
 
 static int kill_slot(hny_build *build, uint32_t slot) {
-    if (!roaring_bitmap_add_checked(build->killed, slot)) return HNY_CORRUPT;
+    if (!roaring_bitmap_add_checked(build->deleted_slots, slot)) return HNY_CORRUPT;
     if (build->record.live == 0) return HNY_CORRUPT;
     build->record.live--;
     build->record.dead++;
@@ -302,56 +302,60 @@ static int kill_slot(hny_build *build, uint32_t slot) {
 }
 
 /* Has the slot of the base the codes that lie behind the staged ones? */
-static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code, const uint8_t *fine) {
+static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code,
+                     const uint8_t *residual) {
     hny__view *const view = &build->reader->view;
-    const hny__coding *const coding = &build->geometry.coding;
+    const hny__quantizer *const coding = &build->geometry.coding;
     const uint8_t *const old = hny__view_code(view, slot);
-    const uint8_t *const old_fine = hny__view_fine(view, slot);
-    if (!old || (coding->fine && !old_fine)) return view->status;
+    const uint8_t *const old_residual = hny__view_residual(view, slot);
+    if (!old || (coding->residual && !old_residual)) return view->status;
     return memcmp(old, code, coding->code.stride) == 0 &&
-           (!old_fine || memcmp(old_fine, fine, coding->fine) == 0);
+           (!old_residual || memcmp(old_residual, residual, coding->residual) == 0);
 }
 
-/* The row stays in its slot; its cells change where they differ. */
-static int recell(hny_build *build, uint32_t slot, const hny_cell *cells) {
-    hny__recells *const recells = &build->recells;
-    const uint32_t width = build->record.cells;
+/* The row stays in its slot; its attributes change where they differ. */
+static int recell(hny_build *build, uint32_t slot, const hny_attribute *attributes) {
+    hny__attribute_updates *const attribute_updates = &build->attribute_updates;
+    const uint32_t width = build->record.attributes;
     if (!width) return HNY_OK;
-    const hny_cell *const old = hny__view_cells(&build->reader->view, slot);
+    const hny_attribute *const old = hny__view_attributes(&build->reader->view, slot);
     if (!old) return build->reader->view.status;
-    if (memcmp(old, cells, width * sizeof *cells) == 0) return HNY_OK;
-    int rc = hny__grow((void **)&recells->slots, &recells->slots_room, recells->count,
-                       sizeof *recells->slots);
+    if (memcmp(old, attributes, width * sizeof *attributes) == 0) return HNY_OK;
+    int rc = hny__grow((void **)&attribute_updates->slots, &attribute_updates->slots_capacity,
+                       attribute_updates->count, sizeof *attribute_updates->slots);
     if (!rc) {
-        rc = hny__grow((void **)&recells->cells, &recells->cells_room, recells->count,
-                       width * sizeof *cells);
+        rc = hny__grow((void **)&attribute_updates->attributes, &attribute_updates->cells_capacity,
+                       attribute_updates->count, width * sizeof *attributes);
     }
     if (rc) return rc;
-    memcpy(recells->cells + recells->count * width, cells, width * sizeof *cells);
-    recells->slots[recells->count++] = slot;
+    memcpy(attribute_updates->attributes + attribute_updates->count * width, attributes,
+           width * sizeof *attributes);
+    attribute_updates->slots[attribute_updates->count++] = slot;
     return HNY_OK;
 }
 
-int hny_build_put(hny_build *build, int64_t rowid, const void *vector, const hny_cell *cells) {
-    const hny__coding *const coding = &build->geometry.coding;
-    const hny__stage *const stage = &build->stage;
-    const uint32_t width = build->record.cells;
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
+                  const hny_attribute *attributes) {
+    const hny__quantizer *const coding = &build->geometry.coding;
+    const hny__staging *const stage = &build->stage;
+    const uint32_t width = build->record.attributes;
     uint8_t *const code = stage->codes + stage->count * coding->code.stride;
-    uint8_t *const fine = stage->fine + stage->count * coding->fine;
+    uint8_t *const residual = stage->residual + stage->count * coding->residual;
     uint32_t slot;
     int rc = note_touched(build, rowid);
     if (rc) return rc;
-    hny__encode(&build->encoder, vector, code, fine);
-    if (width) memcpy(stage->cells + stage->count * width, cells, width * sizeof *cells);
+    hny__encode(&build->encoder, vector, code, residual);
+    if (width)
+        memcpy(stage->attributes + stage->count * width, attributes, width * sizeof *attributes);
     rc = find(build, rowid, &slot);
     if (!rc) {
-        const int same = unchanged(build, slot, code, fine);
-        if (same) return same > 0 ? recell(build, slot, cells) : same;
+        const int same = unchanged(build, slot, code, residual);
+        if (same) return same > 0 ? recell(build, slot, attributes) : same;
         rc = kill_slot(build, slot);
     } else if (rc == HNY_MISSING) {
         rc = HNY_OK;
     }
-    return rc ? rc : hny__stage_take(build, rowid);
+    return rc ? rc : hny__staging_add(build, rowid);
 }
 
 int hny_build_remove(hny_build *build, int64_t rowid) {
@@ -360,5 +364,5 @@ int hny_build_remove(hny_build *build, int64_t rowid) {
     if (!rc) rc = find(build, rowid, &slot);
     if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
     rc = kill_slot(build, slot);
-    return rc ? rc : hny__build_move(build, rowid, HNY__NONE);
+    return rc ? rc : hny__build_map_rowid(build, rowid, HNY__NONE);
 }

@@ -9,17 +9,17 @@
 #include "sidecar/free_ids.h"
 
 /* Where a rowid will be found; HNY__NONE: nowhere. */
-typedef struct hny__move {
+typedef struct hny__rowid_slot {
     int64_t rowid;
     uint32_t slot;
-} hny__move;
+} hny__rowid_slot;
 
-/* Rows whose vector stays as it is, and whose cells do not. */
-typedef struct hny__recells {
+/* Rows whose vector stays as it is, and whose attributes do not. */
+typedef struct hny__attribute_updates {
     uint32_t *slots;
-    hny_cell *cells; /* of all of a row together, in the order of the slots */
-    size_t count, slots_room, cells_room;
-} hny__recells;
+    hny_attribute *attributes; /* of all of a row together, in the order of the slots */
+    size_t count, slots_capacity, cells_capacity;
+} hny__attribute_updates;
 
 struct hny_build {
     hny_sidecar *sidecar;
@@ -40,17 +40,17 @@ struct hny_build {
     hny__geometry geometry;
     hny__encoder encoder;
 
-    hny__numbers slots, uppers;
-    roaring_bitmap_t *killed; /* slots that lost their row */
-    hny__stage stage;
-    uint32_t arrivals; /* the number of the next row that comes */
-    hny__birth *births;
-    size_t births_count, births_room;
-    hny__move *moves; /* without a base they are written before the graph is made */
-    size_t moves_count, moves_room;
-    hny__recells recells;
+    hny__free_ids slots, uppers;
+    roaring_bitmap_t *deleted_slots; /* slots that lost their row */
+    hny__staging stage;
+    uint32_t ordinals; /* the number of the next row that comes */
+    hny__new_node *new_nodes;
+    size_t new_nodes_count, new_nodes_capacity;
+    hny__rowid_slot *moves; /* without a base they are written before the graph is made */
+    size_t moves_count, moves_capacity;
+    hny__attribute_updates attribute_updates;
     int64_t *touched; /* kept only with a base */
-    size_t touched_count, touched_room;
+    size_t touched_count, touched_capacity;
     uint64_t changes, expected;
 };
 
@@ -58,22 +58,22 @@ struct hny_build {
 int hny__build_pin(hny_build *build);
 
 /* Notes a slot whose node is to be linked; its level and its row above are drawn later. */
-int hny__build_bear(hny_build *build, hny__birth birth);
+int hny__build_add_node(hny_build *build, hny__new_node new_node);
 
 /* So many rows may wait for their links in a table of this size. */
-uint32_t hny__flat_limit(uint64_t live);
+uint32_t hny__unlinked_limit(uint64_t live);
 
 /* Notes where a rowid will be found; HNY__NONE: nowhere. */
-int hny__build_move(hny_build *build, int64_t rowid, uint32_t slot);
+int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot);
 
 /*
 ** There will be no more: sorts them, and where the build starts over writes them, in transactions of bounded
 ** size, since nobody can see its space.
 */
-int hny__build_settle_moves(hny_build *build);
+int hny__build_sort_rowids(hny_build *build);
 
 /* Those that are not written yet.  LMDB's codes. */
-int hny__build_write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi);
+int hny__build_write_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi);
 
 /* Gives a build that starts over its space. */
 int hny__build_prepare(hny_build *build);
@@ -86,6 +86,6 @@ int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__l
                     uint8_t *block);
 
 /* Deletes everything in a space, in transactions of bounded size. */
-int hny__sweep_space(hny__env *env, uint32_t space);
+int hny__delete_space(hny__env *env, uint32_t space);
 
 #endif

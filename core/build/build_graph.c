@@ -109,7 +109,7 @@ static void source_ahead(void *arg, hny__family family, uint32_t row) {
         nodes ? __atomic_load_n(&nodes[row - block * plane->layout->per_block], __ATOMIC_ACQUIRE)
               : NULL;
     if (held) {
-        hny__fetch_all(held, (uint32_t)(sizeof *held + plane->max * sizeof *held->links));
+        hny__prefetch_lines(held, (uint32_t)(sizeof *held + plane->max * sizeof *held->links));
     } else if (row < plane->base_rows) {
         hny__view_ahead(&worker->view, family, row);
     }
@@ -130,7 +130,7 @@ void hny__worker_init(hny__worker *worker, hny__graph *graph) {
 
 void hny__worker_free(hny__worker *worker) {
     hny__view_free(&worker->view);
-    hny__walk_free(&worker->walk);
+    hny__beam_free(&worker->walk);
     hny__arena_free(&worker->arena);
     free(worker->candidates);
     free(worker->numbers);
@@ -144,7 +144,7 @@ int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     worker->walk.interrupt = interrupt;
     worker->walk.source = (hny__source){worker, source_links, source_ahead, source_upper,
                                         graph->hiding ? source_hidden : NULL};
-    rc = hny__walk_prepare(&worker->walk);
+    rc = hny__beam_prepare(&worker->walk);
     if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
     if (!rc && !worker->numbers) {
         worker->numbers = malloc(graph->geometry.coding.shape.dim);
@@ -164,11 +164,11 @@ int hny__worker_status(const hny__worker *worker) {
 }
 
 int hny__worker_reserve(hny__worker *worker, size_t candidates) {
-    if (candidates <= worker->candidates_room) return HNY_OK;
+    if (candidates <= worker->candidates_capacity) return HNY_OK;
     void *const list = realloc(worker->candidates, candidates * sizeof *worker->candidates);
     if (!list) return HNY_NOMEM;
     worker->candidates = list;
-    worker->candidates_room = candidates;
+    worker->candidates_capacity = candidates;
     return HNY_OK;
 }
 
@@ -210,9 +210,9 @@ const uint8_t *hny__graph_row(hny__worker *worker, const hny__plane *plane, uint
 
 int hny__graph_hidden(hny__worker *worker, uint32_t slot) {
     const hny__graph *const graph = worker->graph;
-    if (roaring_bitmap_contains(graph->killed, slot)) return 1;
-    if (slot >= graph->base_slots || roaring_bitmap_contains(graph->born, slot)) return 0;
-    return hny__view_dead(&worker->view, slot);
+    if (roaring_bitmap_contains(graph->deleted_slots, slot)) return 1;
+    if (slot >= graph->base_slots || roaring_bitmap_contains(graph->new_slots, slot)) return 0;
+    return hny__view_deleted(&worker->view, slot);
 }
 
 /* -------------------------------------------------------------------------------------- nodes -- */
@@ -269,7 +269,7 @@ uint32_t hny__graph_links(hny__worker *worker, hny__plane *plane, uint32_t node,
 /* The list as candidates, ranks computed where they were not known. */
 static int list_candidates(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
                            hny__candidate *out) {
-    const hny__code *const code = &worker->graph->geometry.coding.code;
+    const hny__row_format *const code = &worker->graph->geometry.coding.code;
     const uint8_t *const row = hny__graph_row(worker, plane, node);
     const float *const ranks = ranks_of(plane, held);
     if (!row) return hny__worker_status(worker);
@@ -277,7 +277,7 @@ static int list_candidates(hny__worker *worker, hny__plane *plane, uint32_t node
         out[i].link = held->links[i];
         out[i].row = hny__graph_row(worker, plane, HNY__NODE(held->links[i]));
         if (!out[i].row) return hny__worker_status(worker);
-        out[i].rank = held->ranked ? ranks[i] : hny__code_rank(code, row, out[i].row);
+        out[i].rank = held->ranked ? ranks[i] : hny__row_rank(code, row, out[i].row);
     }
     return HNY_OK;
 }
@@ -299,8 +299,8 @@ static int shrink(hny__worker *worker, hny__plane *plane, uint32_t node, hny__no
     const int rc = list_candidates(worker, plane, node, held, all);
     if (rc) return rc;
     hny__candidates_sort(all, held->count);
-    const size_t count =
-        hny__prune(&worker->graph->geometry.coding.code, all, held->count, plane->max, 1, kept);
+    const size_t count = hny__select_neighbors(&worker->graph->geometry.coding.code, all,
+                                               held->count, plane->max, 1, kept);
     fill(plane, held, kept, count);
     return HNY_OK;
 }

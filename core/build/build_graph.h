@@ -8,12 +8,12 @@
 **
 ** Nothing on level 0 can become unreachable.  All nodes there are joined by a spanning tree whose
 ** edges are links marked HNY__TREE on both ends: a new node hangs itself onto a near node that has
-** room, pruning never drops such a link, tombstones keep theirs, and consolidation closes the gap
+** room, pruning never drops such a link, deleted nodes keep theirs, and consolidation closes the gap
 ** that a removed node leaves.  A search therefore meets every row if it only goes on long enough,
 ** whatever the data look like: copies of one vector, clusters far apart.
 */
-#ifndef HNY_GRAPH_H
-#define HNY_GRAPH_H
+#ifndef HNY_BUILD_GRAPH_H
+#define HNY_BUILD_GRAPH_H
 
 #include <roaring/roaring.h>
 
@@ -58,12 +58,12 @@ typedef struct hny__graph {
     hny__plane planes[2]; /* [0] level 0, [1] above */
     hny__upper **uppers;  /* block of upper rows -> row in it; NULL: as published */
     hny__entry entry;
-    const roaring_bitmap_t *killed; /* slots deleted by this build */
-    const roaring_bitmap_t *born;   /* slots allotted by it */
-    uint32_t base_slots;            /* slots that the published state has, linked or not */
-    int hiding;                     /* are there tombstones at all? */
-    atomic_int stop;                /* a worker failed, or the host wants its thread back */
-    atomic_uint next;               /* the next of a list of pieces of work */
+    const roaring_bitmap_t *deleted_slots; /* slots deleted by this build */
+    const roaring_bitmap_t *new_slots;     /* slots allotted by it */
+    uint32_t base_slots;                   /* slots that the published state has, linked or not */
+    int hiding;                            /* are there deleted nodes at all? */
+    atomic_int stop;                       /* a worker failed, or the host wants its thread back */
+    atomic_uint next;                      /* the next of a list of pieces of work */
     atomic_ulong done;
 } hny__graph;
 
@@ -71,11 +71,11 @@ typedef struct hny__graph {
 typedef struct hny__worker {
     hny__graph *graph;
     hny__view view;
-    hny__walk walk;
+    hny__beam walk;
     hny__arena arena; /* of the nodes it made; lives as long as the graph */
     int8_t *numbers;  /* of the node that is being linked: see query.h */
     hny__candidate *candidates;
-    size_t candidates_room;
+    size_t candidates_capacity;
     int status; /* sticky */
 } hny__worker;
 

@@ -34,11 +34,11 @@ static const uint32_t efs[HNY__CURVE] = {10,  14,  20,  28,  40,  56,  80,
 static const double stretches[HNY__CURVE] = {1,    1.01, 1.02, 1.03, 1.04, 1.05, 1.065,
                                              1.08, 1.1,  1.13, 1.17, 1.22, 1.3,  1.5};
 
-uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t births) {
+uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nodes) {
     const uint64_t live = record->live;
-    if (live < LEAST_NODES || births < LEAST_SAMPLES) return 0;
+    if (live < LEAST_NODES || new_nodes < LEAST_SAMPLES) return 0;
     if (record->calibrated && live < 2 * (uint64_t)record->calibrated) return 0;
-    const uint64_t share = live / 100 < births / 2 ? live / 100 : births / 2;
+    const uint64_t share = live / 100 < new_nodes / 2 ? live / 100 : new_nodes / 2;
     if (share < LEAST_SAMPLES) return LEAST_SAMPLES;
     return share < MOST_SAMPLES ? (uint32_t)share : MOST_SAMPLES;
 }
@@ -76,7 +76,7 @@ static int compare_near(const void *a, const void *b) {
 typedef struct bench {
     hny__worker *worker;
     hny__encoder encoder;
-    hny__query query;
+    hny__scorer query;
 } bench;
 
 static int bench_open(bench *b, hny__worker *worker) {
@@ -87,10 +87,11 @@ static int bench_open(bench *b, hny__worker *worker) {
 /* As if a row were a query of the user's. */
 static int look_from(bench *b, uint32_t slot) {
     hny__view *const view = &b->worker->view;
-    const uint8_t *const code = hny__view_code(view, slot), *fine = hny__view_fine(view, slot);
-    if (!code || (view->geometry.coding.fine && !fine)) return view->status;
-    hny__encoder_recall(&b->encoder, code, fine);
-    hny__query_of_vector(&b->query, &b->encoder, code);
+    const uint8_t *const code = hny__view_code(view, slot),
+                         *residual = hny__view_residual(view, slot);
+    if (!code || (view->geometry.coding.residual && !residual)) return view->status;
+    hny__encoder_decode(&b->encoder, code, residual);
+    hny__scorer_of_vector(&b->query, &b->encoder, code);
     return HNY_OK;
 }
 
@@ -101,9 +102,9 @@ static int measure(bench *b, uint32_t slot, near *list, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         double error;
         const uint8_t *const other = hny__view_code(view, list[i].slot);
-        const uint8_t *const other_fine = hny__view_fine(view, list[i].slot);
-        if (!other || (view->geometry.coding.fine && !other_fine)) return view->status;
-        list[i].distance = hny__measure(&b->encoder, code, other, other_fine, &error);
+        const uint8_t *const other_residual = hny__view_residual(view, list[i].slot);
+        if (!other || (view->geometry.coding.residual && !other_residual)) return view->status;
+        list[i].distance = hny__encoder_distance(&b->encoder, code, other, other_residual, &error);
     }
     qsort(list, count, sizeof *list, compare_near);
     return HNY_OK;
@@ -147,7 +148,7 @@ static uint32_t rows_of(hny__worker *worker, const calibration *c, uint32_t firs
 }
 
 /* Goes over all rows once for some queries. */
-static int scan(hny__worker *worker, const calibration *c, query *queries, const hny__query *from,
+static int scan(hny__worker *worker, const calibration *c, query *queries, const hny__scorer *from,
                 uint32_t count) {
     uint32_t slots[SCANNED_ROWS];
     const uint8_t *rows[SCANNED_ROWS];
@@ -157,7 +158,7 @@ static int scan(hny__worker *worker, const calibration *c, query *queries, const
         const uint32_t last = all - first < SCANNED_ROWS ? all : first + SCANNED_ROWS;
         const uint32_t some = rows_of(worker, c, first, last, slots, rows);
         for (uint32_t i = 0; i < count; i++) {
-            hny__query_ranks(&from[i], rows, some, ranks);
+            hny__scorer_ranks(&from[i], rows, some, ranks);
             for (uint32_t j = 0; j < some; j++) offer(&queries[i], (double)ranks[j], slots[j]);
         }
     }
@@ -166,7 +167,7 @@ static int scan(hny__worker *worker, const calibration *c, query *queries, const
 
 /* Makes what to look from of some queries; `room` is for the numbers of all. */
 static int look_from_all(bench *b, const query *queries, uint32_t count, int8_t *room,
-                         hny__query *from) {
+                         hny__scorer *from) {
     const uint32_t dim = b->encoder.coding.shape.dim;
     for (uint32_t i = 0; i < count; i++) {
         const int rc = look_from(b, queries[i].slot);
@@ -180,7 +181,7 @@ static int look_from_all(bench *b, const query *queries, uint32_t count, int8_t 
 
 static int answer_some(bench *b, const calibration *c, query *queries, uint32_t count,
                        int8_t *room) {
-    hny__query from[SCANNED_TOGETHER];
+    hny__scorer from[SCANNED_TOGETHER];
     int rc = look_from_all(b, queries, count, room, from);
     if (!rc) rc = scan(b->worker, c, queries, from, count);
     for (uint32_t i = 0; i < count && !rc; i++) {
@@ -220,13 +221,13 @@ static void score(calibration *c, const query *q, const near *found, uint32_t co
 
 /* As a query's: the best of the pool by code, measured again. */
 static int judge(bench *b, calibration *c, const query *q) {
-    const size_t limit = hny__coding_rerank(&b->encoder.coding, c->k, 0);
+    const size_t limit = hny__quantizer_rerank(&b->encoder.coding, c->k, 0);
     near *const found = malloc((limit + 1) * sizeof *found);
     size_t at = 0;
     uint32_t count = 0;
     hny__found next;
     if (!found) return HNY_NOMEM;
-    while (count < limit && hny__walk_next(&b->worker->walk, &at, &next)) {
+    while (count < limit && hny__beam_next(&b->worker->walk, &at, &next)) {
         found[count++] = (near){0, next.node};
     }
     const int rc = measure(b, q->slot, found, count);
@@ -236,11 +237,11 @@ static int judge(bench *b, calibration *c, const query *q) {
 }
 
 static int search_from(bench *b, calibration *c, const query *q) {
-    hny__walk *const walk = &b->worker->walk;
+    hny__beam *const walk = &b->worker->walk;
     hny__found start;
     int rc = look_from(b, q->slot);
-    if (!rc) rc = hny__walk_descend(walk, &b->query, &b->worker->graph->entry, 0, &start);
-    if (!rc) rc = hny__walk_beam(walk, HNY__LINKS, &b->query, start, c->effort);
+    if (!rc) rc = hny__beam_descend(walk, &b->query, &b->worker->graph->entry, 0, &start);
+    if (!rc) rc = hny__beam_search(walk, HNY__LINKS, &b->query, start, c->effort);
     return rc ? rc : judge(b, c, q);
 }
 
@@ -280,10 +281,10 @@ static uint32_t step_at(const hny__graph *graph, const calibration *c, uint32_t 
     return least > step ? least : step;
 }
 
-static int run_point(hny__team *team, calibration *c, double *recall) {
+static int run_point(hny__worker_pool *pool, calibration *c, double *recall) {
     atomic_store(&c->hits, 0);
     atomic_store(&c->wanted, 0);
-    const int rc = hny__team_run(team, (c->count - 1) / c->step + 1, search, c, phase);
+    const int rc = hny__worker_pool_run(pool, (c->count - 1) / c->step + 1, search, c, phase);
     *recall = (double)atomic_load(&c->hits) / (atomic_load(&c->wanted) + 1e-9);
     return rc;
 }
@@ -292,16 +293,16 @@ static int run_point(hny__team *team, calibration *c, double *recall) {
 ** One curve.  Once it is as good as 1, or rises no more near that, what is left of it costs time and tells
 ** nothing.
 */
-static int run_curve(hny__team *team, calibration *c, int adaptive, uint32_t step,
+static int run_curve(hny__worker_pool *pool, calibration *c, int adaptive, uint32_t step,
                      uint16_t *curve) {
     double recall = 0;
     int done = 0;
     for (int i = 0; i < HNY__CURVE; i++) {
-        c->effort = effort_at(&team->graph->record, adaptive, c->k, i);
+        c->effort = effort_at(&pool->graph->record, adaptive, c->k, i);
         if (!done && c->effort.ef >= c->k) {
             double found;
-            c->step = step_at(team->graph, c, step, i);
-            const int rc = run_point(team, c, &found);
+            c->step = step_at(pool->graph, c, step, i);
+            const int rc = run_point(pool, c, &found);
             if (rc) return rc;
             done = found >= ENOUGH || (found <= recall && recall >= FLAT);
             if (found > recall) recall = found; /* fewer queries may find less */
@@ -311,23 +312,23 @@ static int run_curve(hny__team *team, calibration *c, int adaptive, uint32_t ste
     return HNY_OK;
 }
 
-static int run_curves(hny__team *team, calibration *c) {
+static int run_curves(hny__worker_pool *pool, calibration *c) {
     static const uint32_t ks[2] = {NEAR, FAR};
     hny__curves curves;
     int rc = HNY_OK;
     for (int i = 0; i < 2 && !rc; i++) {
         const uint32_t step = i == 0 || c->count < FAR_SAMPLES ? 1 : c->count / FAR_SAMPLES;
         c->k = ks[i];
-        rc = run_curve(team, c, 0, step, curves.classic[i]);
-        if (!rc) rc = run_curve(team, c, 1, step, curves.adaptive[i]);
+        rc = run_curve(pool, c, 0, step, curves.classic[i]);
+        if (!rc) rc = run_curve(pool, c, 1, step, curves.adaptive[i]);
     }
     if (rc) return rc;
-    team->graph->record.curves = curves;
-    team->graph->record.calibrated = team->graph->record.live;
+    pool->graph->record.curves = curves;
+    pool->graph->record.calibrated = pool->graph->record.live;
     return HNY_OK;
 }
 
-int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count) {
+int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t count) {
     calibration c = {.queries = calloc(count, sizeof *c.queries),
                      .count = count,
                      .kept = roaring_bitmap_create()};
@@ -337,10 +338,10 @@ int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count) {
         roaring_bitmap_add(c.kept, sample[i].slot);
     }
     if (!rc) {
-        rc = hny__team_run(team, (count + SCANNED_TOGETHER - 1) / SCANNED_TOGETHER, answer, &c,
-                           phase);
+        rc = hny__worker_pool_run(pool, (count + SCANNED_TOGETHER - 1) / SCANNED_TOGETHER, answer,
+                                  &c, phase);
     }
-    if (!rc) rc = run_curves(team, &c);
+    if (!rc) rc = run_curves(pool, &c);
     free(c.queries);
     if (c.kept) roaring_bitmap_free(c.kept);
     return rc;

@@ -17,10 +17,10 @@
 ** How many of `births` new nodes should wait, so that the curve can be measured; 0: it is not worth
 ** it, or the present one will do.
 */
-uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t births);
+uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nodes);
 
 /* Measures with these nodes, not linked yet, and notes the curve in the graph's record. */
-int hny__calibrate(hny__team *team, const hny__birth *sample, uint32_t count);
+int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t count);
 
 /*
 ** The effort for the k nearest: as good as a classic walk with `ef`, or if that is 0, for this

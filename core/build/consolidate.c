@@ -7,17 +7,17 @@
 
 typedef struct gap {
     hny__worker *worker;
-    const roaring_bitmap_t *tombs;
-    roaring_bitmap_t *met; /* tombstones seen so far, over all gaps */
+    const roaring_bitmap_t *deleted_ids;
+    roaring_bitmap_t *met; /* deleted nodes seen so far, over all gaps */
     uint32_t *dead;        /* this gap's, in the order of a breadth-first walk */
-    size_t dead_count, dead_room;
+    size_t dead_count, dead_capacity;
     struct rim {
-        uint32_t node, dead; /* a live node, and the tombstone it hangs on */
+        uint32_t node, dead; /* a live node, and the deleted node it hangs on */
         uint32_t trees;      /* tree links it will have */
         uint32_t partner;    /* index of the rim node it will be joined to */
         float rank;
     } * rim;
-    size_t rim_count, rim_room;
+    size_t rim_count, rim_capacity;
 } gap;
 
 static int grow(void **list, size_t *room, size_t count, size_t size) {
@@ -32,7 +32,7 @@ static int grow(void **list, size_t *room, size_t count, size_t size) {
 
 static int push_dead(gap *g, uint32_t slot) {
     if (!roaring_bitmap_add_checked(g->met, slot)) return HNY_OK;
-    const int rc = grow((void **)&g->dead, &g->dead_room, g->dead_count, sizeof *g->dead);
+    const int rc = grow((void **)&g->dead, &g->dead_capacity, g->dead_count, sizeof *g->dead);
     if (!rc) g->dead[g->dead_count++] = slot;
     return rc;
 }
@@ -45,7 +45,7 @@ static uint32_t count_trees(const uint32_t *links, uint32_t count) {
 
 static int push_rim(gap *g, uint32_t node, uint32_t dead) {
     uint32_t links[HNY__MAX_LINKS];
-    const int rc = grow((void **)&g->rim, &g->rim_room, g->rim_count, sizeof *g->rim);
+    const int rc = grow((void **)&g->rim, &g->rim_capacity, g->rim_count, sizeof *g->rim);
     if (rc) return rc;
     const uint32_t count = hny__graph_links(g->worker, &g->worker->graph->planes[0], node, links);
     const uint32_t trees = count_trees(links, count);
@@ -54,7 +54,7 @@ static int push_rim(gap *g, uint32_t node, uint32_t dead) {
     return HNY_OK;
 }
 
-/* All tombstones that hang together around `start`, and the live nodes around them. */
+/* All deleted nodes that hang together around `start`, and the live nodes around them. */
 static int find_gap(gap *g, uint32_t start) {
     uint32_t links[HNY__MAX_LINKS];
     g->dead_count = g->rim_count = 0;
@@ -66,8 +66,8 @@ static int find_gap(gap *g, uint32_t start) {
         for (uint32_t j = 0; j < count && !rc; j++) {
             if (!(links[j] & HNY__TREE)) continue;
             const uint32_t next = HNY__NODE(links[j]);
-            rc = roaring_bitmap_contains(g->tombs, next) ? push_dead(g, next)
-                                                         : push_rim(g, next, node);
+            rc = roaring_bitmap_contains(g->deleted_ids, next) ? push_dead(g, next)
+                                                               : push_rim(g, next, node);
         }
     }
     return rc ? rc : hny__worker_status(g->worker);
@@ -83,7 +83,7 @@ static int choose_partner(gap *g, size_t i) {
         if (g->rim[j].trees >= plane->max) continue;
         const uint8_t *const other = hny__graph_row(g->worker, plane, g->rim[j].node);
         if (!other) return 0;
-        const float rank = hny__code_rank(&graph->geometry.coding.code, row, other);
+        const float rank = hny__row_rank(&graph->geometry.coding.code, row, other);
         if (found && rank >= g->rim[i].rank) continue;
         g->rim[i].rank = rank;
         g->rim[i].partner = (uint32_t)j;
@@ -109,7 +109,7 @@ static int close_gap(gap *g, int *closed) {
         }
     }
     int rc = HNY_OK;
-    /* Links to tombstones stay, unmarked, until the repair: behind them are the best candidates. */
+    /* Links to deleted nodes stay, unmarked, until the repair: behind them are the best candidates. */
     for (size_t i = 0; i < g->rim_count && !rc; i++) {
         rc = hny__graph_mark(g->worker, plane, g->rim[i].node, g->rim[i].dead, 0);
     }
@@ -125,13 +125,13 @@ static int close_gap(gap *g, int *closed) {
     return rc;
 }
 
-/* Closes the tree over all tombstones; those that must stay leave `tombs`. */
-static int close_gaps(hny__worker *worker, roaring_bitmap_t *tombs) {
-    gap g = {.worker = worker, .tombs = tombs, .met = roaring_bitmap_create()};
+/* Closes the tree over all deleted nodes; those that must stay leave `tombs`. */
+static int close_gaps(hny__worker *worker, roaring_bitmap_t *deleted_ids) {
+    gap g = {.worker = worker, .deleted_ids = deleted_ids, .met = roaring_bitmap_create()};
     roaring_bitmap_t *const spared = roaring_bitmap_create();
     roaring_uint32_iterator_t at;
     int rc = g.met && spared ? HNY_OK : HNY_NOMEM;
-    for (roaring_init_iterator(tombs, &at); at.has_value && !rc;
+    for (roaring_init_iterator(deleted_ids, &at); at.has_value && !rc;
          roaring_advance_uint32_iterator(&at)) {
         int closed = 0;
         if (roaring_bitmap_contains(g.met, at.current_value)) continue;
@@ -139,7 +139,7 @@ static int close_gaps(hny__worker *worker, roaring_bitmap_t *tombs) {
         if (!rc) rc = close_gap(&g, &closed);
         if (!rc && !closed) roaring_bitmap_add_many(spared, g.dead_count, g.dead);
     }
-    if (!rc) roaring_bitmap_andnot_inplace(tombs, spared);
+    if (!rc) roaring_bitmap_andnot_inplace(deleted_ids, spared);
     if (spared) roaring_bitmap_free(spared);
     if (g.met) roaring_bitmap_free(g.met);
     free(g.dead);
@@ -152,13 +152,13 @@ static int close_gaps(hny__worker *worker, roaring_bitmap_t *tombs) {
 typedef struct repair {
     hny__graph *graph;
     hny__plane *plane;
-    const roaring_bitmap_t *tombs;
+    const roaring_bitmap_t *deleted_ids;
     pthread_mutex_t lock;     /* of what follows */
     roaring_bitmap_t *uppers; /* upper rows that their dead owners leave */
     hny__entry entry;         /* the highest live node */
 } repair;
 
-/* 1: the node's slot is a tombstone, 0: it is not, or a failure; *owner, *level: what it is. */
+/* 1: the node's slot is a deleted node, 0: it is not, or a failure; *owner, *level: what it is. */
 static int is_dead(hny__worker *worker, const repair *r, uint32_t node, uint32_t *owner,
                    uint8_t *level) {
     uint32_t down;
@@ -169,7 +169,7 @@ static int is_dead(hny__worker *worker, const repair *r, uint32_t node, uint32_t
         if (rc) return rc;
         if (*level == 0) return 0;
     }
-    return roaring_bitmap_contains(r->tombs, *owner);
+    return roaring_bitmap_contains(r->deleted_ids, *owner);
 }
 
 static int link_dead(hny__worker *worker, const repair *r, uint32_t link) {
@@ -213,7 +213,7 @@ static int rank_candidates(hny__worker *worker, const repair *r, uint32_t node, 
         hny__candidate *const c = &worker->candidates[i];
         c->row = hny__graph_row(worker, r->plane, HNY__NODE(c->link));
         if (!c->row) break;
-        c->rank = hny__code_rank(&r->graph->geometry.coding.code, row, c->row);
+        c->rank = hny__row_rank(&r->graph->geometry.coding.code, row, c->row);
     }
     return hny__worker_status(worker);
 }
@@ -238,14 +238,15 @@ static int repair_node(hny__worker *worker, const repair *r, uint32_t node, cons
     rc = rank_candidates(worker, r, node, found);
     if (rc) return rc;
     hny__candidates_sort(worker->candidates, found);
-    const size_t size = hny__prune(&r->graph->geometry.coding.code, worker->candidates, found,
-                                   r->plane->max, 1, kept);
+    const size_t size = hny__select_neighbors(&r->graph->geometry.coding.code, worker->candidates,
+                                              found, r->plane->max, 1, kept);
     return hny__graph_set(worker, r->plane, node, kept, size);
 }
 
 /* Does the slot belong to a new node, which is not in the graph yet? */
 static int is_newborn(const repair *r, uint32_t slot) {
-    return slot >= r->graph->planes[0].base_rows || roaring_bitmap_contains(r->graph->born, slot);
+    return slot >= r->graph->planes[0].base_rows ||
+           roaring_bitmap_contains(r->graph->new_slots, slot);
 }
 
 static void note_live(repair *r, uint32_t node, uint32_t owner, uint8_t level) {
@@ -288,10 +289,10 @@ static int repair_piece(hny__worker *worker, void *arg, uint32_t index) {
     return rc;
 }
 
-static int repair_plane(hny__team *team, repair *r, hny__plane *plane) {
+static int repair_plane(hny__worker_pool *pool, repair *r, hny__plane *plane) {
     r->plane = plane;
-    return hny__team_run(team, hny__layout_blocks(plane->layout, plane->base_rows), repair_piece, r,
-                         (hny__phase){.name = "consolidating"});
+    return hny__worker_pool_run(pool, hny__layout_blocks(plane->layout, plane->base_rows),
+                                repair_piece, r, (hny__phase){.name = "consolidating"});
 }
 
 /* ---------------------------------------------------------------------------------- the outcome -- */
@@ -310,36 +311,38 @@ static int empty_all(hny__worker *worker, hny__plane *plane, const roaring_bitma
     return rc;
 }
 
-static int close_all(hny__team *team, roaring_bitmap_t *tombs) {
-    hny__worker *const worker = &team->workers[0];
-    int rc = hny__worker_begin(worker, team->interrupt);
+static int close_all(hny__worker_pool *pool, roaring_bitmap_t *deleted_ids) {
+    hny__worker *const worker = &pool->workers[0];
+    int rc = hny__worker_begin(worker, pool->interrupt);
     if (rc) return rc;
-    rc = close_gaps(worker, tombs);
+    rc = close_gaps(worker, deleted_ids);
     hny__worker_end(worker);
     return rc;
 }
 
-static int empty_both(hny__team *team, const roaring_bitmap_t *tombs,
+static int empty_both(hny__worker_pool *pool, const roaring_bitmap_t *deleted_ids,
                       const roaring_bitmap_t *uppers) {
-    hny__worker *const worker = &team->workers[0];
-    int rc = hny__worker_begin(worker, team->interrupt);
+    hny__worker *const worker = &pool->workers[0];
+    int rc = hny__worker_begin(worker, pool->interrupt);
     if (rc) return rc;
-    rc = empty_all(worker, &team->graph->planes[0], tombs);
-    if (!rc) rc = empty_all(worker, &team->graph->planes[1], uppers);
+    rc = empty_all(worker, &pool->graph->planes[0], deleted_ids);
+    if (!rc) rc = empty_all(worker, &pool->graph->planes[1], uppers);
     hny__worker_end(worker);
     return rc;
 }
 
-int hny__consolidate(hny__team *team, roaring_bitmap_t *tombs, roaring_bitmap_t *uppers) {
-    hny__graph *const graph = team->graph;
-    repair r = {.graph = graph, .tombs = tombs, .uppers = uppers, .entry = {.slot = HNY__NONE}};
-    int rc = close_all(team, tombs);
+int hny__consolidate(hny__worker_pool *pool, roaring_bitmap_t *deleted_ids,
+                     roaring_bitmap_t *uppers) {
+    hny__graph *const graph = pool->graph;
+    repair r = {
+        .graph = graph, .deleted_ids = deleted_ids, .uppers = uppers, .entry = {.slot = HNY__NONE}};
+    int rc = close_all(pool, deleted_ids);
     if (rc) return rc;
     pthread_mutex_init(&r.lock, NULL);
-    rc = repair_plane(team, &r, &graph->planes[0]);
-    if (!rc) rc = repair_plane(team, &r, &graph->planes[1]);
+    rc = repair_plane(pool, &r, &graph->planes[0]);
+    if (!rc) rc = repair_plane(pool, &r, &graph->planes[1]);
     pthread_mutex_destroy(&r.lock);
-    /* Spared tombstones keep the old entry point usable where nothing lives any more. */
-    if (!rc && roaring_bitmap_contains(tombs, graph->entry.slot)) graph->entry = r.entry;
-    return rc ? rc : empty_both(team, tombs, uppers);
+    /* Spared deleted nodes keep the old entry point usable where nothing lives any more. */
+    if (!rc && roaring_bitmap_contains(deleted_ids, graph->entry.slot)) graph->entry = r.entry;
+    return rc ? rc : empty_both(pool, deleted_ids, uppers);
 }

@@ -42,7 +42,7 @@ static int space_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int hny__sweep_space(hny__env *env, uint32_t space) {
+int hny__delete_space(hny__env *env, uint32_t space) {
     sweep s = {space, SWEEP_KEYS};
     int rc = HNY_OK;
     while (!rc && s.deleted == SWEEP_KEYS) rc = hny__env_write(env, space_body, &s);
@@ -119,11 +119,11 @@ static int forget_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
 
 static int look(hny__env *env, catalogue *c, roaring_bitmap_t *debris) {
     MDB_txn *txn = NULL;
-    int rc = hny__env_read(env, &txn);
+    int rc = hny__env_begin_read(env, &txn);
     if (!rc) {
         rc = read_catalogue(c, txn, env->dbi);
         if (!rc) rc = find_debris(c, txn, env->dbi, debris);
-        hny__env_rest(env, txn);
+        hny__env_end_read(env, txn);
     }
     if (txn) mdb_txn_abort(txn);
     return rc;
@@ -139,7 +139,7 @@ int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
     if (!rc) {
         for (roaring_init_iterator(debris, &at); at.has_value && !rc;
              roaring_advance_uint32_iterator(&at)) {
-            rc = hny__sweep_space(build->env, at.current_value);
+            rc = hny__delete_space(build->env, at.current_value);
         }
     }
     if (c.used) roaring_bitmap_free(c.used);

@@ -18,8 +18,8 @@ static uint64_t mix(uint64_t x) {
     return x ^ x >> 31;
 }
 
-uint32_t hny__link_level(uint32_t table, uint32_t arrival, uint32_t m) {
-    uint64_t state = (uint64_t)table << 32 | arrival;
+uint32_t hny__insert_draw_level(uint32_t table, uint32_t ordinal, uint32_t m) {
+    uint64_t state = (uint64_t)table << 32 | ordinal;
     uint32_t level = 0;
     while (level < MAX_LEVEL) {
         state += 0x9e3779b97f4a7c15u;
@@ -37,7 +37,7 @@ static int adopt(hny__worker *worker, uint32_t slot, uint32_t parent, float rank
     int rc = hny__graph_mark(worker, plane, slot, parent, 1);
     if (rc) return rc;
     const int done = hny__graph_add(worker, plane, parent, slot | HNY__TREE, rank,
-                                    hny__tree_room(worker->graph));
+                                    hny__tree_capacity(worker->graph));
     if (done != 0) return done;
     rc = hny__graph_mark(worker, plane, slot, parent, 0);
     return rc;
@@ -49,7 +49,7 @@ static int adopt_stranger(hny__worker *worker, uint32_t slot, uint32_t parent, f
     int rc = hny__graph_add(worker, plane, slot, parent | HNY__TREE, rank, UINT32_MAX);
     if (rc < 0) return rc;
     const int done = hny__graph_add(worker, plane, parent, slot | HNY__TREE, rank,
-                                    hny__tree_room(worker->graph));
+                                    hny__tree_capacity(worker->graph));
     if (done != 0) return done;
     rc = hny__graph_remove(worker, plane, slot, parent);
     return rc;
@@ -57,7 +57,7 @@ static int adopt_stranger(hny__worker *worker, uint32_t slot, uint32_t parent, f
 
 /* Through the tree from `start` until a node has room: a tree has leaves, so one is found. */
 static int adopt_anywhere(hny__worker *worker, uint32_t slot, uint32_t start) {
-    const hny__code *const code = &worker->graph->geometry.coding.code;
+    const hny__row_format *const code = &worker->graph->geometry.coding.code;
     hny__plane *const plane = &worker->graph->planes[0];
     roaring_bitmap_t *const met = roaring_bitmap_create();
     uint32_t *queue = malloc(sizeof *queue);
@@ -88,7 +88,7 @@ static int adopt_anywhere(hny__worker *worker, uint32_t slot, uint32_t start) {
         }
         const uint8_t *const a = hny__graph_row(worker, plane, node);
         const uint8_t *const b = hny__graph_row(worker, plane, slot);
-        done = a && b ? adopt_stranger(worker, slot, node, hny__code_rank(code, a, b))
+        done = a && b ? adopt_stranger(worker, slot, node, hny__row_rank(code, a, b))
                       : hny__worker_status(worker);
     }
     free(queue);
@@ -121,15 +121,15 @@ static int join_tree(hny__worker *worker, uint32_t slot, const hny__candidate *k
 
 /* ------------------------------------------------------------------------------------ one node -- */
 
-/* What the beam found, as candidates; tombstones only where there is nothing else. */
+/* What the beam found, as candidates; deleted nodes only where there is nothing else. */
 static size_t candidates_of(hny__worker *worker, const hny__plane *plane, uint32_t node) {
-    const hny__walk *const walk = &worker->walk;
+    const hny__beam *const walk = &worker->walk;
     const int any = walk->visible == 0;
     size_t at = 0, count = 0;
     hny__found found;
     if (hny__worker_reserve(worker, walk->count)) worker->status = HNY_NOMEM;
-    while (!worker->status && (any ? at < walk->count : hny__walk_next(walk, &at, &found))) {
-        if (any) found = hny__walk_any(walk, at++);
+    while (!worker->status && (any ? at < walk->count : hny__beam_next(walk, &at, &found))) {
+        if (any) found = hny__beam_any(walk, at++);
         const uint8_t *const row = hny__graph_row(worker, plane, found.node);
         if (!row || found.node == node) continue;
         worker->candidates[count++] = (hny__candidate){found.rank, found.node, row};
@@ -146,13 +146,13 @@ typedef struct choice {
 } choice;
 
 /* Chooses them; *at: where to begin, and the nearest node found. */
-static int choose(hny__worker *worker, choice *c, const hny__query *query, hny__found *at,
+static int choose(hny__worker *worker, choice *c, const hny__scorer *query, hny__found *at,
                   size_t *found) {
     hny__graph *const graph = worker->graph;
     const hny__effort effort = {graph->ef_construction, 0};
-    const int rc = hny__walk_beam(&worker->walk, c->plane->family, query, *at, effort);
+    const int rc = hny__beam_search(&worker->walk, c->plane->family, query, *at, effort);
     if (rc) return rc;
-    *at = hny__walk_any(&worker->walk, 0);
+    *at = hny__beam_any(&worker->walk, 0);
     *found = candidates_of(worker, c->plane, c->node);
     if (hny__worker_status(worker)) return hny__worker_status(worker);
     /*
@@ -160,26 +160,26 @@ static int choose(hny__worker *worker, choice *c, const hny__query *query, hny__
     ** longer by a tenth and a build takes 5 to 15 % more distances, for the same recall at the same
     ** cost of a query (WordNet and GloVe vectors).
     */
-    c->count =
-        hny__prune(&graph->geometry.coding.code, worker->candidates, *found, graph->m, 0, c->kept);
+    c->count = hny__select_neighbors(&graph->geometry.coding.code, worker->candidates, *found,
+                                     graph->m, 0, c->kept);
     return HNY_OK;
 }
 
 /* From the entry point down: choices[l] for each level l that the node and the graph share. */
-static int choose_all(hny__worker *worker, const hny__birth *birth, choice *choices, uint32_t *top,
-                      size_t *found) {
+static int choose_all(hny__worker *worker, const hny__new_node *new_node, choice *choices,
+                      uint32_t *top, size_t *found) {
     hny__graph *const graph = worker->graph;
     const hny__entry entry = graph->entry;
-    const uint8_t *const own = hny__graph_row(worker, &graph->planes[0], birth->slot);
-    uint32_t owner, down, row = birth->upper;
+    const uint8_t *const own = hny__graph_row(worker, &graph->planes[0], new_node->slot);
+    uint32_t owner, down, row = new_node->upper;
     uint8_t level;
     hny__found at;
-    hny__query query;
+    hny__scorer query;
     if (!own) return hny__worker_status(worker);
-    hny__query_of_row(&query, &graph->geometry.coding, own, worker->numbers);
-    *top = birth->level < entry.level ? birth->level : entry.level;
-    int rc = hny__walk_descend(&worker->walk, &query, &entry, *top, &at);
-    for (uint32_t l = birth->level; l > 0 && !rc; l--) {
+    hny__scorer_of_row(&query, &graph->geometry.coding, own, worker->numbers);
+    *top = new_node->level < entry.level ? new_node->level : entry.level;
+    int rc = hny__beam_descend(&worker->walk, &query, &entry, *top, &at);
+    for (uint32_t l = new_node->level; l > 0 && !rc; l--) {
         /* Above the entry point's level there is nobody to link to. */
         if (l <= *top) {
             choices[l].plane = &graph->planes[1];
@@ -192,7 +192,7 @@ static int choose_all(hny__worker *worker, const hny__birth *birth, choice *choi
         row = down;
     }
     choices[0].plane = &graph->planes[0];
-    choices[0].node = birth->slot;
+    choices[0].node = new_node->slot;
     return rc ? rc : choose(worker, &choices[0], &query, &at, found);
 }
 
@@ -210,11 +210,11 @@ static int link_back(hny__worker *worker, const choice *c) {
 ** complete on all levels below.  (The other way round, a node that was met above before its list
 ** below was set lost the links that it was given meanwhile.)
 */
-static int link_node(hny__worker *worker, const hny__birth *birth) {
+static int link_node(hny__worker *worker, const hny__new_node *new_node) {
     choice choices[MAX_LEVEL + 1];
     uint32_t top = 0;
     size_t found = 0;
-    int rc = choose_all(worker, birth, choices, &top, &found);
+    int rc = choose_all(worker, new_node, choices, &top, &found);
     for (uint32_t l = 0; !rc && l <= top; l++) {
         const choice *const c = &choices[l];
         rc = hny__graph_set(worker, c->plane, c->node, c->kept, c->count);
@@ -229,52 +229,52 @@ static int link_node(hny__worker *worker, const hny__birth *birth) {
 /* ------------------------------------------------------------------------------------ all nodes -- */
 
 static int by_level(const void *a, const void *b) {
-    const hny__birth *const x = a, *const y = b;
+    const hny__new_node *const x = a, *const y = b;
     if (x->level != y->level) return x->level > y->level ? -1 : 1;
-    return (x->turn > y->turn) - (x->turn < y->turn);
+    return (x->link_order > y->link_order) - (x->link_order < y->link_order);
 }
 
 static int link_piece(hny__worker *worker, void *arg, uint32_t index) {
-    return link_node(worker, &((const hny__birth *)arg)[index]);
+    return link_node(worker, &((const hny__new_node *)arg)[index]);
 }
 
 /* All that are born in one build, as they stand in the order of their links. */
 typedef struct family {
-    hny__birth *births;
+    hny__new_node *new_nodes;
     uint32_t count;
 } family;
 
-static int link_range(hny__team *team, const family *all, uint32_t first, uint32_t last) {
+static int link_range(hny__worker_pool *pool, const family *all, uint32_t first, uint32_t last) {
     const hny__phase phase = {"linking", first, all->count};
     if (first == last) return HNY_OK;
-    return hny__team_run(team, last - first, link_piece, all->births + first, phase);
+    return hny__worker_pool_run(pool, last - first, link_piece, all->new_nodes + first, phase);
 }
 
 static int trim_piece(hny__worker *worker, void *arg, uint32_t index) {
     return hny__graph_trim(worker, arg, index);
 }
 
-static int trim(hny__team *team, hny__plane *plane) {
-    return hny__team_run(team, hny__layout_blocks(plane->layout, plane->rows), trim_piece, plane,
-                         (hny__phase){.name = "trimming"});
+static int trim(hny__worker_pool *pool, hny__plane *plane) {
+    return hny__worker_pool_run(pool, hny__layout_blocks(plane->layout, plane->rows), trim_piece,
+                                plane, (hny__phase){.name = "trimming"});
 }
 
 /* The highest node of all becomes the entry point before others can meet it, or after. */
-static int link_first(hny__team *team, const family *all) {
-    const hny__birth *const birth = all->births;
-    hny__graph *const graph = team->graph;
+static int link_first(hny__worker_pool *pool, const family *all) {
+    const hny__new_node *const new_node = all->new_nodes;
+    hny__graph *const graph = pool->graph;
     int rc = HNY_OK;
     if (graph->entry.slot != HNY__NONE) {
-        rc = link_range(team, all, 0, 1);
+        rc = link_range(pool, all, 0, 1);
     }
-    if (!rc) graph->entry = (hny__entry){birth->slot, birth->upper, birth->level};
+    if (!rc) graph->entry = (hny__entry){new_node->slot, new_node->upper, new_node->level};
     return rc;
 }
 
 /* The number of nodes above level 0, which come first. */
-static uint32_t count_high(const hny__birth *births, uint32_t count) {
+static uint32_t count_high(const hny__new_node *new_nodes, uint32_t count) {
     uint32_t high = 0;
-    while (high < count && births[high].level > 0) high++;
+    while (high < count && new_nodes[high].level > 0) high++;
     return high;
 }
 
@@ -282,42 +282,42 @@ static uint32_t count_high(const hny__birth *births, uint32_t count) {
 ** Of the nodes on level 0 alone, an even choice by arrival goes to the end of the list: how many did.  By
 ** their places it would be another one for other codes, and what a table finds for an ef with it.
 */
-static uint32_t draw_sample(hny__birth *births, uint32_t count, uint32_t wanted) {
-    const uint32_t first = count_high(births, count), low = count - first;
+static uint32_t draw_sample(hny__new_node *new_nodes, uint32_t count, uint32_t wanted) {
+    const uint32_t first = count_high(new_nodes, count), low = count - first;
     uint32_t drawn = 0;
     if (wanted == 0 || wanted > low / 2) return 0;
     /* A few more than are wanted fit that, since those of higher levels are passed over. */
     const uint32_t step = low / (wanted + wanted / 8);
     for (uint32_t i = first; drawn < wanted && i < count - drawn; i++) {
-        if (births[i].arrival % (step ? step : 1)) continue;
-        const hny__birth chosen = births[i];
+        if (new_nodes[i].ordinal % (step ? step : 1)) continue;
+        const hny__new_node chosen = new_nodes[i];
         drawn++;
-        births[i] = births[count - drawn];
-        births[count - drawn] = chosen;
+        new_nodes[i] = new_nodes[count - drawn];
+        new_nodes[count - drawn] = chosen;
     }
     return drawn;
 }
 
-int hny__link_all(hny__team *team, hny__birth *births, uint32_t count) {
-    hny__graph *const graph = team->graph;
-    const family all = {births, count};
+int hny__insert_all(hny__worker_pool *pool, hny__new_node *new_nodes, uint32_t count) {
+    hny__graph *const graph = pool->graph;
+    const family all = {new_nodes, count};
     uint32_t first = 0;
     int rc = HNY_OK;
-    qsort(births, count, sizeof *births, by_level);
+    qsort(new_nodes, count, sizeof *new_nodes, by_level);
     const uint32_t sample =
-        draw_sample(births, count, hny__calibrate_sample(&graph->record, count));
+        draw_sample(new_nodes, count, hny__calibrate_sample(&graph->record, count));
     const uint32_t rest = count - sample;
-    if (count && (graph->entry.slot == HNY__NONE || births[0].level > graph->entry.level)) {
-        rc = link_first(team, &all);
+    if (count && (graph->entry.slot == HNY__NONE || new_nodes[0].level > graph->entry.level)) {
+        rc = link_first(pool, &all);
         first = 1;
     }
-    const uint32_t high = count_high(births, rest);
-    if (!rc && first < high) rc = link_range(team, &all, first, high);
+    const uint32_t high = count_high(new_nodes, rest);
+    if (!rc && first < high) rc = link_range(pool, &all, first, high);
     first = first > high ? first : high;
-    if (!rc) rc = link_range(team, &all, first, rest);
-    if (!rc && sample) rc = hny__calibrate(team, births + rest, sample);
-    if (!rc) rc = link_range(team, &all, rest, count);
-    if (!rc) rc = trim(team, &graph->planes[0]);
-    if (!rc) rc = trim(team, &graph->planes[1]);
+    if (!rc) rc = link_range(pool, &all, first, rest);
+    if (!rc && sample) rc = hny__calibrate(pool, new_nodes + rest, sample);
+    if (!rc) rc = link_range(pool, &all, rest, count);
+    if (!rc) rc = trim(pool, &graph->planes[0]);
+    if (!rc) rc = trim(pool, &graph->planes[1]);
     return rc;
 }

@@ -21,7 +21,7 @@ typedef struct publication {
     hny_build *build;
     hny_boundary at;
     hny__graph graph; /* env is NULL where it stays as it is */
-    hny__team team;
+    hny__worker_pool pool;
     roaring_bitmap_t *freed_slots, *freed_uppers;
     hny__family family;       /* of the blocks that are written early */
     uint32_t first, last;     /* and their numbers */
@@ -33,11 +33,11 @@ typedef struct publication {
 /* Draws the levels of all new nodes; how many rows above level 0 they take together. */
 static size_t draw_levels(hny_build *build) {
     size_t total = 0;
-    for (size_t i = 0; i < build->births_count; i++) {
-        hny__birth *const birth = &build->births[i];
-        birth->level = hny__link_level(build->table, birth->arrival, build->record.m);
-        birth->upper = HNY__NONE;
-        total += birth->level;
+    for (size_t i = 0; i < build->new_nodes_count; i++) {
+        hny__new_node *const new_node = &build->new_nodes[i];
+        new_node->level = hny__insert_draw_level(build->table, new_node->ordinal, build->record.m);
+        new_node->upper = HNY__NONE;
+        total += new_node->level;
     }
     return total;
 }
@@ -51,16 +51,16 @@ static int raise_all(publication *p, hny__upper **rows, uint32_t **numbers, size
     *numbers = malloc((total + 1) * sizeof **numbers);
     *count = 0;
     if (!*rows || !*numbers) return HNY_NOMEM;
-    for (size_t i = 0; i < build->births_count; i++) {
-        hny__birth *const birth = &build->births[i];
-        for (uint32_t level = 1; level <= birth->level; level++) {
+    for (size_t i = 0; i < build->new_nodes_count; i++) {
+        hny__new_node *const new_node = &build->new_nodes[i];
+        for (uint32_t level = 1; level <= new_node->level; level++) {
             uint32_t row;
-            const int rc = hny__numbers_take(&build->uppers, &build->reader->view,
-                                             &record->free_uppers, &record->uppers, &row);
+            const int rc = hny__free_ids_take(&build->uppers, &build->reader->view,
+                                              &record->free_uppers, &record->uppers, &row);
             if (rc) return rc;
             (*numbers)[*count] = row;
-            (*rows)[(*count)++] = (hny__upper){birth->slot, birth->upper, (uint8_t)level, 1};
-            birth->upper = row;
+            (*rows)[(*count)++] = (hny__upper){new_node->slot, new_node->upper, (uint8_t)level, 1};
+            new_node->upper = row;
         }
     }
     return HNY_OK;
@@ -77,8 +77,8 @@ static int make_graph(publication *p) {
         graph->env = build->env;
         graph->record = build->record;
         graph->ef_construction = build->options.ef_construction;
-        graph->killed = build->killed;
-        graph->born = build->slots.taken;
+        graph->deleted_slots = build->deleted_slots;
+        graph->new_slots = build->slots.taken;
         graph->hiding = build->record.dead > 0;
         rc = hny__graph_init(graph, &build->base, build->has_base);
     }
@@ -101,12 +101,12 @@ static int worth_consolidating(const hny_build *build) {
 static int consolidate(publication *p) {
     hny_build *const build = p->build;
     hny__table_record *const record = &build->record;
-    int rc = hny__tombstones(&build->reader->view, p->freed_slots);
+    int rc = hny__deleted_ids_read(&build->reader->view, p->freed_slots);
     if (rc) return rc;
     hny_reader_end(build->reader);
-    roaring_bitmap_or_inplace(p->freed_slots, build->killed);
+    roaring_bitmap_or_inplace(p->freed_slots, build->deleted_slots);
     roaring_bitmap_remove_range(p->freed_slots, hny__linked(&build->base), HNY__MAX_SLOTS);
-    rc = hny__consolidate(&p->team, p->freed_slots, p->freed_uppers);
+    rc = hny__consolidate(&p->pool, p->freed_slots, p->freed_uppers);
     if (rc) return rc;
     const uint32_t freed = (uint32_t)roaring_bitmap_get_cardinality(p->freed_slots);
     if (freed > record->dead) return HNY_CORRUPT;
@@ -126,17 +126,17 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
     const uint32_t end = build->has_base ? build->base.slots : 0;
     int rc = hny__build_pin(build);
     for (uint32_t slot = end ? hny__linked(&build->base) : 0; slot < end && !rc; slot++) {
-        if (roaring_bitmap_contains(build->killed, slot) ||
-            hny__view_dead(&build->reader->view, slot)) {
+        if (roaring_bitmap_contains(build->deleted_slots, slot) ||
+            hny__view_deleted(&build->reader->view, slot)) {
             roaring_bitmap_add(freed, slot);
             record->dead--;
             record->free_slots++;
         } else {
-            rc = hny__build_bear(build, (hny__birth){.slot = slot, .arrival = slot});
+            rc = hny__build_add_node(build, (hny__new_node){.slot = slot, .ordinal = slot});
         }
         if (!rc) rc = build->reader->view.status;
     }
-    record->flat = 0;
+    record->unlinked = 0;
     return rc;
 }
 
@@ -145,22 +145,22 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
 ** them in a table of 800,000 take a fifth less time so.
 */
 static int arrange_births(hny_build *build, size_t count) {
-    const size_t first = build->births_count - count;
-    hny__birth *const births = build->births + first;
+    const size_t first = build->new_nodes_count - count;
+    hny__new_node *const new_nodes = build->new_nodes + first;
     const uint8_t **const rows = malloc((count + 1) * sizeof *rows);
     hny__place *const places = malloc((count + 1) * sizeof *places);
-    hny__arranger *arranger = NULL;
+    hny__reorder *reorder = NULL;
     int rc = rows && places ? HNY_OK : HNY_NOMEM;
     for (size_t i = 0; i < count && !rc; i++) {
-        rows[i] = hny__view_code(&build->reader->view, births[i].slot);
+        rows[i] = hny__view_code(&build->reader->view, new_nodes[i].slot);
         if (!rows[i]) rc = build->reader->view.status;
     }
-    if (!rc) rc = hny__arranger_new(&build->geometry.coding, rows, (uint32_t)count, &arranger);
-    if (!rc) hny__arrange(arranger, rows, (uint32_t)count, places);
+    if (!rc) rc = hny__reorder_new(&build->geometry.coding, rows, (uint32_t)count, &reorder);
+    if (!rc) hny__reorder_rows(reorder, rows, (uint32_t)count, places);
     for (size_t i = 0; i < count && !rc; i++) {
-        births[hny__place_row(places[i])].turn = (uint32_t)(first + i);
+        new_nodes[hny__place_row(places[i])].link_order = (uint32_t)(first + i);
     }
-    hny__arranger_free(arranger);
+    hny__reorder_free(reorder);
     free(rows);
     free(places);
     return rc;
@@ -168,18 +168,19 @@ static int arrange_births(hny_build *build, size_t count) {
 
 static int change_graph(publication *p, roaring_bitmap_t *freed) {
     hny_build *const build = p->build;
-    const size_t fresh = build->births_count;
+    const size_t fresh = build->new_nodes_count;
     int rc = take_flat(p, freed);
-    if (!rc) rc = arrange_births(build, build->births_count - fresh);
+    if (!rc) rc = arrange_births(build, build->new_nodes_count - fresh);
     if (!rc) rc = hny__build_pin(build);
     if (!rc) rc = make_graph(p);
     if (!rc) {
-        rc = hny__team_init(&p->team, &p->graph, build->threads, build->table, build->interrupt);
+        rc = hny__worker_pool_init(&p->pool, &p->graph, build->threads, build->table,
+                                   build->interrupt);
     }
     if (!rc && build->has_base && worth_consolidating(build)) rc = consolidate(p);
     hny_reader_end(build->reader);
-    if (!rc && build->births_count) {
-        rc = hny__link_all(&p->team, build->births, (uint32_t)build->births_count);
+    if (!rc && build->new_nodes_count) {
+        rc = hny__insert_all(&p->pool, build->new_nodes, (uint32_t)build->new_nodes_count);
     }
     build->record.entry_slot = p->graph.entry.slot;
     build->record.entry_upper = p->graph.entry.upper;
@@ -273,7 +274,7 @@ static int mark_dead(const hny__layout *layout, uint32_t number, uint8_t *block,
     for (roaring_move_uint32_iterator_equalorlarger(&at, first);
          at.has_value && at.current_value - first < layout->per_block;
          roaring_advance_uint32_iterator(&at)) {
-        hny__dead_put(block, at.current_value - first, dead);
+        hny__deleted_put(block, at.current_value - first, dead);
         any = 1;
     }
     return any;
@@ -281,7 +282,7 @@ static int mark_dead(const hny__layout *layout, uint32_t number, uint8_t *block,
 
 static int write_dead(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
     const hny_build *const build = p->build;
-    const hny__layout *const layout = &build->geometry.layout[HNY__DEAD];
+    const hny__layout *const layout = &build->geometry.layout[HNY__DELETED];
     const uint32_t base = build->has_base ? hny__layout_blocks(layout, build->base.slots) : 0;
     const uint32_t end = hny__layout_blocks(layout, build->record.slots);
     _Alignas(16) uint8_t block[4096];
@@ -292,7 +293,7 @@ static int write_dead(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
         if (number < base) rc = hny__block_load(txn, dbi, &key, layout, block);
         if (rc) break;
         int changed = mark_dead(layout, number, block, build->slots.taken, 0);
-        changed |= mark_dead(layout, number, block, build->killed, 1);
+        changed |= mark_dead(layout, number, block, build->deleted_slots, 1);
         if (changed || number >= base) {
             rc = hny__put_block(txn, dbi, &key, layout, block);
         }
@@ -353,18 +354,18 @@ static int is_newest(const publication *p, MDB_txn *txn, MDB_dbi dbi, int *out) 
 /* Rows of one build may ask in any order; a block is taken up for each, and they are few. */
 static int write_cells(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
     const hny_build *const build = p->build;
-    const hny__recells *const recells = &build->recells;
-    const hny__layout *const layout = &build->geometry.layout[HNY__CELLS];
-    uint8_t *const block = recells->count ? malloc(layout->bytes) : NULL;
-    int rc = recells->count && !block ? HNY_NOMEM : 0;
-    for (size_t i = 0; i < recells->count && !rc; i++) {
-        const uint32_t slot = recells->slots[i];
+    const hny__attribute_updates *const attribute_updates = &build->attribute_updates;
+    const hny__layout *const layout = &build->geometry.layout[HNY__ATTRIBUTES];
+    uint8_t *const block = attribute_updates->count ? malloc(layout->bytes) : NULL;
+    int rc = attribute_updates->count && !block ? HNY_NOMEM : 0;
+    for (size_t i = 0; i < attribute_updates->count && !rc; i++) {
+        const uint32_t slot = attribute_updates->slots[i];
         const uint32_t number = hny__layout_block(layout, slot);
         const hny__key key = hny__key_make(build->record.space, layout->kind, number);
         rc = hny__block_load(txn, dbi, &key, layout, block);
         if (rc) break;
         hny__code_put(layout, block, slot - number * layout->per_block,
-                      recells->cells + i * build->record.cells);
+                      attribute_updates->attributes + i * build->record.attributes);
         rc = hny__put_block(txn, dbi, &key, layout, block);
     }
     free(block);
@@ -403,15 +404,15 @@ static int last_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     if (!rc && p->graph.env) rc = write_rest(p, &p->graph.planes[1], txn, dbi);
     if (!rc) rc = write_dead(p, txn, dbi);
     if (!rc) {
-        rc = hny__numbers_write(txn, dbi, space, HNY__KIND_FREE_SLOTS, build->slots.taken,
-                                p->freed_slots);
+        rc = hny__free_ids_write(txn, dbi, space, HNY__KIND_FREE_SLOTS, build->slots.taken,
+                                 p->freed_slots);
     }
     if (!rc) {
-        rc = hny__numbers_write(txn, dbi, space, HNY__KIND_FREE_UPPER, build->uppers.taken,
-                                p->freed_uppers);
+        rc = hny__free_ids_write(txn, dbi, space, HNY__KIND_FREE_UPPER, build->uppers.taken,
+                                 p->freed_uppers);
     }
     if (!rc) rc = write_cells(p, txn, dbi);
-    if (!rc) rc = hny__build_write_moves(build, txn, dbi);
+    if (!rc) rc = hny__build_write_rowids(build, txn, dbi);
     if (!rc) rc = write_boundary(p, txn, dbi);
     return rc ? rc : write_table(p, txn, dbi);
 }
@@ -432,10 +433,10 @@ static int compare_ids(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Are there few enough new rows, and tombstones, to leave the graph alone? */
+/* Are there few enough new rows, and deleted nodes, to leave the graph alone? */
 static int may_append(const hny_build *build) {
-    const uint32_t flat = build->record.slots - hny__linked(&build->base);
-    return build->append && flat <= hny__flat_limit(build->record.live) &&
+    const uint32_t unlinked = build->record.slots - hny__linked(&build->base);
+    return build->append && unlinked <= hny__unlinked_limit(build->record.live) &&
            !worth_consolidating(build);
 }
 
@@ -443,7 +444,7 @@ static int may_append(const hny_build *build) {
 static int take_in(publication *p) {
     hny_build *const build = p->build;
     if (may_append(build)) {
-        build->record.flat = build->record.slots - hny__linked(&build->base);
+        build->record.unlinked = build->record.slots - hny__linked(&build->base);
         return HNY_OK;
     }
     roaring_bitmap_t *const freed = roaring_bitmap_create();
@@ -456,7 +457,7 @@ static int take_in(publication *p) {
 
 int hny_build_publish(hny_build *build, hny_boundary at) {
     publication p = {.build = build, .at = at};
-    int rc = hny__stage_flush(build);
+    int rc = hny__staging_flush(build);
     p.freed_slots = roaring_bitmap_create();
     p.freed_uppers = roaring_bitmap_create();
     if (!rc && (!p.freed_slots || !p.freed_uppers)) rc = HNY_NOMEM;
@@ -468,9 +469,9 @@ int hny_build_publish(hny_build *build, hny_boundary at) {
     if (!rc) rc = write_out(&p);
     if (!rc && build->old_space && build->old_space != build->record.space) {
         /* Debris costs space, not answers: what cannot be swept now is swept later. */
-        (void)hny__sweep_space(build->env, build->old_space);
+        (void)hny__delete_space(build->env, build->old_space);
     }
-    hny__team_free(&p.team);
+    hny__worker_pool_free(&p.pool);
     hny__graph_free(&p.graph);
     if (p.freed_slots) roaring_bitmap_free(p.freed_slots);
     if (p.freed_uppers) roaring_bitmap_free(p.freed_uppers);

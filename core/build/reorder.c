@@ -9,12 +9,12 @@
 #define WORTH       (32 * CELLS) /* fewer rows are in few pages anyway */
 #define PIVOT_BYTES ((size_t)4 << 20)
 
-struct hny__arranger {
-    const hny__coding *coding;
+struct hny__reorder {
+    const hny__quantizer *coding;
     uint8_t *copies; /* of the pivots' rows */
     int8_t *numbers; /* see query.h */
     uint32_t counts[CELLS];
-    const uint8_t *cells[CELLS], *within[CELLS][CELLS];
+    const uint8_t *attributes[CELLS], *within[CELLS][CELLS];
 };
 
 typedef struct nearest {
@@ -22,10 +22,10 @@ typedef struct nearest {
 } nearest;
 
 /* Of at most CELLS pivots, one or more. */
-static nearest nearest_of(const hny__query *query, const uint8_t *const *pivots, uint32_t count) {
+static nearest nearest_of(const hny__scorer *query, const uint8_t *const *pivots, uint32_t count) {
     float ranks[CELLS], best = INFINITY, next = INFINITY;
     nearest found = {0, 0};
-    hny__query_ranks(query, pivots, count, ranks);
+    hny__scorer_ranks(query, pivots, count, ranks);
     for (uint32_t i = 0; i < count; i++) {
         if (ranks[i] >= next) continue;
         if (ranks[i] < best) {
@@ -40,74 +40,75 @@ static nearest nearest_of(const hny__query *query, const uint8_t *const *pivots,
     return found;
 }
 
-static uint32_t cell_of(const hny__arranger *arranger, const hny__query *query) {
-    return nearest_of(query, arranger->cells, CELLS).first;
+static uint32_t cell_of(const hny__reorder *reorder, const hny__scorer *query) {
+    return nearest_of(query, reorder->attributes, CELLS).first;
 }
 
-/* Room for so many pivots in each cell, the one that it is of counted. */
+/* Room for so many pivots in each attribute, the one that it is of counted. */
 static uint32_t most_within(size_t stride) {
     const size_t most = PIVOT_BYTES / stride / CELLS;
     return most < 2 ? 1 : most < CELLS ? (uint32_t)most : CELLS;
 }
 
-static const uint8_t *copy(hny__arranger *arranger, size_t *used, const uint8_t *row) {
-    uint8_t *const to = arranger->copies + *used;
-    memcpy(to, row, arranger->coding->code.stride);
-    *used += arranger->coding->code.stride;
+static const uint8_t *copy(hny__reorder *reorder, size_t *used, const uint8_t *row) {
+    uint8_t *const to = reorder->copies + *used;
+    memcpy(to, row, reorder->coding->code.stride);
+    *used += reorder->coding->code.stride;
     return to;
 }
 
 /* An even choice of the rows: the first level; then, of twice as many as may be taken, the others. */
-static void choose_pivots(hny__arranger *arranger, const uint8_t *const *rows, uint32_t count) {
-    const uint32_t most = most_within(arranger->coding->code.stride);
+static void choose_pivots(hny__reorder *reorder, const uint8_t *const *rows, uint32_t count) {
+    const uint32_t most = most_within(reorder->coding->code.stride);
     const uint32_t wanted = 2 * CELLS * most, some = count < wanted ? count : wanted;
     size_t used = 0;
     for (uint32_t i = 0; i < CELLS; i++) {
-        arranger->cells[i] = copy(arranger, &used, rows[(uint64_t)count * i / CELLS]);
-        arranger->within[i][0] = arranger->cells[i];
-        arranger->counts[i] = 1;
+        reorder->attributes[i] = copy(reorder, &used, rows[(uint64_t)count * i / CELLS]);
+        reorder->within[i][0] = reorder->attributes[i];
+        reorder->counts[i] = 1;
     }
     for (uint32_t i = 0; i < some; i++) {
         const uint8_t *const row = rows[(uint64_t)count * i / some];
-        hny__query query;
-        hny__query_of_row(&query, arranger->coding, row, arranger->numbers);
-        const uint32_t cell = cell_of(arranger, &query);
-        if (arranger->counts[cell] == most) continue;
-        arranger->within[cell][arranger->counts[cell]++] = copy(arranger, &used, row);
+        hny__scorer query;
+        hny__scorer_of_row(&query, reorder->coding, row, reorder->numbers);
+        const uint32_t attribute = cell_of(reorder, &query);
+        if (reorder->counts[attribute] == most) continue;
+        reorder->within[attribute][reorder->counts[attribute]++] = copy(reorder, &used, row);
     }
 }
 
-int hny__arranger_new(const hny__coding *coding, const uint8_t *const *rows, uint32_t count,
-                      hny__arranger **out) {
+int hny__reorder_new(const hny__quantizer *coding, const uint8_t *const *rows, uint32_t count,
+                     hny__reorder **out) {
     *out = NULL;
     if (count < WORTH) return HNY_OK;
-    hny__arranger *const arranger = calloc(1, sizeof *arranger);
-    if (!arranger) return HNY_NOMEM;
-    arranger->coding = coding;
-    arranger->numbers = malloc(coding->shape.dim);
-    arranger->copies = malloc(coding->code.stride * CELLS * most_within(coding->code.stride));
-    if (!arranger->numbers || !arranger->copies) {
-        hny__arranger_free(arranger);
+    hny__reorder *const reorder = calloc(1, sizeof *reorder);
+    if (!reorder) return HNY_NOMEM;
+    reorder->coding = coding;
+    reorder->numbers = malloc(coding->shape.dim);
+    reorder->copies = malloc(coding->code.stride * CELLS * most_within(coding->code.stride));
+    if (!reorder->numbers || !reorder->copies) {
+        hny__reorder_free(reorder);
         return HNY_NOMEM;
     }
-    choose_pivots(arranger, rows, count);
-    *out = arranger;
+    choose_pivots(reorder, rows, count);
+    *out = reorder;
     return HNY_OK;
 }
 
-void hny__arranger_free(hny__arranger *arranger) {
-    if (!arranger) return;
-    free(arranger->copies);
-    free(arranger->numbers);
-    free(arranger);
+void hny__reorder_free(hny__reorder *reorder) {
+    if (!reorder) return;
+    free(reorder->copies);
+    free(reorder->numbers);
+    free(reorder);
 }
 
-static hny__place place_of(const hny__arranger *arranger, const uint8_t *row) {
-    hny__query query;
-    hny__query_of_row(&query, arranger->coding, row, arranger->numbers);
-    const uint32_t cell = cell_of(arranger, &query);
-    const nearest within = nearest_of(&query, arranger->within[cell], arranger->counts[cell]);
-    return (hny__place)((cell * CELLS + within.first) * CELLS + within.second) << 32;
+static hny__place place_of(const hny__reorder *reorder, const uint8_t *row) {
+    hny__scorer query;
+    hny__scorer_of_row(&query, reorder->coding, row, reorder->numbers);
+    const uint32_t attribute = cell_of(reorder, &query);
+    const nearest within =
+        nearest_of(&query, reorder->within[attribute], reorder->counts[attribute]);
+    return (hny__place)((attribute * CELLS + within.first) * CELLS + within.second) << 32;
 }
 
 static int compare(const void *a, const void *b) {
@@ -115,11 +116,11 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-void hny__arrange(hny__arranger *arranger, const uint8_t *const *rows, uint32_t count,
-                  hny__place *places) {
+void hny__reorder_rows(hny__reorder *reorder, const uint8_t *const *rows, uint32_t count,
+                       hny__place *places) {
     for (uint32_t row = 0; row < count; row++) {
         places[row] = row;
-        if (arranger) places[row] |= place_of(arranger, rows[row]);
+        if (reorder) places[row] |= place_of(reorder, rows[row]);
     }
-    if (arranger) qsort(places, count, sizeof *places, compare);
+    if (reorder) qsort(places, count, sizeof *places, compare);
 }

@@ -10,20 +10,20 @@
 ** The order is that of an arranger: some rows are pivots, in two levels, and a row's *place* is the
 ** nearest of the first, of that one's own the nearest, and the next nearest.
 */
-#ifndef HNY_ARRANGE_H
-#define HNY_ARRANGE_H
+#ifndef HNY_REORDER_H
+#define HNY_REORDER_H
 
 #include <stddef.h>
 
 #include "vector/quantizer.h"
 
-typedef struct hny__arranger hny__arranger;
+typedef struct hny__reorder hny__reorder;
 
 /* With pivots out of these code rows; *out NULL where they are too few to be worth it. */
-int hny__arranger_new(const hny__coding *coding, const uint8_t *const *rows, uint32_t count,
-                      hny__arranger **out);
+int hny__reorder_new(const hny__quantizer *coding, const uint8_t *const *rows, uint32_t count,
+                     hny__reorder **out);
 
-void hny__arranger_free(hny__arranger *arranger);
+void hny__reorder_free(hny__reorder *reorder);
 
 /* A row's number among those that were arranged, and above it its place: they sort by place. */
 typedef uint64_t hny__place;
@@ -33,7 +33,7 @@ static inline uint32_t hny__place_row(hny__place place) {
 }
 
 /* The places of `count` rows, sorted; without an arranger, in the order in which they are. */
-void hny__arrange(hny__arranger *arranger, const uint8_t *const *rows, uint32_t count,
-                  hny__place *places);
+void hny__reorder_rows(hny__reorder *reorder, const uint8_t *const *rows, uint32_t count,
+                       hny__place *places);
 
 #endif

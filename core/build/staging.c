@@ -13,44 +13,44 @@
 #define STAGE_BYTES ((size_t)32 << 20)
 
 static size_t stage_bytes(void) {
-    const size_t bytes = hny__setting_bytes("HANNOY_BUILD_MEMORY", STAGE_BYTES);
+    const size_t bytes = hny__os_variable_bytes("HANNOY_BUILD_MEMORY", STAGE_BYTES);
     return bytes > SIZE_MAX / 2 ? STAGE_BYTES : bytes;
 }
 
-void hny__stage_close(hny_build *build) {
-    hny__stage *const stage = &build->stage;
+void hny__staging_close(hny_build *build) {
+    hny__staging *const stage = &build->stage;
     hny__encoder_free(&build->encoder);
-    hny__arranger_free(stage->arranger);
-    if (stage->spills > 0) hny__spill_close(&stage->spill);
+    hny__reorder_free(stage->reorder);
+    if (stage->spilling > 0) hny__sort_close(&stage->spill);
     free(stage->codes);
-    free(stage->fine);
-    free(stage->cells);
+    free(stage->residual);
+    free(stage->attributes);
     free(stage->rowids);
-    free(stage->arrivals);
-    free(stage->turns);
+    free(stage->ordinals);
+    free(stage->link_orders);
     free(stage->places);
     free(stage->slots);
-    *stage = (hny__stage){0};
+    *stage = (hny__staging){0};
 }
 
-int hny__stage_open(hny_build *build) {
-    const hny__coding *const coding = &build->geometry.coding;
-    hny__stage *const stage = &build->stage;
-    hny__stage_close(build);
+int hny__staging_open(hny_build *build) {
+    const hny__quantizer *const coding = &build->geometry.coding;
+    hny__staging *const stage = &build->stage;
+    hny__staging_close(build);
     const int rc = hny__encoder_init(&build->encoder, coding);
     if (rc) return rc;
-    const size_t cells = build->options.cells * sizeof *stage->cells;
-    stage->room = stage_bytes() / (coding->code.stride + coding->fine + cells) + 1;
+    const size_t attributes = build->options.attributes * sizeof *stage->attributes;
+    stage->room = stage_bytes() / (coding->code.stride + coding->residual + attributes) + 1;
     stage->codes = malloc(stage->room * coding->code.stride);
-    stage->fine = malloc(stage->room * coding->fine + 1);
-    stage->cells = malloc(stage->room * cells + 1);
+    stage->residual = malloc(stage->room * coding->residual + 1);
+    stage->attributes = malloc(stage->room * attributes + 1);
     stage->rowids = malloc(stage->room * sizeof *stage->rowids);
-    stage->arrivals = malloc(stage->room * sizeof *stage->arrivals);
-    stage->turns = malloc(stage->room * sizeof *stage->turns);
+    stage->ordinals = malloc(stage->room * sizeof *stage->ordinals);
+    stage->link_orders = malloc(stage->room * sizeof *stage->link_orders);
     stage->places = malloc(stage->room * sizeof *stage->places);
     stage->slots = malloc(stage->room * sizeof *stage->slots);
-    const int codes = stage->codes && stage->fine && stage->cells && stage->rowids;
-    const int order = stage->arrivals && stage->turns && stage->places && stage->slots;
+    const int codes = stage->codes && stage->residual && stage->attributes && stage->rowids;
+    const int order = stage->ordinals && stage->link_orders && stage->places && stage->slots;
     return codes && order ? HNY_OK : HNY_NOMEM;
 }
 
@@ -74,7 +74,7 @@ static void flush_one(const flush *f, uint32_t index, uint32_t row) {
 
 /* Staged slots ascend, so that each block is taken up once. */
 static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
-    const hny__stage *const stage = &f->build->stage;
+    const hny__staging *const stage = &f->build->stage;
     const hny__layout *const layout = &f->build->geometry.layout[f->family];
     const uint32_t number = hny__layout_block(layout, stage->slots[*at]);
     const hny__key key = hny__key_make(f->build->record.space, layout->kind, number);
@@ -87,13 +87,13 @@ static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
     return rc ? rc : hny__put_block(txn, dbi, &key, layout, f->block);
 }
 
-static const uint8_t *staged(const hny__stage *stage, hny__family family) {
-    if (family == HNY__CELLS) return (const uint8_t *)stage->cells;
-    return family == HNY__CODES ? stage->codes : stage->fine;
+static const uint8_t *staged(const hny__staging *stage, hny__family family) {
+    if (family == HNY__ATTRIBUTES) return (const uint8_t *)stage->attributes;
+    return family == HNY__CODES ? stage->codes : stage->residual;
 }
 
 static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__family family) {
-    const hny__stage *const stage = &build->stage;
+    const hny__staging *const stage = &build->stage;
     const flush f = {build, family, staged(stage, family),
                      malloc(build->geometry.layout[family].bytes)};
     size_t at = 0;
@@ -106,28 +106,28 @@ static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__
 static int flush_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
     const hny_build *const build = arg;
     int rc = flush_family(build, txn, dbi, HNY__CODES);
-    if (!rc && build->geometry.coding.fine) rc = flush_family(build, txn, dbi, HNY__FINE);
-    if (!rc && build->record.cells) rc = flush_family(build, txn, dbi, HNY__CELLS);
+    if (!rc && build->geometry.coding.residual) rc = flush_family(build, txn, dbi, HNY__RESIDUALS);
+    if (!rc && build->record.attributes) rc = flush_family(build, txn, dbi, HNY__ATTRIBUTES);
     return rc;
 }
 
 /* Gives each staged row, in the order of their places, its slot. */
 static int allot_slots(hny_build *build) {
-    hny__stage *const stage = &build->stage;
+    hny__staging *const stage = &build->stage;
     uint32_t none = 0;
     uint32_t *const free = build->append ? &none : &build->record.free_slots;
     int rc = hny__build_pin(build);
     for (size_t i = 0; i < stage->count && !rc; i++) {
         const uint32_t row = hny__place_row(stage->places[i]);
         uint32_t *const slot = &stage->slots[i];
-        rc = hny__numbers_take(&build->slots, &build->reader->view, free, &build->record.slots,
-                               slot);
+        rc = hny__free_ids_take(&build->slots, &build->reader->view, free, &build->record.slots,
+                                slot);
         if (!rc) {
-            rc = hny__build_bear(build, (hny__birth){.slot = *slot,
-                                                     .arrival = stage->arrivals[row],
-                                                     .turn = stage->turns[row]});
+            rc = hny__build_add_node(build, (hny__new_node){.slot = *slot,
+                                                            .ordinal = stage->ordinals[row],
+                                                            .link_order = stage->link_orders[row]});
         }
-        if (!rc) rc = hny__build_move(build, stage->rowids[row], *slot);
+        if (!rc) rc = hny__build_map_rowid(build, stage->rowids[row], *slot);
     }
     return rc;
 }
@@ -148,38 +148,40 @@ static int settle(hny_build *build) {
 
 /* The staged rows' places. */
 static int arrange_stage(hny_build *build) {
-    const hny__coding *const coding = &build->geometry.coding;
-    hny__stage *const stage = &build->stage;
+    const hny__quantizer *const coding = &build->geometry.coding;
+    hny__staging *const stage = &build->stage;
     const uint32_t count = (uint32_t)stage->count;
     const uint8_t **const rows = malloc((count + 1) * sizeof *rows);
     int rc = rows ? HNY_OK : HNY_NOMEM;
     for (uint32_t i = 0; i < count && !rc; i++) rows[i] = stage->codes + i * coding->code.stride;
-    if (!rc && !stage->arranger) rc = hny__arranger_new(coding, rows, count, &stage->arranger);
-    if (!rc) hny__arrange(stage->arranger, rows, count, stage->places);
+    if (!rc && !stage->reorder) rc = hny__reorder_new(coding, rows, count, &stage->reorder);
+    if (!rc) hny__reorder_rows(stage->reorder, rows, count, stage->places);
     free(rows);
     return rc;
 }
 
 static int settle_arranged(hny_build *build) {
-    hny__stage *const stage = &build->stage;
+    hny__staging *const stage = &build->stage;
     for (size_t i = 0; i < stage->count; i++) {
-        stage->turns[hny__place_row(stage->places[i])] = (uint32_t)(build->births_count + i);
+        stage->link_orders[hny__place_row(stage->places[i])] =
+            (uint32_t)(build->new_nodes_count + i);
     }
     return settle(build);
 }
 
 /* A row in the file: its place, with its arrival for its number, the rowid, and what is kept of it. */
 typedef struct record {
-    size_t code, fine, cells; /* bytes */
+    size_t code, residual, attributes; /* bytes */
 } record;
 
 static record record_of(const hny_build *build) {
-    const hny__coding *const coding = &build->geometry.coding;
-    return (record){coding->code.stride, coding->fine, build->record.cells * sizeof(hny_cell)};
+    const hny__quantizer *const coding = &build->geometry.coding;
+    return (record){coding->code.stride, coding->residual,
+                    build->record.attributes * sizeof(hny_attribute)};
 }
 
 static size_t record_bytes(record r) {
-    return sizeof(hny__place) + sizeof(int64_t) + r.code + r.fine + r.cells;
+    return sizeof(hny__place) + sizeof(int64_t) + r.code + r.residual + r.attributes;
 }
 
 static uint8_t *put(uint8_t *to, const void *from, size_t bytes) {
@@ -192,36 +194,36 @@ static const uint8_t *get(const uint8_t *from, void *to, size_t bytes) {
     return from + bytes;
 }
 
-static void put_record(const hny__stage *stage, record r, hny__place place, uint8_t *to) {
+static void put_record(const hny__staging *stage, record r, hny__place place, uint8_t *to) {
     const uint32_t row = hny__place_row(place);
-    const hny__place unique = place >> 32 << 32 | stage->arrivals[row];
+    const hny__place unique = place >> 32 << 32 | stage->ordinals[row];
     to = put(to, &unique, sizeof unique);
     to = put(to, &stage->rowids[row], sizeof *stage->rowids);
     to = put(to, stage->codes + row * r.code, r.code);
-    to = put(to, stage->fine + row * r.fine, r.fine);
-    (void)put(to, (const uint8_t *)stage->cells + row * r.cells, r.cells);
+    to = put(to, stage->residual + row * r.residual, r.residual);
+    (void)put(to, (const uint8_t *)stage->attributes + row * r.attributes, r.attributes);
 }
 
-static void stage_record(hny__stage *stage, record r, const uint8_t *from, uint32_t turn) {
+static void stage_record(hny__staging *stage, record r, const uint8_t *from, uint32_t link_order) {
     const uint32_t row = (uint32_t)stage->count++;
     hny__place place;
     from = get(from, &place, sizeof place);
     from = get(from, &stage->rowids[row], sizeof *stage->rowids);
     from = get(from, stage->codes + row * r.code, r.code);
-    from = get(from, stage->fine + row * r.fine, r.fine);
-    (void)get(from, (uint8_t *)stage->cells + row * r.cells, r.cells);
+    from = get(from, stage->residual + row * r.residual, r.residual);
+    (void)get(from, (uint8_t *)stage->attributes + row * r.attributes, r.attributes);
     stage->places[row] = row;
-    stage->arrivals[row] = hny__place_row(place);
-    stage->turns[row] = turn;
+    stage->ordinals[row] = hny__place_row(place);
+    stage->link_orders[row] = link_order;
 }
 
-static int spill_stage(hny__stage *stage, record r) {
+static int spill_stage(hny__staging *stage, record r) {
     for (size_t i = 0; i < stage->count; i++) {
-        uint8_t *const to = hny__spill_add(&stage->spill);
+        uint8_t *const to = hny__sort_add(&stage->spill);
         if (!to) return HNY_IO;
         put_record(stage, r, stage->places[i], to);
     }
-    const int rc = hny__spill_run(&stage->spill);
+    const int rc = hny__sort_end_run(&stage->spill);
     if (!rc) stage->count = 0;
     return rc;
 }
@@ -234,13 +236,13 @@ static int spill_stage(hny__stage *stage, record r) {
 typedef struct merger {
     hny_build *build;
     record record;
-    uint32_t *turns; /* of each run's next row */
+    uint32_t *link_orders; /* of each run's next row */
 } merger;
 
 static int take_back(void *arg, const uint8_t *from, size_t run) {
     const merger *const m = arg;
     hny_build *const build = m->build;
-    stage_record(&build->stage, m->record, from, m->turns[run]++);
+    stage_record(&build->stage, m->record, from, m->link_orders[run]++);
     if (build->stage.count < (build->stage.room + 1) / 2) return HNY_OK;
     if (build->interrupt.check && build->interrupt.check(build->interrupt.arg)) {
         return HNY_INTERRUPT;
@@ -253,33 +255,33 @@ static int take_back(void *arg, const uint8_t *from, size_t run) {
 ** the other, and what a walk found of 810,000 static embeddings with an ef of 160 fell from 0.947 to 0.937.
 */
 static int merge(hny_build *build) {
-    hny__spill *const spill = &build->stage.spill;
-    merger m = {build, record_of(build), malloc(spill->runs_count * sizeof *m.turns)};
-    uint32_t turn = (uint32_t)build->births_count;
-    if (!m.turns) return HNY_NOMEM;
-    hny__env_progress(build->env, build->table, "arranging", 0, 0);
+    hny__sort *const spill = &build->stage.spill;
+    merger m = {build, record_of(build), malloc(spill->runs_count * sizeof *m.link_orders)};
+    uint32_t link_order = (uint32_t)build->new_nodes_count;
+    if (!m.link_orders) return HNY_NOMEM;
+    hny__env_progress(build->env, build->table, "reordering", 0, 0);
     for (size_t i = 0; i < spill->runs_count; i++) {
-        m.turns[i] = turn;
-        turn += (uint32_t)((spill->runs[i].end - spill->runs[i].at) / spill->record);
+        m.link_orders[i] = link_order;
+        link_order += (uint32_t)((spill->runs[i].end - spill->runs[i].at) / spill->record);
     }
-    int rc = hny__spill_merge(spill, take_back, &m);
+    int rc = hny__sort_merge(spill, take_back, &m);
     if (!rc) rc = settle(build);
-    free(m.turns);
+    free(m.link_orders);
     return rc;
 }
 
 static int may_spill(hny_build *build) {
-    hny__stage *const stage = &build->stage;
-    if (stage->spills == 0) {
+    hny__staging *const stage = &build->stage;
+    if (stage->spilling == 0) {
         const size_t bytes = record_bytes(record_of(build));
         const char *const beside = hny_sidecar_path(build->sidecar);
-        stage->spills = hny__spill_open(&stage->spill, beside, bytes) ? -1 : 1;
+        stage->spilling = hny__sort_open(&stage->spill, beside, bytes) ? -1 : 1;
     }
-    return stage->spills > 0;
+    return stage->spilling > 0;
 }
 
-static int any_spilled(const hny__stage *stage) {
-    return stage->spills > 0 && stage->spill.runs_count > 0;
+static int any_spilled(const hny__staging *stage) {
+    return stage->spilling > 0 && stage->spill.runs_count > 0;
 }
 
 /*
@@ -287,21 +289,21 @@ static int any_spilled(const hny__stage *stage) {
 ** file, or no room for it, they do not wait.
 */
 static int make_room(hny_build *build) {
-    hny__stage *const stage = &build->stage;
+    hny__staging *const stage = &build->stage;
     int rc = arrange_stage(build);
     if (rc) return rc;
     if (may_spill(build) && !spill_stage(stage, record_of(build))) {
-        return stage->spill.runs_count == HNY__MOST_RUNS ? merge(build) : HNY_OK;
+        return stage->spill.runs_count == HNY__MAX_SORT_RUNS ? merge(build) : HNY_OK;
     }
     rc = settle_arranged(build);
     if (!rc && any_spilled(stage)) rc = merge(build);
-    if (stage->spills > 0) hny__spill_close(&stage->spill);
-    stage->spills = -1;
+    if (stage->spilling > 0) hny__sort_close(&stage->spill);
+    stage->spilling = -1;
     return rc;
 }
 
-int hny__stage_flush(hny_build *build) {
-    hny__stage *const stage = &build->stage;
+int hny__staging_flush(hny_build *build) {
+    hny__staging *const stage = &build->stage;
     int rc = HNY_OK;
     if (stage->count && any_spilled(stage)) {
         rc = make_room(build);
@@ -310,14 +312,14 @@ int hny__stage_flush(hny_build *build) {
         if (!rc) rc = settle_arranged(build);
     }
     if (!rc && any_spilled(stage)) rc = merge(build);
-    hny__stage_close(build);
-    return rc ? rc : hny__build_settle_moves(build);
+    hny__staging_close(build);
+    return rc ? rc : hny__build_sort_rowids(build);
 }
 
-int hny__stage_take(hny_build *build, int64_t rowid) {
-    hny__stage *const stage = &build->stage;
+int hny__staging_add(hny_build *build, int64_t rowid) {
+    hny__staging *const stage = &build->stage;
     build->record.live++;
-    stage->arrivals[stage->count] = build->arrivals++;
+    stage->ordinals[stage->count] = build->ordinals++;
     stage->rowids[stage->count++] = rowid;
     return stage->count == stage->room ? make_room(build) : HNY_OK;
 }

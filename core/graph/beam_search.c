@@ -13,29 +13,29 @@
 
 #define POLL_STEPS 256 /* a step follows one node's links: some 256 steps a millisecond */
 
-int hny__walk_prepare(hny__walk *walk) {
+int hny__beam_prepare(hny__beam *walk) {
     walk->status = HNY_OK;
-    return hny__view_mark(walk->view);
+    return hny__view_make_marks(walk->view);
 }
 
-void hny__walk_free(hny__walk *walk) {
+void hny__beam_free(hny__beam *walk) {
     free(walk->pool);
     memset(walk, 0, sizeof *walk);
 }
 
-/* Every epoch becomes HNY__SURE: a byte that is not 0 has its highest bit set by these sums. */
+/* Every epoch becomes HNY__VERIFIED: a byte that is not 0 has its highest bit set by these sums. */
 static void forget_epochs(hny__view *view) {
     const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    for (size_t i = 0; i < view->marks_room; i += 8) {
+    for (size_t i = 0; i < view->marks_capacity; i += 8) {
         uint64_t word;
         memcpy(&word, view->marks + i, 8);
         word = ((((word & low) + low) | word) & ~low) >> 7;
         memcpy(view->marks + i, &word, 8);
     }
-    view->epoch = HNY__SURE;
+    view->epoch = HNY__VERIFIED;
 }
 
-static void next_epoch(hny__walk *walk) {
+static void next_epoch(hny__beam *walk) {
     if (walk->view->epoch == UINT8_MAX) forget_epochs(walk->view);
     walk->view->epoch++;
 }
@@ -45,13 +45,13 @@ static uint8_t *marks_of(const hny__view *view, hny__family family) {
     return view->marks + (family == HNY__UPPER ? view->table.slots : 0);
 }
 
-static void see(hny__walk *walk, hny__family family, uint32_t node) {
+static void see(hny__beam *walk, hny__family family, uint32_t node) {
     marks_of(walk->view, family)[node] = walk->view->epoch;
 }
 
 /* -------------------------------------------------------------------------------------- pool -- */
 
-static int pool_reserve(hny__walk *walk, size_t count) {
+static int pool_reserve(hny__beam *walk, size_t count) {
     if (count <= walk->room) return HNY_OK;
     const size_t room = count + count / 2;
     hny__found *const pool = realloc(walk->pool, room * sizeof *pool);
@@ -62,7 +62,7 @@ static int pool_reserve(hny__walk *walk, size_t count) {
 }
 
 /* Where a rank belongs among the first `count`: behind its equals. */
-static size_t pool_position(const hny__walk *walk, size_t count, float rank) {
+static size_t pool_position(const hny__beam *walk, size_t count, float rank) {
     const hny__found *at = walk->pool;
     for (size_t left = count; left > 0;) { /* halves are chosen without a branch */
         const size_t half = (left + 1) / 2;
@@ -72,7 +72,7 @@ static size_t pool_position(const hny__walk *walk, size_t count, float rank) {
     return (size_t)(at - walk->pool);
 }
 
-static int is_hidden(const hny__walk *walk, size_t at) {
+static int is_hidden(const hny__beam *walk, size_t at) {
     return (walk->pool[at].node & HIDDEN) != 0;
 }
 
@@ -80,7 +80,7 @@ static int is_hidden(const hny__walk *walk, size_t at) {
 ** Keeps the place of the ef-th visible node after one was added at `at`.  Counting them anew each time
 ** took longer than the distances where a filter hides nine of ten.
 */
-static void move_edge(hny__walk *walk, size_t at, int hidden, uint32_t ef) {
+static void move_edge(hny__beam *walk, size_t at, int hidden, uint32_t ef) {
     if (walk->visible == ef && !hidden) { /* the last one that was lacking */
         walk->edge = walk->count - 1;
         while (is_hidden(walk, walk->edge)) walk->edge--;
@@ -94,14 +94,14 @@ static void move_edge(hny__walk *walk, size_t at, int hidden, uint32_t ef) {
 
 /* Nodes that an adaptive walk keeps, at most. */
 static size_t most_kept(hny__effort effort) {
-    return effort.ef > HNY__MOST_KEPT ? effort.ef : HNY__MOST_KEPT;
+    return effort.ef > HNY__MAX_KEPT ? effort.ef : HNY__MAX_KEPT;
 }
 
 /*
 ** From this rank on a node is too far to be kept; NAN, which no rank is beyond, where none is.  Ranks of
 ** vectors whose squares overflow are infinite, or no numbers, and such nodes are measured all the same.
 */
-static float horizon(const hny__walk *walk, hny__effort effort) {
+static float horizon(const hny__beam *walk, hny__effort effort) {
     if (walk->visible < effort.ef) return NAN;
     const float last = walk->pool[walk->count - 1].rank;
     if (effort.stretch == 0) return last;
@@ -109,12 +109,12 @@ static float horizon(const hny__walk *walk, hny__effort effort) {
     return walk->visible >= most_kept(effort) && last < stretched ? last : stretched;
 }
 
-static void pool_drop(hny__walk *walk) {
+static void pool_drop(hny__beam *walk) {
     if (!(walk->pool[--walk->count].node & HIDDEN)) walk->visible--;
 }
 
 /* Cuts the pool behind what the effort keeps. */
-static void pool_trim(hny__walk *walk, hny__effort effort) {
+static void pool_trim(hny__beam *walk, hny__effort effort) {
     if (effort.stretch > 0) {
         const float end = horizon(walk, effort);
         const size_t most = most_kept(effort);
@@ -128,7 +128,7 @@ static void pool_trim(hny__walk *walk, hny__effort effort) {
 }
 
 /* Returns the position taken, or SIZE_MAX for want of memory. */
-static size_t pool_add(hny__walk *walk, float rank, uint32_t node, int hidden, hny__effort effort) {
+static size_t pool_add(hny__beam *walk, float rank, uint32_t node, int hidden, hny__effort effort) {
     if (walk->count == walk->room && pool_reserve(walk, walk->count + 1)) {
         walk->status = HNY_NOMEM;
         return SIZE_MAX;
@@ -148,7 +148,7 @@ static size_t pool_add(hny__walk *walk, float rank, uint32_t node, int hidden, h
 ** its last place.  One by one they took a quarter of a build's time where most of what is met is kept.
 ** Returns as above.
 */
-static size_t pool_add_all(hny__walk *walk, const hny__found *fresh, size_t count,
+static size_t pool_add_all(hny__beam *walk, const hny__found *fresh, size_t count,
                            hny__effort effort) {
     if (walk->count + count > walk->room && pool_reserve(walk, walk->count + count)) {
         walk->status = HNY_NOMEM;
@@ -167,7 +167,7 @@ static size_t pool_add_all(hny__walk *walk, const hny__found *fresh, size_t coun
     return at;
 }
 
-int hny__walk_next(const hny__walk *walk, size_t *at, hny__found *out) {
+int hny__beam_next(const hny__beam *walk, size_t *at, hny__found *out) {
     while (*at < walk->count) {
         const hny__found found = walk->pool[(*at)++];
         if (found.node & HIDDEN) continue;
@@ -177,7 +177,7 @@ int hny__walk_next(const hny__walk *walk, size_t *at, hny__found *out) {
     return 0;
 }
 
-hny__found hny__walk_any(const hny__walk *walk, size_t at) {
+hny__found hny__beam_any(const hny__beam *walk, size_t at) {
     return (hny__found){walk->pool[at].rank, NODE(walk->pool[at].node)};
 }
 
@@ -192,7 +192,7 @@ hny__found hny__walk_any(const hny__walk *walk, size_t at) {
 
 typedef struct beam {
     hny__family family;
-    const hny__query *query;
+    const hny__scorer *query;
     hny__effort effort;
 } beam;
 
@@ -210,7 +210,7 @@ static void meeting_begin(meeting *m) {
     m->count = m->unknown_count = 0;
 }
 
-static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
+static uint32_t slot_of(hny__beam *walk, hny__family family, uint32_t node) {
     uint32_t owner = 0, down;
     uint8_t level;
     if (family != HNY__UPPER) return node;
@@ -227,14 +227,14 @@ static uint32_t slot_of(hny__walk *walk, hny__family family, uint32_t node) {
 ** does the rest (PERFORMANCE §2).
 */
 static void prefetch_row(const uint8_t *row, uint32_t bytes) {
-    hny__fetch_all(row, bytes <= 1024 ? bytes : 256);
+    hny__prefetch_lines(row, bytes <= 1024 ? bytes : 256);
 }
 
 /*
 ** The neighbours of a node that this walk has not met, those that none of the view's has with UNKNOWN.
 ** Whether one is new it takes no branch to tell, since nobody could predict that.
 */
-static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_t *nodes) {
+static uint32_t meet(hny__beam *walk, hny__family family, uint32_t node, uint32_t *nodes) {
     uint32_t room[HNY__MAX_LINKS], count, fresh = 0;
     const uint32_t *const links = walk->source.links(walk->source.arg, family, node, room, &count);
     const uint32_t rows = hny__view_rows(walk->view, family);
@@ -255,7 +255,7 @@ static uint32_t meet(hny__walk *walk, hny__family family, uint32_t node, uint32_
 }
 
 /* The same with their slots and codes, which are on their way into the cache. */
-static void gather(hny__walk *walk, const beam *b, uint32_t node, meeting *m) {
+static void gather(hny__beam *walk, const beam *b, uint32_t node, meeting *m) {
     uint32_t *const nodes = m->nodes + m->count;
     const uint32_t count = meet(walk, b->family, node, nodes);
     const hny__layout *const layout = &walk->view->geometry.layout[HNY__CODES];
@@ -275,18 +275,18 @@ static void gather(hny__walk *walk, const beam *b, uint32_t node, meeting *m) {
 }
 
 /* Their ranks, of rows that are what they should be; 0: some are not. */
-static int rank_all(hny__walk *walk, const hny__query *query, meeting *m) {
+static int rank_all(hny__beam *walk, const hny__scorer *query, meeting *m) {
     for (size_t i = 0; i < m->unknown_count; i++) {
         const uint32_t at = m->unknown[i];
-        if (!hny__view_vouch(walk->view, m->slots[at], m->rows[at])) return 0;
+        if (!hny__view_verify(walk->view, m->slots[at], m->rows[at])) return 0;
     }
     walk->distances += m->count;
-    hny__query_ranks(query, m->rows, m->count, m->ranks);
+    hny__scorer_ranks(query, m->rows, m->count, m->ranks);
     return 1;
 }
 
 /* Where nobody is hidden: takes those that matter into the pool, together. */
-static size_t take_together(hny__walk *walk, const beam *b, const meeting *m) {
+static size_t take_together(hny__beam *walk, const beam *b, const meeting *m) {
     hny__found fresh[TOGETHER * HNY__MAX_LINKS];
     const float end = horizon(walk, b->effort);
     size_t count = 0;
@@ -302,7 +302,7 @@ static size_t take_together(hny__walk *walk, const beam *b, const meeting *m) {
 }
 
 /* Computes their ranks and takes those that matter into the pool; the first position that one took. */
-static size_t take(hny__walk *walk, const beam *b, meeting *m) {
+static size_t take(hny__beam *walk, const beam *b, meeting *m) {
     size_t first = SIZE_MAX;
     if (!rank_all(walk, b->query, m)) return first;
     if (!walk->source.hidden) return take_together(walk, b, m);
@@ -318,13 +318,13 @@ static size_t take(hny__walk *walk, const beam *b, meeting *m) {
 }
 
 /* The next node from `at` on whose links were not followed; walk->count: there is none. */
-static size_t next_unchecked(const hny__walk *walk, size_t at) {
+static size_t next_unchecked(const hny__beam *walk, size_t at) {
     while (at < walk->count && walk->pool[at].node & CHECKED) at++;
     return at;
 }
 
 /* Those that are expanded after these unless something nearer turns up. */
-static void look_ahead(const hny__walk *walk, const beam *b, size_t at) {
+static void look_ahead(const hny__beam *walk, const beam *b, size_t at) {
     for (int i = 0; i < TOGETHER; i++, at++) {
         at = next_unchecked(walk, at);
         if (at == walk->count) return;
@@ -332,7 +332,7 @@ static void look_ahead(const hny__walk *walk, const beam *b, size_t at) {
     }
 }
 
-static int stopped(hny__walk *walk) {
+static int stopped(hny__beam *walk) {
     if (walk->status || walk->view->status) return 1;
     if (++walk->steps % POLL_STEPS == 0 && walk->interrupt.check &&
         walk->interrupt.check(walk->interrupt.arg)) {
@@ -341,12 +341,12 @@ static int stopped(hny__walk *walk) {
     return walk->status != HNY_OK;
 }
 
-static int outcome(const hny__walk *walk) {
+static int outcome(const hny__beam *walk) {
     return walk->status ? walk->status : walk->view->status;
 }
 
 /* Follows the links of the nearest nodes from `at` on; where to go on. */
-static size_t expand(hny__walk *walk, const beam *b, size_t at) {
+static size_t expand(hny__beam *walk, const beam *b, size_t at) {
     meeting m;
     meeting_begin(&m);
     for (int i = 0; i < TOGETHER && at < walk->count; i++) {
@@ -359,8 +359,8 @@ static size_t expand(hny__walk *walk, const beam *b, size_t at) {
     return next_unchecked(walk, first < at ? first : at);
 }
 
-int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query, hny__found start,
-                   hny__effort effort) {
+int hny__beam_search(hny__beam *walk, hny__family family, const hny__scorer *query,
+                     hny__found start, hny__effort effort) {
     const beam b = {family, query, effort};
     const uint32_t slot = slot_of(walk, family, start.node);
     if (outcome(walk)) return outcome(walk);
@@ -369,7 +369,7 @@ int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query,
     see(walk, family, start.node);
     pool_add(walk, start.rank, start.node,
              walk->source.hidden && walk->source.hidden(walk->source.arg, slot), effort);
-    for (size_t at = 0; at < walk->count && !stopped(walk) && !hny__walk_gave_up(walk);) {
+    for (size_t at = 0; at < walk->count && !stopped(walk) && !hny__beam_gave_up(walk);) {
         at = expand(walk, &b, at);
     }
     return outcome(walk);
@@ -378,14 +378,14 @@ int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query,
 /* Rows of the flat tail that are ranked at once. */
 #define SOME 32
 
-static int flat_rows(hny__walk *walk, const beam *b, uint32_t first, uint32_t count) {
+static int flat_rows(hny__beam *walk, const beam *b, uint32_t first, uint32_t count) {
     const uint8_t *rows[SOME];
     float ranks[SOME];
     for (uint32_t i = 0; i < count; i++) {
         rows[i] = hny__view_code(walk->view, first + i);
         if (!rows[i]) return outcome(walk);
     }
-    hny__query_ranks(b->query, rows, count, ranks);
+    hny__scorer_ranks(b->query, rows, count, ranks);
     float end = horizon(walk, b->effort);
     for (uint32_t i = 0; i < count; i++) {
         if (ranks[i] >= end) continue;
@@ -396,11 +396,11 @@ static int flat_rows(hny__walk *walk, const beam *b, uint32_t first, uint32_t co
     return outcome(walk);
 }
 
-int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort) {
+int hny__beam_scan_unlinked(hny__beam *walk, const hny__scorer *query, hny__effort effort) {
     const beam b = {HNY__LINKS, query, effort};
     const uint32_t slots = walk->view->table.slots;
     int rc = HNY_OK;
-    walk->distances += walk->view->table.flat;
+    walk->distances += walk->view->table.unlinked;
     for (uint32_t slot = hny__linked(&walk->view->table); slot < slots && !rc; slot += SOME) {
         rc = flat_rows(walk, &b, slot, slots - slot < SOME ? slots - slot : SOME);
     }
@@ -410,7 +410,7 @@ int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort)
 /* ----------------------------------------------------------------------------------- descent -- */
 
 /* The best node that is reached by always going to the nearest neighbour. */
-static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
+static int greedy(hny__beam *walk, const hny__scorer *query, hny__found *best) {
     const beam b = {HNY__UPPER, query, {1, 0}};
     meeting m;
     see(walk, HNY__UPPER, best->node);
@@ -428,11 +428,11 @@ static int greedy(hny__walk *walk, const hny__query *query, hny__found *best) {
     return outcome(walk);
 }
 
-int hny__walk_descend(hny__walk *walk, const hny__query *query, const hny__entry *entry,
+int hny__beam_descend(hny__beam *walk, const hny__scorer *query, const hny__entry *entry,
                       uint32_t level, hny__found *out) {
     const uint8_t *const row = hny__view_code(walk->view, entry->slot);
     if (!row) return outcome(walk);
-    hny__found best = {hny__query_rank(query, row), entry->level ? entry->upper : entry->slot};
+    hny__found best = {hny__scorer_rank(query, row), entry->level ? entry->upper : entry->slot};
     for (uint32_t at = entry->level; at > level; at--) {
         uint32_t owner, down;
         uint8_t said;

@@ -14,8 +14,8 @@
 ** 500, PERFORMANCE §2).  Hidden nodes, those deleted or masked, are walked through but do not count
 ** towards ef and are not results, so a mask costs speed and never recall.
 */
-#ifndef HNY_WALK_H
-#define HNY_WALK_H
+#ifndef HNY_BEAM_SEARCH_H
+#define HNY_BEAM_SEARCH_H
 
 #include "sidecar/view.h"
 #include "vector/query_scorer.h"
@@ -56,7 +56,7 @@ typedef struct hny__effort {
 #define HNY__MAX_M     63
 #define HNY__MAX_LINKS 134 /* of m = 63, with the slack that a build gives a list */
 
-typedef struct hny__walk {
+typedef struct hny__beam {
     hny__view *view; /* codes are read from it */
     hny__source source;
     hny_interrupt interrupt;
@@ -70,21 +70,21 @@ typedef struct hny__walk {
 
     uint64_t distances; /* computed so far; the owner's to reset */
     uint64_t most;      /* after so many the walk gives up; 0: never */
-} hny__walk;
+} hny__beam;
 
 /* Before walks of a state of the view.  HNY_OK or HNY_NOMEM. */
-int hny__walk_prepare(hny__walk *walk);
-void hny__walk_free(hny__walk *walk);
+int hny__beam_prepare(hny__beam *walk);
+void hny__beam_free(hny__beam *walk);
 
 /*
 ** From the entry point greedily down to `level` (which must not lie above the entry's).  *out is
 ** the node found there and its rank: an upper row, or on level 0 a slot.
 */
-int hny__walk_descend(hny__walk *walk, const hny__query *query, const hny__entry *entry,
+int hny__beam_descend(hny__beam *walk, const hny__scorer *query, const hny__entry *entry,
                       uint32_t level, hny__found *out);
 
 /* Has the walk given up? */
-static inline int hny__walk_gave_up(const hny__walk *walk) {
+static inline int hny__beam_gave_up(const hny__beam *walk) {
     return walk->most && walk->distances > walk->most;
 }
 
@@ -92,16 +92,16 @@ static inline int hny__walk_gave_up(const hny__walk *walk) {
 ** The nearest visible nodes that a walk from `start` meets, as many as the effort keeps, in the
 ** pool, nearest first, with the hidden ones met among them.
 */
-int hny__walk_beam(hny__walk *walk, hny__family family, const hny__query *query, hny__found start,
-                   hny__effort effort);
+int hny__beam_search(hny__beam *walk, hny__family family, const hny__scorer *query,
+                     hny__found start, hny__effort effort);
 
 /* After a beam on level 0: adds what is nearest of the slots that are not linked yet. */
-int hny__walk_flat(hny__walk *walk, const hny__query *query, hny__effort effort);
+int hny__beam_scan_unlinked(hny__beam *walk, const hny__scorer *query, hny__effort effort);
 
 /* The next visible result from position *at on; 0 when there is none. */
-int hny__walk_next(const hny__walk *walk, size_t *at, hny__found *out);
+int hny__beam_next(const hny__beam *walk, size_t *at, hny__found *out);
 
 /* The same over all that were met, hidden ones too. */
-hny__found hny__walk_any(const hny__walk *walk, size_t at);
+hny__found hny__beam_any(const hny__beam *walk, size_t at);
 
 #endif

@@ -37,16 +37,16 @@ static size_t count_tree(const hny__candidate *candidates, size_t count) {
     return trees;
 }
 
-static int diverse(const hny__code *code, const hny__candidate *kept, size_t count,
+static int diverse(const hny__row_format *code, const hny__candidate *kept, size_t count,
                    const hny__candidate *candidate) {
     for (size_t i = 0; i < count; i++) {
-        if (hny__code_rank(code, kept[i].row, candidate->row) < candidate->rank) return 0;
+        if (hny__row_rank(code, kept[i].row, candidate->row) < candidate->rank) return 0;
     }
     return 1;
 }
 
-size_t hny__prune(const hny__code *code, const hny__candidate *candidates, size_t count, size_t max,
-                  int fill, hny__candidate *out) {
+size_t hny__select_neighbors(const hny__row_format *code, const hny__candidate *candidates,
+                             size_t count, size_t max, int fill, hny__candidate *out) {
     const hny__candidate *dropped[HNY__MAX_LINKS];
     size_t trees = count_tree(candidates, count);
     assert(trees <= max && max <= HNY__MAX_LINKS);

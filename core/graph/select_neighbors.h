@@ -1,6 +1,6 @@
 /* Interface to prune.c: which of many candidates a node keeps as neighbours. */
-#ifndef HNY_PRUNE_H
-#define HNY_PRUNE_H
+#ifndef HNY_SELECT_NEIGHBORS_H
+#define HNY_SELECT_NEIGHBORS_H
 
 #include "vector/row.h"
 
@@ -20,7 +20,7 @@ void hny__candidates_sort(hny__candidate *candidates, size_t count);
 ** At most `max` are kept, in out[0 .. max), which must not overlap the candidates; all tree links
 ** are among them, and there must not be more of those than `max`.
 */
-size_t hny__prune(const hny__code *code, const hny__candidate *candidates, size_t count, size_t max,
-                  int fill, hny__candidate *out);
+size_t hny__select_neighbors(const hny__row_format *code, const hny__candidate *candidates,
+                             size_t count, size_t max, int fill, hny__candidate *out);
 
 #endif

@@ -4,42 +4,42 @@
 #include <string.h>
 #include <xxhash.h>
 
-hny_cell hny_cell_null(void) {
-    return (hny_cell){0, HNY__NULL};
+hny_attribute hny_attribute_null(void) {
+    return (hny_attribute){0, HNY__NULL};
 }
 
-hny_cell hny_cell_integer(int64_t value) {
-    return (hny_cell){(uint64_t)value, HNY__INTEGER};
+hny_attribute hny_attribute_integer(int64_t value) {
+    return (hny_attribute){(uint64_t)value, HNY__INTEGER};
 }
 
-/* A real that is a whole number is kept as one, so that equal numbers are equal cells. */
-hny_cell hny_cell_real(double value) {
+/* A real that is a whole number is kept as one, so that equal numbers are equal attributes. */
+hny_attribute hny_attribute_real(double value) {
     uint64_t word;
     if (value >= -0x1p63 && value < 0x1p63 && value == trunc(value)) {
-        return hny_cell_integer((int64_t)value);
+        return hny_attribute_integer((int64_t)value);
     }
     memcpy(&word, &value, sizeof word);
-    return (hny_cell){word, HNY__REAL};
+    return (hny_attribute){word, HNY__REAL};
 }
 
-static hny_cell of_bytes(const void *bytes, size_t count, hny__class class) {
+static hny_attribute of_bytes(const void *bytes, size_t count, hny__attribute_class_of class) {
     const unsigned char *const at = bytes;
     uint64_t word = 0;
     for (size_t i = 0; i < 8; i++) word = word << 8 | (i < count ? at[i] : 0);
-    return (hny_cell){word, XXH64(count ? bytes : "", count, 0) << 8 | class};
+    return (hny_attribute){word, XXH64(count ? bytes : "", count, 0) << 8 | class};
 }
 
-hny_cell hny_cell_text(const void *text, size_t bytes) {
+hny_attribute hny_attribute_text(const void *text, size_t bytes) {
     return of_bytes(text, bytes, HNY__TEXT);
 }
 
-hny_cell hny_cell_blob(const void *blob, size_t bytes) {
+hny_attribute hny_attribute_blob(const void *blob, size_t bytes) {
     return of_bytes(blob, bytes, HNY__BLOB);
 }
 
-static double real_of(hny_cell cell) {
+static double real_of(hny_attribute attribute) {
     double value;
-    memcpy(&value, &cell.word, sizeof value);
+    memcpy(&value, &attribute.word, sizeof value);
     return value;
 }
 
@@ -48,7 +48,7 @@ static hny__order order(int before, int after) {
 }
 
 /*
-** A real cell is never a whole number within the range of integers, so that against an integer it
+** A real attribute is never a whole number within the range of integers, so that against an integer it
 ** lies outside that range, or below 2^53, where an integer beside it is exact as a double.
 */
 static hny__order compare_mixed(int64_t integer, double real) {
@@ -58,9 +58,9 @@ static hny__order compare_mixed(int64_t integer, double real) {
     return integer <= below ? HNY__BEFORE : HNY__AFTER;
 }
 
-static hny__order compare_numbers(hny_cell a, hny_cell b) {
-    const int whole_a = hny__cell_class(a) == HNY__INTEGER;
-    const int whole_b = hny__cell_class(b) == HNY__INTEGER;
+static hny__order compare_numbers(hny_attribute a, hny_attribute b) {
+    const int whole_a = hny__attribute_class(a) == HNY__INTEGER;
+    const int whole_b = hny__attribute_class(b) == HNY__INTEGER;
     if (whole_a && whole_b)
         return order((int64_t)a.word<(int64_t)b.word, (int64_t)a.word>(int64_t) b.word);
     if (whole_a) return compare_mixed((int64_t)a.word, real_of(b));
@@ -68,12 +68,12 @@ static hny__order compare_numbers(hny_cell a, hny_cell b) {
     return order(real_of(a) < real_of(b), real_of(a) > real_of(b));
 }
 
-static int rank_of(hny_cell cell) {
-    const hny__class class = hny__cell_class(cell);
+static int rank_of(hny_attribute attribute) {
+    const hny__attribute_class_of class = hny__attribute_class(attribute);
     return class == HNY__REAL ? HNY__INTEGER : (int)class;
 }
 
-hny__order hny__cell_compare(hny_cell a, hny_cell b) {
+hny__order hny__attribute_compare(hny_attribute a, hny_attribute b) {
     const int left = rank_of(a), right = rank_of(b);
     if (left != right) return order(left<right, left> right);
     if (left == HNY__INTEGER) return compare_numbers(a, b);

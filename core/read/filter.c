@@ -20,7 +20,7 @@ static void rowids_free(hny__rowids *set) {
 
 void hny_filter_free(hny_filter *filter) {
     if (!filter) return;
-    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].cells);
+    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].attributes);
     for (size_t i = 0; i < filter->sets_count; i++) rowids_free(&filter->sets[i]);
     free(filter->terms);
     free(filter->sets);
@@ -35,27 +35,27 @@ static void digest_more(hny_filter *filter, uint64_t what, const void *bytes, si
     filter->digest[1] = after.high64;
 }
 
-/* -------------------------------------------------------------------------------------- cells -- */
+/* -------------------------------------------------------------------------------------- attributes -- */
 
-/* Equal numbers are equal cells, so equality is that of the bits; any order of them will do. */
+/* Equal numbers are equal attributes, so equality is that of the bits; any order of them will do. */
 static int by_bits(const void *a, const void *b) {
-    const hny_cell *const x = a, *const y = b;
+    const hny_attribute *const x = a, *const y = b;
     if (x->word != y->word) return x->word < y->word ? -1 : 1;
     return (x->detail > y->detail) - (x->detail < y->detail);
 }
 
-int hny_filter_where(hny_filter *filter, uint32_t cell, hny_op op, const hny_cell *cells,
-                     size_t count) {
-    if (hny__grow((void **)&filter->terms, &filter->terms_room, filter->terms_count,
+int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
+                     const hny_attribute *attributes, size_t count) {
+    if (hny__grow((void **)&filter->terms, &filter->terms_capacity, filter->terms_count,
                   sizeof *filter->terms)) {
         return HNY_NOMEM;
     }
-    hny_cell *const copy = malloc((count + 1) * sizeof *copy);
+    hny_attribute *const copy = malloc((count + 1) * sizeof *copy);
     if (!copy) return HNY_NOMEM;
-    if (count) memcpy(copy, cells, count * sizeof *copy);
+    if (count) memcpy(copy, attributes, count * sizeof *copy);
     if (op == HNY_IN) qsort(copy, count, sizeof *copy, by_bits);
-    filter->terms[filter->terms_count++] = (hny__term){cell, op, copy, count};
-    digest_more(filter, (uint64_t)cell << 8 | op, copy, count * sizeof *copy);
+    filter->terms[filter->terms_count++] = (hny__term){attribute, op, copy, count};
+    digest_more(filter, (uint64_t)attribute << 8 | op, copy, count * sizeof *copy);
     return HNY_OK;
 }
 
@@ -63,7 +63,7 @@ static hny_answer yes(int is) {
     return is ? HNY_YES : HNY_NO;
 }
 
-/* From how a row's cell compares with the term's. */
+/* From how a row's attribute compares with the term's. */
 static hny_answer judge(hny_op op, hny__order order) {
     if (op == HNY_EQ) return yes(order == HNY__SAME);
     if (op == HNY_NE) return yes(order != HNY__SAME);
@@ -72,22 +72,23 @@ static hny_answer judge(hny_op op, hny__order order) {
     return yes((order == HNY__BEFORE) == (op == HNY_LT || op == HNY_LE));
 }
 
-static hny_answer test_term(const hny__term *term, hny_cell cell) {
-    const int null = hny__cell_class(cell) == HNY__NULL;
+static hny_answer test_term(const hny__term *term, hny_attribute attribute) {
+    const int null = hny__attribute_class(attribute) == HNY__NULL;
     if (term->op == HNY_IS_NULL || null) return yes(null && term->op == HNY_IS_NULL);
     if (term->op == HNY_NOT_NULL) return HNY_YES;
     if (term->op == HNY_IN) {
-        return yes(bsearch(&cell, term->cells, term->count, sizeof cell, by_bits) != NULL);
+        return yes(bsearch(&attribute, term->attributes, term->count, sizeof attribute, by_bits) !=
+                   NULL);
     }
-    if (hny__cell_class(term->cells[0]) == HNY__NULL) return HNY_NO;
-    return judge(term->op, hny__cell_compare(cell, term->cells[0]));
+    if (hny__attribute_class(term->attributes[0]) == HNY__NULL) return HNY_NO;
+    return judge(term->op, hny__attribute_compare(attribute, term->attributes[0]));
 }
 
-hny_answer hny__filter_cells(const hny_filter *filter, const hny_cell *cells) {
+hny_answer hny__filter_attributes(const hny_filter *filter, const hny_attribute *attributes) {
     hny_answer all = HNY_YES;
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
-        const hny_answer answer = test_term(term, cells[term->cell]);
+        const hny_answer answer = test_term(term, attributes[term->attribute]);
         if (answer == HNY_NO) return HNY_NO;
         if (answer < all) all = answer;
     }
@@ -98,7 +99,7 @@ int hny_filter_unsure(const hny_filter *filter) {
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
         if (term->op < HNY_LT || term->op > HNY_GE) continue;
-        if (hny__cell_class(term->cells[0]) >= HNY__TEXT) return 1;
+        if (hny__attribute_class(term->attributes[0]) >= HNY__TEXT) return 1;
     }
     return 0;
 }
@@ -160,7 +161,7 @@ static int is_sorted(const int64_t *rowids, size_t count) {
 
 int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
     int64_t *sorted = NULL;
-    if (hny__grow((void **)&filter->sets, &filter->sets_room, filter->sets_count,
+    if (hny__grow((void **)&filter->sets, &filter->sets_capacity, filter->sets_count,
                   sizeof *filter->sets)) {
         return HNY_NOMEM;
     }
@@ -208,6 +209,7 @@ const hny__rowids *hny__filter_smallest(const hny_filter *filter) {
     return least;
 }
 
-hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid, const hny_cell *cells) {
-    return hny__filter_rowid(filter, rowid) ? hny__filter_cells(filter, cells) : HNY_NO;
+hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
+                           const hny_attribute *attributes) {
+    return hny__filter_rowid(filter, rowid) ? hny__filter_attributes(filter, attributes) : HNY_NO;
 }

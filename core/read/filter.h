@@ -8,11 +8,11 @@
 
 #include "read/attribute.h"
 
-/* A condition on one cell. */
+/* A condition on one attribute. */
 typedef struct hny__term {
-    uint32_t cell;
+    uint32_t attribute;
     hny_op op;
-    hny_cell *cells; /* of HNY_IN ascending, by hny__cell_total */
+    hny_attribute *attributes; /* of HNY_IN ascending, by hny__attribute_total */
     size_t count;
 } hny__term;
 
@@ -28,13 +28,13 @@ typedef struct hny__rowids {
 
 struct hny_filter {
     hny__term *terms;
-    size_t terms_count, terms_room;
+    size_t terms_count, terms_capacity;
     hny__rowids *sets;
-    size_t sets_count, sets_room;
+    size_t sets_count, sets_capacity;
     uint64_t digest[2]; /* of all that it says: filters with the same let the same rows through */
 };
 
-hny_answer hny__filter_cells(const hny_filter *filter, const hny_cell *cells);
+hny_answer hny__filter_attributes(const hny_filter *filter, const hny_attribute *attributes);
 int hny__filter_rowid(const hny_filter *filter, int64_t rowid);
 
 /* Calls back for each rowid of a set, until nonzero is returned. */

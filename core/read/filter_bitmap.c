@@ -7,16 +7,16 @@
 
 #define POLL_ROWS (1u << 16)
 
-void hny__matches_drop(hny__matches *matches) {
-    for (int i = 0; i < HNY__MATCHES; i++) {
+void hny__filter_bitmap_drop(hny__filter_bitmap *matches) {
+    for (int i = 0; i < HNY__FILTER_BITMAPS; i++) {
         free(matches[i].bits);
-        matches[i] = (hny__matches){.bits = NULL};
+        matches[i] = (hny__filter_bitmap){.bits = NULL};
     }
 }
 
-const hny__matches *hny__matches_kept(hny_reader *reader, const hny_filter *filter) {
-    for (int i = 0; i < HNY__MATCHES; i++) {
-        hny__matches *const m = &reader->matches[i];
+const hny__filter_bitmap *hny__filter_bitmap_cached(hny_reader *reader, const hny_filter *filter) {
+    for (int i = 0; i < HNY__FILTER_BITMAPS; i++) {
+        hny__filter_bitmap *const m = &reader->matches[i];
         if (!m->bits || memcmp(m->digest, filter->digest, sizeof m->digest) != 0) continue;
         m->asked = ++reader->asked;
         return m;
@@ -24,9 +24,9 @@ const hny__matches *hny__matches_kept(hny_reader *reader, const hny_filter *filt
     return NULL;
 }
 
-static hny__matches *oldest(hny_reader *reader) {
-    hny__matches *found = &reader->matches[0];
-    for (int i = 1; i < HNY__MATCHES; i++) {
+static hny__filter_bitmap *oldest(hny_reader *reader) {
+    hny__filter_bitmap *found = &reader->matches[0];
+    for (int i = 1; i < HNY__FILTER_BITMAPS; i++) {
         if (reader->matches[i].asked < found->asked) found = &reader->matches[i];
     }
     return found;
@@ -34,24 +34,24 @@ static hny__matches *oldest(hny_reader *reader) {
 
 /* ----------------------------------------------------------------------------------- one slot -- */
 
-int hny__matches_slot(hny_reader *reader, const hny_filter *filter, uint32_t slot) {
+int hny__filter_bitmap_slot(hny_reader *reader, const hny_filter *filter, uint32_t slot) {
     hny__view *const view = &reader->view;
     if (filter->sets_count && !hny__filter_rowid(filter, hny__view_rowid(view, slot))) return 0;
     if (!filter->terms_count) return 1;
-    const hny_cell *const cells = hny__view_cells(view, slot);
-    return cells && hny__filter_cells(filter, cells) != HNY_NO;
+    const hny_attribute *const attributes = hny__view_attributes(view, slot);
+    return attributes && hny__filter_attributes(filter, attributes) != HNY_NO;
 }
 
 /* Slots that are far apart, and the same for every query. */
 #define SAMPLE 512
 
-int hny__matches_guess(hny_reader *reader, const hny_filter *filter, double *share) {
+int hny__filter_bitmap_estimate(hny_reader *reader, const hny_filter *filter, double *share) {
     const uint64_t slots = reader->view.table.slots;
     int passed = 0;
     for (uint64_t i = 0; i < SAMPLE; i++) {
         /* Steps of the golden ratio spread evenly, whatever period the rows have. */
         const uint64_t place = i * UINT64_C(0x9e3779b97f4a7c15) >> 32;
-        passed += hny__matches_slot(reader, filter, (uint32_t)(place * slots >> 32));
+        passed += hny__filter_bitmap_slot(reader, filter, (uint32_t)(place * slots >> 32));
     }
     *share = passed / (double)SAMPLE;
     return reader->view.status;
@@ -64,7 +64,7 @@ typedef struct pass {
     hny_reader *reader;
     const hny_filter *filter;
     hny_interrupt interrupt;
-    hny__matches *out;
+    hny__filter_bitmap *out;
     uint32_t polled;
 } pass;
 
@@ -75,7 +75,7 @@ static int poll(pass *p) {
 
 static void set(pass *p, uint32_t slot) {
     const hny__table_record *const table = &p->reader->view.table;
-    if (table->dead + table->free_slots > 0 && hny__view_dead(&p->reader->view, slot)) return;
+    if (table->dead + table->free_slots > 0 && hny__view_deleted(&p->reader->view, slot)) return;
     p->out->bits[slot / 64] |= UINT64_C(1) << (slot % 64);
     p->out->count++;
 }
@@ -86,7 +86,7 @@ static int look_up(void *arg, int64_t rowid) {
     int rc = poll(p);
     if (!rc) rc = hny__view_find(&p->reader->view, rowid, &slot);
     if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
-    if (hny__matches_slot(p->reader, p->filter, slot)) set(p, slot);
+    if (hny__filter_bitmap_slot(p->reader, p->filter, slot)) set(p, slot);
     return p->reader->view.status;
 }
 
@@ -95,7 +95,7 @@ static int look_at_all(pass *p) {
     int rc = HNY_OK;
     for (uint32_t slot = 0; slot < view->table.slots && !rc; slot++) {
         rc = poll(p);
-        if (!rc && hny__matches_slot(p->reader, p->filter, slot)) set(p, slot);
+        if (!rc && hny__filter_bitmap_slot(p->reader, p->filter, slot)) set(p, slot);
         if (!rc) rc = view->status;
     }
     return rc;
@@ -112,21 +112,21 @@ static int fill(pass *p) {
     return look_at_all(p);
 }
 
-int hny__matches_find(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt,
-                      const hny__matches **out) {
-    *out = hny__matches_kept(reader, filter);
+int hny__filter_bitmap_find(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt,
+                            const hny__filter_bitmap **out) {
+    *out = hny__filter_bitmap_cached(reader, filter);
     if (*out) return HNY_OK;
-    hny__matches *const m = oldest(reader);
+    hny__filter_bitmap *const m = oldest(reader);
     pass p = {reader, filter, interrupt, m, 0};
     free(m->bits);
-    *m = (hny__matches){.words = reader->view.table.slots / 64 + 1, .asked = ++reader->asked};
+    *m = (hny__filter_bitmap){.words = reader->view.table.slots / 64 + 1, .asked = ++reader->asked};
     m->bits = calloc(m->words, sizeof *m->bits);
     if (!m->bits) return HNY_NOMEM;
     memcpy(m->digest, filter->digest, sizeof m->digest);
     const int rc = fill(&p);
     if (rc) {
         free(m->bits);
-        *m = (hny__matches){.bits = NULL};
+        *m = (hny__filter_bitmap){.bits = NULL};
         return rc;
     }
     *out = m;

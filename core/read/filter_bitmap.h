@@ -4,39 +4,39 @@
 ** A reader keeps those of the filters that were asked for last, as long as the pinned version is the
 ** same: queries for one tenant come one after another.
 */
-#ifndef HNY_MATCHES_H
-#define HNY_MATCHES_H
+#ifndef HNY_FILTER_BITMAP_H
+#define HNY_FILTER_BITMAP_H
 
 #include "read/filter.h"
 
-typedef struct hny__matches {
+typedef struct hny__filter_bitmap {
     uint64_t digest[2]; /* of the filter */
     uint64_t *bits;     /* NULL: none */
     uint32_t words;
     uint32_t count; /* of bits that are set */
     uint32_t asked; /* when it was used last */
-} hny__matches;
+} hny__filter_bitmap;
 
-#define HNY__MATCHES 8 /* a megabyte or so each in a table of 10 million rows */
+#define HNY__FILTER_BITMAPS 8 /* a megabyte or so each in a table of 10 million rows */
 
-static inline int hny__matches_has(const hny__matches *matches, uint32_t slot) {
+static inline int hny__filter_bitmap_has(const hny__filter_bitmap *matches, uint32_t slot) {
     return matches->bits[slot / 64] >> (slot % 64) & 1;
 }
 
 /* Those of a filter, if they are kept; else NULL. */
-const hny__matches *hny__matches_kept(hny_reader *reader, const hny_filter *filter);
+const hny__filter_bitmap *hny__filter_bitmap_cached(hny_reader *reader, const hny_filter *filter);
 
 /* The same, found now if need be.  HNY_OK, HNY_NOMEM, HNY_INTERRUPT or HNY_CORRUPT. */
-int hny__matches_find(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt,
-                      const hny__matches **out);
+int hny__filter_bitmap_find(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt,
+                            const hny__filter_bitmap **out);
 
 /* Does the filter let the slot's row through? */
-int hny__matches_slot(hny_reader *reader, const hny_filter *filter, uint32_t slot);
+int hny__filter_bitmap_slot(hny_reader *reader, const hny_filter *filter, uint32_t slot);
 
 /* Of all slots, the share that is let through, judged by a sample; 0 .. 1, or a failure. */
-int hny__matches_guess(hny_reader *reader, const hny_filter *filter, double *share);
+int hny__filter_bitmap_estimate(hny_reader *reader, const hny_filter *filter, double *share);
 
 /* Lets go of all that a reader keeps. */
-void hny__matches_drop(hny__matches *matches);
+void hny__filter_bitmap_drop(hny__filter_bitmap *matches);
 
 #endif

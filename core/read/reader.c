@@ -9,31 +9,31 @@
 static void drop_query(hny_reader *reader) {
     hny__encoder_free(&reader->encoder);
     free(reader->code);
-    free(reader->fine);
-    reader->code = reader->fine = NULL;
+    free(reader->residual);
+    reader->code = reader->residual = NULL;
 }
 
 int hny__reader_ready(hny_reader *reader) {
-    const hny__coding *const coding = &reader->view.geometry.coding;
+    const hny__quantizer *const coding = &reader->view.geometry.coding;
     if (reader->code && reader->encoder.coding.codes == coding->codes) return HNY_OK;
     drop_query(reader);
     const int rc = hny__encoder_init(&reader->encoder, coding);
     if (rc) return rc;
     reader->code = aligned_alloc(64, (coding->code.stride + 63u) & ~63u);
-    reader->fine = malloc(coding->fine + 1);
-    if (reader->code && reader->fine) return HNY_OK;
+    reader->residual = malloc(coding->residual + 1);
+    if (reader->code && reader->residual) return HNY_OK;
     drop_query(reader);
     return HNY_NOMEM;
 }
 
-int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t cells,
+int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
                    hny_reader **out) {
     hny_reader *const reader = calloc(1, sizeof *reader);
     if (!reader) return HNY_NOMEM;
     reader->sidecar = hny_sidecar_ref(sidecar);
     reader->table = table;
     reader->shape = shape;
-    reader->cells = cells;
+    reader->attributes = attributes;
     reader->status = HNY_MISSING;
     *out = reader;
     return HNY_OK;
@@ -55,8 +55,8 @@ void hny_reader_free(hny_reader *reader) {
     if (!reader) return;
     drop_env(reader);
     drop_mask(reader);
-    hny__matches_drop(reader->matches);
-    hny__walk_free(&reader->walk);
+    hny__filter_bitmap_drop(reader->matches);
+    hny__beam_free(&reader->walk);
     hny_sidecar_unref(reader->sidecar);
     drop_query(reader);
     free(reader);
@@ -65,7 +65,7 @@ void hny_reader_free(hny_reader *reader) {
 static int same_shape(const hny_reader *reader) {
     const hny__table_record *const table = &reader->view.table;
     return table->dim == reader->shape.dim && table->metric == reader->shape.metric &&
-           table->type == reader->shape.type && table->cells == reader->cells;
+           table->type == reader->shape.type && table->attributes == reader->attributes;
 }
 
 static int pin(hny_reader *reader, int *fresh) {
@@ -94,12 +94,12 @@ int hny_reader_begin(hny_reader *reader) {
     if (fresh || rc != reader->status) {
         reader->version++;
         drop_mask(reader);
-        hny__matches_drop(reader->matches);
+        hny__filter_bitmap_drop(reader->matches);
     }
     reader->status = rc;
     if (!rc && !reader->prefetched) {
         reader->prefetched = 1;
-        hny__prefetch(&reader->view, hny__prefetch_budget());
+        hny__warmup(&reader->view, hny__warmup_budget());
     }
     return rc;
 }
@@ -168,7 +168,7 @@ int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
 int hny__reader_hidden(hny_reader *reader, uint32_t slot) {
     if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return 1;
     return reader->view.table.dead + reader->view.table.free_slots > 0 &&
-           hny__view_dead(&reader->view, slot);
+           hny__view_deleted(&reader->view, slot);
 }
 
 uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall) {
@@ -199,9 +199,9 @@ int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
     mdb_env_info(view->env->mdb, &info);
     mdb_env_stat(view->env->mdb, &stat);
     out->rows = table->live;
-    out->nodes = (uint64_t)table->live + table->dead - table->flat;
-    out->flat = table->flat;
-    out->tombstones = table->dead;
+    out->nodes = (uint64_t)table->live + table->dead - table->unlinked;
+    out->unlinked = table->unlinked;
+    out->deleted = table->dead;
     out->levels = table->entry_slot == HNY__NONE ? 0 : table->entry_level + 1;
     out->bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
     out->boundaries = table->boundaries;
@@ -212,28 +212,30 @@ int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
 
 static int same_codes(hny_reader *reader, uint32_t slot, const void *vector) {
     hny__view *const view = &reader->view;
-    const hny__coding *const coding = &view->geometry.coding;
+    const hny__quantizer *const coding = &view->geometry.coding;
     const uint8_t *const code = hny__view_code(view, slot);
-    const uint8_t *const fine = hny__view_fine(view, slot);
-    if (!code || (coding->fine && !fine)) return view->status;
-    hny__encode(&reader->encoder, vector, reader->code, reader->fine);
+    const uint8_t *const residual = hny__view_residual(view, slot);
+    if (!code || (coding->residual && !residual)) return view->status;
+    hny__encode(&reader->encoder, vector, reader->code, reader->residual);
     return memcmp(code, reader->code, coding->code.stride) == 0 &&
-           (!fine || memcmp(fine, reader->fine, coding->fine) == 0);
+           (!residual || memcmp(residual, reader->residual, coding->residual) == 0);
 }
 
-static int same_cells(hny_reader *reader, uint32_t slot, const hny_cell *cells) {
-    if (!reader->cells) return 1;
-    const hny_cell *const kept = hny__view_cells(&reader->view, slot);
-    return kept ? memcmp(kept, cells, reader->cells * sizeof *cells) == 0 : reader->view.status;
+static int same_cells(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
+    if (!reader->attributes) return 1;
+    const hny_attribute *const kept = hny__view_attributes(&reader->view, slot);
+    return kept ? memcmp(kept, attributes, reader->attributes * sizeof *attributes) == 0
+                : reader->view.status;
 }
 
-int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector, const hny_cell *cells) {
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
+                     const hny_attribute *attributes) {
     hny__view *const view = &reader->view;
     uint32_t slot;
     int rc = hny__view_find(view, rowid, &slot);
     if (rc) return rc == HNY_MISSING ? 0 : rc;
-    if (hny__view_rowid(view, slot) != rowid || hny__view_dead(view, slot)) return view->status;
+    if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) return view->status;
     rc = hny__reader_ready(reader);
-    if (!rc) rc = same_cells(reader, slot, cells);
+    if (!rc) rc = same_cells(reader, slot, attributes);
     return rc == 1 ? same_codes(reader, slot, vector) : rc;
 }

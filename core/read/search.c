@@ -13,15 +13,15 @@ int hny_hit_compare(const void *a, const void *b) {
     return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
-int hny_hit_compare_least(const void *a, const void *b) {
+int hny_hit_compare_lower_bound(const void *a, const void *b) {
     const hny_hit *const x = a, *const y = b;
-    const double left = hny_hit_least(x), right = hny_hit_least(y);
+    const double left = hny_hit_lower_bound(x), right = hny_hit_lower_bound(y);
     if (left != right) return left < right ? -1 : 1;
     return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
 static int nearer(const hny_hit *a, const hny_hit *b) {
-    return hny_hit_compare_least(a, b) < 0;
+    return hny_hit_compare_lower_bound(a, b) < 0;
 }
 
 /* The best `limit` hits so far: a heap with the worst one on top once it is full. */
@@ -69,10 +69,11 @@ static void hits_sort(hny_hit *hits, size_t count) {
 
 static int make_hit(hny_reader *reader, uint32_t slot, hny_hit *out) {
     hny__view *const view = &reader->view;
-    const uint8_t *const code = hny__view_code(view, slot), *const fine =
-                                                                hny__view_fine(view, slot);
-    if (!code || (view->geometry.coding.fine && !fine)) return view->status;
-    out->distance = hny__measure(&reader->encoder, reader->code, code, fine, &out->error);
+    const uint8_t *const code = hny__view_code(view, slot), *const residual =
+                                                                hny__view_residual(view, slot);
+    if (!code || (view->geometry.coding.residual && !residual)) return view->status;
+    out->distance =
+        hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
     out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
     return view->status;
 }
@@ -100,13 +101,14 @@ static int source_hidden(void *arg, uint32_t slot) {
 /* Of a search whose filter's matches are known. */
 static int source_unmatched(void *arg, uint32_t slot) {
     hny_reader *const reader = arg;
-    return !hny__matches_has(reader->passing, slot) || hny__reader_hidden(reader, slot);
+    return !hny__filter_bitmap_has(reader->passing, slot) || hny__reader_hidden(reader, slot);
 }
 
 /* Of one that tests each row that it meets. */
 static int source_untested(void *arg, uint32_t slot) {
     hny_reader *const reader = arg;
-    return !hny__matches_slot(reader, reader->filter, slot) || hny__reader_hidden(reader, slot);
+    return !hny__filter_bitmap_slot(reader, reader->filter, slot) ||
+           hny__reader_hidden(reader, slot);
 }
 
 typedef int (*hiding)(void *arg, uint32_t slot);
@@ -123,15 +125,15 @@ static int prepare_walk(hny_reader *reader, hny_interrupt interrupt) {
     reader->walk.distances = reader->walk.most = 0;
     reader->walk.source =
         (hny__source){reader, source_links, source_ahead, source_upper, hiding_of(reader)};
-    return hny__walk_prepare(&reader->walk);
+    return hny__beam_prepare(&reader->walk);
 }
 
 /* What a hit is made of is far apart: a few are asked for ahead. */
 #define AHEAD 4
 
 static void prefetch_hit(hny_reader *reader, uint32_t slot) {
-    const uint8_t *const fine = hny__view_fine(&reader->view, slot);
-    if (fine) hny__fetch_all(fine, reader->view.geometry.coding.fine);
+    const uint8_t *const residual = hny__view_residual(&reader->view, slot);
+    if (residual) hny__prefetch_lines(residual, reader->view.geometry.coding.residual);
     hny__view_rowid_ahead(&reader->view, slot);
 }
 
@@ -140,20 +142,20 @@ static void prefetch_hit(hny_reader *reader, uint32_t slot) {
 ** limit-th by no more than a rounding may be nearer, or as near with a lower rowid.
 */
 static int collect(hny_reader *reader, size_t limit, hny_hit *hits, size_t *count) {
-    const hny__code *const code = &reader->view.geometry.coding.code;
-    const hny__walk *const walk = &reader->walk;
+    const hny__row_format *const code = &reader->view.geometry.coding.code;
+    const hny__beam *const walk = &reader->walk;
     best b = {hits, 0, limit};
     size_t at = 0, ahead = 0, measured = 0;
     float last = 0;
     hny__found next, later;
-    for (int i = 0; i < AHEAD && hny__walk_next(walk, &ahead, &next); i++) {
+    for (int i = 0; i < AHEAD && hny__beam_next(walk, &ahead, &next); i++) {
         prefetch_hit(reader, next.node);
     }
-    for (; hny__walk_next(walk, &at, &next); measured++) {
+    for (; hny__beam_next(walk, &at, &next); measured++) {
         hny_hit hit;
         if (measured >= limit && next.rank > last) break;
-        if (measured < limit) last = next.rank + 2 * hny__code_slack(code, next.rank);
-        if (hny__walk_next(walk, &ahead, &later)) prefetch_hit(reader, later.node);
+        if (measured < limit) last = next.rank + 2 * hny__rank_slack(code, next.rank);
+        if (hny__beam_next(walk, &ahead, &later)) prefetch_hit(reader, later.node);
         const int rc = make_hit(reader, next.node, &hit);
         if (rc) return rc;
         best_add(&b, &hit);
@@ -164,7 +166,7 @@ static int collect(hny_reader *reader, size_t limit, hny_hit *hits, size_t *coun
 }
 
 size_t hny_reader_ask(const hny_reader *reader, const hny_search *search) {
-    return hny__coding_rerank(&reader->view.geometry.coding, search->k, search->ef);
+    return hny__quantizer_rerank(&reader->view.geometry.coding, search->k, search->ef);
 }
 
 static hny__effort effort_of(const hny__table_record *table, const hny_search *search) {
@@ -182,9 +184,9 @@ static int walk(hny_reader *reader, const hny_search *search, uint64_t most,
     int rc = prepare_walk(reader, interrupt);
     if (rc) return rc;
     reader->walk.most = most;
-    rc = hny__walk_descend(&reader->walk, &reader->query, &entry, 0, &start);
-    if (!rc) rc = hny__walk_beam(&reader->walk, HNY__LINKS, &reader->query, start, effort);
-    if (!rc && table->flat) rc = hny__walk_flat(&reader->walk, &reader->query, effort);
+    rc = hny__beam_descend(&reader->walk, &reader->query, &entry, 0, &start);
+    if (!rc) rc = hny__beam_search(&reader->walk, HNY__LINKS, &reader->query, start, effort);
+    if (!rc && table->unlinked) rc = hny__beam_scan_unlinked(&reader->walk, &reader->query, effort);
     if (rc == HNY_CORRUPT) atomic_store(&reader->env->damaged, 1);
     reader->work.distances += reader->walk.distances;
     return rc;
@@ -198,7 +200,7 @@ static int prepare(hny_reader *reader, const void *vector) {
     reader->work = (hny_work){HNY_WALK, 0, 0};
     if (rc) return rc;
     hny__encode_query(&reader->encoder, vector, reader->code);
-    hny__query_of_vector(&reader->query, &reader->encoder, reader->code);
+    hny__scorer_of_vector(&reader->query, &reader->encoder, reader->code);
     return HNY_OK;
 }
 
@@ -213,7 +215,7 @@ const hny_work *hny_reader_work(const hny_reader *reader) {
 
 typedef struct scan {
     hny_reader *reader;
-    const hny__matches *matches; /* NULL: all rows */
+    const hny__filter_bitmap *matches; /* NULL: all rows */
     const hny_hit *after;
     best best;
     float low, high; /* of exact codes: the ranks between which a row may matter */
@@ -223,23 +225,24 @@ typedef struct scan {
 /* May the code's row matter, judged by its rank alone? */
 static int may_matter(const scan *s, const uint8_t *code, float rank) {
     if (s->reader->view.geometry.coding.exact) return rank >= s->low && rank <= s->high;
-    return s->best.count < s->best.limit || hny__at_least(&s->reader->query, code, rank) <= s->most;
+    return s->best.count < s->best.limit ||
+           hny__distance_lower_bound(&s->reader->query, code, rank) <= s->most;
 }
 
 static void start_at(scan *s) {
-    const hny__code *const code = &s->reader->view.geometry.coding.code;
+    const hny__row_format *const code = &s->reader->view.geometry.coding.code;
     if (!s->after || !s->reader->view.geometry.coding.exact) return;
-    const float rank = hny__code_rank_of(code, s->after->distance);
-    s->low = rank - hny__code_slack(code, rank);
+    const float rank = hny__rank_of_distance(code, s->after->distance);
+    s->low = rank - hny__rank_slack(code, rank);
 }
 
 static void narrow(scan *s) {
-    const hny__coding *const coding = &s->reader->view.geometry.coding;
+    const hny__quantizer *const coding = &s->reader->view.geometry.coding;
     if (s->best.count < s->best.limit) return;
-    s->most = hny_hit_least(&s->best.hits[0]);
+    s->most = hny_hit_lower_bound(&s->best.hits[0]);
     if (!coding->exact) return;
-    const float rank = hny__code_rank_of(&coding->code, s->most);
-    s->high = rank + hny__code_slack(&coding->code, rank);
+    const float rank = hny__rank_of_distance(&coding->code, s->most);
+    s->high = rank + hny__rank_slack(&coding->code, rank);
 }
 
 /* Takes a row into the best, if it is one of them. */
@@ -257,7 +260,7 @@ static int scan_row(scan *s, uint32_t slot, const uint8_t *code, float rank) {
 static int scan_rows(scan *s, const uint32_t *slots, const uint8_t *const *codes, uint32_t count) {
     float ranks[SCAN_TOGETHER];
     int rc = HNY_OK;
-    hny__query_ranks(&s->reader->query, codes, count, ranks);
+    hny__scorer_ranks(&s->reader->query, codes, count, ranks);
     for (uint32_t i = 0; i < count && !rc; i++) rc = scan_row(s, slots[i], codes[i], ranks[i]);
     s->reader->work.distances += count;
     return rc;
@@ -282,7 +285,7 @@ static int scan_block(scan *s, uint32_t number) {
         uint32_t some = 0;
         for (; some < SCAN_TOGETHER && i < rows; some++, i++) {
             slots[some] = first + i;
-            codes[some] = hny__view_sure(view, first + i, hny__row_at(layout, block, i));
+            codes[some] = hny__view_verified(view, first + i, hny__row_at(layout, block, i));
             if (!codes[some]) return view->status;
         }
         rc = scan_rows(s, slots, codes, some);
@@ -313,7 +316,7 @@ static uint32_t gather_word(scan *s, uint32_t word, uint32_t *slots, const uint8
         slots[count] = word * 64 + (uint32_t)__builtin_ctzll(bits);
         codes[count] = hny__view_code(view, slots[count]);
         if (!codes[count]) return 0;
-        hny__fetch_all(codes[count], bytes <= 1024 ? bytes : 256);
+        hny__prefetch_lines(codes[count], bytes <= 1024 ? bytes : 256);
         count++;
     }
     return count;
@@ -335,20 +338,20 @@ static int scan_matches(scan *s, hny_interrupt interrupt) {
     return rc;
 }
 
-/* Of a prepared reader.  The hits come by hny_hit_compare_least. */
+/* Of a prepared reader.  The hits come by hny_hit_compare_lower_bound. */
 static int scan_for(hny_reader *reader, const hny_hit *after, size_t limit, hny_interrupt interrupt,
                     hny_hit *hits, size_t *count) {
     scan s = {reader, reader->passing, after, {hits, 0, limit}, -__FLT_MAX__, __FLT_MAX__, 0};
     start_at(&s);
     const int rc = s.matches ? scan_matches(&s, interrupt) : scan_all(&s, interrupt);
     if (rc) return rc;
-    qsort(hits, s.best.count, sizeof *hits, hny_hit_compare_least);
+    qsort(hits, s.best.count, sizeof *hits, hny_hit_compare_lower_bound);
     *count = s.best.count;
     return HNY_OK;
 }
 
 static int use_matches(hny_reader *reader, const hny_filter *filter, hny_interrupt interrupt) {
-    const int rc = hny__matches_find(reader, filter, interrupt, &reader->passing);
+    const int rc = hny__filter_bitmap_find(reader, filter, interrupt, &reader->passing);
     if (!rc) reader->work.matches = reader->passing->count;
     return rc;
 }
@@ -403,8 +406,8 @@ static int plan(hny_reader *reader, const hny_search *search, hny_interrupt inte
     double share = 0;
     int rc = HNY_OK;
     reader->filter = search->filter;
-    if (!hny__matches_kept(reader, search->filter)) {
-        rc = hny__matches_guess(reader, search->filter, &share);
+    if (!hny__filter_bitmap_cached(reader, search->filter)) {
+        rc = hny__filter_bitmap_estimate(reader, search->filter, &share);
     }
     const double guess = share * reader->view.table.live;
     *walks = share > MOST_PASS && worth_walking(reader, search, guess);
@@ -438,7 +441,7 @@ static int search_filtered(hny_reader *reader, const hny_search *asked, size_t l
     int rc = plan(reader, search, interrupt, &walks, &most);
     reader->work.strategy = walks ? HNY_WALK : HNY_SCAN;
     if (!rc && walks) rc = walk(reader, search, most, interrupt);
-    if (!rc && walks && !hny__walk_gave_up(&reader->walk)) rc = collect(reader, limit, hits, count);
+    if (!rc && walks && !hny__beam_gave_up(&reader->walk)) rc = collect(reader, limit, hits, count);
     if (rc || (walks && is_enough(reader, *count, wanted))) return rc;
     if (walks) reader->work.strategy = HNY_WALK_THEN_SCAN;
     if (!reader->passing) rc = use_matches(reader, search->filter, interrupt);

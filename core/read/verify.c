@@ -14,7 +14,7 @@ typedef struct check {
     hny_interrupt interrupt;
     uint32_t seen;
     char **fault;
-    roaring_bitmap_t *tombs, *free_slots, *free_uppers;
+    roaring_bitmap_t *deleted_ids, *free_slots, *free_uppers;
 } check;
 
 #define FAULT_BYTES 160
@@ -49,7 +49,7 @@ static int check_codes(check *c, uint32_t number) {
 }
 
 static int check_blocks(check *c) {
-    static const char *const names[] = {"codes", "fine codes", "links", "upper", "dead", "cells"};
+    static const char *const names[] = {"codes", "residual codes", "links", "upper", "deleted", "attributes"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < c->view->blocks[f].count; number++) {
             if (!hny__view_block(c->view, (hny__family)f, number) ||
@@ -74,12 +74,12 @@ static int check_count(check *c, const char *what, uint64_t found, uint64_t said
 
 static int check_sets(check *c) {
     const hny__table_record *const table = &c->view->table;
-    int rc = hny__free_numbers(c->view, HNY__KIND_FREE_SLOTS, c->free_slots);
-    if (!rc) rc = hny__free_numbers(c->view, HNY__KIND_FREE_UPPER, c->free_uppers);
-    if (!rc) rc = hny__tombstones(c->view, c->tombs);
+    int rc = hny__free_ids_read(c->view, HNY__KIND_FREE_SLOTS, c->free_slots);
+    if (!rc) rc = hny__free_ids_read(c->view, HNY__KIND_FREE_UPPER, c->free_uppers);
+    if (!rc) rc = hny__deleted_ids_read(c->view, c->deleted_ids);
     if (rc == HNY_CORRUPT) return fault(c, "a set of free slots is damaged");
     if (rc) return rc;
-    rc = check_count(c, "tombstones", roaring_bitmap_get_cardinality(c->tombs), table->dead);
+    rc = check_count(c, "deleted nodes", roaring_bitmap_get_cardinality(c->deleted_ids), table->dead);
     if (!rc) {
         rc = check_count(c, "free slots", roaring_bitmap_get_cardinality(c->free_slots),
                          table->free_slots);
@@ -170,18 +170,18 @@ static int check_tree_links(check *c, uint32_t slot, const uint32_t *links, uint
 
 static int check_slot(check *c, uint32_t slot) {
     uint32_t links[HNY__MAX_LINKS];
-    const int flat = slot >= hny__linked(&c->view->table);
-    const uint32_t count = flat ? 0 : hny__view_links(c->view, HNY__LINKS, slot, links);
-    if (flat && roaring_bitmap_contains(c->free_slots, slot)) {
+    const int unlinked = slot >= hny__linked(&c->view->table);
+    const uint32_t count = unlinked ? 0 : hny__view_links(c->view, HNY__LINKS, slot, links);
+    if (unlinked && roaring_bitmap_contains(c->free_slots, slot)) {
         return fault(c, "slot %u is free and waits to be linked", slot);
     }
     if (roaring_bitmap_contains(c->free_slots, slot)) {
-        if (!hny__view_dead(c->view, slot)) return fault(c, "slot %u is free and live", slot);
+        if (!hny__view_deleted(c->view, slot)) return fault(c, "slot %u is free and live", slot);
         return count ? fault(c, "slot %u is free and has links", slot) : HNY_OK;
     }
     int rc = check_list(c, HNY__LINKS, slot, links, count);
     if (!rc) rc = check_tree_links(c, slot, links, count);
-    if (!rc && !roaring_bitmap_contains(c->tombs, slot)) rc = check_rowid(c, slot);
+    if (!rc && !roaring_bitmap_contains(c->deleted_ids, slot)) rc = check_rowid(c, slot);
     return rc ? rc : poll(c);
 }
 
@@ -194,7 +194,7 @@ static int check_slots(check *c) {
 /* From the entry point, along tree links alone, every node must be met. */
 static int check_reach(check *c) {
     const hny__table_record *const table = &c->view->table;
-    const uint64_t nodes = (uint64_t)table->live + table->dead - table->flat;
+    const uint64_t nodes = (uint64_t)table->live + table->dead - table->unlinked;
     if (nodes == 0) return HNY_OK;
     roaring_bitmap_t *const met = roaring_bitmap_create();
     uint32_t *const queue = malloc(nodes * sizeof *queue);
@@ -304,13 +304,13 @@ static int check_all(check *c, hny_reader *reader) {
 int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **out) {
     check c = {.view = &reader->view, .interrupt = interrupt, .fault = out};
     *out = NULL;
-    c.tombs = roaring_bitmap_create();
+    c.deleted_ids = roaring_bitmap_create();
     c.free_slots = roaring_bitmap_create();
     c.free_uppers = roaring_bitmap_create();
-    const int ready = c.tombs && c.free_slots && c.free_uppers;
+    const int ready = c.deleted_ids && c.free_slots && c.free_uppers;
     int rc = ready ? check_all(&c, reader) : HNY_NOMEM;
     if (rc == HNY_CORRUPT && !*out) rc = fault(&c, "a record is damaged");
-    if (c.tombs) roaring_bitmap_free(c.tombs);
+    if (c.deleted_ids) roaring_bitmap_free(c.deleted_ids);
     if (c.free_slots) roaring_bitmap_free(c.free_slots);
     if (c.free_uppers) roaring_bitmap_free(c.free_uppers);
     return rc == HNY_CORRUPT ? HNY_OK : rc;

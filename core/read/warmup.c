@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-size_t hny__prefetch_budget(void) {
-    return hny__setting_bytes("HANNOY_READER_PREFETCH_MEMORY", 0);
+size_t hny__warmup_budget(void) {
+    return hny__os_variable_bytes("HANNOY_READER_PREFETCH_MEMORY", 0);
 }
 
 typedef struct prefetch {
@@ -18,7 +18,7 @@ typedef struct prefetch {
     roaring_bitmap_t *asked[HNY__FAMILIES]; /* blocks */
     roaring_bitmap_t *met;                  /* slots */
     uint32_t *frontier, *next;              /* slots at the same distance from the entry */
-    size_t frontier_count, next_count, next_room;
+    size_t frontier_count, next_count, next_capacity;
 } prefetch;
 
 /* Where a block lies, unread: finding it costs some pages of LMDB's tree. */
@@ -45,12 +45,12 @@ static void ask_for_slot(prefetch *p, uint32_t slot) {
 
 static int push(prefetch *p, uint32_t slot) {
     if (!roaring_bitmap_add_checked(p->met, slot)) return 0;
-    if (p->next_count == p->next_room) {
-        const size_t room = 2 * p->next_room + 64;
+    if (p->next_count == p->next_capacity) {
+        const size_t room = 2 * p->next_capacity + 64;
         uint32_t *const more = realloc(p->next, room * sizeof *more);
         if (!more) return HNY_NOMEM;
         p->next = more;
-        p->next_room = room;
+        p->next_capacity = room;
     }
     p->next[p->next_count++] = slot;
     return 0;
@@ -63,7 +63,7 @@ static int widen(prefetch *p) {
     p->frontier = p->next;
     p->frontier_count = p->next_count;
     p->next = NULL;
-    p->next_count = p->next_room = 0;
+    p->next_count = p->next_capacity = 0;
     free(done);
     for (size_t i = 0; i < p->frontier_count && p->left; i++) ask_for_slot(p, p->frontier[i]);
     for (size_t i = 0; i < p->frontier_count && p->left; i++) {
@@ -84,7 +84,7 @@ static int start(prefetch *p) {
     return p->met ? push(p, p->view->table.entry_slot) : HNY_NOMEM;
 }
 
-void hny__prefetch(hny__view *view, size_t bytes) {
+void hny__warmup(hny__view *view, size_t bytes) {
     prefetch p = {.view = view, .left = bytes};
     if (bytes == 0 || view->table.entry_slot == HNY__NONE) return;
     int rc = start(&p);

@@ -3,18 +3,18 @@
 ** the environment variable HANNOY_READER_PREFETCH_MEMORY says how many bytes of them.  On a cold
 ** cache a query otherwise waits for hundreds of reads, one after the other.
 */
-#ifndef HNY_PREFETCH_H
-#define HNY_PREFETCH_H
+#ifndef HNY_WARMUP_H
+#define HNY_WARMUP_H
 
 #include "sidecar/view.h"
 
 /* What the variable says; 0 where it is not set, or no number. */
-size_t hny__prefetch_budget(void);
+size_t hny__warmup_budget(void);
 
 /*
 ** Asks for the upper levels of a pinned state, then for codes and links, those nearest to the entry
 ** point first, until so many bytes were asked for.  Failures are the next reader's to meet.
 */
-void hny__prefetch(hny__view *view, size_t bytes);
+void hny__warmup(hny__view *view, size_t bytes);
 
 #endif

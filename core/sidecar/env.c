@@ -57,7 +57,7 @@ int hny__env_status(int rc) {
 static int inspect_path(const char *path, const struct stat *st) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
-    const int rc = hny__inspect(fd, (uint64_t)st->st_size);
+    const int rc = hny__lmdb_check(fd, (uint64_t)st->st_size);
     close(fd);
     return rc;
 }
@@ -98,7 +98,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
         if (rc) break;
         rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
         if (!rc) rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
-        if (!rc) rc = hny__guard_watch(env->mdb);
+        if (!rc) rc = hny__lmdb_guard_watch(env->mdb);
         if (!rc) rc = mdb_env_open(env->mdb, path, flags, mode);
         if (rc) {
             mdb_env_close(env->mdb);
@@ -208,7 +208,7 @@ static int open_file(const char *path, const char *model, ino_t inode, int fresh
         rc = hny__lockfile_ready(env->lock, path, inode, lock_held(env->lock), model);
     }
     if (!rc) rc = open_both(env, path, inode);
-    if (!rc && fresh) hny__take_after(env->fd, model);
+    if (!rc && fresh) hny__copy_owner(env->fd, model);
     if (!rc) rc = inspect_record(env);
     if (rc) env_free(env);
     if (!rc) *out = env;
@@ -227,7 +227,7 @@ static int make_file(const char *path, struct stat *st) {
 static int open_private(hny__env **out) {
     struct stat st;
     char *path;
-    const int fd = hny__temporary(NULL, &path);
+    const int fd = hny__temporary_file(NULL, &path);
     if (fd < 0) return fd;
     const int failed = fstat(fd, &st);
     close(fd);
@@ -431,7 +431,7 @@ static int begin_read(hny__env *env, MDB_txn **txn) {
     return mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn);
 }
 
-int hny__env_read(hny__env *env, MDB_txn **txn) {
+int hny__env_begin_read(hny__env *env, MDB_txn **txn) {
     pthread_rwlock_rdlock(&env->map_lock);
     int rc = begin_read(env, txn);
     if (rc == MDB_MAP_RESIZED) {
@@ -451,7 +451,7 @@ int hny__env_read(hny__env *env, MDB_txn **txn) {
     return status;
 }
 
-void hny__env_rest(hny__env *env, MDB_txn *txn) {
+void hny__env_end_read(hny__env *env, MDB_txn *txn) {
     mdb_txn_reset(txn);
     pthread_rwlock_unlock(&env->map_lock);
 }

@@ -68,9 +68,9 @@ int hny__env_intact(hny__env *env, size_t txn_id);
 /* Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile. */
 int hny__env_discard(const char *path);
 
-/* A read transaction, new (*txn NULL) or renewed.  Ended on the same thread by hny__env_rest. */
-int hny__env_read(hny__env *env, MDB_txn **txn);
-void hny__env_rest(hny__env *env, MDB_txn *txn);
+/* A read transaction, new (*txn NULL) or renewed.  Ended on the same thread by hny__env_end_read. */
+int hny__env_begin_read(hny__env *env, MDB_txn **txn);
+void hny__env_end_read(hny__env *env, MDB_txn *txn);
 
 /*
 ** Runs `body` in a write transaction and commits it durably.  Where the map is full it grows and

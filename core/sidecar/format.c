@@ -44,7 +44,7 @@
 **   kind 5, links     n counts (1 byte), then n rows of 2m links (4 bytes), the count first of them
 **                     in use, the rest zero.  A row is a slot; a link is the slot of a neighbour on
 **                     level 0, with bit 31 set where the link is an edge of the spanning tree.
-**                     The last slots may not be linked yet (`flat` in the table's record): they have
+**                     The last slots may not be linked yet (`unlinked` in the table's record): they have
 **                     no rows here.
 **   kind 6, upper     n counts, n levels (1 byte each), n owners, n down links (4 bytes each), then
 **                     n rows of m links.  A row is one node on one level above 0: the slot that owns
@@ -54,12 +54,12 @@
 **   kind 8, 9, free   the free slots, and the free upper rows, of the 65536 that begin at number *
 **                     65536: a roaring bitmap of the low 16 bits, in its portable form.  None where
 **                     there are none.
-**   kind 11, cells    40 zero bytes, then n rows, each of all the cells of a slot: for each of them a
+**   kind 11, attributes    40 zero bytes, then n rows, each of all the attributes of a slot: for each of them a
 **                     word and a detail (8 each).  The detail's lowest byte is what it is: 0 NULL, 1 an
 **                     integer, which the word is; 2 a real, which the word is, and which is no
 **                     integer; 3 a text and 4 a BLOB, the word being its first 8 bytes as a big-endian
 **                     number, and the detail's other 7 bytes the low ones of XXH64 over it.  Only in
-**                     tables with cells.
+**                     tables with attributes.
 */
 #include "sidecar/format.h"
 
@@ -105,7 +105,7 @@ int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *k
     if (*kind == HNY__KIND_ROWID) {
         *rowid = (int64_t)(get_be((const uint8_t *)bytes + 8, 8) ^ (uint64_t)1 << 63);
     }
-    return *kind <= HNY__KIND_CELLS;
+    return *kind <= HNY__KIND_ATTRIBUTES;
 }
 
 /* --------------------------------------------------------------------------------- digests -- */
@@ -158,12 +158,12 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     const hny__table_record *t = out;
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
-        t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > 63 || t->cells > HNY_MAX_CELLS) {
+        t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > 63 || t->attributes > HNY_MAX_ATTRIBUTES) {
         return HNY_CORRUPT;
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
         (uint64_t)t->live + t->dead + t->free_slots != t->slots || t->free_uppers > t->uppers ||
-        t->flat > t->live + t->dead) {
+        t->unlinked > t->live + t->dead) {
         return HNY_CORRUPT;
     }
     if (t->live + t->dead == 0) return t->entry_slot == HNY__NONE ? HNY_OK : HNY_CORRUPT;
@@ -324,7 +324,7 @@ static void layout_upper(hny__layout *layout, uint32_t links) {
 }
 
 static void layout_dead(hny__layout *layout) {
-    layout->kind = HNY__KIND_DEAD;
+    layout->kind = HNY__KIND_DELETED;
     layout->bytes = block_bytes(1);
     layout->per_block = (layout->bytes - 8) * 8;
     layout->at = 8;
@@ -333,19 +333,20 @@ static void layout_dead(hny__layout *layout) {
 
 void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table) {
     const hny_shape shape = {table->dim, table->metric, table->type};
-    hny__coding *const coding = &geometry->coding;
+    hny__quantizer *const coding = &geometry->coding;
     memset(geometry, 0, sizeof *geometry);
-    hny__coding_init(coding, shape, (hny_codes)table->codes);
+    hny__quantizer_init(coding, shape, (hny_codes)table->codes);
     layout_codes(&geometry->layout[HNY__CODES], coding->code.stride);
-    if (coding->fine) {
-        layout_vectors(&geometry->layout[HNY__FINE], HNY__KIND_FINE, coding->fine, coding->fine);
+    if (coding->residual) {
+        layout_vectors(&geometry->layout[HNY__RESIDUALS], HNY__KIND_RESIDUALS, coding->residual,
+                       coding->residual);
     }
     layout_links(&geometry->layout[HNY__LINKS], 2 * table->m);
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
-    layout_dead(&geometry->layout[HNY__DEAD]);
-    if (table->cells) {
-        const uint32_t row = table->cells * (uint32_t)sizeof(hny_cell);
-        layout_vectors(&geometry->layout[HNY__CELLS], HNY__KIND_CELLS, row, row);
+    layout_dead(&geometry->layout[HNY__DELETED]);
+    if (table->attributes) {
+        const uint32_t row = table->attributes * (uint32_t)sizeof(hny_attribute);
+        layout_vectors(&geometry->layout[HNY__ATTRIBUTES], HNY__KIND_ATTRIBUTES, row, row);
     }
 }
 
@@ -429,7 +430,7 @@ void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, u
     memcpy(block + layout->at_down + (size_t)index * 4, &down, 4);
 }
 
-void hny__dead_put(uint8_t *block, uint32_t index, int dead) {
+void hny__deleted_put(uint8_t *block, uint32_t index, int dead) {
     const uint8_t bit = (uint8_t)(1u << (index % 8));
     uint8_t *const byte = &block[8 + index / 8];
     *byte = (uint8_t)(dead ? *byte | bit : *byte & ~bit);

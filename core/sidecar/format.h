@@ -30,14 +30,14 @@ typedef enum hny__kind {
     HNY__KIND_TABLE = 1,
     HNY__KIND_BOUNDARY = 2,
     HNY__KIND_CODES = 3,
-    HNY__KIND_FINE = 4,
+    HNY__KIND_RESIDUALS = 4,
     HNY__KIND_LINKS = 5,
     HNY__KIND_UPPER = 6,
-    HNY__KIND_DEAD = 7,
+    HNY__KIND_DELETED = 7,
     HNY__KIND_FREE_SLOTS = 8,
     HNY__KIND_FREE_UPPER = 9,
     HNY__KIND_ROWID = 10,
-    HNY__KIND_CELLS = 11,
+    HNY__KIND_ATTRIBUTES = 11,
 } hny__kind;
 
 /* ------------------------------------------------------------------------------------ keys -- */
@@ -87,14 +87,14 @@ typedef struct hny__table_record {
     uint32_t dim;
     uint8_t metric;
     uint8_t type;
-    uint8_t codes; /* hny_codes */
-    uint8_t cells; /* of a row */
+    uint8_t codes;      /* hny_codes */
+    uint8_t attributes; /* of a row */
     uint32_t m;
     uint32_t space;      /* where its blocks are */
     uint32_t slots;      /* allotted so far, free ones included */
     uint32_t uppers;     /* rows of upper blocks allotted so far */
     uint32_t live;       /* slots that hold a row */
-    uint32_t dead;       /* tombstones */
+    uint32_t dead;       /* deleted nodes */
     uint32_t free_slots; /* slots = live + dead + free_slots */
     uint32_t free_uppers;
     uint32_t entry_slot;  /* where searches begin; HNY__NONE for an empty graph */
@@ -105,12 +105,12 @@ typedef struct hny__table_record {
     uint64_t touched;        /* ids kept with them, together */
     uint32_t calibrated;     /* live slots when `curves` was measured; 0: never */
     hny__curves curves;      /* what searches find for their effort (calibrate.c) */
-    uint32_t flat;           /* the last so many slots are not linked yet */
+    uint32_t unlinked;       /* the last so many slots are not linked yet */
 } hny__table_record;
 
 /* The slots of the graph; those from here on are scanned. */
 static inline uint32_t hny__linked(const hny__table_record *table) {
-    return table->slots - table->flat;
+    return table->slots - table->unlinked;
 }
 
 /* Checks what one record can show by itself. */
@@ -130,11 +130,11 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hn
 /* The families of blocks of a table. */
 typedef enum hny__family {
     HNY__CODES,
-    HNY__FINE,
+    HNY__RESIDUALS,
     HNY__LINKS,
     HNY__UPPER,
-    HNY__DEAD,
-    HNY__CELLS,
+    HNY__DELETED,
+    HNY__ATTRIBUTES,
     HNY__FAMILIES
 } hny__family;
 
@@ -152,7 +152,7 @@ typedef struct hny__layout {
 } hny__layout;
 
 typedef struct hny__geometry {
-    hny__coding coding;
+    hny__quantizer coding;
     hny__layout layout[HNY__FAMILIES];
 } hny__geometry;
 
@@ -211,7 +211,7 @@ static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *bl
     return hny__word_at(block, layout->at_down, index);
 }
 
-static inline int hny__dead_at(const uint8_t *block, uint32_t index) {
+static inline int hny__deleted_at(const uint8_t *block, uint32_t index) {
     return block[8 + index / 8] >> (index % 8) & 1;
 }
 
@@ -232,6 +232,6 @@ void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
                     const uint32_t *links, uint32_t count);
 void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, uint8_t level,
                     uint32_t owner, uint32_t down);
-void hny__dead_put(uint8_t *block, uint32_t index, int dead);
+void hny__deleted_put(uint8_t *block, uint32_t index, int dead);
 
 #endif

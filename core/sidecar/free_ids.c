@@ -6,12 +6,12 @@
 #define CHUNK_SHIFT  16
 #define DIGEST_BYTES 8
 
-int hny__numbers_init(hny__numbers *numbers, hny__kind kind) {
-    *numbers = (hny__numbers){.kind = kind, .taken = roaring_bitmap_create()};
+int hny__free_ids_init(hny__free_ids *numbers, hny__kind kind) {
+    *numbers = (hny__free_ids){.kind = kind, .taken = roaring_bitmap_create()};
     return numbers->taken ? HNY_OK : HNY_NOMEM;
 }
 
-void hny__numbers_free(hny__numbers *numbers) {
+void hny__free_ids_free(hny__free_ids *numbers) {
     if (numbers->here) roaring_bitmap_free(numbers->here);
     if (numbers->taken) roaring_bitmap_free(numbers->taken);
     numbers->here = numbers->taken = NULL;
@@ -50,7 +50,7 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
 }
 
 /* Makes `here` a chunk that has a number left; HNY_CORRUPT: there is none, against the count. */
-static int refill(hny__numbers *numbers, hny__view *view) {
+static int refill(hny__free_ids *numbers, hny__view *view) {
     while (!numbers->here || roaring_bitmap_is_empty(numbers->here)) {
         const uint32_t from = numbers->here ? numbers->chunk + 1 : 0;
         if (numbers->here) roaring_bitmap_free(numbers->here);
@@ -61,8 +61,8 @@ static int refill(hny__numbers *numbers, hny__view *view) {
     return HNY_OK;
 }
 
-int hny__numbers_take(hny__numbers *numbers, hny__view *view, uint32_t *free, uint32_t *next,
-                      uint32_t *out) {
+int hny__free_ids_take(hny__free_ids *numbers, hny__view *view, uint32_t *free, uint32_t *next,
+                       uint32_t *out) {
     if (*free == 0) {
         if (*next >= HNY__MAX_SLOTS - 1) return HNY_LIMIT;
         *out = (*next)++;
@@ -79,7 +79,7 @@ int hny__numbers_take(hny__numbers *numbers, hny__view *view, uint32_t *free, ui
     return HNY_OK;
 }
 
-int hny__free_numbers(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
+int hny__free_ids_read(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
     roaring_bitmap_t *here = NULL;
     uint32_t chunk = 0;
     int rc = next_chunk(view, kind, 0, &chunk, &here);
@@ -94,19 +94,20 @@ int hny__free_numbers(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
-int hny__tombstones(hny__view *view, roaring_bitmap_t *tombs) {
-    const hny__layout *const layout = &view->geometry.layout[HNY__DEAD];
+int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__DELETED];
     roaring_bitmap_t *const unused = roaring_bitmap_create();
     if (!unused) return HNY_NOMEM;
-    int rc = hny__free_numbers(view, HNY__KIND_FREE_SLOTS, unused);
-    for (uint32_t number = 0; number < view->blocks[HNY__DEAD].count && !rc; number++) {
-        const uint8_t *const block = hny__view_block(view, HNY__DEAD, number);
+    int rc = hny__free_ids_read(view, HNY__KIND_FREE_SLOTS, unused);
+    for (uint32_t number = 0; number < view->blocks[HNY__DELETED].count && !rc; number++) {
+        const uint8_t *const block = hny__view_block(view, HNY__DELETED, number);
         for (uint32_t i = 0; block && i < layout->per_block; i++) {
-            if (hny__dead_at(block, i)) roaring_bitmap_add(tombs, number * layout->per_block + i);
+            if (hny__deleted_at(block, i))
+                roaring_bitmap_add(deleted_ids, number * layout->per_block + i);
         }
         rc = view->status;
     }
-    if (!rc) roaring_bitmap_andnot_inplace(tombs, unused);
+    if (!rc) roaring_bitmap_andnot_inplace(deleted_ids, unused);
     roaring_bitmap_free(unused);
     return rc;
 }
@@ -161,8 +162,8 @@ static int change_chunk(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, uint32_t
     return rc;
 }
 
-int hny__numbers_write(MDB_txn *txn, MDB_dbi dbi, uint32_t space, hny__kind kind,
-                       const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
+int hny__free_ids_write(MDB_txn *txn, MDB_dbi dbi, uint32_t space, hny__kind kind,
+                        const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
     roaring_bitmap_t *const both = roaring_bitmap_or(taken, freed);
     roaring_uint32_iterator_t at;
     int rc = both ? 0 : ENOMEM;

@@ -151,7 +151,7 @@ static int transactions_ok(uint64_t even, uint64_t odd) {
     return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
 
-int hny__inspect(int fd, uint64_t size) {
+int hny__lmdb_check(int fd, uint64_t size) {
     uint8_t metas[2][META_BYTES];
     if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) return HNY_CORRUPT;
     const uint64_t page_size = load(metas[0], META_PAGE_SIZE, 4);

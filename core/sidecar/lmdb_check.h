@@ -4,12 +4,12 @@
 ** meta pages, that the file is as long as they say, the roots of both trees, and the first page of the
 ** list of free pages, from which it would take a wild number for a size.
 */
-#ifndef HNY_INSPECT_H
-#define HNY_INSPECT_H
+#ifndef HNY_LMDB_CHECK_H
+#define HNY_LMDB_CHECK_H
 
 #include <stdint.h>
 
 /* A file of so many bytes: HNY_OK, HNY_VERSION (another format of LMDB's) or HNY_CORRUPT. */
-int hny__inspect(int fd, uint64_t size);
+int hny__lmdb_check(int fd, uint64_t size);
 
 #endif

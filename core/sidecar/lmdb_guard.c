@@ -14,24 +14,24 @@ static void make_key(void) {
     made = pthread_key_create(&innermost, NULL) == 0;
 }
 
-void hny__guard_enter(hny__guard *guard) {
+void hny__lmdb_guard_enter(hny__lmdb_guard *guard) {
     if (!made) return;
     guard->outer = pthread_getspecific(innermost);
     pthread_setspecific(innermost, guard);
 }
 
-void hny__guard_leave(const hny__guard *guard) {
+void hny__lmdb_guard_leave(const hny__lmdb_guard *guard) {
     if (made) pthread_setspecific(innermost, guard->outer);
 }
 
 static void leave(MDB_env *mdb, const char *assertion) {
-    hny__guard *const guard = made ? pthread_getspecific(innermost) : NULL;
+    hny__lmdb_guard *const guard = made ? pthread_getspecific(innermost) : NULL;
     (void)mdb;
     (void)assertion;
     if (guard) _longjmp(guard->at, 1);
 }
 
-int hny__guard_watch(MDB_env *mdb) {
+int hny__lmdb_guard_watch(MDB_env *mdb) {
     pthread_once(&once, make_key);
     return mdb_env_set_assert(mdb, leave);
 }

@@ -7,33 +7,33 @@
 ** cannot: its cursors may be on a stack that is gone, so neither it nor they may be touched any more,
 ** and env.c abandons the environment.
 */
-#ifndef HNY_GUARD_H
-#define HNY_GUARD_H
+#ifndef HNY_LMDB_GUARD_H
+#define HNY_LMDB_GUARD_H
 
 #include <lmdb.h>
 #include <setjmp.h>
 
 #define HNY__ASSERTED (-29999) /* none of LMDB's codes */
 
-typedef struct hny__guard hny__guard;
-struct hny__guard {
+typedef struct hny__lmdb_guard hny__lmdb_guard;
+struct hny__lmdb_guard {
     jmp_buf at;
-    hny__guard *outer;
+    hny__lmdb_guard *outer;
 };
 
 /* To be called once an environment is made: its assertions leave the guarded call that they are in. */
-int hny__guard_watch(MDB_env *mdb);
+int hny__lmdb_guard_watch(MDB_env *mdb);
 
-void hny__guard_enter(hny__guard *guard);
-void hny__guard_leave(const hny__guard *guard);
+void hny__lmdb_guard_enter(hny__lmdb_guard *guard);
+void hny__lmdb_guard_leave(const hny__lmdb_guard *guard);
 
 /* The value of an LMDB call, or HNY__ASSERTED.  _setjmp saves no signal mask: that is a system call. */
 #define HNY__GUARDED(call)                                                                         \
     __extension__({                                                                                \
-        hny__guard guard_;                                                                         \
-        hny__guard_enter(&guard_);                                                                 \
+        hny__lmdb_guard guard_;                                                                    \
+        hny__lmdb_guard_enter(&guard_);                                                            \
         const int guarded_ = _setjmp(guard_.at) ? HNY__ASSERTED : (call);                          \
-        hny__guard_leave(&guard_);                                                                 \
+        hny__lmdb_guard_leave(&guard_);                                                            \
         guarded_;                                                                                  \
     })
 

@@ -68,7 +68,7 @@ char *hny__lockfile_name(const char *path) {
     return out;
 }
 
-void hny__take_after(int fd, const char *model) {
+void hny__copy_owner(int fd, const char *model) {
     struct stat st;
     if (!model || stat(model, &st)) return;
     if (fchmod(fd, st.st_mode & 0666)) return;
@@ -101,7 +101,7 @@ static int make(const char *lock, ino_t inode, const char *model) {
     const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0) return hny__env_status(errno);
     const int rc = fill(fd, inode);
-    hny__take_after(fd, model);
+    hny__copy_owner(fd, model);
     close(fd);
     if (rc) unlink(lock);
     return rc;

@@ -38,6 +38,6 @@ int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, int hel
                         const char *model);
 
 /* Gives a new file, where it can, the mode and owner of another, as a -wal file has its database's. */
-void hny__take_after(int fd, const char *model);
+void hny__copy_owner(int fd, const char *model);
 
 #endif

@@ -88,21 +88,21 @@ static int use_table(hny__view *view) {
     return size_blocks(view);
 }
 
-int hny__view_mark(hny__view *view) {
+int hny__view_make_marks(hny__view *view) {
     const hny__table_record *const table = &view->table;
     const size_t nodes = (size_t)table->slots + table->uppers;
     if (view->marks) return HNY_OK;
-    if (nodes <= view->marks_room) {
-        memset(view->marks_kept, 0, view->marks_room);
+    if (nodes <= view->marks_capacity) {
+        memset(view->marks_kept, 0, view->marks_capacity);
     } else {
         const size_t room = (nodes + nodes / 4 + 64) / 8 * 8;
         uint8_t *const marks = hny__zeros(room);
         if (!marks) return HNY_NOMEM;
         free(view->marks_kept);
         view->marks_kept = marks;
-        view->marks_room = room;
+        view->marks_capacity = room;
     }
-    view->epoch = HNY__SURE;
+    view->epoch = HNY__VERIFIED;
     view->marks = view->marks_kept;
     return HNY_OK;
 }
@@ -118,7 +118,7 @@ static void detach(hny__view *view) {
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) {
     if (view->env != env) detach(view);
     view->env = env;
-    int rc = hny__env_read(env, &view->txn);
+    int rc = hny__env_begin_read(env, &view->txn);
     if (rc) return rc;
     const size_t id = mdb_txn_id(view->txn);
     const unsigned moves = atomic_load(&env->moves);
@@ -132,7 +132,7 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
         if (view->absent == HNY_NOMEM) view->txn_id = 0;
     }
     if (view->absent) {
-        hny__env_rest(env, view->txn);
+        hny__env_end_read(env, view->txn);
         return view->absent;
     }
     view->pinned = 1;
@@ -161,11 +161,11 @@ int hny__view_begin_as(hny__view *view, const hny__view *shared) {
     if (view->env != shared->env) detach(view);
     view->env = shared->env;
     view->txn_id = 0;
-    int rc = hny__env_read(view->env, &view->txn);
+    int rc = hny__env_begin_read(view->env, &view->txn);
     if (rc) return rc;
     rc = borrow(view, shared);
     if (rc) {
-        hny__env_rest(view->env, view->txn);
+        hny__env_end_read(view->env, view->txn);
         return rc;
     }
     view->pinned = 1;
@@ -175,7 +175,7 @@ int hny__view_begin_as(hny__view *view, const hny__view *shared) {
 void hny__view_end(hny__view *view) {
     if (!view->pinned) return;
     view->pinned = 0;
-    hny__env_rest(view->env, view->txn);
+    hny__env_end_read(view->env, view->txn);
 }
 
 void hny__view_free(hny__view *view) {
@@ -209,14 +209,14 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     return block;
 }
 
-const uint8_t *hny__view_vouch(hny__view *view, uint32_t slot, const uint8_t *row) {
-    const int rc = hny__view_mark(view);
+const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *row) {
+    const int rc = hny__view_make_marks(view);
     if (rc) return fail(view, rc);
     if (slot >= view->table.slots ||
         !hny__row_ok(&view->geometry.layout[HNY__CODES], view->table.space, slot, row)) {
         return fail(view, HNY_CORRUPT);
     }
-    if (!view->marks[slot]) view->marks[slot] = HNY__SURE;
+    if (!view->marks[slot]) view->marks[slot] = HNY__VERIFIED;
     return row;
 }
 
@@ -225,11 +225,11 @@ int64_t hny__view_rowid(hny__view *view, uint32_t slot) {
     return row ? hny__rowid_of(&view->geometry.layout[HNY__CODES], row) : 0;
 }
 
-int hny__view_dead(hny__view *view, uint32_t slot) {
-    const hny__layout *const layout = &view->geometry.layout[HNY__DEAD];
+int hny__view_deleted(hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__DELETED];
     const uint32_t number = hny__layout_block(layout, slot);
-    const uint8_t *const block = hny__view_block(view, HNY__DEAD, number);
-    return block ? hny__dead_at(block, slot - number * layout->per_block) : 1;
+    const uint8_t *const block = hny__view_block(view, HNY__DELETED, number);
+    return block ? hny__deleted_at(block, slot - number * layout->per_block) : 1;
 }
 
 const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row, uint32_t *count) {

@@ -6,8 +6,8 @@
 ** block by block: a small build must not cost every reader a walk over all blocks.  The digest of a
 ** block is checked when its pointer is resolved, that of a row of codes when the row is first looked at.
 */
-#ifndef HNY_STORE_H
-#define HNY_STORE_H
+#ifndef HNY_VIEW_H
+#define HNY_VIEW_H
 
 #include "sidecar/env.h"
 #include "sidecar/format.h"
@@ -31,16 +31,16 @@ typedef struct hny__view {
     int borrowed;   /* the blocks are another view's */
     uint8_t *marks; /* see below; NULL: not made for this state */
     uint8_t *marks_kept;
-    size_t marks_room;
-    uint8_t epoch; /* of the last walk, above HNY__SURE */
+    size_t marks_capacity;
+    uint8_t epoch; /* of the last walk, above HNY__VERIFIED */
 } hny__view;
 
 /*
-** Marks: a byte for each slot, then one for each upper row.  0: nobody looked at it yet; HNY__SURE: its row of
+** Marks: a byte for each slot, then one for each upper row.  0: nobody looked at it yet; HNY__VERIFIED: its row of
 ** codes was digested; above that, the epoch of the walk that met it last (walk.c) as well.  A walk asks both
 ** of a node at once.
 */
-#define HNY__SURE 1
+#define HNY__VERIFIED 1
 
 /*
 ** Pins the newest state of a table.  HNY_MISSING: the sidecar has no such table.  `fresh` is set
@@ -49,7 +49,7 @@ typedef struct hny__view {
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh);
 
 /* Sees to it that a pinned view has marks.  HNY_OK or HNY_NOMEM. */
-int hny__view_mark(hny__view *view);
+int hny__view_make_marks(hny__view *view);
 
 /*
 ** A view to be shared by all workers of a build, of the newest state as the one that is about to be
@@ -97,27 +97,28 @@ static inline uint32_t hny__view_rows(const hny__view *view, hny__family family)
 }
 
 /* Digests a slot's row of codes, which lies there.  The row, or NULL with view->status set. */
-const uint8_t *hny__view_vouch(hny__view *view, uint32_t slot, const uint8_t *row);
+const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *row);
 
 /* The same unless that was done before. */
-static inline const uint8_t *hny__view_sure(hny__view *view, uint32_t slot, const uint8_t *row) {
-    return view->marks && view->marks[slot] ? row : hny__view_vouch(view, slot, row);
+static inline const uint8_t *hny__view_verified(hny__view *view, uint32_t slot,
+                                                const uint8_t *row) {
+    return view->marks && view->marks[slot] ? row : hny__view_verify(view, slot, row);
 }
 
 /* A slot's code, or NULL. */
 static inline const uint8_t *hny__view_code(hny__view *view, uint32_t slot) {
     const uint8_t *const row = hny__view_vector(view, HNY__CODES, slot);
-    return row ? hny__view_sure(view, slot, row) : NULL;
+    return row ? hny__view_verified(view, slot, row) : NULL;
 }
 
 /* Its fine code, or NULL: also where there are none. */
-static inline const uint8_t *hny__view_fine(hny__view *view, uint32_t slot) {
-    return view->geometry.coding.fine ? hny__view_vector(view, HNY__FINE, slot) : NULL;
+static inline const uint8_t *hny__view_residual(hny__view *view, uint32_t slot) {
+    return view->geometry.coding.residual ? hny__view_vector(view, HNY__RESIDUALS, slot) : NULL;
 }
 
-/* Its cells, or NULL. */
-static inline const hny_cell *hny__view_cells(hny__view *view, uint32_t slot) {
-    return (const hny_cell *)(const void *)hny__view_vector(view, HNY__CELLS, slot);
+/* Its attributes, or NULL. */
+static inline const hny_attribute *hny__view_attributes(hny__view *view, uint32_t slot) {
+    return (const hny_attribute *)(const void *)hny__view_vector(view, HNY__ATTRIBUTES, slot);
 }
 
 /* Asks for a slot's rowid, if its block is known. */
@@ -126,14 +127,15 @@ static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
     const uint32_t number = hny__layout_block(layout, slot);
     const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
     if (!block) return;
-    hny__fetch(hny__row_at(layout, block, slot - number * layout->per_block) + layout->stride);
+    hny__prefetch_line(hny__row_at(layout, block, slot - number * layout->per_block) +
+                       layout->stride);
 }
 
 /* A slot's rowid; 0 with view->status set where it cannot be had. */
 int64_t hny__view_rowid(hny__view *view, uint32_t slot);
 
-/* Is the slot a tombstone or free? */
-int hny__view_dead(hny__view *view, uint32_t slot);
+/* Is the slot a deleted node or free? */
+int hny__view_deleted(hny__view *view, uint32_t slot);
 
 /*
 ** Copies the neighbours of a slot (family HNY__LINKS) or an upper row (HNY__UPPER), as link words,
@@ -153,8 +155,8 @@ static inline void hny__view_ahead(const hny__view *view, hny__family family, ui
     if (!block) return;
     const uint32_t index = row - number * layout->per_block;
     const uint8_t *const links = (const uint8_t *)hny__links_at(layout, block, index);
-    hny__fetch(&block[8 + index]);
-    hny__fetch_all(links, layout->stride);
+    hny__prefetch_line(&block[8 + index]);
+    hny__prefetch_lines(links, layout->stride);
 }
 
 /* What an upper row says of itself.  0 where it can be had. */

@@ -22,7 +22,7 @@ struct hny__kernels {
 
     /*
     ** Float kernels keep `lanes` independent float sums, so no term takes part in more than
-    ** n / lanes + HNY__KERNEL_STEPS roundings: what hny__code_slack is derived from.  Their results
+    ** n / lanes + HNY__KERNEL_STEPS roundings: what hny__rank_slack is derived from.  Their results
     ** differ from table to table in the last bits, and are infinite or NaN where a sum of floats
     ** overflows.
     */
@@ -55,12 +55,12 @@ struct hny__kernels {
     /*
     ** Between floats and int8 codes (kernel_codes.h); but for l1_scaled_i8 equal bit for bit in
     ** every table.  quantise: code = x * inverse rounded, |x * inverse| <= 127; fine, which may be
-    ** NULL, is what that leaves, in HNY__FINE_STEPS parts.  decode: those numbers again, where
-    ** `step` is 1 / inverse, divided by HNY__FINE_STEPS if there is a fine code.
+    ** NULL, is what that leaves, in HNY__RESIDUAL_STEPS parts.  decode: those numbers again, where
+    ** `step` is 1 / inverse, divided by HNY__RESIDUAL_STEPS if there is a fine code.
     */
     float (*largest_f32)(const float *x, size_t n); /* of the absolute values */
-    void (*quantise_f32)(const float *x, float inverse, int8_t *code, int8_t *fine, size_t n);
-    void (*decode_i8)(const int8_t *code, const int8_t *fine, float step, float *out, size_t n);
+    void (*quantise_f32)(const float *x, float inverse, int8_t *code, int8_t *residual, size_t n);
+    void (*decode_i8)(const int8_t *code, const int8_t *residual, float step, float *out, size_t n);
     float (*l1_scaled_i8)(const int8_t *a, float scale_a, const int8_t *b, float scale_b, size_t n);
 
     /*
@@ -70,7 +70,7 @@ struct hny__kernels {
     ** other half in the high ones.
     */
     void (*quantise_i4)(const float *x, float inverse, int8_t *code, size_t n);
-    void (*decode_i4)(const uint8_t *code, float step, const int8_t *fine, float fine_step,
+    void (*decode_i4)(const uint8_t *code, float step, const int8_t *residual, float residual_step,
                       float *out, size_t n);
 
     /* Sums in double, equal bit for bit in every table (exact_sums.h): { a.b, a.a, b.b }. */
@@ -93,7 +93,7 @@ struct hny__kernels {
 #define HNY__KERNEL_STEPS 16
 
 /* Parts of a step of an int8 code that its fine code tells apart: half a step is 127 of them. */
-#define HNY__FINE_STEPS 254
+#define HNY__RESIDUAL_STEPS 254
 
 /* The initializers of a table: each file calls its functions what the table calls them. */
 #define HNY__KERNEL_FUNCTIONS                                                                      \

@@ -93,32 +93,35 @@ static float largest_f32(const float *x, size_t n) {
     return out;
 }
 
-CODES_INLINE void quantise_step(const float *x, float inverse, int8_t *code, int8_t *fine,
+CODES_INLINE void quantise_step(const float *x, float inverse, int8_t *code, int8_t *residual,
                                 size_t count) {
     const codes_floats steps = codes_load(x, count) * inverse;
     const codes_ints whole = codes_round(steps);
     codes_store_i8(code, whole, count);
-    if (!fine) return;
+    if (!residual) return;
     const codes_floats rest = steps - __builtin_convertvector(whole, codes_floats);
-    codes_store_i8(fine, codes_round(rest * HNY__FINE_STEPS), count);
+    codes_store_i8(residual, codes_round(rest * HNY__RESIDUAL_STEPS), count);
 }
 
-static void quantise_f32(const float *x, float inverse, int8_t *code, int8_t *fine, size_t n) {
-#define STEP(i, count) quantise_step(x + (i), inverse, code + (i), fine ? fine + (i) : NULL, count)
+static void quantise_f32(const float *x, float inverse, int8_t *code, int8_t *residual, size_t n) {
+#define STEP(i, count)                                                                             \
+    quantise_step(x + (i), inverse, code + (i), residual ? residual + (i) : NULL, count)
     CODES_EACH(n, STEP);
 #undef STEP
 }
 
-CODES_INLINE void decode_step(const int8_t *code, const int8_t *fine, float step, float *out,
+CODES_INLINE void decode_step(const int8_t *code, const int8_t *residual, float step, float *out,
                               size_t count) {
     codes_ints whole = codes_load_i8(code, count);
-    if (fine) whole = whole * HNY__FINE_STEPS + codes_load_i8(fine, count);
+    if (residual) whole = whole * HNY__RESIDUAL_STEPS + codes_load_i8(residual, count);
     const codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
     memcpy(out, &x, count * sizeof *out);
 }
 
-static void decode_i8(const int8_t *code, const int8_t *fine, float step, float *out, size_t n) {
-#define STEP(i, count) decode_step(code + (i), fine ? fine + (i) : NULL, step, out + (i), count)
+static void decode_i8(const int8_t *code, const int8_t *residual, float step, float *out,
+                      size_t n) {
+#define STEP(i, count)                                                                             \
+    decode_step(code + (i), residual ? residual + (i) : NULL, step, out + (i), count)
     CODES_EACH(n, STEP);
 #undef STEP
 }
@@ -142,25 +145,26 @@ static void quantise_i4(const float *x, float inverse, int8_t *code, size_t n) {
 }
 
 /* What a number of 4 bits and its fine code stand for. */
-CODES_INLINE void decode_step_i4(codes_ints whole, float step, const int8_t *fine, float fine_step,
-                                 float *out, size_t count) {
+CODES_INLINE void decode_step_i4(codes_ints whole, float step, const int8_t *residual,
+                                 float residual_step, float *out, size_t count) {
     codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
-    if (fine) x += codes_widen_i8(fine, count) * fine_step;
+    if (residual) x += codes_widen_i8(residual, count) * residual_step;
     memcpy(out, &x, count * sizeof *out);
 }
 
-static void decode_i4(const uint8_t *code, float step, const int8_t *fine, float fine_step,
+static void decode_i4(const uint8_t *code, float step, const int8_t *residual, float residual_step,
                       float *out, size_t n) {
     const int8_t *const bytes = (const int8_t *)code;
     const size_t half = (n + 1) / 2;
 #define STEP(i, count)                                                                             \
     decode_step_i4(((codes_load_i8(bytes + (i), count) & 15) ^ 8) - 8, step,                       \
-                   fine ? fine + (i) : NULL, fine_step, out + (i), count)
+                   residual ? residual + (i) : NULL, residual_step, out + (i), count)
     CODES_EACH(half, STEP);
 #undef STEP
 #define STEP(i, count)                                                                             \
-    decode_step_i4(codes_load_i8(bytes + (i), count) >> 4, step, fine ? fine + half + (i) : NULL,  \
-                   fine_step, out + half + (i), count)
+    decode_step_i4(codes_load_i8(bytes + (i), count) >> 4, step,                                   \
+                   residual ? residual + half + (i) : NULL, residual_step, out + half + (i),       \
+                   count)
     CODES_EACH(n - half, STEP);
 #undef STEP
 }

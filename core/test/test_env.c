@@ -66,12 +66,12 @@ static void write_to(hny__env *env, uint32_t value) {
 
 static size_t pin(hny__env *env, MDB_txn **txn) {
     *txn = NULL;
-    assert_int_equal(hny__env_read(env, txn), HNY_OK);
+    assert_int_equal(hny__env_begin_read(env, txn), HNY_OK);
     return mdb_txn_id(*txn);
 }
 
 static void unpin(hny__env *env, MDB_txn *txn) {
-    hny__env_rest(env, txn);
+    hny__env_end_read(env, txn);
     mdb_txn_abort(txn);
 }
 

@@ -21,18 +21,18 @@ typedef struct value {
     size_t count;
 } value;
 
-static hny_cell cell_of(const value *v) {
+static hny_attribute cell_of(const value *v) {
     switch (v->class) {
     case 1:
-        return hny_cell_integer(v->integer);
+        return hny_attribute_integer(v->integer);
     case 2:
-        return hny_cell_real(v->real);
+        return hny_attribute_real(v->real);
     case 3:
-        return hny_cell_text(v->bytes, v->count);
+        return hny_attribute_text(v->bytes, v->count);
     case 4:
-        return hny_cell_blob(v->bytes, v->count);
+        return hny_attribute_blob(v->bytes, v->count);
     default:
-        return hny_cell_null();
+        return hny_attribute_null();
     }
 }
 
@@ -102,7 +102,7 @@ static void test_compare(void **unused) {
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 1; j < count; j++) {
             const int should = compare(&v[i], &v[j]);
-            const hny__order is = hny__cell_compare(cell_of(&v[i]), cell_of(&v[j]));
+            const hny__order is = hny__attribute_compare(cell_of(&v[i]), cell_of(&v[j]));
             if (is == HNY__UNSURE) {
                 assert_true(v[i].class == v[j].class && should != 0);
                 assert_memory_equal(v[i].bytes, v[j].bytes, 8);
@@ -142,12 +142,12 @@ static void test_operators(void **unused) {
     (void)unused;
     for (hny_op op = HNY_EQ; op <= HNY_NOT_NULL; op++) {
         for (size_t j = 0; j < count; j++) {
-            const hny_cell with = cell_of(&v[j]);
+            const hny_attribute with = cell_of(&v[j]);
             hny_filter *filter;
             assert_int_equal(hny_filter_new(&filter), HNY_OK);
             assert_int_equal(hny_filter_where(filter, 1, op, &with, op < HNY_IS_NULL), HNY_OK);
             for (size_t i = 0; i < count; i++) {
-                const hny_cell row[2] = {hny_cell_null(), cell_of(&v[i])};
+                const hny_attribute row[2] = {hny_attribute_null(), cell_of(&v[i])};
                 const hny_answer is = hny_filter_test(filter, 5, row);
                 if (is == HNY_MAYBE) {
                     assert_true(hny_filter_unsure(filter));
@@ -163,8 +163,9 @@ static void test_operators(void **unused) {
 static void test_sets(void **unused) {
     static const int64_t some[] = {7, INT64_MIN, -1, 7, INT64_MAX, 1ll << 32, 0, (1ll << 32) + 7};
     static const int64_t others[] = {-1, 0, 7, 8};
-    const hny_cell list[] = {hny_cell_integer(3), hny_cell_text("x", 1), hny_cell_integer(1)};
-    const hny_cell one = hny_cell_real(1), two = hny_cell_integer(2);
+    const hny_attribute list[] = {hny_attribute_integer(3), hny_attribute_text("x", 1),
+                                  hny_attribute_integer(1)};
+    const hny_attribute one = hny_attribute_real(1), two = hny_attribute_integer(2);
     hny_filter *filter;
     (void)unused;
     assert_int_equal(hny_filter_new(&filter), HNY_OK);
@@ -189,16 +190,16 @@ static void test_sets(void **unused) {
 
 /* Filters that say the same have the same digest, and others have not. */
 static void test_digest(void **unused) {
-    const hny_cell cells[] = {hny_cell_integer(1), hny_cell_integer(2)};
+    const hny_attribute attributes[] = {hny_attribute_integer(1), hny_attribute_integer(2)};
     hny_filter *f[6];
     (void)unused;
     for (int i = 0; i < 6; i++) assert_int_equal(hny_filter_new(&f[i]), HNY_OK);
-    assert_int_equal(hny_filter_where(f[0], 0, HNY_EQ, &cells[0], 1), HNY_OK);
-    assert_int_equal(hny_filter_where(f[1], 0, HNY_EQ, &cells[0], 1), HNY_OK);
-    assert_int_equal(hny_filter_where(f[2], 0, HNY_EQ, &cells[1], 1), HNY_OK);
-    assert_int_equal(hny_filter_where(f[3], 1, HNY_EQ, &cells[0], 1), HNY_OK);
-    assert_int_equal(hny_filter_where(f[4], 0, HNY_NE, &cells[0], 1), HNY_OK);
-    assert_int_equal(hny_filter_where(f[5], 0, HNY_IN, cells, 2), HNY_OK);
+    assert_int_equal(hny_filter_where(f[0], 0, HNY_EQ, &attributes[0], 1), HNY_OK);
+    assert_int_equal(hny_filter_where(f[1], 0, HNY_EQ, &attributes[0], 1), HNY_OK);
+    assert_int_equal(hny_filter_where(f[2], 0, HNY_EQ, &attributes[1], 1), HNY_OK);
+    assert_int_equal(hny_filter_where(f[3], 1, HNY_EQ, &attributes[0], 1), HNY_OK);
+    assert_int_equal(hny_filter_where(f[4], 0, HNY_NE, &attributes[0], 1), HNY_OK);
+    assert_int_equal(hny_filter_where(f[5], 0, HNY_IN, attributes, 2), HNY_OK);
     assert_memory_equal(f[0]->digest, f[1]->digest, sizeof f[0]->digest);
     for (int i = 2; i < 6; i++)
         assert_memory_not_equal(f[0]->digest, f[i]->digest, sizeof f[0]->digest);

@@ -175,12 +175,14 @@ static void test_geometry(void **unused) {
                                              .type = type,
                                              .codes = HNY_CODES_INT8,
                                              .m = 4 + (uint32_t)d * 6,
-                                             .cells = (uint8_t)(d % 2 ? HNY_MAX_CELLS - d : 0)};
+                                             .attributes =
+                                                 (uint8_t)(d % 2 ? HNY_MAX_ATTRIBUTES - d : 0)};
             hny__geometry g;
             hny__geometry_init(&g, &table);
             for (int f = 0; f < HNY__FAMILIES; f++) {
                 const hny__layout *const l = &g.layout[f];
-                if ((f == HNY__FINE && g.coding.exact) || (f == HNY__CELLS && !table.cells)) {
+                if ((f == HNY__RESIDUALS && g.coding.exact) ||
+                    (f == HNY__ATTRIBUTES && !table.attributes)) {
                     assert_int_equal(hny__layout_blocks(l, 1000), 0);
                     continue;
                 }
@@ -190,7 +192,8 @@ static void test_geometry(void **unused) {
                     assert_int_equal(hny__layout_block(l, (uint32_t)row), row / l->per_block);
                 }
             }
-            const hny__layout *const r = &g.layout[HNY__CODES], *const c = &g.layout[HNY__FINE];
+            const hny__layout *const r = &g.layout[HNY__CODES], *const c =
+                                                                    &g.layout[HNY__RESIDUALS];
             assert_true(r->pitch >= r->stride + 12 && r->pitch % 4 == 0);
             assert_true(r->at + r->pitch * r->per_block <= r->bytes);
             assert_true(c->at + c->pitch * c->per_block <= c->bytes);

@@ -128,14 +128,15 @@ static void change(world *w, uint32_t changes, uint32_t deletes, int restart, in
 
 /* The exact answer, masked ids left out. */
 static size_t exact(const world *w, const void *query, const uint8_t *masked, hny_hit *out) {
-    hny_probe *probe;
+    hny_distance_computer *probe;
     size_t count = 0;
-    assert_int_equal(hny_probe_new(w->shape, query, &probe), HNY_OK);
+    assert_int_equal(hny_distance_computer_new(w->shape, query, &probe), HNY_OK);
     for (uint32_t id = 0; id < IDS; id++) {
         if (!w->present[id] || masked[id]) continue;
-        out[count++] = (hny_hit){hny_probe_distance(probe, vector_of(w, id)), rowid_of(id), 0};
+        out[count++] =
+            (hny_hit){hny_distance_computer_distance(probe, vector_of(w, id)), rowid_of(id), 0};
     }
-    hny_probe_free(probe);
+    hny_distance_computer_free(probe);
     qsort(out, count, sizeof *out, hny_hit_compare);
     return count;
 }
@@ -157,7 +158,7 @@ static void assert_nothing_nearer(const hny_hit *want, size_t rows, const hny_hi
     for (size_t i = 0; i < rows; i++) {
         size_t at = 0;
         while (at < count && got[at].rowid != want[i].rowid) at++;
-        if (at == count) assert_true(want[i].distance >= hny_hit_least(&got[count - 1]));
+        if (at == count) assert_true(want[i].distance >= hny_hit_lower_bound(&got[count - 1]));
     }
 }
 

@@ -425,40 +425,41 @@ static void test_hamming(void **f) {
 /* ------------------------------------------------------------------------------------ codes -- */
 
 /* By the scalar table, with what it reads from the codes, without and with the fine ones. */
-static int8_t codes[HNY_MAX_DIM], fine_codes[HNY_MAX_DIM];
+static int8_t codes[HNY_MAX_DIM], residual_codes[HNY_MAX_DIM];
 static float numbers[2][HNY_MAX_DIM];
 
 /* A code is within half of its step, and with the fine one within half of that one's. */
 static void code_by_scalar(const float *x, float inverse, size_t n) {
     const hny__kernels *const scalar = &hny__kernels_scalar;
-    const float step = 1 / inverse, fine_step = step / HNY__FINE_STEPS;
+    const float step = 1 / inverse, residual_step = step / HNY__RESIDUAL_STEPS;
     const double rounding = 127 * (double)step * 0x1p-21;
-    scalar->quantise_f32(x, inverse, codes, fine_codes, n);
+    scalar->quantise_f32(x, inverse, codes, residual_codes, n);
     scalar->decode_i8(codes, NULL, step, numbers[0], n);
-    scalar->decode_i8(codes, fine_codes, fine_step, numbers[1], n);
+    scalar->decode_i8(codes, residual_codes, residual_step, numbers[1], n);
     for (size_t i = 0; i < n; i++) {
-        assert_true(codes[i] >= -127 && fine_codes[i] >= -127);
+        assert_true(codes[i] >= -127 && residual_codes[i] >= -127);
         assert_true(fabs((double)numbers[0][i] - (double)x[i]) <= (double)step / 2 + rounding);
-        assert_true(fabs((double)numbers[1][i] - (double)x[i]) <= (double)fine_step / 2 + rounding);
+        assert_true(fabs((double)numbers[1][i] - (double)x[i]) <=
+                    (double)residual_step / 2 + rounding);
     }
 }
 
 /* The same codes and numbers; behind each buffer nothing can be written. */
 static void check_coding(fixture *f, const hny__kernels *table, const float *x, float inverse,
                          size_t n) {
-    int8_t *const code = (int8_t *)f->end[1] - n, *const fine = (int8_t *)f->end[2] - n;
+    int8_t *const code = (int8_t *)f->end[1] - n, *const residual = (int8_t *)f->end[2] - n;
     float *const out = (float *)f->end[3] - n;
     const float step = 1 / inverse;
     memset(code, 0x55, n);
     table->quantise_f32(x, inverse, code, NULL, n);
     assert_memory_equal(code, codes, n);
     memset(code, 0x55, n);
-    table->quantise_f32(x, inverse, code, fine, n);
+    table->quantise_f32(x, inverse, code, residual, n);
     assert_memory_equal(code, codes, n);
-    assert_memory_equal(fine, fine_codes, n);
+    assert_memory_equal(residual, residual_codes, n);
     table->decode_i8(code, NULL, step, out, n);
     assert_memory_equal(out, numbers[0], n * sizeof *out);
-    table->decode_i8(code, fine, step / HNY__FINE_STEPS, out, n);
+    table->decode_i8(code, residual, step / HNY__RESIDUAL_STEPS, out, n);
     assert_memory_equal(out, numbers[1], n * sizeof *out);
 }
 
@@ -496,17 +497,17 @@ static void check_codes_i4(fixture *f, size_t n) {
 
 static void check_decode_i4(fixture *f, size_t n) {
     const uint8_t *const code = fill_bytes(f, 0, (n + 1) / 2);
-    const int8_t *const fine = (const int8_t *)fill_bytes(f, 1, n);
-    const float step = fabsf(random_float()), fine_step = step / 300;
+    const int8_t *const residual = (const int8_t *)fill_bytes(f, 1, n);
+    const float step = fabsf(random_float()), residual_step = step / 300;
     float *const out = (float *)f->end[3] - n;
     for (size_t i = 0; i < n; i++) {
         numbers[0][i] = (float)number_of_i4(code, i, n) * step;
-        numbers[1][i] = numbers[0][i] + (float)fine[i] * fine_step;
+        numbers[1][i] = numbers[0][i] + (float)residual[i] * residual_step;
     }
     EACH_TABLE(table) {
         table->decode_i4(code, step, NULL, 0, out, n);
         assert_memory_equal(out, numbers[0], n * sizeof *out);
-        table->decode_i4(code, step, fine, fine_step, out, n);
+        table->decode_i4(code, step, residual, residual_step, out, n);
         assert_memory_equal(out, numbers[1], n * sizeof *out);
     }
 }

@@ -31,7 +31,7 @@ static float random_number(void) {
 /* A vector as it is stored, and its codes. */
 typedef struct coded {
     uint8_t stored[4 * MOST];
-    _Alignas(16) uint8_t code[4 * MOST + 64], fine[MOST + 64];
+    _Alignas(16) uint8_t code[4 * MOST + 64], residual[MOST + 64];
 } coded;
 
 static void store(hny_shape shape, const float *numbers, float scale, uint8_t *out) {
@@ -50,14 +50,14 @@ static void store(hny_shape shape, const float *numbers, float scale, uint8_t *o
 
 static void encode(hny__encoder *encoder, const float *numbers, float scale, coded *out) {
     memset(out->code, 0xaa, sizeof out->code);
-    memset(out->fine, 0xaa, sizeof out->fine);
+    memset(out->residual, 0xaa, sizeof out->residual);
     store(encoder->coding.shape, numbers, scale, out->stored);
-    hny__encode(encoder, out->stored, out->code, out->fine);
+    hny__encode(encoder, out->stored, out->code, out->residual);
 }
 
 static void start(hny__encoder *encoder, hny_shape shape, hny_codes codes) {
-    hny__coding coding;
-    hny__coding_init(&coding, shape, codes);
+    hny__quantizer coding;
+    hny__quantizer_init(&coding, shape, codes);
     assert_int_equal(hny__encoder_init(encoder, &coding), HNY_OK);
 }
 
@@ -83,49 +83,49 @@ static void test_shapes(void **unused) {
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        hny__coding coding;
-        hny__coding_init(&coding, cases[i].shape, cases[i].asked);
+        hny__quantizer coding;
+        hny__quantizer_init(&coding, cases[i].shape, cases[i].asked);
         assert_int_equal(coding.codes, cases[i].got);
         assert_int_equal(coding.exact, cases[i].exact);
         assert_int_equal(coding.code.stride % 4, 0);
-        if (coding.exact) assert_int_equal(coding.fine, 0);
+        if (coding.exact) assert_int_equal(coding.residual, 0);
     }
 }
 
 /* The exact distance lies within the error that is said, and no lower than a rank lets expect. */
 static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
-    const hny__coding *const coding = &encoder->coding;
+    const hny__quantizer *const coding = &encoder->coding;
     _Alignas(16) static uint8_t query[4 * MOST + 64];
     double error;
-    hny__query from;
+    hny__scorer from;
     hny__encode_query(encoder, x->stored, query);
-    hny__query_of_vector(&from, encoder, query);
-    const double said = hny__measure(encoder, query, y->code, y->fine, &error);
+    hny__scorer_of_vector(&from, encoder, query);
+    const double said = hny__encoder_distance(encoder, query, y->code, y->residual, &error);
     const double exact = hny__exact_distance(coding->shape, x->stored, y->stored);
-    const float rank = hny__query_rank(&from, y->code);
+    const float rank = hny__scorer_rank(&from, y->code);
     assert_true(rank >= 0 && said >= 0 && error >= 0);
     assert_true(fabs(said - exact) <= error);
     if (coding->exact) {
         assert_true(error == 0);
     } else {
-        assert_true(hny__at_least(&from, y->code, rank) <= said - error);
+        assert_true(hny__distance_lower_bound(&from, y->code, rank) <= said - error);
     }
 }
 
 /* A row of the table ranks others as two codes do, to the bit, one at a time or many. */
-static void check_row(const hny__coding *coding, const coded *x, const coded *y) {
+static void check_row(const hny__quantizer *coding, const coded *x, const coded *y) {
     static int8_t room[MOST];
     const uint8_t *const rows[] = {y->code, x->code, y->code, y->code, x->code};
     const size_t count = sizeof rows / sizeof *rows;
     float ranks[sizeof rows / sizeof *rows];
-    hny__query from;
-    hny__query_of_row(&from, coding, x->code, room);
-    hny__query_ranks(&from, rows, count, ranks);
+    hny__scorer from;
+    hny__scorer_of_row(&from, coding, x->code, room);
+    hny__scorer_ranks(&from, rows, count, ranks);
     for (size_t i = 0; i < count; i++) {
-        const float rank = hny__code_rank(&coding->code, x->code, rows[i]);
+        const float rank = hny__row_rank(&coding->code, x->code, rows[i]);
         assert_true(ranks[i] == rank);
-        assert_true(hny__query_rank(&from, rows[i]) == rank);
-        assert_true(hny__code_rank(&coding->code, rows[i], x->code) == rank);
+        assert_true(hny__scorer_rank(&from, rows[i]) == rank);
+        assert_true(hny__row_rank(&coding->code, rows[i], x->code) == rank);
     }
 }
 
@@ -177,7 +177,7 @@ static void test_tight(void **unused) {
             encode(&encoder, a, 1, &x);
             encode(&encoder, b, 1, &y);
             hny__encode(&encoder, x.stored, x.code, NULL);
-            const double said = hny__measure(&encoder, x.code, y.code, y.fine, &error);
+            const double said = hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error);
             /* with a sum in one lane, a rounding a dimension on top */
             const double rounding = dim / (double)hny__kernels_get()->lanes * 0x1p-24;
             assert_true(error < said * (1e-4 + 2 * rounding) + 1e-4);
@@ -203,8 +203,8 @@ static void test_tight_i4(void **unused) {
             encode(&encoder, a, 1, &x);
             encode(&encoder, b, 1, &y);
             hny__encode(&encoder, x.stored, x.code, NULL);
-            const double said = hny__measure(&encoder, x.code, y.code, y.fine, &error);
-            const float rank = hny__code_rank(&encoder.coding.code, x.code, y.code);
+            const double said = hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error);
+            const float rank = hny__row_rank(&encoder.coding.code, x.code, y.code);
             const double coarse = metric == HNY_COSINE ? rank : sqrt((double)rank);
             assert_true(error < said * 0.005);
             assert_true(fabs(coarse - said) < said * 0.1);
@@ -226,7 +226,7 @@ static void test_scales(void **unused) {
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
         encode(&encoder, a, scales[i], &other);
         assert_memory_equal(first.code, other.code, encoder.coding.code.stride);
-        assert_memory_equal(first.fine, other.fine, encoder.coding.fine);
+        assert_memory_equal(first.residual, other.residual, encoder.coding.residual);
     }
     hny__encoder_free(&encoder);
 }
@@ -244,11 +244,11 @@ static void test_odd(void **unused) {
         start(&encoder, (hny_shape){5, HNY_COSINE, HNY_FLOAT32}, (hny_codes)codes);
         encode(&encoder, one, 1, &y);
         encode(&encoder, zero, 1, &x);
-        assert_true(hny__measure(&encoder, x.code, y.code, y.fine, &error) == 1);
+        assert_true(hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error) == 1);
         for (size_t i = 0; i < 2 && !encoder.coding.exact; i++) {
             encode(&encoder, odd[i], 1, &y);
             encode(&encoder, one, 1, &x);
-            assert_true(hny__measure(&encoder, x.code, y.code, y.fine, &error) >= 0);
+            assert_true(hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error) >= 0);
             assert_true(isinf(error));
         }
         hny__encoder_free(&encoder);

@@ -5,8 +5,8 @@
 ** summed exactly, floats by exact_sums.h in the default floating-point environment.  None is NaN, whatever the bytes: what has no distance
 ** (stored infinities, which no INSERT lets in) is as far as the metric goes.
 */
-#ifndef HNY_EXACT_H
-#define HNY_EXACT_H
+#ifndef HNY_EXACT_DISTANCE_H
+#define HNY_EXACT_DISTANCE_H
 
 #include "hannoy.h"
 

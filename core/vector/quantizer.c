@@ -10,10 +10,10 @@
 #include "vector/exact_distance.h"
 
 /* What follows the numbers of a fine code. */
-typedef struct fine_trailer {
+typedef struct residual_trailer {
     float step; /* of decode_i8, or the fine one of decode_i4 */
     float error;
-} fine_trailer;
+} residual_trailer;
 
 /* Below this a number is as good as none: the inverse of a step must be a float. */
 #define SMALLEST 0x1p-100f
@@ -30,17 +30,17 @@ static float float_at(const void *bytes, uint32_t at) {
 
 /* ------------------------------------------------------------------------------------ ranks -- */
 
-static float cosine(const hny__code *code, const void *a, const void *b, int32_t dot) {
+static float cosine(const hny__row_format *code, const void *a, const void *b, int32_t dot) {
     const float scale = float_at(a, code->norm) * float_at(b, code->norm);
     const float rank = 1 - (float)dot * scale;
     return rank > 0 ? rank : 0;
 }
 
-static float cosine_i8(const hny__code *code, const void *a, const void *b) {
+static float cosine_i8(const hny__row_format *code, const void *a, const void *b) {
     return cosine(code, a, b, hny__kernels_get()->dot_i8(a, b, code->bytes));
 }
 
-static float cosine_i4(const hny__code *code, const void *a, const void *b) {
+static float cosine_i4(const hny__row_format *code, const void *a, const void *b) {
     return cosine(code, a, b, hny__kernels_get()->dot_i4(a, b, code->bytes));
 }
 
@@ -49,21 +49,21 @@ static float bounded(float rank) {
     return rank <= FLT_MAX ? rank : FLT_MAX;
 }
 
-static float euclidean(const hny__code *code, const void *a, const void *b, int32_t dot) {
+static float euclidean(const hny__row_format *code, const void *a, const void *b, int32_t dot) {
     const hny__trailer x = hny__trailer_of(code, a), y = hny__trailer_of(code, b);
     const float rank = (x.square + y.square) - 2 * (x.scale * y.scale) * (float)dot;
     return rank < 0 ? 0 : bounded(rank);
 }
 
-static float euclidean_i8(const hny__code *code, const void *a, const void *b) {
+static float euclidean_i8(const hny__row_format *code, const void *a, const void *b) {
     return euclidean(code, a, b, hny__kernels_get()->dot_i8(a, b, code->bytes));
 }
 
-static float euclidean_i4(const hny__code *code, const void *a, const void *b) {
+static float euclidean_i4(const hny__row_format *code, const void *a, const void *b) {
     return euclidean(code, a, b, hny__kernels_get()->dot_i4(a, b, code->bytes));
 }
 
-static float manhattan_i8(const hny__code *code, const void *a, const void *b) {
+static float manhattan_i8(const hny__row_format *code, const void *a, const void *b) {
     const float x = float_at(a, code->norm), y = float_at(b, code->norm);
     return bounded(hny__kernels_get()->l1_scaled_i8(a, x, b, y, code->bytes));
 }
@@ -84,39 +84,41 @@ static int is_exact(hny_shape shape, hny_codes codes) {
     return shape.metric == HNY_HAMMING || codes == own[shape.type - HNY_FLOAT32];
 }
 
-static void init_integers(hny__coding *coding) {
-    typedef float ranking(const hny__code *code, const void *a, const void *b);
+static void init_integers(hny__quantizer *coding) {
+    typedef float ranking(const hny__row_format *code, const void *a, const void *b);
     static ranking *const rankings[2][3] = {{cosine_i8, euclidean_i8, manhattan_i8},
                                             {cosine_i4, euclidean_i4}};
     const uint32_t dim = coding->shape.dim;
     const int small = coding->codes == HNY_CODES_INT4;
     const uint32_t bytes = small ? (dim + 1) / 2 : dim;
-    coding->code = (hny__code){
+    coding->code = (hny__row_format){
         .shape = {dim, coding->shape.metric, HNY_INT8},
         .bytes = bytes,
         .norm = align4(bytes),
         .stride = align4(bytes) + (uint32_t)sizeof(hny__trailer),
         .rank = rankings[small][coding->shape.metric - HNY_COSINE],
     };
-    coding->at_error = coding->code.norm + (uint32_t)offsetof(hny__trailer, error);
+    coding->error_offset = coding->code.norm + (uint32_t)offsetof(hny__trailer, error);
 }
 
-static void init_float16(hny__coding *coding) {
+static void init_float16(hny__quantizer *coding) {
     const hny_shape shape = {coding->shape.dim, coding->shape.metric, HNY_FLOAT16};
-    hny__code_init(&coding->code, shape);
-    coding->at_error = coding->code.stride;
+    hny__row_format_init(&coding->code, shape);
+    coding->error_offset = coding->code.stride;
     coding->code.stride += 4;
 }
 
-static void init_bit(hny__coding *coding) {
-    hny__code_init(&coding->code, (hny_shape){coding->shape.dim, HNY_HAMMING, coding->shape.type});
+static void init_bit(hny__quantizer *coding) {
+    hny__row_format_init(&coding->code,
+                         (hny_shape){coding->shape.dim, HNY_HAMMING, coding->shape.type});
 }
 
-void hny__coding_init(hny__coding *coding, hny_shape shape, hny_codes codes) {
+void hny__quantizer_init(hny__quantizer *coding, hny_shape shape, hny_codes codes) {
     const hny_codes resolved = resolve(shape, codes);
-    *coding = (hny__coding){.shape = shape, .codes = resolved, .exact = is_exact(shape, resolved)};
+    *coding =
+        (hny__quantizer){.shape = shape, .codes = resolved, .exact = is_exact(shape, resolved)};
     if (coding->exact) {
-        hny__code_init(&coding->code, shape);
+        hny__row_format_init(&coding->code, shape);
         return;
     }
     if (resolved == HNY_CODES_FLOAT16) {
@@ -128,17 +130,17 @@ void hny__coding_init(hny__coding *coding, hny_shape shape, hny_codes codes) {
     } else {
         init_integers(coding);
     }
-    coding->fine = align4(shape.dim) + (uint32_t)sizeof(fine_trailer);
+    coding->residual = align4(shape.dim) + (uint32_t)sizeof(residual_trailer);
 }
 
 /*
 ** Measured on WordNet and GloVe vectors: codes of int8 and 4 bits are off by a few places, half
 ** precision by fewer, and bits by so many that all that was found is worth a look.
 */
-size_t hny__coding_rerank(const hny__coding *coding, size_t limit, size_t ef) {
+size_t hny__quantizer_rerank(const hny__quantizer *coding, size_t limit, size_t ef) {
     if (coding->exact) return limit;
     if (coding->codes == HNY_CODES_BIT) {
-        const size_t all = ef ? ef : HNY__MOST_KEPT;
+        const size_t all = ef ? ef : HNY__MAX_KEPT;
         return all > limit ? all : limit;
     }
     return limit + limit / 2 + 8;
@@ -146,7 +148,7 @@ size_t hny__coding_rerank(const hny__coding *coding, size_t limit, size_t ef) {
 
 /* --------------------------------------------------------------------------------- encoding -- */
 
-int hny__encoder_init(hny__encoder *encoder, const hny__coding *coding) {
+int hny__encoder_init(hny__encoder *encoder, const hny__quantizer *coding) {
     memset(encoder, 0, sizeof *encoder);
     encoder->coding = *coding;
     if (coding->exact) return HNY_OK;
@@ -233,7 +235,7 @@ static float steps_of(float largest, float *step) {
 }
 
 static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_t *code) {
-    const hny__coding *const coding = &encoder->coding;
+    const hny__quantizer *const coding = &encoder->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t dim = coding->shape.dim;
     const double square = kernels->dot_i8((int8_t *)code, (int8_t *)code, dim);
@@ -248,37 +250,38 @@ static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_
     memcpy(code + coding->code.norm, &t, sizeof t);
 }
 
-static void finish_fine(hny__encoder *encoder, const uint8_t *code, float step, float largest,
-                        uint8_t *fine) {
-    const hny__coding *const coding = &encoder->coding;
+static void finish_residual(hny__encoder *encoder, const uint8_t *code, float step, float largest,
+                            uint8_t *residual) {
+    const hny__quantizer *const coding = &encoder->coding;
     const uint32_t dim = coding->shape.dim;
-    fine_trailer t = {step, INFINITY};
+    residual_trailer t = {step, INFINITY};
     if (coding->codes == HNY_CODES_INT8) {
-        t.step = step / HNY__FINE_STEPS;
-        hny__kernels_get()->decode_i8((const int8_t *)code, (int8_t *)fine, t.step,
+        t.step = step / HNY__RESIDUAL_STEPS;
+        hny__kernels_get()->decode_i8((const int8_t *)code, (int8_t *)residual, t.step,
                                       encoder->decoded, dim);
     } else {
-        hny__kernels_get()->decode_i8((int8_t *)fine, NULL, t.step, encoder->decoded, dim);
+        hny__kernels_get()->decode_i8((int8_t *)residual, NULL, t.step, encoder->decoded, dim);
     }
     if (largest >= 0) t.error = error_of(encoder);
-    memset(fine + dim, 0, align4(dim) - dim);
-    memcpy(fine + align4(dim), &t, sizeof t);
+    memset(residual + dim, 0, align4(dim) - dim);
+    memcpy(residual + align4(dim), &t, sizeof t);
 }
 
-static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *fine) {
-    const hny__coding *const coding = &encoder->coding;
+static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *residual) {
+    const hny__quantizer *const coding = &encoder->coding;
     const uint32_t dim = coding->shape.dim;
     float step;
     const float inverse = steps_of(largest, &step);
-    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)code, (int8_t *)fine,
+    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)code, (int8_t *)residual,
                                      dim);
     finish_int8(encoder, step, largest, code);
-    if (!fine) return;
-    finish_fine(encoder, code, step, largest, fine);
+    if (!residual) return;
+    finish_residual(encoder, code, step, largest, residual);
     /* Of numbers that the code has exactly, the fine code's roundings may be the larger ones. */
-    const float error = float_at(fine, align4(dim) + (uint32_t)offsetof(fine_trailer, error));
-    if (error > float_at(code, coding->at_error)) {
-        memcpy(code + coding->at_error, &error, sizeof error);
+    const float error =
+        float_at(residual, align4(dim) + (uint32_t)offsetof(residual_trailer, error));
+    if (error > float_at(code, coding->error_offset)) {
+        memcpy(code + coding->error_offset, &error, sizeof error);
     }
 }
 
@@ -332,24 +335,24 @@ static void pack_i4(const int8_t *numbers, uint32_t dim, uint8_t *code) {
 
 /* The fine code is of what the code leaves of the numbers, which `decoded` is on entry. */
 static float encode_rest_i4(hny__encoder *encoder, const uint8_t *code, float scale, float largest,
-                            uint8_t *fine) {
+                            uint8_t *residual) {
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t dim = encoder->coding.shape.dim;
-    fine_trailer t = {0, INFINITY};
+    residual_trailer t = {0, INFINITY};
     for (uint32_t i = 0; i < dim; i++) {
         encoder->decoded[i] = encoder->numbers[i] - encoder->decoded[i];
     }
     const float inverse = steps_of(kernels->largest_f32(encoder->decoded, dim), &t.step);
-    kernels->quantise_f32(encoder->decoded, inverse, (int8_t *)fine, NULL, dim);
-    kernels->decode_i4(code, scale, (int8_t *)fine, t.step, encoder->decoded, dim);
+    kernels->quantise_f32(encoder->decoded, inverse, (int8_t *)residual, NULL, dim);
+    kernels->decode_i4(code, scale, (int8_t *)residual, t.step, encoder->decoded, dim);
     if (largest >= 0) t.error = error_of(encoder);
-    memset(fine + dim, 0, align4(dim) - dim);
-    memcpy(fine + align4(dim), &t, sizeof t);
+    memset(residual + dim, 0, align4(dim) - dim);
+    memcpy(residual + align4(dim), &t, sizeof t);
     return t.error;
 }
 
-static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *fine) {
-    const hny__coding *const coding = &encoder->coding;
+static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *residual) {
+    const hny__quantizer *const coding = &encoder->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     int8_t *const numbers = (int8_t *)encoder->decoded;
     hny__trailer t = {0, 0, INFINITY};
@@ -362,22 +365,22 @@ static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8
         t.square = (float)((double)t.scale * t.scale * square);
     kernels->decode_i4(code, t.scale, NULL, 0, encoder->decoded, coding->shape.dim);
     if (largest >= 0) t.error = error_of(encoder);
-    if (fine) {
-        const float error = encode_rest_i4(encoder, code, t.scale, largest, fine);
-        if (t.error < HNY__NEARER_I4 * error) t.error = HNY__NEARER_I4 * error;
+    if (residual) {
+        const float error = encode_rest_i4(encoder, code, t.scale, largest, residual);
+        if (t.error < HNY__RESIDUAL_GAIN_I4 * error) t.error = HNY__RESIDUAL_GAIN_I4 * error;
     }
     memcpy(code + coding->code.norm, &t, sizeof t);
 }
 
 static void encode_bit(hny__encoder *encoder, const void *vector, float largest, uint8_t *code,
-                       uint8_t *fine) {
+                       uint8_t *residual) {
     float step;
     const float inverse = steps_of(largest, &step);
-    hny__code_encode(&encoder->coding.code, vector, code);
-    if (!fine) return;
-    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)fine, NULL,
+    hny__row_encode(&encoder->coding.code, vector, code);
+    if (!residual) return;
+    hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)residual, NULL,
                                      encoder->coding.shape.dim);
-    finish_fine(encoder, code, step, largest, fine);
+    finish_residual(encoder, code, step, largest, residual);
 }
 
 static uint16_t half_of(float number) {
@@ -387,20 +390,20 @@ static uint16_t half_of(float number) {
 }
 
 static void encode_float16(hny__encoder *encoder, float largest, uint8_t *code) {
-    const hny__coding *const coding = &encoder->coding;
+    const hny__quantizer *const coding = &encoder->coding;
     const uint32_t dim = coding->shape.dim;
-    hny__code as_row = coding->code;
-    as_row.stride = coding->at_error;
+    hny__row_format as_row = coding->code;
+    as_row.stride = coding->error_offset;
     /* Halves in the place of floats, front to back: a half never overtakes the float it is of. */
     uint8_t *const halves = (uint8_t *)encoder->decoded;
     for (uint32_t i = 0; i < dim; i++) {
         const uint16_t half = half_of(encoder->numbers[i]);
         memcpy(halves + 2 * (size_t)i, &half, sizeof half);
     }
-    hny__code_encode(&as_row, halves, code);
+    hny__row_encode(&as_row, halves, code);
     read_halves(code, dim, encoder->decoded);
     const float error = largest >= 0 ? error_of(encoder) : INFINITY;
-    memcpy(code + coding->at_error, &error, sizeof error);
+    memcpy(code + coding->error_offset, &error, sizeof error);
 }
 
 /* The numbers to encode; returns the largest, or -1. */
@@ -411,21 +414,21 @@ static float take(hny__encoder *encoder, const void *vector) {
     return tame(encoder->numbers, shape.dim);
 }
 
-void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *fine) {
-    const hny__coding *const coding = &encoder->coding;
+void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *residual) {
+    const hny__quantizer *const coding = &encoder->coding;
     if (coding->exact) {
-        hny__code_encode(&coding->code, vector, code);
+        hny__row_encode(&coding->code, vector, code);
         return;
     }
     const float largest = take(encoder, vector);
     if (coding->codes == HNY_CODES_INT8) {
-        encode_int8(encoder, largest, code, fine);
+        encode_int8(encoder, largest, code, residual);
     } else if (coding->codes == HNY_CODES_INT4) {
-        encode_i4(encoder, largest, code, fine);
+        encode_i4(encoder, largest, code, residual);
     } else if (coding->codes == HNY_CODES_FLOAT16) {
         encode_float16(encoder, largest, code);
     } else {
-        encode_bit(encoder, vector, largest, code, fine);
+        encode_bit(encoder, vector, largest, code, residual);
     }
 }
 
@@ -439,35 +442,35 @@ void hny__encode_query(hny__encoder *encoder, const void *vector, void *code) {
 
 /* -------------------------------------------------------------------------------- measuring -- */
 
-static float decode_i4(hny__encoder *encoder, const uint8_t *code, const uint8_t *fine) {
+static float decode_i4(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
     const uint32_t dim = encoder->coding.shape.dim;
-    fine_trailer t;
-    memcpy(&t, fine + align4(dim), sizeof t);
+    residual_trailer t;
+    memcpy(&t, residual + align4(dim), sizeof t);
     hny__kernels_get()->decode_i4(code, float_at(code, encoder->coding.code.norm),
-                                  (const int8_t *)fine, t.step, encoder->decoded, dim);
+                                  (const int8_t *)residual, t.step, encoder->decoded, dim);
     return t.error;
 }
 
 /* The numbers that a code and its fine code stand for; returns their error. */
-static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *fine) {
-    const hny__coding *const coding = &encoder->coding;
+static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
+    const hny__quantizer *const coding = &encoder->coding;
     const uint32_t dim = coding->shape.dim;
     if (coding->codes == HNY_CODES_FLOAT16) {
         read_halves(code, dim, encoder->decoded);
-        return float_at(code, coding->at_error);
+        return float_at(code, coding->error_offset);
     }
-    if (coding->codes == HNY_CODES_INT4) return decode_i4(encoder, code, fine);
-    const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : fine);
-    const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)fine : NULL;
-    fine_trailer t;
-    memcpy(&t, fine + align4(dim), sizeof t);
+    if (coding->codes == HNY_CODES_INT4) return decode_i4(encoder, code, residual);
+    const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : residual);
+    const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)residual : NULL;
+    residual_trailer t;
+    memcpy(&t, residual + align4(dim), sizeof t);
     hny__kernels_get()->decode_i8(first, second, t.step, encoder->decoded, dim);
     return t.error;
 }
 
-void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fine) {
+void hny__encoder_decode(hny__encoder *encoder, const void *code, const void *residual) {
     if (encoder->coding.exact) return;
-    decode(encoder, code, fine);
+    decode(encoder, code, residual);
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
     encoder->numbers = numbers;
@@ -477,7 +480,7 @@ void hny__encoder_recall(hny__encoder *encoder, const void *code, const void *fi
     }
 }
 
-double hny__coding_rounding(const hny__coding *coding) {
+double hny__quantizer_rounding(const hny__quantizer *coding) {
     const double lanes = hny__kernels_get()->lanes;
     return 1.02 * (16 + HNY__KERNEL_STEPS + coding->shape.dim / lanes) * 0x1p-24;
 }
@@ -488,19 +491,19 @@ double hny__coding_rounding(const hny__coding *coding) {
 ** is off by no more than the code is, which is `known`.
 */
 static double to_decoded(const hny__encoder *encoder, double known, double *error) {
-    const hny__coding *const coding = &encoder->coding;
+    const hny__quantizer *const coding = &encoder->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t dim = coding->shape.dim;
     double distance, least = 3.0 * dim * (double)FLT_MIN;
     if (coding->shape.metric == HNY_COSINE) {
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + 1.01 * hny__coding_rounding(coding);
+        *error = known + 1.01 * hny__quantizer_rounding(coding);
     } else if (coding->shape.metric == HNY_EUCLIDEAN) {
         distance = sqrt((double)kernels->l2_f32(encoder->numbers, encoder->decoded, dim));
-        *error = known + distance * hny__coding_rounding(coding) + sqrt(least);
+        *error = known + distance * hny__quantizer_rounding(coding) + sqrt(least);
     } else {
         distance = (double)kernels->l1_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + distance * hny__coding_rounding(coding) + least;
+        *error = known + distance * hny__quantizer_rounding(coding) + least;
     }
     if (!(distance <= DBL_MAX)) { /* a sum of floats overflowed */
         *error = INFINITY;
@@ -509,10 +512,10 @@ static double to_decoded(const hny__encoder *encoder, double known, double *erro
     return distance > 0 ? distance : 0;
 }
 
-double hny__measure(hny__encoder *encoder, const void *query, const void *code, const void *fine,
-                    double *error) {
-    const hny__coding *const coding = &encoder->coding;
+double hny__encoder_distance(hny__encoder *encoder, const void *query, const void *code,
+                             const void *residual, double *error) {
+    const hny__quantizer *const coding = &encoder->coding;
     *error = 0;
-    if (coding->exact) return hny__code_distance(&coding->code, query, code);
-    return to_decoded(encoder, decode(encoder, code, fine), error);
+    if (coding->exact) return hny__row_distance(&coding->code, query, code);
+    return to_decoded(encoder, decode(encoder, code, residual), error);
 }

@@ -11,8 +11,8 @@
 
 /* ------------------------------------------------------------------------------------ ranks -- */
 
-static void dots(const hny__query *query, const uint8_t *const *rows, size_t count, int32_t *out) {
-    const hny__coding *const coding = query->coding;
+static void dots(const hny__scorer *query, const uint8_t *const *rows, size_t count, int32_t *out) {
+    const hny__quantizer *const coding = query->coding;
     const hny__kernels *const kernels = hny__kernels_get();
     if (coding->codes == HNY_CODES_INT4) {
         kernels->dots_i8_i4(query->numbers, rows, count, coding->shape.dim, out);
@@ -21,7 +21,7 @@ static void dots(const hny__query *query, const uint8_t *const *rows, size_t cou
     }
 }
 
-static void ranks_cosine(const hny__query *query, const uint8_t *const *rows, size_t count,
+static void ranks_cosine(const hny__scorer *query, const uint8_t *const *rows, size_t count,
                          float *ranks) {
     const uint32_t norm = query->coding->code.norm;
     int32_t products[TOGETHER];
@@ -37,7 +37,7 @@ static void ranks_cosine(const hny__query *query, const uint8_t *const *rows, si
     }
 }
 
-static void ranks_euclidean(const hny__query *query, const uint8_t *const *rows, size_t count,
+static void ranks_euclidean(const hny__scorer *query, const uint8_t *const *rows, size_t count,
                             float *ranks) {
     int32_t products[TOGETHER];
     for (size_t first = 0; first < count; first += TOGETHER) {
@@ -52,36 +52,36 @@ static void ranks_euclidean(const hny__query *query, const uint8_t *const *rows,
     }
 }
 
-static void ranks_each(const hny__query *query, const uint8_t *const *rows, size_t count,
+static void ranks_each(const hny__scorer *query, const uint8_t *const *rows, size_t count,
                        float *ranks) {
-    const hny__code *const code = &query->coding->code;
-    for (size_t i = 0; i < count; i++) ranks[i] = hny__code_rank(code, query->row, rows[i]);
+    const hny__row_format *const code = &query->coding->code;
+    for (size_t i = 0; i < count; i++) ranks[i] = hny__row_rank(code, query->row, rows[i]);
 }
 
 /* ------------------------------------------------------------------------------------ making -- */
 
 /* Do dot products of integers make the ranks? */
-static int by_dots(const hny__coding *coding) {
+static int by_dots(const hny__quantizer *coding) {
     if (coding->codes != HNY_CODES_INT8 && coding->codes != HNY_CODES_INT4) return 0;
     return coding->shape.metric == HNY_COSINE ||
            (coding->shape.metric == HNY_EUCLIDEAN && !coding->exact);
 }
 
-static void use_numbers(hny__query *query, const int8_t *numbers, float scale, float square) {
+static void use_numbers(hny__scorer *query, const int8_t *numbers, float scale, float square) {
     query->numbers = numbers;
     query->scale = scale;
     query->square = square;
     query->ranks = query->coding->shape.metric == HNY_COSINE ? ranks_cosine : ranks_euclidean;
 }
 
-static void begin(hny__query *query, const hny__coding *coding, const uint8_t *row) {
-    *query = (hny__query){.coding = coding, .row = row, .ranks = ranks_each};
-    query->slack = 3 * hny__coding_rounding(coding);
+static void begin(hny__scorer *query, const hny__quantizer *coding, const uint8_t *row) {
+    *query = (hny__scorer){.coding = coding, .row = row, .ranks = ranks_each};
+    query->slack = 3 * hny__quantizer_rounding(coding);
 }
 
 /* A code's own numbers; the rows of exact int8 vectors have but their scale under cosine. */
-static void use_code(hny__query *query, const uint8_t *row, const int8_t *numbers) {
-    const hny__code *const code = &query->coding->code;
+static void use_code(hny__scorer *query, const uint8_t *row, const int8_t *numbers) {
+    const hny__row_format *const code = &query->coding->code;
     if (query->coding->exact) {
         float inverse;
         memcpy(&inverse, row + code->norm, sizeof inverse);
@@ -98,8 +98,8 @@ static void unpack_i4(const uint8_t *row, uint32_t dim, int8_t *numbers) {
     for (uint32_t i = half; i < dim; i++) numbers[i] = (int8_t)((int8_t)row[i - half] >> 4);
 }
 
-void hny__query_of_row(hny__query *query, const hny__coding *coding, const uint8_t *row,
-                       int8_t *room) {
+void hny__scorer_of_row(hny__scorer *query, const hny__quantizer *coding, const uint8_t *row,
+                        int8_t *room) {
     begin(query, coding, row);
     if (!by_dots(coding)) return;
     if (coding->codes == HNY_CODES_INT4) {
@@ -110,8 +110,8 @@ void hny__query_of_row(hny__query *query, const hny__coding *coding, const uint8
     }
 }
 
-void hny__query_of_vector(hny__query *query, const hny__encoder *encoder, const uint8_t *row) {
-    const hny__coding *const coding = &encoder->coding;
+void hny__scorer_of_vector(hny__scorer *query, const hny__encoder *encoder, const uint8_t *row) {
+    const hny__quantizer *const coding = &encoder->coding;
     begin(query, coding, row);
     if (coding->codes == HNY_CODES_INT4) {
         query->row = NULL;
@@ -119,9 +119,9 @@ void hny__query_of_vector(hny__query *query, const hny__encoder *encoder, const 
         use_numbers(query, encoder->whole, encoder->step, (float)encoder->whole_square);
         return;
     }
-    if (coding->at_error) {
+    if (coding->error_offset) {
         float error;
-        memcpy(&error, row + coding->at_error, sizeof error);
+        memcpy(&error, row + coding->error_offset, sizeof error);
         query->error = (double)error;
     }
     if (by_dots(coding)) use_code(query, row, (const int8_t *)row);
@@ -130,19 +130,19 @@ void hny__query_of_vector(hny__query *query, const hny__encoder *encoder, const 
 /* --------------------------------------------------------------------------------- how near -- */
 
 /*
-** First what the distance cannot fall below, by the errors of both sides; then what hny__measure may
+** First what the distance cannot fall below, by the errors of both sides; then what hny__encoder_distance may
 ** take from that, whose error is that of the fine code, on either side: no larger than the code's, or
 ** a part of it (coding.c sees to that).
 */
-double hny__at_least(const hny__query *query, const uint8_t *row, float rank) {
-    const hny__coding *const coding = query->coding;
+double hny__distance_lower_bound(const hny__scorer *query, const uint8_t *row, float rank) {
+    const hny__quantizer *const coding = query->coding;
     if (coding->codes == HNY_CODES_BIT) return -(double)INFINITY;
     float at_row;
-    memcpy(&at_row, row + coding->at_error, sizeof at_row);
+    memcpy(&at_row, row + coding->error_offset, sizeof at_row);
     const double own = (double)at_row;
-    const double sides = coding->codes == HNY_CODES_INT4 ? 2.0 / HNY__NEARER_I4 : 2;
+    const double sides = coding->codes == HNY_CODES_INT4 ? 2.0 / HNY__RESIDUAL_GAIN_I4 : 2;
     const double error = query->error + (1 + sides) * own;
-    /* Squares of such sizes overflow in float32, and then hny__measure knows nothing. */
+    /* Squares of such sizes overflow in float32, and then hny__encoder_distance knows nothing. */
     if (rank > 0x1p120f || !(error < 0x1p50)) return -(double)INFINITY;
     const double slack = query->slack;
     const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;

@@ -30,66 +30,66 @@ static int is_bits(hny_shape shape) {
 /* ------------------------------------------------------------------------------------ ranks -- */
 
 /* A float kernel's sum, or where that overflowed the exact one, as far as a float goes. */
-static float bounded(const hny__code *code, float sum, const void *a, const void *b) {
+static float bounded(const hny__row_format *code, float sum, const void *a, const void *b) {
     if (sum <= FLT_MAX) return sum;
-    return hny__code_rank_of(code, hny__code_distance(code, a, b));
+    return hny__rank_of_distance(code, hny__row_distance(code, a, b));
 }
 
 /*
 ** Between rows of ordinary lengths nothing overflows.  A length that is not ordinary has NaN for
 ** its inverse, which comes out as NaN whatever the dot product is.
 */
-static float cosine(const hny__code *code, float dot, const void *a, const void *b) {
+static float cosine(const hny__row_format *code, float dot, const void *a, const void *b) {
     float inverse_a, inverse_b;
     memcpy(&inverse_a, (const uint8_t *)a + code->norm, sizeof inverse_a);
     memcpy(&inverse_b, (const uint8_t *)b + code->norm, sizeof inverse_b);
     const float rank = 1 - dot * (inverse_a * inverse_b); /* the same for b and a */
-    if (rank != rank) return hny__code_rank_of(code, hny__code_distance(code, a, b));
+    if (rank != rank) return hny__rank_of_distance(code, hny__row_distance(code, a, b));
     return rank > 0 ? rank : 0;
 }
 
-static float cosine_f32(const hny__code *code, const void *a, const void *b) {
+static float cosine_f32(const hny__row_format *code, const void *a, const void *b) {
     return cosine(code, hny__kernels_get()->dot_f32(a, b, code->shape.dim), a, b);
 }
 
-static float cosine_f16(const hny__code *code, const void *a, const void *b) {
+static float cosine_f16(const hny__row_format *code, const void *a, const void *b) {
     return cosine(code, hny__kernels_get()->dot_f16(a, b, code->shape.dim), a, b);
 }
 
-static float cosine_i8(const hny__code *code, const void *a, const void *b) {
+static float cosine_i8(const hny__row_format *code, const void *a, const void *b) {
     return cosine(code, (float)hny__kernels_get()->dot_i8(a, b, code->shape.dim), a, b);
 }
 
-static float euclidean_f32(const hny__code *code, const void *a, const void *b) {
+static float euclidean_f32(const hny__row_format *code, const void *a, const void *b) {
     return bounded(code, hny__kernels_get()->l2_f32(a, b, code->shape.dim), a, b);
 }
 
-static float euclidean_f16(const hny__code *code, const void *a, const void *b) {
+static float euclidean_f16(const hny__row_format *code, const void *a, const void *b) {
     return bounded(code, hny__kernels_get()->l2_f16(a, b, code->shape.dim), a, b);
 }
 
-static float euclidean_i8(const hny__code *code, const void *a, const void *b) {
+static float euclidean_i8(const hny__row_format *code, const void *a, const void *b) {
     return (float)hny__kernels_get()->l2_i8(a, b, code->shape.dim);
 }
 
-static float manhattan_f32(const hny__code *code, const void *a, const void *b) {
+static float manhattan_f32(const hny__row_format *code, const void *a, const void *b) {
     return bounded(code, hny__kernels_get()->l1_f32(a, b, code->shape.dim), a, b);
 }
 
-static float manhattan_f16(const hny__code *code, const void *a, const void *b) {
+static float manhattan_f16(const hny__row_format *code, const void *a, const void *b) {
     return bounded(code, hny__kernels_get()->l1_f16(a, b, code->shape.dim), a, b);
 }
 
-static float manhattan_i8(const hny__code *code, const void *a, const void *b) {
+static float manhattan_i8(const hny__row_format *code, const void *a, const void *b) {
     return (float)hny__kernels_get()->l1_i8(a, b, code->shape.dim);
 }
 
-static float bits(const hny__code *code, const void *a, const void *b) {
+static float bits(const hny__row_format *code, const void *a, const void *b) {
     return (float)hny__kernels_get()->hamming(a, b, (code->bytes + 3) & ~3u);
 }
 
-void hny__code_init(hny__code *code, hny_shape shape) {
-    typedef float ranking(const hny__code *code, const void *a, const void *b);
+void hny__row_format_init(hny__row_format *code, hny_shape shape) {
+    typedef float ranking(const hny__row_format *code, const void *a, const void *b);
     static ranking *const rankings[3][3] = {
         {cosine_f32, cosine_f16, cosine_i8},
         {euclidean_f32, euclidean_f16, euclidean_i8},
@@ -102,7 +102,7 @@ void hny__code_init(hny__code *code, hny_shape shape) {
     const uint32_t bytes = is_bits(shape) ? (shape.dim + 7) / 8 : (uint32_t)hny_vector_bytes(shape);
     const uint32_t padded = (bytes + 3) & ~3u;
     const int has_norm = shape.metric == HNY_COSINE && !is_bits(shape);
-    *code = (hny__code){
+    *code = (hny__row_format){
         .shape = shape,
         .bytes = bytes,
         .stride = (padded + (has_norm ? 4 : 0) + 15) & ~15u,
@@ -125,7 +125,7 @@ static float inverse_length(hny_shape shape, const void *vector) {
     return (float)(1 / sqrt(square));
 }
 
-void hny__code_encode(const hny__code *code, const void *vector, void *row) {
+void hny__row_encode(const hny__row_format *code, const void *vector, void *row) {
     uint8_t *const bytes = row;
     memset(bytes + code->bytes, 0, code->stride - code->bytes);
     if (code->shape.metric == HNY_HAMMING && code->shape.type != HNY_BIT) {
@@ -143,7 +143,7 @@ void hny__code_encode(const hny__code *code, const void *vector, void *row) {
 
 /* -------------------------------------------------------------------------------- distances -- */
 
-double hny__code_distance(const hny__code *code, const void *a, const void *b) {
+double hny__row_distance(const hny__row_format *code, const void *a, const void *b) {
     return hny__exact_distance(code->shape, a, b);
 }
 
@@ -161,7 +161,7 @@ static double bits_of(hny_shape shape, double distance) {
     }
 }
 
-float hny__code_rank_of(const hny__code *code, double distance) {
+float hny__rank_of_distance(const hny__row_format *code, double distance) {
     double rank = distance;
     if (is_bits(code->shape)) {
         rank = bits_of(code->shape, distance);
@@ -187,7 +187,7 @@ float hny__code_rank_of(const hny__code *code, double distance) {
 ** Where terms or sums fall below the normal floats each of up to 3 dim operations may lose up to
 ** FLT_MIN, also if the host flushes subnormal results to zero.
 */
-float hny__code_slack(const hny__code *code, float rank) {
+float hny__rank_slack(const hny__row_format *code, float rank) {
     const double u = 0x1p-24;
     const hny_shape shape = code->shape;
     double roundings = 8, least = 0;

@@ -15,45 +15,45 @@
 ** different kernel tables differ in the last bits.  Two vectors nearer than 1e-23 in every dimension
 ** are at rank 0 under euclidean, and all that are farther than 1.8e19 tie at FLT_MAX.
 **
-** Distances that are returned come from hny__code_distance, in double precision and equal
+** Distances that are returned come from hny__row_distance, in double precision and equal
 ** everywhere.
 */
-#ifndef HNY_CODE_H
-#define HNY_CODE_H
+#ifndef HNY_ROW_H
+#define HNY_ROW_H
 
 #include "hannoy.h"
 
-typedef struct hny__code hny__code;
-struct hny__code {
+typedef struct hny__row_format hny__row_format;
+struct hny__row_format {
     hny_shape shape;
     uint32_t bytes;  /* of the vector in a row, padding not counted */
     uint32_t stride; /* from one row to the next in a block; a multiple of 16 */
     uint32_t norm;   /* offset of the inverse length in a row; 0: none */
-    float (*rank)(const hny__code *code, const void *a, const void *b);
+    float (*rank)(const hny__row_format *code, const void *a, const void *b);
 };
 
 /* Fills *code for a shape.  Cannot fail for a shape that options let pass. */
-void hny__code_init(hny__code *code, hny_shape shape);
+void hny__row_format_init(hny__row_format *code, hny_shape shape);
 
 /* Stored bytes -> a row of code->stride bytes.  Neither needs alignment. */
-void hny__code_encode(const hny__code *code, const void *vector, void *row);
+void hny__row_encode(const hny__row_format *code, const void *vector, void *row);
 
 /* The rank of two rows, both at least 4-byte aligned. */
-static inline float hny__code_rank(const hny__code *code, const void *a, const void *b) {
+static inline float hny__row_rank(const hny__row_format *code, const void *a, const void *b) {
     return code->rank(code, a, b);
 }
 
 /* The distance of two rows, exact (exact.h); the rows need no alignment. */
-double hny__code_distance(const hny__code *code, const void *a, const void *b);
+double hny__row_distance(const hny__row_format *code, const void *a, const void *b);
 
 /* The rank that an exact distance stands for, rounded; at most FLT_MAX. */
-float hny__code_rank_of(const hny__code *code, double distance);
+float hny__rank_of_distance(const hny__row_format *code, double distance);
 
 /*
 ** How far the rank of a pair may lie from rank_of its exact distance, given either of the two: a
 ** row whose rank exceeds rank_of(d) by more than this is certainly farther than d, one whose rank
 ** falls short of it by more is nearer.  Does not fall as the rank grows.
 */
-float hny__code_slack(const hny__code *code, float rank);
+float hny__rank_slack(const hny__row_format *code, float rank);
 
 #endif

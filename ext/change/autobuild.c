@@ -12,18 +12,18 @@
 /* With autobuild=0 the log is looked at now and then too: somebody else may be building. */
 #define LOOK_EVERY 1000
 
-int hx_commit_begin(sqlite3_vtab *vtab) {
+int hx_autobuild_begin(sqlite3_vtab *vtab) {
     ((hx_table *)vtab)->commit.written = 0;
     return SQLITE_OK;
 }
 
 /* Must not run SQL: that would leave a transaction open which nobody ends. */
-int hx_commit_done(sqlite3_vtab *vtab) {
+int hx_autobuild_done(sqlite3_vtab *vtab) {
     ((hx_table *)vtab)->commit.written = 0;
     return SQLITE_OK;
 }
 
-void hx_commit_free(hx_commit *commit) {
+void hx_autobuild_free(hx_autobuild *commit) {
     sqlite3_free(commit->trouble);
     commit->trouble = NULL;
 }
@@ -58,7 +58,7 @@ static int trim_to(hx_table *table, const hx_log *log, hny_boundary at) {
     return hx_log_trim(table, at);
 }
 
-int hx_commit_trim(hx_table *table, const hx_build *build) {
+int hx_autobuild_trim(hx_table *table, const hx_index_build *build) {
     hx_log log;
     if (!build->current) return SQLITE_OK;
     note(table, NULL);
@@ -89,7 +89,7 @@ static void wait_until(hx_table *table, int64_t until, bool indexed) {
 }
 
 static bool is_waiting(const hx_table *table, const hx_log *log, bool indexed) {
-    const hx_commit *const c = &table->commit;
+    const hx_autobuild *const c = &table->commit;
     const int64_t autobuild = table->config.options.autobuild;
     const int64_t longest = autobuild > RESTART_ROWS ? autobuild : RESTART_ROWS;
     const int64_t left = c->wait_for - log->tip.seq; /* too many: the log went back */
@@ -109,32 +109,32 @@ static int refuse(hx_table *table, const hx_log *log) {
 
 /* Another build may be over at the next COMMIT, and so is an interrupt; other failures last. */
 static int build_now(hx_table *table, const hx_log *log, bool indexed) {
-    hx_build build = {.sweep = true, .changes = indexed};
-    const int rc = hx_build_run(table, &build);
-    if (rc == SQLITE_OK && build.current) return hx_commit_trim(table, &build);
+    hx_index_build build = {.sweep = true, .changes = indexed};
+    const int rc = hx_index_build_run(table, &build);
+    if (rc == SQLITE_OK && build.current) return hx_autobuild_trim(table, &build);
     if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT)
         wait_until(table, log->tip.seq + table->config.options.autobuild, indexed);
     return swallow(table, rc ? rc : hx_fail_status(table, build.status));
 }
 
 /* Where the newest boundary in common is, as the sidecar stands. */
-static int find_base(hx_table *table, const hx_log *log, hx_base *base) {
+static int find_base(hx_table *table, const hx_log *log, hx_merge_base *base) {
     int rc = hx_table_reader(table);
     if (rc) return rc;
     const int status = hny_reader_begin(table->reader);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
-    rc = hx_base_find(table, status ? NULL : table->reader, status, log, base);
+    rc = hx_merge_base_find(table, status ? NULL : table->reader, status, log, base);
     if (status == HNY_OK) hny_reader_end(table->reader);
     return rc;
 }
 
 static int look(hx_table *table, const hx_log *log) {
     const int64_t autobuild = table->config.options.autobuild;
-    hx_base base;
+    hx_merge_base base;
     bool start_over;
     int rc = find_base(table, log, &base);
     if (rc) return swallow(table, rc);
-    const bool indexed = base.kind == HX_BASE_FOUND;
+    const bool indexed = base.kind == HX_MERGE_BASE_FOUND;
     table->commit.looked_at = log->tip.seq;
     if (indexed && (autobuild == 0 || log->tip.seq - base.at.seq < autobuild))
         return trim_to(table, log, base.at);
@@ -157,7 +157,7 @@ static bool is_due(const hx_table *table, const hx_log *log) {
     return logged >= LOOK_EVERY && (since < 0 || since >= LOOK_EVERY);
 }
 
-int hx_commit_sync(sqlite3_vtab *vtab) {
+int hx_autobuild_sync(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;
     hx_log log;
     if (table->commit.written == 0 || !transaction_lives(table)) return SQLITE_OK;

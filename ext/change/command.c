@@ -9,10 +9,10 @@
 #include "table.h"
 
 static int run_build(hx_table *table, bool restart) {
-    hx_build build = {.asked = true, .restart = restart};
-    const int rc = hx_build_run(table, &build);
+    hx_index_build build = {.asked = true, .restart = restart};
+    const int rc = hx_index_build_run(table, &build);
     if (rc) return rc;
-    return build.status ? hx_fail_status(table, build.status) : hx_commit_trim(table, &build);
+    return build.status ? hx_fail_status(table, build.status) : hx_autobuild_trim(table, &build);
 }
 
 static int build(hx_table *table) {
@@ -31,7 +31,7 @@ typedef struct command {
 static const command commands[] = {
     {"build", build},
     {"rebuild", rebuild},
-    {"integrity-check", hx_check},
+    {"integrity-check", hx_integrity_check},
 };
 
 static int set(hx_table *table, const char *text) {

@@ -11,35 +11,36 @@
 
 typedef struct feeder {
     hny_build *engine;
-    hx_build *build;
+    hx_index_build *build;
 } feeder;
 
-static int feed(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int feed(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const feeder *const f = arg;
     f->build->status =
-        vector ? hny_build_put(f->engine, id, vector, cells) : hny_build_remove(f->engine, id);
+        vector ? hny_build_put(f->engine, id, vector, attributes) : hny_build_remove(f->engine, id);
     if (f->build->status) return ENGINE_FAILED;
     f->build->taken++;
     return SQLITE_OK;
 }
 
 /* The engine's failures are in build->status and stop nothing else. */
-static int settle(const hx_build *build, int rc) {
+static int settle(const hx_index_build *build, int rc) {
     return rc == ENGINE_FAILED && build->status ? SQLITE_OK : rc;
 }
 
 /* Everything there is; the log's length is what a new table's progress is measured by. */
-static int feed_all(hx_table *table, hny_build *engine, hx_build *build) {
+static int feed_all(hx_table *table, hny_build *engine, hx_index_build *build) {
     feeder f = {engine, build};
     hny_build_expect(engine, (uint64_t)build->at.seq);
     return settle(build, hx_content_each(table, feed, &f));
 }
 
-static int feed_delta(hx_table *table, hny_build *engine, const hx_base *base, hx_build *build) {
+static int feed_delta(hx_table *table, hny_build *engine, const hx_merge_base *base,
+                      hx_index_build *build) {
     feeder f = {engine, build};
     hx_ids delta;
     hny_build_expect(engine, (uint64_t)(build->at.seq - base->at.seq)); /* no fewer log rows */
-    int rc = hx_base_delta(table, hny_build_reader(engine), base, &delta, &build->status);
+    int rc = hx_merge_base_delta(table, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) return rc;
     hny_build_expect(engine, delta.count);
     rc = hx_content_each_of(table, delta.at, delta.count, feed, &f);
@@ -52,14 +53,16 @@ static int feed_delta(hx_table *table, hny_build *engine, const hx_base *base, h
 ** newest boundary names: a boundary without changes would only push out one that readers need.  But
 ** who asks for a build wants what waits for its links to have them.
 */
-static bool nothing_new(const hx_build *build, const hny_build *engine, const hx_base *base) {
+static bool nothing_new(const hx_index_build *build, const hny_build *engine,
+                        const hx_merge_base *base) {
     if (build->asked && hny_build_unlinked(engine)) return false;
-    return !build->restart && base->kind != HX_BASE_NONE && base->age == 0 &&
+    return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
            hx_boundary_equal(base->at, build->at);
 }
 
-static int take_in(hx_table *table, hny_build *engine, const hx_base *base, hx_build *build) {
-    if (base->kind == HX_BASE_FOUND && !build->restart)
+static int take_in(hx_table *table, hny_build *engine, const hx_merge_base *base,
+                   hx_index_build *build) {
+    if (base->kind == HX_MERGE_BASE_FOUND && !build->restart)
         return feed_delta(table, engine, base, build);
     if (!build->restart && build->changes) {
         build->status = base->status ? base->status : HNY_MISSING;
@@ -73,7 +76,7 @@ static int take_in(hx_table *table, hny_build *engine, const hx_base *base, hx_b
 static void sweep(hx_table *table, hny_build *engine) {
     uint32_t *numbers;
     size_t count;
-    if (hx_catalogue_numbers(table, &numbers, &count) != SQLITE_OK) {
+    if (hx_table_ids_all(table, &numbers, &count) != SQLITE_OK) {
         hx_forgive(table);
         return;
     }
@@ -81,7 +84,8 @@ static void sweep(hx_table *table, hny_build *engine) {
     sqlite3_free(numbers);
 }
 
-static int publish(hx_table *table, hny_build *engine, const hx_base *base, hx_build *build) {
+static int publish(hx_table *table, hny_build *engine, const hx_merge_base *base,
+                   hx_index_build *build) {
     const int rc = take_in(table, engine, base, build);
     if (rc || build->status) return rc;
     hx_sql_return(table, &build->hold);
@@ -90,32 +94,32 @@ static int publish(hx_table *table, hny_build *engine, const hx_base *base, hx_b
     return SQLITE_OK;
 }
 
-static int run(hx_table *table, hny_build *engine, const hx_log *log, hx_build *build) {
-    hx_base base;
-    int rc = hx_base_find(table, hny_build_reader(engine), HNY_MISSING, log, &base);
+static int run(hx_table *table, hny_build *engine, const hx_log *log, hx_index_build *build) {
+    hx_merge_base base;
+    int rc = hx_merge_base_find(table, hny_build_reader(engine), HNY_MISSING, log, &base);
     if (rc) return rc;
     if (nothing_new(build, engine, &base))
-        build->current = base.kind == HX_BASE_FOUND;
+        build->current = base.kind == HX_MERGE_BASE_FOUND;
     else
         rc = publish(table, engine, &base, build);
     if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep(table, engine);
     return rc;
 }
 
-static int hold(hx_table *table, hx_build *build) {
+static int hold(hx_table *table, hx_index_build *build) {
     int rc = hx_sql_borrow(table, HX_SQL_HOLD, &build->hold);
     if (rc == SQLITE_OK) rc = hx_sql_step(table, build->hold.stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int attempt(hx_table *table, hx_build *build) {
+static int attempt(hx_table *table, hx_index_build *build) {
     const hx_options *const set = &table->config.options;
     hny_build *engine;
     hx_log log;
     int rc = hx_log_read(table, &log);
     if (rc) return rc;
     const hny_options options = {set->shape, set->codes, set->m, set->ef_construction,
-                                 (uint32_t)table->columns.cells};
+                                 (uint32_t)table->columns.attributes};
     build->at = log.tip;
     build->taken = 0;
     build->current = false;
@@ -133,7 +137,7 @@ static int attempt(hx_table *table, hx_build *build) {
 }
 
 /* Damage that shows only when the old state is read makes the second attempt start over. */
-int hx_build_run(hx_table *table, hx_build *build) {
+int hx_index_build_run(hx_table *table, hx_index_build *build) {
     int rc = SQLITE_OK;
     for (int i = 0; i < 2; i++) {
         if (build->needs_hold) rc = hold(table, build);

@@ -4,15 +4,15 @@
 ** What 'build', hannoy_build and a COMMIT share.  It needs no write lock and never changes the
 ** database; the boundary that it publishes is the tip of the snapshot.
 */
-#ifndef HX_BUILD_H
-#define HX_BUILD_H
+#ifndef HX_INDEX_BUILD_H
+#define HX_INDEX_BUILD_H
 
 #include "query/merge_base.h"
 #include "shadow/statements.h"
 
-typedef struct hx_build {
+typedef struct hx_index_build {
     /* What is asked for. */
-    bool asked;      /* by a user, who may wait: tombstones are cleared away sooner */
+    bool asked;      /* by a user, who may wait: deleted nodes are cleared away sooner */
     bool restart;    /* start over from the content, whatever the index has */
     bool changes;    /* take changes in, but do not start over where that is what it takes */
     bool sweep;      /* the write lock is held: drop what no table of the schema owns */
@@ -23,12 +23,12 @@ typedef struct hx_build {
     bool current;    /* the sidecar has the snapshot's tip as a boundary */
     int64_t taken;   /* changes taken in */
     hny_boundary at; /* the snapshot's tip */
-} hx_build;
+} hx_index_build;
 
 /*
 ** Runs within one callback.  Returns an SQLite code where the database failed, with its sentence in
 ** the table; where the engine did, SQLITE_OK and build->status.
 */
-int hx_build_run(hx_table *table, hx_build *build);
+int hx_index_build_run(hx_table *table, hx_index_build *build);
 
 #endif

@@ -91,9 +91,9 @@ static int begin_change(hx_table *table, hny_boundary *tip) {
 }
 
 static int log_change(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
-                      const hny_cell *cells) {
+                      const hny_attribute *attributes) {
     table->commit.written++;
-    return hx_log_append(table, tip, id, vector, cells);
+    return hx_log_append(table, tip, id, vector, attributes);
 }
 
 typedef struct relog {
@@ -101,9 +101,9 @@ typedef struct relog {
     hny_boundary *tip;
 } relog;
 
-static int log_read(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int log_read(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const relog *const r = arg;
-    return log_change(r->table, r->tip, id, vector, cells);
+    return log_change(r->table, r->tip, id, vector, attributes);
 }
 
 /* Logs a row as it is now. */
@@ -143,17 +143,18 @@ static sqlite3_value *asked_rowid(const hx_table *table, sqlite3_value **argv) {
     return key;
 }
 
-static void cells_of(const hx_table *table, sqlite3_value **argv, hny_cell *cells) {
+static void cells_of(const hx_table *table, sqlite3_value **argv, hny_attribute *attributes) {
     const hx_columns *const columns = &table->columns;
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
-        if (column->role == HX_ROLE_FILTER) cells[column->place] = hx_cell_of(columns_of(argv)[i]);
+        if (column->role == HX_ROLE_FILTER)
+            attributes[column->place] = hx_attribute_of(columns_of(argv)[i]);
     }
 }
 
 static int write_new(hx_table *table, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
                      sqlite3_int64 *rowid) {
-    hny_cell cells[HNY_MAX_CELLS];
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const int64_t asked = sqlite3_value_int64(id);
     int rc = SQLITE_OK;
     if (hx_columns_text_key(&table->columns))
@@ -163,8 +164,8 @@ static int write_new(hx_table *table, sqlite3_value **argv, sqlite3_value *id, h
     if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(table, asked);
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(table->db);
-    cells_of(table, argv, cells);
-    return log_change(table, tip, *rowid, table->row, cells);
+    cells_of(table, argv, attributes);
+    return log_change(table, tip, *rowid, table->row, attributes);
 }
 
 static int insert_row(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
@@ -213,7 +214,7 @@ static int insert_touch(hx_table *table, sqlite3_value **argv, sqlite3_int64 *ro
 /* What an UPDATE sets, beside the rowid. */
 typedef struct change {
     bool vector; /* parsed into table->row */
-    bool cells;
+    bool attributes;
     bool key; /* a text */
     bool any;
 } change;
@@ -225,7 +226,7 @@ static change changes_of(const hx_table *table, sqlite3_value **argv) {
         if (sqlite3_value_nochange(columns_of(argv)[i])) continue;
         const hx_role role = columns->at[i].role;
         c.vector |= role == HX_ROLE_VECTOR;
-        c.cells |= role == HX_ROLE_FILTER;
+        c.attributes |= role == HX_ROLE_FILTER;
         c.key |= role == HX_ROLE_KEY;
         c.any |= role != HX_ROLE_ROWID;
     }
@@ -283,7 +284,7 @@ static int write_change(hx_table *table, sqlite3_value **argv, int64_t id, const
     bool existed;
     int rc = begin_change(table, &tip);
     if (rc == SQLITE_OK) rc = write_columns(table, argv, id, c, &tip, &existed);
-    if (rc || !existed || !(c->vector || c->cells)) return rc;
+    if (rc || !existed || !(c->vector || c->attributes)) return rc;
     return log_row(table, &tip, id);
 }
 

@@ -224,7 +224,7 @@ static int is_free(sqlite3 *db, bool *out) {
     return SQLITE_OK;
 }
 
-int hx_each_register(sqlite3 *db) {
+int hx_array_each_register(sqlite3 *db) {
     bool vec_each_is_free = false;
     int rc =
         sqlite3_create_module_v2(db, hannoy_each.name, &each_module, (void *)&hannoy_each, NULL);

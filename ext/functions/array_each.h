@@ -11,12 +11,12 @@
 ** is sqlite-vec's.  As there the type is the one that a BLOB is marked with, NULL is refused, and
 ** the bits of a byte come highest first, other than in vec_to_json.
 */
-#ifndef HX_EACH_H
-#define HX_EACH_H
+#ifndef HX_ARRAY_EACH_H
+#define HX_ARRAY_EACH_H
 
 #include "sqlite_api.h"
 
 /* Registers hannoy_each, and vec_each unless the connection has it. */
-int hx_each_register(sqlite3 *db);
+int hx_array_each_register(sqlite3 *db);
 
 #endif

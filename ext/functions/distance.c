@@ -17,13 +17,13 @@ typedef struct prepared {
     hny_shape shape; /* of the two */
     uint8_t type;    /* that the argument was measured as */
     uint32_t dim;    /* that it has as such */
-    hny_probe *probe;
+    hny_distance_computer *probe;
 } prepared;
 
 static const prepared note;
 
 static void prepared_free(void *p) {
-    hny_probe_free(((prepared *)p)->probe);
+    hny_distance_computer_free(((prepared *)p)->probe);
     sqlite3_free(p);
 }
 
@@ -50,23 +50,23 @@ static int read_one(pair *p, int which, uint8_t **out) {
                           &p->error);
 }
 
-static int probe_one(pair *p, int which, hny_probe **out) {
+static int probe_one(pair *p, int which, hny_distance_computer **out) {
     uint8_t *bytes;
     int rc = read_one(p, which, &bytes);
-    if (rc == SQLITE_OK) rc = hx_status_code(hny_probe_new(p->shape, bytes, out));
+    if (rc == SQLITE_OK) rc = hx_status_code(hny_distance_computer_new(p->shape, bytes, out));
     sqlite3_free(bytes);
     return rc;
 }
 
 /* Leaves a note or, in place of a note, the probe, which is SQLite's then. */
-static void keep(pair *p, int which, hny_probe *probe) {
+static void keep(pair *p, int which, hny_distance_computer *probe) {
     if (!probe) {
         sqlite3_set_auxdata(p->context, which, (void *)&note, NULL);
         return;
     }
     prepared *const kept = sqlite3_malloc(sizeof *kept);
     if (!kept) {
-        hny_probe_free(probe);
+        hny_distance_computer_free(probe);
         return;
     }
     *kept = (prepared){p->shape, p->types[which], p->dims[which], probe};
@@ -74,10 +74,10 @@ static void keep(pair *p, int which, hny_probe *probe) {
 }
 
 /* From a probe of argv[which] to the other one. */
-static int measure(pair *p, int which, const hny_probe *probe, double *out) {
+static int measure(pair *p, int which, const hny_distance_computer *probe, double *out) {
     uint8_t *bytes;
     const int rc = read_one(p, 1 - which, &bytes);
-    if (rc == SQLITE_OK) *out = hny_probe_distance(probe, bytes);
+    if (rc == SQLITE_OK) *out = hny_distance_computer_distance(probe, bytes);
     sqlite3_free(bytes);
     return rc;
 }
@@ -91,14 +91,14 @@ static int pair_distance(pair *p, double *out) {
         return measure(p, 0, first->probe, out);
 
     const int which = first && !second ? 0 : 1;
-    hny_probe *probe = NULL;
+    hny_distance_computer *probe = NULL;
     int rc = probe_one(p, which, &probe);
     if (rc == SQLITE_OK) rc = measure(p, which, probe, out);
     if (rc == SQLITE_OK && (first || second)) {
         keep(p, which, probe);
         return rc;
     }
-    hny_probe_free(probe);
+    hny_distance_computer_free(probe);
     if (rc == SQLITE_OK) keep(p, 0, NULL);
     if (rc == SQLITE_OK) keep(p, 1, NULL);
     return rc;

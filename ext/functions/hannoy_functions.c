@@ -21,12 +21,12 @@ static void put(hx_vector *vector, size_t i, double number) {
 /* The length as the table computes it: the euclidean distance from zero. */
 static int measure(const hx_vector *vector, const void *zero, double *length) {
     hny_shape shape = vector->shape;
-    hny_probe *probe;
+    hny_distance_computer *probe;
     shape.metric = HNY_EUCLIDEAN;
-    const int status = hny_probe_new(shape, vector->bytes, &probe);
+    const int status = hny_distance_computer_new(shape, vector->bytes, &probe);
     if (status) return hx_status_code(status);
-    *length = hny_probe_distance(probe, zero);
-    hny_probe_free(probe);
+    *length = hny_distance_computer_distance(probe, zero);
+    hny_distance_computer_free(probe);
     return SQLITE_OK;
 }
 
@@ -142,7 +142,7 @@ static const hx_function functions[] = {
     {"hannoy_bits", 2, bits, MARKS, 0, HX_ONE_VECTOR("hannoy_bits")},
 };
 
-int hx_vector_functions_register(sqlite3 *db) {
+int hx_hannoy_functions_register(sqlite3 *db) {
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++)
         rc = hx_function_register(db, &functions[i]);

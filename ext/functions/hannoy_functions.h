@@ -12,12 +12,12 @@
 ** refused with a sentence that names the function, and where there are two, which of them it is:
 ** SQLITE_MISMATCH for an integer or a real, else SQLITE_ERROR.
 */
-#ifndef HX_VECTOR_FUNCTIONS_H
-#define HX_VECTOR_FUNCTIONS_H
+#ifndef HX_HANNOY_FUNCTIONS_H
+#define HX_HANNOY_FUNCTIONS_H
 
 #include "functions/argument.h"
 
-int hx_vector_functions_register(sqlite3 *db);
+int hx_hannoy_functions_register(sqlite3 *db);
 
 /* What both spellings have in common: a new vector, or a code with *error a sentence or NULL. */
 

@@ -14,7 +14,7 @@
 
 typedef struct info_table {
     sqlite3_vtab base;
-    hx_hub *hub;
+    hx_connection *hub;
 } info_table;
 
 typedef struct info_cursor {
@@ -34,8 +34,8 @@ static bool has_index(const hx_table *table) {
 }
 
 static bool has_base(const hx_table *table) {
-    const hx_base *const base = &table->snapshot.base;
-    return base->kind == HX_BASE_FOUND && base->status == HNY_OK;
+    const hx_merge_base *const base = &table->snapshot.base;
+    return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
 /* In step, the index knows; counting reads every page of v_content. */
@@ -51,7 +51,7 @@ static int count_pending(hx_table *table, int64_t *pending) {
     hx_ids delta;
     int status;
     if (!has_base(table)) return hx_content_count(table, pending);
-    const int rc = hx_base_delta(table, table->reader, &s->base, &delta, &status);
+    const int rc = hx_merge_base_delta(table, table->reader, &s->base, &delta, &status);
     if (rc) return rc;
     if (status) return hx_content_count(table, pending);
     *pending = (int64_t)delta.count;
@@ -86,13 +86,13 @@ static int value_nodes(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
-static int value_tombstones(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).tombstones);
+static int value_deleted(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).deleted);
     return SQLITE_OK;
 }
 
-static int value_flat(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).flat);
+static int value_unlinked(hx_table *table, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).unlinked);
     return SQLITE_OK;
 }
 
@@ -139,11 +139,11 @@ static char *changes_pending(int64_t pending) {
 
 /* How the index and this snapshot stand to each other. */
 static int describe(hx_table *table, char **out) {
-    const hx_base *const base = &table->snapshot.base;
+    const hx_merge_base *const base = &table->snapshot.base;
     int64_t pending = 0;
     if (has_base(table)) {
         const int rc = count_pending(table, &pending);
-        *out = pending ? changes_pending(pending) : sqlite3_mprintf("in step");
+        *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
         return rc;
     }
     if (base->status == HNY_MISSING)
@@ -296,12 +296,12 @@ static int value_last_distances(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
-static int value_last_matches(hx_table *table, sqlite3_context *context) {
+static int value_last_filter_matches(hx_table *table, sqlite3_context *context) {
     if (table->last.matches) sqlite3_result_int64(context, table->last.matches);
     return SQLITE_OK;
 }
 
-static int value_last_delta_rows(hx_table *table, sqlite3_context *context) {
+static int value_last_unindexed_rows(hx_table *table, sqlite3_context *context) {
     sqlite3_result_int64(context, table->last.delta_rows);
     return SQLITE_OK;
 }
@@ -326,8 +326,8 @@ static const item items[] = {
     {"rows", value_rows},
     {"pending", value_pending},
     {"nodes", value_nodes},
-    {"tombstones", value_tombstones},
-    {"flat", value_flat},
+    {"deleted", value_deleted},
+    {"unlinked", value_unlinked},
     {"levels", value_levels},
     {"links", value_links},
     {"bytes", value_bytes},
@@ -351,8 +351,8 @@ static const item items[] = {
     {"kernels", value_kernels},
     {"last_strategy", value_last_strategy},
     {"last_distances", value_last_distances},
-    {"last_matches", value_last_matches},
-    {"last_delta_rows", value_last_delta_rows},
+    {"last_filter_matches", value_last_filter_matches},
+    {"last_unindexed_rows", value_last_unindexed_rows},
     {"last_microseconds", value_last_microseconds},
 };
 
@@ -457,7 +457,8 @@ static int info_filter(sqlite3_vtab_cursor *base, int argc, const char *words, i
         vtab->zErrMsg = sqlite3_mprintf("hannoy: name a table: hannoy_info('v')");
         return vtab->zErrMsg ? SQLITE_ERROR : SQLITE_NOMEM;
     }
-    int rc = hx_hub_find(((info_table *)vtab)->hub, schema, name, &cursor->found, &vtab->zErrMsg);
+    int rc =
+        hx_connection_find(((info_table *)vtab)->hub, schema, name, &cursor->found, &vtab->zErrMsg);
     if (rc == SQLITE_OK) rc = info_hold(cursor);
     if (rc)
         info_stop(cursor);
@@ -512,7 +513,7 @@ static const sqlite3_module info_module = {
     .xRowid = info_rowid,
 };
 
-int hx_info_register(hx_hub *hub) {
-    return sqlite3_create_module_v2(hx_hub_connection(hub), "hannoy_info", &info_module,
-                                    hx_hub_ref(hub), hx_hub_unref);
+int hx_info_register(hx_connection *hub) {
+    return sqlite3_create_module_v2(hx_connection_db(hub), "hannoy_info", &info_module,
+                                    hx_connection_ref(hub), hx_connection_unref);
 }

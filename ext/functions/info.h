@@ -7,6 +7,6 @@
 #include "connection.h"
 
 /* Registers the table-valued function on the hub's connection. */
-int hx_info_register(hx_hub *hub);
+int hx_info_register(hx_connection *hub);
 
 #endif

@@ -23,14 +23,14 @@ static bool in_delta(check *c, int64_t id) {
     return c->next < c->delta->count && c->delta->at[c->next] == id;
 }
 
-static int check_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int check_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     check *const c = arg;
     hx_table *const table = c->table;
     if (++c->seen % POLL_ROWS == 0 && hx_interrupted(table))
         return hx_fail_status(table, HNY_INTERRUPT);
     if (!c->delta || in_delta(c, id)) return SQLITE_OK;
     c->rows++;
-    const int held = hny_reader_holds(table->reader, id, vector, cells);
+    const int held = hny_reader_holds(table->reader, id, vector, attributes);
     if (held < 0) return hx_fail_status(table, held);
     return held ? SQLITE_OK
                 : hx_fail(table, SQLITE_CORRUPT_VTAB,
@@ -90,7 +90,7 @@ static int check_index(hx_table *table) {
     const hx_snapshot *const s = &table->snapshot;
     hx_ids delta;
     int status;
-    int rc = hx_base_delta(table, table->reader, &s->base, &delta, &status);
+    int rc = hx_merge_base_delta(table, table->reader, &s->base, &delta, &status);
     if (rc) return rc;
     rc = status ? hx_fail_status(table, status) : check_rows(table, &delta, s->stats.rows);
     hx_ids_free(&delta);
@@ -102,7 +102,7 @@ static int check_once(hx_table *table, bool *held) {
     int rc = hx_snapshot_begin(table);
     if (rc) return rc;
     const hx_snapshot *const s = &table->snapshot;
-    const bool indexed = s->base.kind == HX_BASE_FOUND && s->base.status == HNY_OK;
+    const bool indexed = s->base.kind == HX_MERGE_BASE_FOUND && s->base.status == HNY_OK;
     rc = check_log(table, &s->log);
     if (rc == SQLITE_OK && hx_columns_external(&table->columns)) rc = hx_content_check(table);
     if (rc == SQLITE_OK && s->pinned) rc = check_records(table);
@@ -112,7 +112,7 @@ static int check_once(hx_table *table, bool *held) {
     return rc;
 }
 
-int hx_check(hx_table *table) {
+int hx_integrity_check(hx_table *table) {
     bool held = true;
     const int rc = check_once(table, &held);
     if (rc != SQLITE_CORRUPT_VTAB || held) return rc;

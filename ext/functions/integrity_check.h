@@ -1,8 +1,8 @@
 /*
 ** Interface to check.c: does the index of a table agree with its rows?
 */
-#ifndef HX_CHECK_H
-#define HX_CHECK_H
+#ifndef HX_INTEGRITY_CHECK_H
+#define HX_INTEGRITY_CHECK_H
 
 typedef struct hx_table hx_table;
 
@@ -11,6 +11,6 @@ typedef struct hx_table hx_table;
 ** rows outside the delta, with their vectors.  SQLITE_CORRUPT_VTAB with a sentence about the first
 ** fault.  A table without an index is sound.
 */
-int hx_check(hx_table *table);
+int hx_integrity_check(hx_table *table);
 
 #endif

@@ -108,7 +108,7 @@ static int measure_all(measurement *m, int64_t queries) {
     return rc;
 }
 
-int hx_recall(hx_table *table, int64_t queries, double *recall, bool *any) {
+int hx_measure_recall(hx_table *table, int64_t queries, double *recall, bool *any) {
     measurement m = {.table = table};
     int rc = prepare_all(&m);
     if (rc == SQLITE_OK) rc = measure_all(&m, queries);

@@ -15,6 +15,6 @@ typedef struct hx_table hx_table;
 ** distance, so that of rows that are equally near any will do.  *any false: there was nothing to find.
 ** An SQLite code, with its sentence in the table.
 */
-int hx_recall(hx_table *table, int64_t queries, double *recall, bool *any);
+int hx_measure_recall(hx_table *table, int64_t queries, double *recall, bool *any);
 
 #endif

@@ -29,7 +29,7 @@
 
 /*
 ** Registers those that the connection does not have, so that sqlite-vec's own stay where it was
-** loaded first; loaded later, it replaces these.  After hx_vector_functions_register; registers
+** loaded first; loaded later, it replaces these.  After hx_hannoy_functions_register; registers
 ** nothing where SQLite does not tell what there is.
 */
 int hx_vec_functions_register(sqlite3 *db);

@@ -64,7 +64,7 @@ static bool is_rowid(const hx_table *table, int column) {
     return column == -1 || hx_column_is(&table->columns, column, HX_ROLE_ROWID);
 }
 
-/* The state of hx_where_plan. */
+/* The state of hx_conditions_plan. */
 typedef struct planner {
     hx_table *table;
     sqlite3_index_info *info;
@@ -127,8 +127,8 @@ static void plan_sets(planner *p) {
     }
 }
 
-void hx_where_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words,
-                   sqlite3_str *codes) {
+void hx_conditions_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words,
+                        sqlite3_str *codes) {
     planner p = {table, info, words, codes, 1};
     for (int i = 0; i < info->nConstraint; i++) p.next += info->aConstraintUsage[i].argvIndex > 0;
     plan_filters(&p);
@@ -139,12 +139,12 @@ void hx_where_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words
 
 /* A comparison of texts or BLOBs whose order the engine may not know. */
 typedef struct comparison {
-    int cell;
+    int attribute;
     hny_op op;
     sqlite3_value *value;
 } comparison;
 
-struct hx_where {
+struct hx_conditions {
     hny_filter *filter;
     comparison *comparisons;
     int count;
@@ -176,15 +176,16 @@ static int convert(sqlite3_value *value, const char *type, sqlite3_value **out) 
     return SQLITE_OK;
 }
 
-static int to_cell(sqlite3_value *value, const char *type, hny_cell *out) {
+static int to_cell(sqlite3_value *value, const char *type, hny_attribute *out) {
     sqlite3_value *converted;
     const int rc = convert(value, type, &converted);
     const bool text = type[0] == 'T' && sqlite3_value_type(value) != SQLITE_BLOB &&
                       sqlite3_value_type(value) != SQLITE_NULL;
     if (rc == SQLITE_OK && text)
-        *out = hny_cell_text(sqlite3_value_text(converted), (size_t)sqlite3_value_bytes(converted));
+        *out = hny_attribute_text(sqlite3_value_text(converted),
+                                  (size_t)sqlite3_value_bytes(converted));
     else if (rc == SQLITE_OK)
-        *out = hx_cell_of(converted);
+        *out = hx_attribute_of(converted);
     sqlite3_value_free(converted);
     return rc;
 }
@@ -229,21 +230,21 @@ static const hx_column *filter_column(const hx_table *table, int place) {
     return column;
 }
 
-static int add_set(hx_table *table, hx_where *where, const hx_column *column,
+static int add_set(hx_table *table, hx_conditions *where, const hx_column *column,
                    sqlite3_value *argument) {
-    hny_cell *cells = NULL;
+    hny_attribute *attributes = NULL;
     size_t count = 0, room = 0;
     values v = values_of(argument, true);
     int rc = v.rc;
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
-        rc = grow((void **)&cells, &room, count, sizeof *cells);
-        if (rc == SQLITE_OK) rc = to_cell(v.next, column->type, &cells[count++]);
+        rc = grow((void **)&attributes, &room, count, sizeof *attributes);
+        if (rc == SQLITE_OK) rc = to_cell(v.next, column->type, &attributes[count++]);
         if (rc == SQLITE_OK) values_next(&v);
     }
     if (rc == SQLITE_OK)
-        rc = status_code(
-            table, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN, cells, count));
-    sqlite3_free(cells);
+        rc = status_code(table, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN,
+                                                 attributes, count));
+    sqlite3_free(attributes);
     return rc;
 }
 
@@ -251,7 +252,7 @@ static bool is_ordering(hny_op op) {
     return op == HNY_LT || op == HNY_LE || op == HNY_GT || op == HNY_GE;
 }
 
-static int add_comparison(hx_where *where, const hx_column *column, hny_op op,
+static int add_comparison(hx_conditions *where, const hx_column *column, hny_op op,
                           sqlite3_value *argument) {
     comparison *const grown =
         sqlite3_realloc64(where->comparisons, ((size_t)where->count + 1) * sizeof *grown);
@@ -268,34 +269,34 @@ static hny_op op_of(char code, sqlite3_value *argument) {
     return sqlite3_value_type(argument) == SQLITE_NULL ? HNY_IS_NULL : HNY_EQ;
 }
 
-static int add_condition(hx_table *table, hx_where *where, const hx_column *column, char code,
+static int add_condition(hx_table *table, hx_conditions *where, const hx_column *column, char code,
                          sqlite3_value *argument) {
     const hny_op op = op_of(code, argument);
-    hny_cell cell;
+    hny_attribute attribute;
     if (op == HNY_IN) return add_set(table, where, column, argument);
-    int rc = to_cell(argument, column->type, &cell);
+    int rc = to_cell(argument, column->type, &attribute);
     if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(where, column, op, argument);
     if (rc) return rc;
     const bool alone = op == HNY_IS_NULL || op == HNY_NOT_NULL;
     return status_code(table, hny_filter_where(where->filter, (uint32_t)column->place, op,
-                                               alone ? NULL : &cell, alone ? 0 : 1));
+                                               alone ? NULL : &attribute, alone ? 0 : 1));
 }
 
-int hx_where_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t *id, bool *found) {
+int hx_conditions_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t *id, bool *found) {
     sqlite3_value *converted;
     *found = false;
     if (key) return hx_content_find(table, value, id, found);
     const int rc = convert(value, "INTEGER", &converted);
     if (rc == SQLITE_OK) {
-        const hny_cell cell = hx_cell_of(converted);
-        *id = (int64_t)cell.word;
-        *found = cell.detail == hny_cell_integer(0).detail;
+        const hny_attribute attribute = hx_attribute_of(converted);
+        *id = (int64_t)attribute.word;
+        *found = attribute.detail == hny_attribute_integer(0).detail;
     }
     sqlite3_value_free(converted);
     return rc;
 }
 
-static int add_rowids(hx_table *table, hx_where *where, bool key, bool set,
+static int add_rowids(hx_table *table, hx_conditions *where, bool key, bool set,
                       sqlite3_value *argument) {
     int64_t *rowids = NULL;
     size_t count = 0, room = 0;
@@ -304,7 +305,7 @@ static int add_rowids(hx_table *table, hx_where *where, bool key, bool set,
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
         bool found = false;
         rc = grow((void **)&rowids, &room, count, sizeof *rowids);
-        if (rc == SQLITE_OK) rc = hx_where_rowid(table, key, v.next, &rowids[count], &found);
+        if (rc == SQLITE_OK) rc = hx_conditions_rowid(table, key, v.next, &rowids[count], &found);
         count += found;
         if (rc == SQLITE_OK) values_next(&v);
     }
@@ -313,7 +314,7 @@ static int add_rowids(hx_table *table, hx_where *where, bool key, bool set,
     return rc;
 }
 
-static int add_all(hx_table *table, hx_where *where, const char *codes, sqlite3_value **argv) {
+static int add_all(hx_table *table, hx_conditions *where, const char *codes, sqlite3_value **argv) {
     int rc = SQLITE_OK;
     for (; *codes && rc == SQLITE_OK; codes += CODE_BYTES, argv++) {
         const char code = codes[0];
@@ -326,22 +327,23 @@ static int add_all(hx_table *table, hx_where *where, const char *codes, sqlite3_
     return rc;
 }
 
-int hx_where_new(hx_table *table, const char *codes, sqlite3_value **argv, hx_where **out) {
+int hx_conditions_new(hx_table *table, const char *codes, sqlite3_value **argv,
+                      hx_conditions **out) {
     *out = NULL;
     if (!*codes) return SQLITE_OK;
-    hx_where *const where = sqlite3_malloc(sizeof *where);
+    hx_conditions *const where = sqlite3_malloc(sizeof *where);
     if (!where) return SQLITE_NOMEM;
-    *where = (hx_where){NULL, NULL, 0};
+    *where = (hx_conditions){NULL, NULL, 0};
     int rc = status_code(table, hny_filter_new(&where->filter));
     if (rc == SQLITE_OK) rc = add_all(table, where, codes, argv);
     if (rc == SQLITE_OK)
         *out = where;
     else
-        hx_where_free(where);
+        hx_conditions_free(where);
     return rc;
 }
 
-void hx_where_free(hx_where *where) {
+void hx_conditions_free(hx_conditions *where) {
     if (!where) return;
     hny_filter_free(where->filter);
     for (int i = 0; i < where->count; i++) sqlite3_value_free(where->comparisons[i].value);
@@ -349,13 +351,13 @@ void hx_where_free(hx_where *where) {
     sqlite3_free(where);
 }
 
-const hny_filter *hx_where_filter(const hx_where *where) {
+const hny_filter *hx_conditions_filter(const hx_conditions *where) {
     return where ? where->filter : NULL;
 }
 
 /* ------------------------------------------------------------------------------------ checking -- */
 
-bool hx_where_unsure(const hx_where *where) {
+bool hx_conditions_unsure(const hx_conditions *where) {
     return where && hny_filter_unsure(where->filter);
 }
 
@@ -385,7 +387,7 @@ static bool holds(const comparison *c, sqlite3_value *value) {
     }
 }
 
-int hx_where_check(hx_table *table, const hx_where *where, int64_t rowid, bool *passes) {
+int hx_conditions_check(hx_table *table, const hx_conditions *where, int64_t rowid, bool *passes) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(table, HX_SQL_CONTENT_GET, &stmt);
     if (rc) return rc;
@@ -395,7 +397,7 @@ int hx_where_check(hx_table *table, const hx_where *where, int64_t rowid, bool *
     if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
     for (int i = 0; i < where->count && *passes; i++)
         *passes = holds(&where->comparisons[i],
-                        sqlite3_column_value(stmt, 1 + where->comparisons[i].cell));
+                        sqlite3_column_value(stmt, 1 + where->comparisons[i].attribute));
     hx_sql_done(stmt);
     return SQLITE_OK;
 }

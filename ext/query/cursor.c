@@ -86,7 +86,7 @@ static hx_bound read_bound(sqlite3_value *value, bool below, bool same, bool *ne
 
 /* What the constraints ask for; the arguments are taken in their order. */
 typedef struct request {
-    hx_knn_wish wish;
+    hx_knn_request wish;
     sqlite3_value *query;
     bool item;  /* the query is a row */
     bool never; /* no row is wanted */
@@ -114,7 +114,7 @@ static int read_request(cursor *c, const char *codes, sqlite3_value **argv, requ
     r->query = *argv++;
     r->item = plan & HX_PLAN_ITEM ||
               (plan & HX_PLAN_ARGUMENT && sqlite3_value_type(r->query) == SQLITE_INTEGER);
-    r->wish = (hx_knn_wish){.k = HX_NO_LIMIT, .distances = plan & HX_PLAN_DISTANCES};
+    r->wish = (hx_knn_request){.k = HX_NO_LIMIT, .distances = plan & HX_PLAN_DISTANCES};
     rc = keep_word(c, plan & HX_PLAN_ITEM ? HX_ITEM : HX_QUERY, r->query);
     if (rc == SQLITE_OK && plan & HX_PLAN_K) {
         rc = read_number(table, "k", 0, *argv, &r->wish.k);
@@ -133,14 +133,14 @@ static int read_request(cursor *c, const char *codes, sqlite3_value **argv, requ
         r->wish.above = read_bound(*argv++, false, plan & HX_PLAN_ABOVE_SAME, &r->never);
     if (plan & HX_PLAN_BELOW)
         r->wish.below = read_bound(*argv++, true, plan & HX_PLAN_BELOW_SAME, &r->never);
-    return plan & HX_PLAN_WHERE ? hx_where_new(table, codes, argv, &r->wish.where) : SQLITE_OK;
+    return plan & HX_PLAN_WHERE ? hx_conditions_new(table, codes, argv, &r->wish.where) : SQLITE_OK;
 }
 
 /* The row that an item names, and its vector; *found false: there is none. */
 static int read_item(hx_table *table, request *r, unsigned char *vector, bool *found) {
     const bool key = hx_columns_text_key(&table->columns);
     int64_t *const id = &r->wish.excluded;
-    int rc = hx_where_rowid(table, key, r->query, id, found);
+    int rc = hx_conditions_rowid(table, key, r->query, id, found);
     r->wish.excludes = true;
     if (rc == SQLITE_OK && *found) rc = hx_content_get(table, *id, vector, found);
     return rc;
@@ -174,7 +174,7 @@ static int filter_knn(cursor *c, const char *codes, sqlite3_value **argv) {
     int rc = hx_log_read(table_of(c), &log);
     if (rc == SQLITE_OK) rc = read_request(c, codes, argv, &r);
     if (rc == SQLITE_OK) rc = start_search(c, &r);
-    hx_where_free(r.wish.where);
+    hx_conditions_free(r.wish.where);
     return rc;
 }
 

@@ -28,17 +28,17 @@ static int each_row(hx_table *table, const hx_delta *delta, hx_visit visit, void
 
 typedef struct keeper {
     hx_delta *delta;
-    size_t width; /* bytes of a vector */
-    size_t cells; /* of a row */
+    size_t width;      /* bytes of a vector */
+    size_t attributes; /* of a row */
 } keeper;
 
 static void drop_rows(hx_delta *delta) {
     sqlite3_free(delta->rows);
     sqlite3_free(delta->vectors);
-    sqlite3_free(delta->cells);
+    sqlite3_free(delta->attributes);
     delta->rows = NULL;
     delta->vectors = NULL;
-    delta->cells = NULL;
+    delta->attributes = NULL;
     delta->count = delta->room = delta->vectors_count = delta->vectors_room = 0;
     delta->kept = false;
 }
@@ -55,46 +55,51 @@ static int reserve_row(hx_delta *delta) {
 
 static int reserve_vector(const keeper *k) {
     hx_delta *const delta = k->delta;
-    const size_t width = k->width + k->cells * sizeof *delta->cells;
+    const size_t width = k->width + k->attributes * sizeof *delta->attributes;
     if ((delta->vectors_count + 1) * width > KEEP_BYTES) return TOO_LARGE;
     if (delta->vectors_count < delta->vectors_room) return SQLITE_OK;
     const size_t room = delta->vectors_room ? 2 * delta->vectors_room : 16;
     unsigned char *const vectors = sqlite3_realloc64(delta->vectors, room * k->width);
     if (!vectors) return SQLITE_NOMEM;
     delta->vectors = vectors;
-    if (k->cells) {
-        hny_cell *const cells = sqlite3_realloc64(delta->cells, room * k->cells * sizeof *cells);
-        if (!cells) return SQLITE_NOMEM;
-        delta->cells = cells;
+    if (k->attributes) {
+        hny_attribute *const attributes =
+            sqlite3_realloc64(delta->attributes, room * k->attributes * sizeof *attributes);
+        if (!attributes) return SQLITE_NOMEM;
+        delta->attributes = attributes;
     }
     delta->vectors_room = room;
     return SQLITE_OK;
 }
 
-static void put_vector(const keeper *k, size_t at, const void *vector, const hny_cell *cells) {
+static void put_vector(const keeper *k, size_t at, const void *vector,
+                       const hny_attribute *attributes) {
     memcpy(k->delta->vectors + at * k->width, vector, k->width);
-    if (k->cells) memcpy(k->delta->cells + at * k->cells, cells, k->cells * sizeof *cells);
+    if (k->attributes)
+        memcpy(k->delta->attributes + at * k->attributes, attributes,
+               k->attributes * sizeof *attributes);
 }
 
-static int add_vector(const keeper *k, const void *vector, const hny_cell *cells, size_t *at) {
+static int add_vector(const keeper *k, const void *vector, const hny_attribute *attributes,
+                      size_t *at) {
     const int rc = reserve_vector(k);
     if (rc) return rc;
     *at = k->delta->vectors_count++;
-    put_vector(k, *at, vector, cells);
+    put_vector(k, *at, vector, attributes);
     return SQLITE_OK;
 }
 
-static int keep_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int keep_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const keeper *const k = arg;
     size_t at = HX_ABSENT;
     int rc = reserve_row(k->delta);
-    if (rc == SQLITE_OK && vector) rc = add_vector(k, vector, cells, &at);
+    if (rc == SQLITE_OK && vector) rc = add_vector(k, vector, attributes, &at);
     if (rc == SQLITE_OK) k->delta->rows[k->delta->count++] = (hx_kept){id, at};
     return rc;
 }
 
 int hx_delta_keep(hx_table *table, hx_delta *delta) {
-    keeper k = {delta, table->vector_bytes, (size_t)table->columns.cells};
+    keeper k = {delta, table->vector_bytes, (size_t)table->columns.attributes};
     drop_rows(delta);
     const int rc = each_row(table, delta, keep_row, &k);
     delta->kept = rc == SQLITE_OK;
@@ -133,7 +138,7 @@ static int insert_row(hx_delta *delta, size_t position, hx_kept row) {
     return SQLITE_OK;
 }
 
-static int renew_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int renew_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const keeper *const k = arg;
     hx_delta *const delta = k->delta;
     const size_t position = seek(delta, id);
@@ -143,9 +148,9 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_cell *
     if (!vector)
         at = HX_ABSENT;
     else if (at == HX_ABSENT)
-        rc = add_vector(k, vector, cells, &at);
+        rc = add_vector(k, vector, attributes, &at);
     else
-        put_vector(k, at, vector, cells);
+        put_vector(k, at, vector, attributes);
     if (rc) return rc;
     if (!known) return insert_row(delta, position, (hx_kept){id, at});
     delta->rows[position].at = at;
@@ -154,7 +159,7 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_cell *
 
 int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, bool *grown) {
     const size_t before = delta->ids.count;
-    keeper k = {delta, table->vector_bytes, (size_t)table->columns.cells};
+    keeper k = {delta, table->vector_bytes, (size_t)table->columns.attributes};
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
     *grown = delta->ids.count > before;
     if (rc || !delta->kept) return rc;
@@ -166,22 +171,22 @@ int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, boo
 
 typedef struct pass {
     hx_table *table;
-    const hny_probe *probe;
+    const hny_distance_computer *probe;
     const hny_filter *filter;
     const hny_hit *after;
-    hx_hits *hits;
+    hx_hit_heap *hits;
     size_t seen;
 } pass;
 
-static int look_at(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int look_at(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     pass *const p = arg;
     if (++p->seen % POLL_ROWS == 0 && hx_interrupted(p->table))
         return hx_fail_status(p->table, HNY_INTERRUPT);
     if (!vector) return SQLITE_OK;
-    if (p->filter && hny_filter_test(p->filter, id, cells) == HNY_NO) return SQLITE_OK;
-    const hny_hit hit = {hny_probe_distance(p->probe, vector), id, 0};
+    if (p->filter && hny_filter_test(p->filter, id, attributes) == HNY_NO) return SQLITE_OK;
+    const hny_hit hit = {hny_distance_computer_distance(p->probe, vector), id, 0};
     if (p->after && hny_hit_compare(&hit, p->after) <= 0) return SQLITE_OK;
-    return hx_hits_offer(p->hits, hit);
+    return hx_hit_heap_offer(p->hits, hit);
 }
 
 static int each_kept(const hx_delta *delta, const keeper *k, hx_visit visit, void *arg) {
@@ -190,17 +195,17 @@ static int each_kept(const hx_delta *delta, const keeper *k, hx_visit visit, voi
         const hx_kept row = delta->rows[i];
         if (row.at == HX_ABSENT) continue;
         rc = visit(arg, row.id, delta->vectors + row.at * k->width,
-                   k->cells ? delta->cells + row.at * k->cells : NULL);
+                   k->attributes ? delta->attributes + row.at * k->attributes : NULL);
     }
     return rc;
 }
 
-int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_probe *probe,
-                  const hny_filter *filter, const hny_hit *after, hx_hits *hits) {
-    const keeper k = {NULL, table->vector_bytes, (size_t)table->columns.cells};
+int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_distance_computer *probe,
+                  const hny_filter *filter, const hny_hit *after, hx_hit_heap *hits) {
+    const keeper k = {NULL, table->vector_bytes, (size_t)table->columns.attributes};
     pass p = {table, probe, filter, after, hits, 0};
     const int rc =
         delta->kept ? each_kept(delta, &k, look_at, &p) : each_row(table, delta, look_at, &p);
-    if (rc == SQLITE_OK) hx_hits_sort(hits);
+    if (rc == SQLITE_OK) hx_hit_heap_sort(hits);
     return rc;
 }

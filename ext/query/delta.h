@@ -28,7 +28,7 @@ typedef struct hx_delta {
     hx_kept *rows; /* ascending by id; with `whole`, all rows, else one for each of `ids` */
     size_t count, room;
     unsigned char *vectors;
-    hny_cell *cells;                    /* beside them, all of a row's together */
+    hny_attribute *attributes;          /* beside them, all of a row's together */
     size_t vectors_count, vectors_room; /* in vectors; those of rows that went are not used again */
 } hx_delta;
 
@@ -47,7 +47,7 @@ void hx_delta_free(hx_delta *delta);
 ** The nearest hits->limit of its rows beyond `after` (NULL: all of them) that the filter (NULL: none)
 ** lets through, exactly, in order.
 */
-int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_probe *probe,
-                  const hny_filter *filter, const hny_hit *after, hx_hits *hits);
+int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_distance_computer *probe,
+                  const hny_filter *filter, const hny_hit *after, hx_hit_heap *hits);
 
 #endif

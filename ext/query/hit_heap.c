@@ -4,12 +4,12 @@
 
 #include "sqlite_api.h"
 
-void hx_hits_begin(hx_hits *hits, size_t limit) {
+void hx_hit_heap_begin(hx_hit_heap *hits, size_t limit) {
     hits->count = 0;
     hits->limit = limit;
 }
 
-int hx_hits_reserve(hx_hits *hits, size_t count) {
+int hx_hit_heap_reserve(hx_hit_heap *hits, size_t count) {
     if (count <= hits->room) return SQLITE_OK;
     hny_hit *const at = sqlite3_realloc64(hits->at, count * sizeof *at);
     if (!at) return SQLITE_NOMEM;
@@ -30,17 +30,17 @@ static void sift_down(hny_hit *heap, size_t count, size_t at) {
     heap[at] = moved;
 }
 
-static int append(hx_hits *hits, hny_hit hit) {
+static int append(hx_hit_heap *hits, hny_hit hit) {
     if (hits->count == hits->room) {
         const size_t doubled = hits->room ? 2 * hits->room : 64;
-        const int rc = hx_hits_reserve(hits, doubled < hits->limit ? doubled : hits->limit);
+        const int rc = hx_hit_heap_reserve(hits, doubled < hits->limit ? doubled : hits->limit);
         if (rc) return rc;
     }
     hits->at[hits->count++] = hit;
     return SQLITE_OK;
 }
 
-int hx_hits_offer(hx_hits *hits, hny_hit hit) {
+int hx_hit_heap_offer(hx_hit_heap *hits, hny_hit hit) {
     if (hits->count < hits->limit) {
         const int rc = append(hits, hit);
         if (rc) return rc;
@@ -56,7 +56,7 @@ int hx_hits_offer(hx_hits *hits, hny_hit hit) {
 
 #define FEW 64
 
-void hx_hits_order(hx_hits *hits, int (*compare)(const void *, const void *)) {
+void hx_hit_heap_order(hx_hit_heap *hits, int (*compare)(const void *, const void *)) {
     hny_hit *const at = hits->at;
     if (hits->count > FEW) {
         qsort(at, hits->count, sizeof *at, compare);
@@ -70,13 +70,13 @@ void hx_hits_order(hx_hits *hits, int (*compare)(const void *, const void *)) {
     }
 }
 
-void hx_hits_sort(hx_hits *hits) {
-    hx_hits_order(hits, hny_hit_compare);
+void hx_hit_heap_sort(hx_hit_heap *hits) {
+    hx_hit_heap_order(hits, hny_hit_compare);
 }
 
-int hx_hits_push(hx_hits *hits, hny_hit hit) {
+int hx_hit_heap_push(hx_hit_heap *hits, hny_hit hit) {
     if (hits->count == hits->room) {
-        const int rc = hx_hits_reserve(hits, hits->room ? 2 * hits->room : 64);
+        const int rc = hx_hit_heap_reserve(hits, hits->room ? 2 * hits->room : 64);
         if (rc) return rc;
     }
     size_t at = hits->count++;
@@ -86,7 +86,7 @@ int hx_hits_push(hx_hits *hits, hny_hit hit) {
     return SQLITE_OK;
 }
 
-void hx_hits_pop(hx_hits *hits) {
+void hx_hit_heap_pop(hx_hit_heap *hits) {
     hny_hit *const heap = hits->at;
     const size_t count = --hits->count;
     const hny_hit moved = heap[count];
@@ -100,7 +100,7 @@ void hx_hits_pop(hx_hits *hits) {
     heap[at] = moved;
 }
 
-void hx_hits_free(hx_hits *hits) {
+void hx_hit_heap_free(hx_hit_heap *hits) {
     sqlite3_free(hits->at);
-    *hits = (hx_hits){NULL, 0, 0, 0};
+    *hits = (hx_hit_heap){NULL, 0, 0, 0};
 }

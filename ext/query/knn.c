@@ -30,7 +30,7 @@
 #define FAR 16
 
 typedef struct stream {
-    hx_hits hits;
+    hx_hit_heap hits;
     size_t next;  /* the first one not handed out */
     bool ended;   /* nothing lies beyond the buffer */
     int64_t step; /* of the next refill */
@@ -46,18 +46,18 @@ typedef struct stream {
 struct hx_knn {
     hx_table *table;
     unsigned char *vector;
-    hny_probe *probe;
+    hny_distance_computer *probe;
     uint8_t metric; /* that the probe was made for */
-    hx_knn_wish wish;
+    hx_knn_request wish;
     int64_t left;    /* rows still to be handed out, with a k */
     bool bounded;    /* by k, and all k are looked for at once */
     bool exact;      /* distances are read, or their order matters */
     uint64_t serial; /* of the snapshot that the buffers were filled from */
     stream index, delta;
-    hx_hits measured; /* a heap */
-    hny_hit floor;    /* what lies beyond the buffer of the index comes no sooner than this */
-    bool scanning;    /* the index is scanned, no longer walked */
-    bool resumes;     /* a scan did not come to the end, but to here: */
+    hx_hit_heap measured; /* a heap */
+    hny_hit floor;        /* what lies beyond the buffer of the index comes no sooner than this */
+    bool scanning;        /* the index is scanned, no longer walked */
+    bool resumes;         /* a scan did not come to the end, but to here: */
     hny_hit resume;
     int64_t handed; /* rows taken from walks */
     hny_hit last;   /* the last row handed out, if `started` */
@@ -71,7 +71,7 @@ static bool is_external(const hx_knn *knn) {
 
 /* May a row that was found be left out in the end? */
 static bool may_turn_down(const hx_knn *knn) {
-    return hx_where_unsure(knn->wish.where) || is_external(knn);
+    return hx_conditions_unsure(knn->wish.where) || is_external(knn);
 }
 
 static void start_scanning(hx_knn *knn) {
@@ -88,10 +88,10 @@ static void start_above(hx_knn *knn) {
     knn->last = (hny_hit){before, INT64_MAX, 0};
 }
 
-int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out) {
+int hx_knn_new(hx_table *table, const void *vector, const hx_knn_request *wish, hx_knn **out) {
     hx_knn *const knn = sqlite3_malloc(sizeof *knn);
     if (!knn) {
-        hx_where_free(wish->where);
+        hx_conditions_free(wish->where);
         return SQLITE_NOMEM;
     }
     memset(knn, 0, sizeof *knn);
@@ -107,7 +107,8 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_
     if (wish->exact || (wish->below.given && wish->k == HX_NO_LIMIT)) start_scanning(knn);
     knn->vector = sqlite3_malloc64(table->vector_bytes);
     if (knn->vector) memcpy(knn->vector, vector, table->vector_bytes);
-    if (!knn->vector || hny_probe_new(table->config.options.shape, vector, &knn->probe) != HNY_OK) {
+    if (!knn->vector ||
+        hny_distance_computer_new(table->config.options.shape, vector, &knn->probe) != HNY_OK) {
         knn->probe = NULL;
         hx_knn_free(knn);
         return SQLITE_NOMEM;
@@ -118,11 +119,11 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_
 
 void hx_knn_free(hx_knn *knn) {
     if (!knn) return;
-    hx_where_free(knn->wish.where);
-    hny_probe_free(knn->probe);
-    hx_hits_free(&knn->index.hits);
-    hx_hits_free(&knn->delta.hits);
-    hx_hits_free(&knn->measured);
+    hx_conditions_free(knn->wish.where);
+    hny_distance_computer_free(knn->probe);
+    hx_hit_heap_free(&knn->index.hits);
+    hx_hit_heap_free(&knn->delta.hits);
+    hx_hit_heap_free(&knn->measured);
     sqlite3_free(knn->vector);
     sqlite3_free(knn);
 }
@@ -164,7 +165,7 @@ static int64_t widen(const hx_knn *knn, stream *s) {
 }
 
 static const hny_filter *filter_of(const hx_knn *knn) {
-    return hx_where_filter(knn->wish.where);
+    return hx_conditions_filter(knn->wish.where);
 }
 
 /* ------------------------------------------------------------------------------- exact stream -- */
@@ -173,7 +174,7 @@ static int fill_delta(hx_knn *knn) {
     stream *const s = &knn->delta;
     const hx_delta *const delta = &knn->table->snapshot.delta;
     empty(s);
-    hx_hits_begin(&s->hits, (size_t)widen(knn, s));
+    hx_hit_heap_begin(&s->hits, (size_t)widen(knn, s));
     const int rc =
         hx_delta_scan(knn->table, delta, knn->probe, filter_of(knn), beyond(knn), &s->hits);
     s->ended = s->hits.count < s->hits.limit;
@@ -185,15 +186,15 @@ static int fill_delta(hx_knn *knn) {
 /* These return the engine's status. */
 
 static void set_floor(hx_knn *knn, const hny_hit *last) {
-    knn->floor = (hny_hit){hny_hit_least(last), last->rowid, 0};
+    knn->floor = (hny_hit){hny_hit_lower_bound(last), last->rowid, 0};
 }
 
 /* The vectors of so many rows are asked for before the first of them is measured. */
 #define AHEAD 4
 
 static void look_ahead(const hx_knn *knn, size_t at) {
-    const hx_hits *const hits = &knn->index.hits;
-    if (at < hits->count) hx_recent_ahead(&knn->table->recent, hits->at[at].rowid);
+    const hx_hit_heap *const hits = &knn->index.hits;
+    if (at < hits->count) hx_vector_cache_ahead(&knn->table->recent, hits->at[at].rowid);
 }
 
 /*
@@ -201,11 +202,11 @@ static void look_ahead(const hx_knn *knn, size_t at) {
 ** near duplicates, and of numbers whose squares vanish.
 */
 static void order(hx_knn *knn) {
-    hx_hits *const hits = &knn->index.hits;
+    hx_hit_heap *const hits = &knn->index.hits;
     for (size_t i = 0; !knn->exact && i < hits->count; i++) {
         if (hits->at[i].error < hits->at[i].distance) hits->at[i].error = 0;
     }
-    hx_hits_order(hits, hny_hit_compare_least);
+    hx_hit_heap_order(hits, hny_hit_compare_lower_bound);
     for (size_t i = 0; knn->exact && i < AHEAD; i++) look_ahead(knn, i);
 }
 
@@ -230,7 +231,7 @@ static int scan(hx_knn *knn) {
     const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
     const size_t limit = ask(knn, rows, widen(knn, s));
     empty(s);
-    if (hx_hits_reserve(&s->hits, limit)) return HNY_NOMEM;
+    if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
     const int status = hny_reader_scan(knn->table->reader, knn->vector, filter_of(knn),
                                        knn->resumes ? &knn->resume : NULL, limit,
                                        hx_interrupt(knn->table), s->hits.at, &s->hits.count);
@@ -248,7 +249,7 @@ static int scan(hx_knn *knn) {
 static int walk(hx_knn *knn, const hny_search *search, size_t limit) {
     stream *const s = &knn->index;
     empty(s);
-    if (hx_hits_reserve(&s->hits, limit)) return HNY_NOMEM;
+    if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
     const int status = hny_reader_search(knn->table->reader, knn->vector, search, limit,
                                          hx_interrupt(knn->table), s->hits.at, &s->hits.count);
     if (status) s->hits.count = 0;
@@ -262,7 +263,7 @@ static bool is_all(const hx_knn *knn, size_t limit) {
 }
 
 /* Hits of whose distance the codes tell something: of numbers whose squares overflow they tell nothing. */
-static int64_t count_told(const hx_hits *hits) {
+static int64_t count_told(const hx_hit_heap *hits) {
     int64_t told = 0;
     for (size_t i = 0; i < hits->count; i++) told += hits->at[i].error < (double)INFINITY;
     return told;
@@ -273,7 +274,7 @@ static int64_t count_told(const hx_hits *hits) {
 ** trusted.  Where rows may still be turned down, what lies beyond is scanned for.
 */
 static int fill_bounded(hx_knn *knn, int64_t rows) {
-    hx_hits *const hits = &knn->index.hits;
+    hx_hit_heap *const hits = &knn->index.hits;
     const int64_t k = least(wanted(knn), rows);
     const hny_search search = search_for(knn, k);
     const size_t limit = ask(knn, rows, k);
@@ -408,7 +409,7 @@ static int refill(hx_knn *knn, bool lacking) {
     if (status == HNY_NOMEM || status == HNY_INTERRUPT) {
         rc = hx_fail_status(table, status);
     } else if (rc == SQLITE_OK && (status || !hx_snapshot_holds(table))) {
-        rc = hx_snapshot_distrust(table, status ? status : HNY_BUSY);
+        rc = hx_snapshot_discard(table, status ? status : HNY_BUSY);
         if (rc == SQLITE_OK) rc = fill(knn, &status);
     }
     hx_snapshot_end(table);
@@ -419,19 +420,19 @@ static int refill(hx_knn *knn, bool lacking) {
 /* ----------------------------------------------------------------------------------- measuring -- */
 
 typedef struct measuring {
-    const hny_probe *probe;
-    hx_recent *recent; /* where to keep the vector; NULL: it may not be the snapshot's */
+    const hny_distance_computer *probe;
+    hx_vector_cache *recent; /* where to keep the vector; NULL: it may not be the snapshot's */
     hny_hit hit;
     bool found;
 } measuring;
 
-static int measure_row(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int measure_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     measuring *const m = arg;
-    (void)cells;
+    (void)attributes;
     m->found = vector != NULL;
     if (!vector) return SQLITE_OK;
-    m->hit = (hny_hit){hny_probe_distance(m->probe, vector), id, 0};
-    if (m->recent) hx_recent_put(m->recent, id, vector);
+    m->hit = (hny_hit){hny_distance_computer_distance(m->probe, vector), id, 0};
+    if (m->recent) hx_vector_cache_put(m->recent, id, vector);
     return SQLITE_OK;
 }
 
@@ -441,16 +442,16 @@ static int measure_row(void *arg, int64_t id, const void *vector, const hny_cell
 */
 static int measure_content(hx_knn *knn, measuring *m) {
     hx_table *const table = knn->table;
-    hx_recent *const recent = &table->recent;
+    hx_vector_cache *const recent = &table->recent;
     const void *vector = NULL;
     if (!is_external(knn) && knn->serial == table->snapshot.serial &&
         sqlite3_total_changes(table->db) == table->snapshot.changes) {
-        hx_recent_begin(recent, table->snapshot.base.at, table->vector_bytes);
-        vector = hx_recent_find(recent, m->hit.rowid);
+        hx_vector_cache_begin(recent, table->snapshot.base.at, table->vector_bytes);
+        vector = hx_vector_cache_find(recent, m->hit.rowid);
         m->recent = recent;
     }
     if (vector) {
-        m->hit = (hny_hit){hny_probe_distance(m->probe, vector), m->hit.rowid, 0};
+        m->hit = (hny_hit){hny_distance_computer_distance(m->probe, vector), m->hit.rowid, 0};
         return SQLITE_OK;
     }
     return hx_content_each_of(table, &m->hit.rowid, 1, measure_row, m);
@@ -477,7 +478,7 @@ static int measure(hx_knn *knn) {
     }
     if (!m.found) return is_external(knn) ? SQLITE_OK : refill(knn, true);
     if (is_handed(knn, &m.hit)) return SQLITE_OK;
-    return hx_hits_push(&knn->measured, m.hit);
+    return hx_hit_heap_push(&knn->measured, m.hit);
 }
 
 /* --------------------------------------------------------------------------------------- order -- */
@@ -504,7 +505,7 @@ static bool needs_more(const hx_knn *knn, const hny_hit *known) {
 /* May the head of the index come before this row? */
 static bool needs_measuring(const hx_knn *knn, const hny_hit *known) {
     const hny_hit *const head = head_of(&knn->index);
-    return head && (!known || hny_hit_least(head) <= known->distance);
+    return head && (!known || hny_hit_lower_bound(head) <= known->distance);
 }
 
 /* The next row in order; *known NULL: there is none. */
@@ -533,7 +534,7 @@ static bool hand_over(hx_knn *knn, const hny_hit *known) {
     if (delta)
         knn->delta.next++;
     else
-        hx_hits_pop(&knn->measured);
+        hx_hit_heap_pop(&knn->measured);
     return delta;
 }
 
@@ -556,8 +557,8 @@ static int is_wanted(hx_knn *knn, const hny_hit *hit, bool delta, bool *out) {
     int rc = SQLITE_OK;
     *out = !(knn->wish.excludes && hit->rowid == knn->wish.excluded);
     if (*out && delta && is_external(knn)) rc = is_present(knn, hit, out);
-    if (rc || !*out || !hx_where_unsure(knn->wish.where)) return rc;
-    return hx_where_check(knn->table, knn->wish.where, hit->rowid, out);
+    if (rc || !*out || !hx_conditions_unsure(knn->wish.where)) return rc;
+    return hx_conditions_check(knn->table, knn->wish.where, hit->rowid, out);
 }
 
 int hx_knn_next(hx_knn *knn, hny_hit *out) {

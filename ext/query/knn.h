@@ -35,7 +35,7 @@ typedef struct hx_bound {
     double distance;
 } hx_bound;
 
-typedef struct hx_knn_wish {
+typedef struct hx_knn_request {
     int64_t k;             /* rows; HX_NO_LIMIT: all, as far as they are asked for */
     int64_t ef;            /* candidates of the search, at least; 0: as the table has it */
     bool distances;        /* are they looked at?  Else those of the sidecar may decide the order */
@@ -43,14 +43,14 @@ typedef struct hx_knn_wish {
     hx_bound above, below; /* rows between these distances */
     bool excludes;         /* but not this one: */
     int64_t excluded;
-    hx_where *where; /* rows that it lets through; NULL: all */
-} hx_knn_wish;
+    hx_conditions *where; /* rows that it lets through; NULL: all */
+} hx_knn_request;
 
 /*
 ** A query for the rows nearest to `vector`, the stored bytes of one.  Finds nothing yet.  Takes over
 ** wish->where, also on failure.  SQLITE_OK or SQLITE_NOMEM.
 */
-int hx_knn_new(hx_table *table, const void *vector, const hx_knn_wish *wish, hx_knn **out);
+int hx_knn_new(hx_table *table, const void *vector, const hx_knn_request *wish, hx_knn **out);
 void hx_knn_free(hx_knn *knn); /* NULL is fine */
 
 /* SQLITE_ROW with the next hit, SQLITE_DONE, or an error with its sentence in the table. */

@@ -6,18 +6,19 @@
 #include "shadow/error.h"
 #include "table.h"
 
-static void no_reader(const hx_table *table, int status, const hx_log *log, hx_base *out) {
-    const hny_boundary start = hx_log_start(table->config.options.shape, table->columns.cells);
+static void no_reader(const hx_table *table, int status, const hx_log *log, hx_merge_base *out) {
+    const hny_boundary start = hx_log_start(table->config.options.shape, table->columns.attributes);
     const bool whole = hx_boundary_equal(log->trim, start);
-    *out = (hx_base){whole ? HX_BASE_EMPTY : HX_BASE_NONE, start, 0, status};
+    *out = (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status};
 }
 
-int hx_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log, hx_base *out) {
+int hx_merge_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log,
+                       hx_merge_base *out) {
     if (!reader) {
         no_reader(table, status, log, out);
         return SQLITE_OK;
     }
-    *out = (hx_base){HX_BASE_NONE, {0, 0}, 0, HNY_OK};
+    *out = (hx_merge_base){HX_MERGE_BASE_NONE, {0, 0}, 0, HNY_OK};
     for (;; out->age++) {
         bool found;
         out->status = hny_reader_boundary(reader, out->age, &out->at);
@@ -28,7 +29,7 @@ int hx_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *
             const int rc = hx_log_has(table, log, out->at, &found);
             if (rc) return rc;
             if (!found) continue;
-            out->kind = HX_BASE_FOUND;
+            out->kind = HX_MERGE_BASE_FOUND;
         }
         return SQLITE_OK;
     }
@@ -103,8 +104,8 @@ static int add_touched(hny_reader *reader, uint32_t ages, hx_ids *ids, int *stat
     return SQLITE_OK;
 }
 
-int hx_base_delta(hx_table *table, hny_reader *reader, const hx_base *base, hx_ids *out,
-                  int *status) {
+int hx_merge_base_delta(hx_table *table, hny_reader *reader, const hx_merge_base *base, hx_ids *out,
+                        int *status) {
     *out = (hx_ids){NULL, 0, 0};
     *status = HNY_OK;
     int rc = add_logged(table, base->at.seq, out);
@@ -116,7 +117,7 @@ int hx_base_delta(hx_table *table, hny_reader *reader, const hx_base *base, hx_i
     return rc;
 }
 
-int hx_base_logged(hx_table *table, hny_boundary since, hx_ids *out) {
+int hx_merge_base_logged(hx_table *table, hny_boundary since, hx_ids *out) {
     *out = (hx_ids){NULL, 0, 0};
     const int rc = add_logged(table, since.seq, out);
     if (rc)

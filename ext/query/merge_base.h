@@ -9,8 +9,8 @@
 **
 ** All functions return an SQLite code and leave its sentence in the table (error.h).
 */
-#ifndef HX_BASE_H
-#define HX_BASE_H
+#ifndef HX_MERGE_BASE_H
+#define HX_MERGE_BASE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,21 +19,22 @@
 
 typedef struct hx_table hx_table;
 
-typedef enum hx_base_kind {
-    HX_BASE_NONE, /* nothing in common: the index is of no use to this snapshot */
-    HX_BASE_EMPTY, /* there is no index, and the log goes back to the empty table: that is the base */
-    HX_BASE_FOUND
-} hx_base_kind;
+typedef enum hx_merge_base_kind {
+    HX_MERGE_BASE_NONE, /* nothing in common: the index is of no use to this snapshot */
+    HX_MERGE_BASE_EMPTY, /* there is no index, and the log goes back to the empty table: that is the base */
+    HX_MERGE_BASE_FOUND
+} hx_merge_base_kind;
 
-typedef struct hx_base {
-    hx_base_kind kind;
-    hny_boundary at; /* of HX_BASE_EMPTY and HX_BASE_FOUND */
-    uint32_t age;    /* of HX_BASE_FOUND: among the sidecar's boundaries */
+typedef struct hx_merge_base {
+    hx_merge_base_kind kind;
+    hny_boundary at; /* of HX_MERGE_BASE_EMPTY and HX_MERGE_BASE_FOUND */
+    uint32_t age;    /* of HX_MERGE_BASE_FOUND: among the sidecar's boundaries */
     int status;      /* HNY_OK, or why the sidecar could not be asked */
-} hx_base;
+} hx_merge_base;
 
 /* `reader` is pinned, or NULL: there is no index, for the reason `status`. */
-int hx_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log, hx_base *out);
+int hx_merge_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log,
+                       hx_merge_base *out);
 
 /* Rowids, ascending and without repeats. */
 typedef struct hx_ids {
@@ -47,10 +48,10 @@ int hx_ids_merge(hx_ids *ids, const hx_ids *more);
 ** The delta of a base that was found.  *status is the engine's where the sidecar failed; then there
 ** is no delta, and the base was none.
 */
-int hx_base_delta(hx_table *table, hny_reader *reader, const hx_base *base, hx_ids *out,
-                  int *status);
+int hx_merge_base_delta(hx_table *table, hny_reader *reader, const hx_merge_base *base, hx_ids *out,
+                        int *status);
 
 /* The rows that the log names after a boundary of it. */
-int hx_base_logged(hx_table *table, hny_boundary since, hx_ids *out);
+int hx_merge_base_logged(hx_table *table, hny_boundary since, hx_ids *out);
 
 #endif

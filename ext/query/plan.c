@@ -174,7 +174,7 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
     return SQLITE_NOMEM;
 }
 
-/* What a search is expected to cost; see hx_where_plan for what raises it. */
+/* What a search is expected to cost; see hx_conditions_plan for what raises it. */
 #define KNN_COST 10000
 
 static int plan_knn(hx_table *table, sqlite3_index_info *info, const survey *s) {
@@ -191,7 +191,7 @@ static int plan_knn(hx_table *table, sqlite3_index_info *info, const survey *s) 
     take_word(info, s->exact, HX_PLAN_EXACT, words, " exact=?");
     take_bound(info, s->above, HX_PLAN_ABOVE, HX_PLAN_ABOVE_SAME, words);
     take_bound(info, s->below, HX_PLAN_BELOW, HX_PLAN_BELOW_SAME, words);
-    hx_where_plan(table, info, words, codes);
+    hx_conditions_plan(table, info, words, codes);
     if (sqlite3_str_length(codes)) info->idxNum |= HX_PLAN_WHERE;
     const int distance = hx_hidden_column(&table->columns, HX_DISTANCE);
     if (reads(info, distance)) info->idxNum |= HX_PLAN_DISTANCES;

@@ -49,7 +49,7 @@ static int mask_delta(hx_table *table) {
 static int use_index(hx_table *table) {
     hx_snapshot *const s = &table->snapshot;
     int status = HNY_OK;
-    int rc = hx_base_delta(table, table->reader, &s->base, &s->delta.ids, &status);
+    int rc = hx_merge_base_delta(table, table->reader, &s->base, &s->delta.ids, &status);
     if (rc) return rc;
     if (status || too_many(s, s->delta.ids.count)) return look_at_all(table, status);
     rc = hx_delta_keep(table, &s->delta);
@@ -59,9 +59,9 @@ static int use_index(hx_table *table) {
 static int reckon(hx_table *table, int status) {
     hx_snapshot *const s = &table->snapshot;
     hny_reader *const reader = status == HNY_OK ? table->reader : NULL;
-    const int rc = hx_base_find(table, reader, status, &s->log, &s->base);
+    const int rc = hx_merge_base_find(table, reader, status, &s->log, &s->base);
     if (rc) return rc;
-    if (s->base.kind != HX_BASE_FOUND) return look_at_all(table, HNY_OK);
+    if (s->base.kind != HX_MERGE_BASE_FOUND) return look_at_all(table, HNY_OK);
     const int failed = hny_reader_stats(reader, 0, &s->stats);
     if (failed == HNY_NOMEM) return SQLITE_NOMEM;
     if (failed || too_long(s)) return look_at_all(table, failed);
@@ -74,11 +74,11 @@ static int reckon(hx_table *table, int status) {
 ** A few changes more, on the same state of the sidecar: only they are read.  Writing a row and
 ** querying in turn would read the whole delta for each query otherwise, 3 ms for 1000 rows.
 */
-static int extend(hx_table *table, const hx_log *log, const hx_base *base) {
+static int extend(hx_table *table, const hx_log *log, const hx_merge_base *base) {
     hx_snapshot *const s = &table->snapshot;
     hx_ids changed;
     bool grown = false;
-    int rc = hx_base_logged(table, s->log.tip, &changed);
+    int rc = hx_merge_base_logged(table, s->log.tip, &changed);
     if (rc) return rc;
     rc = hx_delta_extend(table, &s->delta, &changed, &grown);
     hx_ids_free(&changed);
@@ -92,13 +92,14 @@ static int extend(hx_table *table, const hx_log *log, const hx_base *base) {
 }
 
 /* Is the present state the known one and some changes more, seen from the same base? */
-static int can_extend(hx_table *table, const hx_log *log, int status, hx_base *base, bool *out) {
+static int can_extend(hx_table *table, const hx_log *log, int status, hx_merge_base *base,
+                      bool *out) {
     const hx_snapshot *const s = &table->snapshot;
     hny_reader *const reader = status == HNY_OK ? table->reader : NULL;
     *out = false;
     int rc = hx_log_has(table, log, s->log.tip, out);
     if (rc || !*out) return rc;
-    rc = hx_base_find(table, reader, status, log, base);
+    rc = hx_merge_base_find(table, reader, status, log, base);
     *out = base->kind == s->base.kind && base->age == s->base.age &&
            base->status == s->base.status && hx_boundary_equal(base->at, s->base.at);
     return rc;
@@ -109,7 +110,7 @@ static int bring_up(hx_table *table, const hx_log *log, int status) {
     const uint64_t version = status == HNY_OK ? hny_reader_version(table->reader) : 0;
     const bool same = s->known && s->status == status && s->version == version;
     if (same && hx_boundary_equal(s->log.trim, log->trim)) {
-        hx_base base;
+        hx_merge_base base;
         bool more;
         if (hx_boundary_equal(s->log.tip, log->tip)) return SQLITE_OK;
         const int rc = can_extend(table, log, status, &base, &more);
@@ -155,7 +156,7 @@ bool hx_snapshot_holds(const hx_table *table) {
     return !table->snapshot.pinned || hny_reader_intact(table->reader);
 }
 
-int hx_snapshot_distrust(hx_table *table, int status) {
+int hx_snapshot_discard(hx_table *table, int status) {
     hx_snapshot *const s = &table->snapshot;
     s->serial++;
     const int rc = look_at_all(table, status);

@@ -18,7 +18,7 @@ typedef struct hx_snapshot {
     hx_log log;       /* for this state of the table */
     int status;       /* what hny_reader_begin said, */
     uint64_t version; /* and if that was HNY_OK, for this state of the sidecar */
-    hx_base base;
+    hx_merge_base base;
     bool indexed;    /* the reader, with the delta masked, speaks for every row but the delta's */
     bool pinned;     /* between hx_snapshot_begin and _end: the reader is, too */
     hny_stats stats; /* of the index, if `indexed`; links not counted */
@@ -43,7 +43,7 @@ bool hx_snapshot_holds(const hx_table *table);
 ** The engine failed with `status` on a state that it had said was sound: from here on all rows are
 ** looked at exactly, until the sidecar or the log changes.
 */
-int hx_snapshot_distrust(hx_table *table, int status);
+int hx_snapshot_discard(hx_table *table, int status);
 
 void hx_snapshot_free(hx_snapshot *snapshot);
 

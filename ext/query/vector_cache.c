@@ -12,18 +12,18 @@
 #define WAYS        16 /* with 4 a tenth of the reads missed what had room for all, with 16 a hundredth */
 #define CHUNK       64 /* places */
 
-static size_t set_of(const hx_recent *recent, int64_t id) {
+static size_t set_of(const hx_vector_cache *recent, int64_t id) {
     const uint64_t mixed = (uint64_t)id * 0x9e3779b97f4a7c15u; /* 2^64 / the golden ratio */
     return (size_t)((mixed >> 32) % recent->sets);
 }
 
-static unsigned char *vector_at(const hx_recent *recent, size_t place) {
+static unsigned char *vector_at(const hx_vector_cache *recent, size_t place) {
     return recent->chunks[place / CHUNK] + place % CHUNK * recent->width;
 }
 
 #define NOWHERE SIZE_MAX
 
-static size_t find(const hx_recent *recent, size_t set, int64_t id) {
+static size_t find(const hx_vector_cache *recent, size_t set, int64_t id) {
     for (size_t place = set * WAYS; place < set * WAYS + recent->used[set]; place++) {
         if (recent->ids[place] == id) return place;
     }
@@ -34,7 +34,7 @@ static unsigned bit_of(size_t place) {
     return 1u << place % WAYS;
 }
 
-const void *hx_recent_find(const hx_recent *recent, int64_t id) {
+const void *hx_vector_cache_find(const hx_vector_cache *recent, int64_t id) {
     if (recent->sets == 0) return NULL;
     const size_t place = find(recent, set_of(recent, id), id);
     if (place == NOWHERE || !(recent->kept[place / WAYS] & bit_of(place))) return NULL;
@@ -42,8 +42,8 @@ const void *hx_recent_find(const hx_recent *recent, int64_t id) {
 }
 
 /* Asked for ahead, since it lies in memory that was not read for a while. */
-void hx_recent_ahead(const hx_recent *recent, int64_t id) {
-    const char *const vector = hx_recent_find(recent, id);
+void hx_vector_cache_ahead(const hx_vector_cache *recent, int64_t id) {
+    const char *const vector = hx_vector_cache_find(recent, id);
     for (size_t at = 0; vector && at < recent->width; at += 64) {
         __builtin_prefetch(vector + at);
         __asm__ volatile(""); /* gcc 12 drops a function that does nothing else */
@@ -54,7 +54,7 @@ void hx_recent_ahead(const hx_recent *recent, int64_t id) {
 ** The place of a new row in its set.  Once all are in use any will do, of rows that were only noted
 ** first: the oldest would be the very one that queries which come again in the same order ask for next.
 */
-static size_t choose(hx_recent *recent, size_t set) {
+static size_t choose(hx_vector_cache *recent, size_t set) {
     if (recent->used[set] < WAYS) return set * WAYS + recent->used[set]++;
     recent->random = recent->random * 6364136223846793005u + 1442695040888963407u;
     const size_t first = (size_t)(recent->random >> 32) % WAYS;
@@ -66,13 +66,13 @@ static size_t choose(hx_recent *recent, size_t set) {
 }
 
 /* A set lies within one chunk. */
-static int reserve(hx_recent *recent, size_t set) {
+static int reserve(hx_vector_cache *recent, size_t set) {
     unsigned char **const chunk = &recent->chunks[set * WAYS / CHUNK];
     if (!*chunk) *chunk = sqlite3_malloc64(CHUNK * recent->width);
     return *chunk != NULL;
 }
 
-void hx_recent_put(hx_recent *recent, int64_t id, const void *vector) {
+void hx_vector_cache_put(hx_vector_cache *recent, int64_t id, const void *vector) {
     if (recent->sets == 0) return;
     const size_t set = set_of(recent, id);
     size_t place = find(recent, set, id);
@@ -86,7 +86,7 @@ void hx_recent_put(hx_recent *recent, int64_t id, const void *vector) {
     }
 }
 
-static void make_room(hx_recent *recent) {
+static void make_room(hx_vector_cache *recent) {
     size_t places = KEEP_BYTES / recent->width;
     if (places > MOST_PLACES) places = MOST_PLACES;
     const size_t sets = places / WAYS;
@@ -99,16 +99,16 @@ static void make_room(hx_recent *recent) {
     if (!recent->ids || !recent->used || !recent->kept || !recent->chunks) {
         sqlite3_free(recent->chunks);
         recent->chunks = NULL;
-        hx_recent_free(recent);
+        hx_vector_cache_free(recent);
         return;
     }
     memset(recent->chunks, 0, chunks * sizeof *recent->chunks);
     recent->sets = sets;
 }
 
-void hx_recent_begin(hx_recent *recent, hny_boundary base, size_t width) {
+void hx_vector_cache_begin(hx_vector_cache *recent, hny_boundary base, size_t width) {
     if (recent->sets && recent->width == width && hx_boundary_equal(recent->base, base)) return;
-    if (recent->sets && recent->width != width) hx_recent_free(recent);
+    if (recent->sets && recent->width != width) hx_vector_cache_free(recent);
     recent->base = base;
     recent->width = width;
     if (!recent->sets) make_room(recent);
@@ -117,7 +117,7 @@ void hx_recent_begin(hx_recent *recent, hny_boundary base, size_t width) {
     memset(recent->kept, 0, recent->sets * sizeof *recent->kept);
 }
 
-void hx_recent_free(hx_recent *recent) {
+void hx_vector_cache_free(hx_vector_cache *recent) {
     const size_t chunks = (recent->sets * WAYS + CHUNK - 1) / CHUNK;
     for (size_t i = 0; i < chunks; i++) sqlite3_free(recent->chunks[i]);
     sqlite3_free(recent->chunks);

@@ -165,14 +165,14 @@ static int add_column(const parser *p, char *name, hx_role role, const char *typ
     hx_columns *const columns = p->columns;
     int rc = name ? check_name(p, name) : SQLITE_NOMEM;
     int place = 0;
-    if (role == HX_ROLE_FILTER) place = columns->cells++;
+    if (role == HX_ROLE_FILTER) place = columns->attributes++;
     if (role == HX_ROLE_KEPT) place = columns->kept++;
-    if (rc == SQLITE_OK && columns->cells > HNY_MAX_CELLS)
+    if (rc == SQLITE_OK && columns->attributes > HNY_MAX_ATTRIBUTES)
         rc =
             refuse(p->error,
                    "hannoy: a table has at most %d columns to filter by; write + before those that "
                    "are only kept, as in +%s",
-                   HNY_MAX_CELLS, name);
+                   HNY_MAX_ATTRIBUTES, name);
     if (rc) {
         sqlite3_free(name);
         return rc;

@@ -21,8 +21,8 @@
 ** A value gets the affinity of its column's type when it is stored, as in any table: TEXT, INTEGER (or
 ** INT, BIGINT), REAL (FLOAT, DOUBLE), BOOLEAN and NUMERIC, BLOB.
 */
-#ifndef HX_COLUMNS_H
-#define HX_COLUMNS_H
+#ifndef HX_DECLARATION_H
+#define HX_DECLARATION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ typedef enum hx_role {
     HX_ROLE_VECTOR,
     HX_ROLE_ROWID,  /* id INTEGER PRIMARY KEY */
     HX_ROLE_KEY,    /* id TEXT PRIMARY KEY */
-    HX_ROLE_FILTER, /* its values are the cells of a row */
+    HX_ROLE_FILTER, /* its values are the attributes of a row */
     HX_ROLE_KEPT
 } hx_role;
 
@@ -67,9 +67,9 @@ typedef struct hx_columns {
     hx_source source;
     hx_column *at; /* those that are shown, in order */
     int count;
-    int vector;      /* which one is the vector */
-    int key;         /* which one is the key, either way; -1: none */
-    int cells, kept; /* how many there are of these roles */
+    int vector;           /* which one is the vector */
+    int key;              /* which one is the key, either way; -1: none */
+    int attributes, kept; /* how many there are of these roles */
 } hx_columns;
 
 #define HX_NO_COLUMNS                                                                              \

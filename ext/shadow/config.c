@@ -136,7 +136,7 @@ static int load(hx_table *table, int64_t digest) {
 static hny_boundary first_boundary(const hx_table *table) {
     hny_boundary at = {1, 0};
     if (!hx_columns_external(&table->columns))
-        return hx_log_start(table->config.options.shape, table->columns.cells);
+        return hx_log_start(table->config.options.shape, table->columns.attributes);
     sqlite3_randomness(sizeof at.chain, &at.chain);
     return at;
 }
@@ -146,7 +146,7 @@ int hx_config_create(hx_table *table, uint32_t *out) {
     uint32_t number = 0;
     int64_t digest = 0;
     char *text = NULL;
-    int rc = hx_catalogue_next(table, &number);
+    int rc = hx_table_ids_next(table, &number);
     if (rc == SQLITE_OK) rc = options_text(options, number, &text, &digest);
     if (rc == SQLITE_OK) rc = put_text(table, "options", text);
     if (rc == SQLITE_OK) rc = put_integer(table, "format", FORMAT);

@@ -42,33 +42,35 @@ static int read_vector(hx_table *table, sqlite3_stmt *stmt, int column, int64_t 
         id, table->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)table->vector_bytes);
 }
 
-hny_cell hx_cell_of(sqlite3_value *value) {
+hny_attribute hx_attribute_of(sqlite3_value *value) {
     switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
-        return hny_cell_integer(sqlite3_value_int64(value));
+        return hny_attribute_integer(sqlite3_value_int64(value));
     case SQLITE_FLOAT:
-        return hny_cell_real(sqlite3_value_double(value));
+        return hny_attribute_real(sqlite3_value_double(value));
     case SQLITE_TEXT: {
         const void *const text = sqlite3_value_text(value);
-        return text ? hny_cell_text(text, (size_t)sqlite3_value_bytes(value)) : hny_cell_null();
+        return text ? hny_attribute_text(text, (size_t)sqlite3_value_bytes(value))
+                    : hny_attribute_null();
     }
     case SQLITE_BLOB: {
         const void *const blob = sqlite3_value_blob(value);
-        return hny_cell_blob(blob, (size_t)sqlite3_value_bytes(value));
+        return hny_attribute_blob(blob, (size_t)sqlite3_value_bytes(value));
     }
     default:
-        return hny_cell_null();
+        return hny_attribute_null();
     }
 }
 
-/* The cells in the columns from `first` on of the row that a statement is on. */
-static void read_cells(const hx_table *table, sqlite3_stmt *stmt, int first, hny_cell *cells) {
-    for (int i = 0; i < table->columns.cells; i++)
-        cells[i] = hx_cell_of(sqlite3_column_value(stmt, first + i));
+/* The attributes in the columns from `first` on of the row that a statement is on. */
+static void read_cells(const hx_table *table, sqlite3_stmt *stmt, int first,
+                       hny_attribute *attributes) {
+    for (int i = 0; i < table->columns.attributes; i++)
+        attributes[i] = hx_attribute_of(sqlite3_column_value(stmt, first + i));
 }
 
 int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
-    hny_cell cells[HNY_MAX_CELLS];
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
     while (rc == SQLITE_OK) {
@@ -77,8 +79,8 @@ int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
         rc = read_vector(table, stmt, 1, id, &vector);
-        read_cells(table, stmt, 2, cells);
-        if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, cells);
+        read_cells(table, stmt, 2, attributes);
+        if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, attributes);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
@@ -107,15 +109,15 @@ int hx_content_check(hx_table *table) {
 }
 
 static int visit_one(hx_table *table, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
-    hny_cell cells[HNY_MAX_CELLS];
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const void *vector = NULL;
     sqlite3_bind_int64(stmt, 1, id);
     int rc = hx_sql_step(table, stmt);
     if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
     if (rc != SQLITE_ROW) return rc;
     rc = read_vector(table, stmt, 0, id, &vector);
-    read_cells(table, stmt, 1, cells);
-    if (rc == SQLITE_OK) rc = visit(arg, id, vector, cells);
+    read_cells(table, stmt, 1, attributes);
+    if (rc == SQLITE_OK) rc = visit(arg, id, vector, attributes);
     hx_sql_done(stmt);
     return rc;
 }
@@ -135,10 +137,10 @@ typedef struct copy {
     bool found;
 } copy;
 
-static int copy_vector(void *arg, int64_t id, const void *vector, const hny_cell *cells) {
+static int copy_vector(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     copy *const c = arg;
     (void)id;
-    (void)cells;
+    (void)attributes;
     c->found = vector != NULL;
     if (vector) memcpy(c->out, vector, c->bytes);
     return SQLITE_OK;

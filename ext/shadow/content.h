@@ -23,10 +23,10 @@
 typedef struct hx_table hx_table;
 
 /*
-** Called for each row; `vector`, valid during the call as the row's cells are, is NULL where there is
+** Called for each row; `vector`, valid during the call as the row's attributes are, is NULL where there is
 ** no such row.
 */
-typedef int (*hx_visit)(void *arg, int64_t id, const void *vector, const hny_cell *cells);
+typedef int (*hx_visit)(void *arg, int64_t id, const void *vector, const hny_attribute *attributes);
 
 /* All rows, or those of a list (absent ones too), until `visit` returns anything but SQLITE_OK. */
 int hx_content_each(hx_table *table, hx_visit visit, void *arg);
@@ -47,8 +47,8 @@ int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out);
 /* The row whose key is this text; *found false: there is none. */
 int hx_content_find(hx_table *table, sqlite3_value *key, int64_t *id, bool *found);
 
-/* A value as a cell of its row. */
-hny_cell hx_cell_of(sqlite3_value *value);
+/* A value as a attribute of its row. */
+hny_attribute hx_attribute_of(sqlite3_value *value);
 
 /* Creates the table. */
 int hx_content_create(hx_table *table);

@@ -89,7 +89,7 @@ static int check_column(hx_table *table, const char *name) {
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-int hx_external_check(hx_table *table) {
+int hx_external_content_check(hx_table *table) {
     const hx_columns *const columns = &table->columns;
     int rc = check_kind(table);
     if (rc == SQLITE_OK) rc = check_key(table);
@@ -162,14 +162,14 @@ static int create_update(hx_table *table, uint32_t number) {
     return create(table, text);
 }
 
-int hx_external_attach(hx_table *table, uint32_t number) {
+int hx_external_content_attach(hx_table *table, uint32_t number) {
     int rc = create_simple(table, number, 0, "new");
     if (rc == SQLITE_OK) rc = create_update(table, number);
     return rc ? rc : create_simple(table, number, 2, "old");
 }
 
 /* A table whose configuration is damaged goes without: its triggers then fail, and say for what. */
-int hx_external_detach(hx_table *table) {
+int hx_external_content_detach(hx_table *table) {
     hny_boundary trim;
     int rc = hx_config_read(table, &trim);
     if (rc == SQLITE_NOMEM) return rc;

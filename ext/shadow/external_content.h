@@ -8,18 +8,18 @@
 **
 ** All functions return an SQLite code and leave its sentence in the table (error.h).
 */
-#ifndef HX_EXTERNAL_H
-#define HX_EXTERNAL_H
+#ifndef HX_EXTERNAL_CONTENT_H
+#define HX_EXTERNAL_CONTENT_H
 
 #include <stdint.h>
 
 typedef struct hx_table hx_table;
 
 /* May the table of the user's be used?  For CREATE; later it may change as it likes. */
-int hx_external_check(hx_table *table);
+int hx_external_content_check(hx_table *table);
 
 /* Creates the triggers of the table with this number, and drops them again. */
-int hx_external_attach(hx_table *table, uint32_t number);
-int hx_external_detach(hx_table *table);
+int hx_external_content_attach(hx_table *table, uint32_t number);
+int hx_external_content_detach(hx_table *table);
 
 #endif

@@ -11,17 +11,17 @@ static void put_le(unsigned char *out, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) out[i] = (unsigned char)(value >> (8 * i));
 }
 
-hny_boundary hx_log_start(hny_shape shape, int cells) {
+hny_boundary hx_log_start(hny_shape shape, int attributes) {
     unsigned char bytes[7];
     put_le(bytes, shape.dim, 4);
     bytes[4] = shape.metric;
     bytes[5] = shape.type;
-    bytes[6] = (unsigned char)cells;
-    return (hny_boundary){0, (int64_t)XXH64(bytes, cells ? 7 : 6, 0)};
+    bytes[6] = (unsigned char)attributes;
+    return (hny_boundary){0, (int64_t)XXH64(bytes, attributes ? 7 : 6, 0)};
 }
 
 static int64_t next_chain(const hx_table *table, int64_t chain, int64_t id, const void *vector,
-                          const hny_cell *cells) {
+                          const hny_attribute *attributes) {
     unsigned char bytes[17];
     put_le(bytes, (uint64_t)chain, 8);
     put_le(bytes + 8, (uint64_t)id, 8);
@@ -29,9 +29,9 @@ static int64_t next_chain(const hx_table *table, int64_t chain, int64_t id, cons
     uint64_t digest = XXH64(bytes, sizeof bytes, 0);
     if (!vector) return (int64_t)digest;
     digest = XXH64(vector, table->vector_bytes, digest);
-    for (int i = 0; i < table->columns.cells; i++) {
-        put_le(bytes, cells[i].word, 8);
-        put_le(bytes + 8, cells[i].detail, 8);
+    for (int i = 0; i < table->columns.attributes; i++) {
+        put_le(bytes, attributes[i].word, 8);
+        put_le(bytes + 8, attributes[i].detail, 8);
         digest = XXH64(bytes, 16, digest);
     }
     return (int64_t)digest;
@@ -98,11 +98,11 @@ int hx_log_tip(hx_table *table, hny_boundary *tip) {
 }
 
 int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
-                  const hny_cell *cells) {
+                  const hny_attribute *attributes) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(table, HX_SQL_LOG_APPEND, &stmt);
     if (rc) return rc;
-    const hny_boundary next = {tip->seq + 1, next_chain(table, tip->chain, id, vector, cells)};
+    const hny_boundary next = {tip->seq + 1, next_chain(table, tip->chain, id, vector, attributes)};
     sqlite3_bind_int64(stmt, 1, next.seq);
     sqlite3_bind_int64(stmt, 2, id);
     sqlite3_bind_int64(stmt, 3, next.chain);

@@ -37,8 +37,8 @@ typedef struct hx_log_seen {
     hx_log_stamp stamp;
 } hx_log_seen;
 
-/* The boundary of an empty table: 0, and a digest of what its vectors and how many its cells are. */
-hny_boundary hx_log_start(hny_shape shape, int cells);
+/* The boundary of an empty table: 0, and a digest of what its vectors and how many its attributes are. */
+hny_boundary hx_log_start(hny_shape shape, int attributes);
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
@@ -51,9 +51,9 @@ int hx_log_read(hx_table *table, hx_log *out);
 */
 int hx_log_tip(hx_table *table, hny_boundary *tip);
 
-/* Logs that row `id` now is `vector` with these cells, or gone (NULL), and moves *tip. */
+/* Logs that row `id` now is `vector` with these attributes, or gone (NULL), and moves *tip. */
 int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
-                  const hny_cell *cells);
+                  const hny_attribute *attributes);
 
 /* Is the boundary a place in this log? */
 int hx_log_has(hx_table *table, const hx_log *log, hny_boundary at, bool *out);

@@ -5,8 +5,8 @@
 ** transaction and makes other connections' checkpoints wait, so whoever steps one resets it before
 ** its callback returns; scans that live as long as a cursor borrow theirs.
 */
-#ifndef HX_SQL_H
-#define HX_SQL_H
+#ifndef HX_STATEMENTS_H
+#define HX_STATEMENTS_H
 
 #include "sqlite_api.h"
 
@@ -16,7 +16,7 @@ typedef struct hx_table hx_table;
 ** Every statement.  What stands in braces is filled in for the table (sql.c): {content}, {log} and
 ** {config} are its shadow tables, or {content} one of the user's, with the columns {id} and {vector}, in
 ** which {present} leaves out rows without a vector, and {and} goes on; {rest} the columns that it shows beside the vector, each behind a
-** comma, in the order in which they are shown, and {cells} those of them that are filtered by; {values}
+** comma, in the order in which they are shown, and {attributes} those of them that are filtered by; {values}
 ** parameters for {rest} from ?3 on, and {sets} assignments to them and the vector, each of which takes
 ** place where the parameter before its own is true.
 */

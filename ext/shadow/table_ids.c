@@ -41,7 +41,7 @@ static int read_number(hx_table *table, const char *name, numbers *list) {
     return rc ? hx_fail_sql(table, rc) : added;
 }
 
-int hx_catalogue_numbers(hx_table *table, uint32_t **out, size_t *count) {
+int hx_table_ids_all(hx_table *table, uint32_t **out, size_t *count) {
     numbers list = {NULL, 0, 0};
     sqlite3_stmt *stmt = NULL;
     char *const text = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master WHERE type = 'table'"
@@ -64,10 +64,10 @@ int hx_catalogue_numbers(hx_table *table, uint32_t **out, size_t *count) {
     return SQLITE_OK;
 }
 
-int hx_catalogue_next(hx_table *table, uint32_t *out) {
+int hx_table_ids_next(hx_table *table, uint32_t *out) {
     uint32_t *list, largest = 0;
     size_t count;
-    const int rc = hx_catalogue_numbers(table, &list, &count);
+    const int rc = hx_table_ids_all(table, &list, &count);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++) largest = list[i] > largest ? list[i] : largest;
     sqlite3_free(list);

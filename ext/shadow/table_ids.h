@@ -1,8 +1,8 @@
 /*
 ** Interface to catalogue.c: the numbers of all hannoy tables of a schema.
 */
-#ifndef HX_CATALOGUE_H
-#define HX_CATALOGUE_H
+#ifndef HX_TABLE_IDS_H
+#define HX_TABLE_IDS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +14,9 @@ typedef struct hx_table hx_table;
 ** agree on it; where two tables come to share one (one was dropped and the DROP rolled back), their
 ** chains differ, so each finds that the index is not its own.
 */
-int hx_catalogue_next(hx_table *table, uint32_t *out);
+int hx_table_ids_next(hx_table *table, uint32_t *out);
 
 /* Those of all hannoy tables in the schema of this one; *out is for sqlite3_free(). */
-int hx_catalogue_numbers(hx_table *table, uint32_t **out, size_t *count);
+int hx_table_ids_all(hx_table *table, uint32_t **out, size_t *count);
 
 #endif

@@ -29,14 +29,14 @@ static void fill(hny_hit *all, size_t count) {
 
 static void check(size_t count, size_t limit) {
     hny_hit all[MOST];
-    hx_hits hits = {0};
+    hx_hit_heap hits = {0};
     const size_t expected = count < limit ? count : limit;
     fill(all, count);
     for (int pass = 0; pass < 2; pass++) {
-        hx_hits_begin(&hits, limit);
+        hx_hit_heap_begin(&hits, limit);
         for (size_t i = 0; i < count; i++)
-            assert_int_equal(hx_hits_offer(&hits, all[i]), SQLITE_OK);
-        hx_hits_sort(&hits);
+            assert_int_equal(hx_hit_heap_offer(&hits, all[i]), SQLITE_OK);
+        hx_hit_heap_sort(&hits);
         assert_int_equal(hits.count, expected);
         assert_true(hits.room <= (limit < 64 ? 64 : limit));
     }
@@ -45,7 +45,7 @@ static void check(size_t count, size_t limit) {
         assert_true(hits.at[i].distance == all[i].distance);
         assert_int_equal(hits.at[i].rowid, all[i].rowid);
     }
-    hx_hits_free(&hits);
+    hx_hit_heap_free(&hits);
 }
 
 static void test_nearest_are_kept(void **state) {
@@ -58,24 +58,24 @@ static void test_nearest_are_kept(void **state) {
 }
 
 static void test_none_asked_for(void **state) {
-    hx_hits hits = {0};
+    hx_hit_heap hits = {0};
     (void)state;
-    hx_hits_begin(&hits, 0);
-    assert_int_equal(hx_hits_offer(&hits, (hny_hit){1, 1, 0}), SQLITE_OK);
+    hx_hit_heap_begin(&hits, 0);
+    assert_int_equal(hx_hit_heap_offer(&hits, (hny_hit){1, 1, 0}), SQLITE_OK);
     assert_int_equal(hits.count, 0);
-    hx_hits_free(&hits);
+    hx_hit_heap_free(&hits);
 }
 
 /* A limit that no machine has the memory for costs what is found. */
 static void test_room_follows_what_is_found(void **state) {
-    hx_hits hits = {0};
+    hx_hit_heap hits = {0};
     (void)state;
-    hx_hits_begin(&hits, SIZE_MAX);
+    hx_hit_heap_begin(&hits, SIZE_MAX);
     for (int i = 0; i < 100; i++)
-        assert_int_equal(hx_hits_offer(&hits, (hny_hit){i, i, 0}), SQLITE_OK);
+        assert_int_equal(hx_hit_heap_offer(&hits, (hny_hit){i, i, 0}), SQLITE_OK);
     assert_int_equal(hits.count, 100);
     assert_true(hits.room <= 256);
-    hx_hits_free(&hits);
+    hx_hit_heap_free(&hits);
 }
 
 int main(void) {
