@@ -22,20 +22,20 @@ struct hx_connection {
 };
 
 int hx_connection_new(sqlite3 *db, hx_connection **out) {
-    hx_connection *const hub = sqlite3_malloc(sizeof *hub);
-    if (!hub) return SQLITE_NOMEM;
-    *hub = (hx_connection){.db = db, .refs = 1};
-    *out = hub;
+    hx_connection *const connection = sqlite3_malloc(sizeof *connection);
+    if (!connection) return SQLITE_NOMEM;
+    *connection = (hx_connection){.db = db, .refs = 1};
+    *out = connection;
     return SQLITE_OK;
 }
 
-hx_connection *hx_connection_ref(hx_connection *hub) {
-    hub->refs++;
-    return hub;
+hx_connection *hx_connection_ref(hx_connection *connection) {
+    connection->refs++;
+    return connection;
 }
 
-sqlite3 *hx_connection_db(const hx_connection *hub) {
-    return hub->db;
+sqlite3 *hx_connection_db(const hx_connection *connection) {
+    return connection->db;
 }
 
 /* ---------------------------------------------------------------------------------- sidecars -- */
@@ -48,14 +48,14 @@ static void free_seat(seat *old) {
 }
 
 void hx_connection_unref(void *arg) {
-    hx_connection *const hub = arg;
-    if (--hub->refs) return;
-    while (hub->seats) {
-        seat *const first = hub->seats;
-        hub->seats = first->next;
+    hx_connection *const connection = arg;
+    if (--connection->refs) return;
+    while (connection->seats) {
+        seat *const first = connection->seats;
+        connection->seats = first->next;
         free_seat(first);
     }
-    sqlite3_free(hub);
+    sqlite3_free(connection);
 }
 
 /* A VFS that keeps databases in memory gives them names that are no files. */
@@ -76,8 +76,8 @@ static bool same_file(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static seat *find_seat(hx_connection *hub, const char *schema, const char *file) {
-    for (seat *s = hub->seats; s; s = s->next) {
+static seat *find_seat(hx_connection *connection, const char *schema, const char *file) {
+    for (seat *s = connection->seats; s; s = s->next) {
         if (sqlite3_stricmp(s->schema, schema) == 0 && same_file(s->database, file)) return s;
     }
     return NULL;
@@ -96,22 +96,22 @@ static seat *make_seat(const char *schema, const char *file) {
     return s;
 }
 
-int hx_connection_sidecar(hx_connection *hub, const char *schema, hny_sidecar **out) {
-    const char *const file = file_of(hub->db, schema);
-    seat *s = find_seat(hub, schema, file);
+int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out) {
+    const char *const file = file_of(connection->db, schema);
+    seat *s = find_seat(connection, schema, file);
     if (!s) {
         s = make_seat(schema, file);
         if (!s) return SQLITE_NOMEM;
-        s->next = hub->seats;
-        hub->seats = s;
+        s->next = connection->seats;
+        connection->seats = s;
     }
     s->users++;
     *out = hny_sidecar_ref(s->sidecar);
     return SQLITE_OK;
 }
 
-void hx_connection_release(hx_connection *hub, hny_sidecar *sidecar) {
-    for (seat **link = &hub->seats; *link; link = &(*link)->next) {
+void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
+    for (seat **link = &connection->seats; *link; link = &(*link)->next) {
         seat *const s = *link;
         if (s->sidecar != sidecar) continue;
         if (--s->users == 0 && s->database) {
@@ -126,20 +126,21 @@ void hx_connection_release(hx_connection *hub, hny_sidecar *sidecar) {
 /* ------------------------------------------------------------------------------------ tables -- */
 
 /* A schema change connects the new object before it disconnects the old one: the new one first. */
-void hx_connection_add(hx_connection *hub, hx_table *table) {
-    table->next = hub->tables;
-    hub->tables = table;
+void hx_connection_add(hx_connection *connection, hx_table *table) {
+    table->next = connection->tables;
+    connection->tables = table;
 }
 
-void hx_connection_remove(hx_connection *hub, hx_table *table) {
-    hx_table **link = &hub->tables;
+void hx_connection_remove(hx_connection *connection, hx_table *table) {
+    hx_table **link = &connection->tables;
     while (*link && *link != table) link = &(*link)->next;
     if (*link) *link = table->next;
 }
 
-static hx_table *find_table(const hx_connection *hub, const char *schema, const char *name) {
-    for (hx_table *t = hub->tables; t; t = t->next) {
-        if (sqlite3_stricmp(t->schema, schema) == 0 && sqlite3_stricmp(t->name, name) == 0)
+static hx_table *find_table(const hx_connection *connection, const char *schema, const char *name) {
+    for (hx_table *t = connection->tables; t; t = t->next) {
+        if (sqlite3_stricmp(t->shadow.schema, schema) == 0 &&
+            sqlite3_stricmp(t->shadow.name, name) == 0)
             return t;
     }
     return NULL;
@@ -157,18 +158,18 @@ enum { NOTHING, ANOTHER_KIND, HANNOY_TABLE };
 ** Has SQLite look at schema.name, whatever that is; the step makes it notice a schema that another
 ** connection changed.
 */
-static int look(hx_connection *hub, const char *schema, const char *name, hx_found *found,
+static int look(hx_connection *connection, const char *schema, const char *name, hx_found *found,
                 int *kind) {
     char *const text = sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", schema, name);
     if (!text) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(hub->db, text, -1, &found->anchor, NULL);
+    int rc = sqlite3_prepare_v2(connection->db, text, -1, &found->anchor, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_OK) {
         sqlite3_step(found->anchor);
         rc = sqlite3_reset(found->anchor);
     }
     if (rc == SQLITE_OK) {
-        found->table = find_table(hub, schema, name);
+        found->table = find_table(connection, schema, name);
         *kind = found->table ? HANNOY_TABLE : ANOTHER_KIND;
     }
     if (!found->table) hx_found_release(found);
@@ -176,14 +177,15 @@ static int look(hx_connection *hub, const char *schema, const char *name, hx_fou
 }
 
 /* As SQLite does; PRAGMA database_list has main before temp. */
-static int look_everywhere(hx_connection *hub, const char *name, hx_found *found, int *kind) {
+static int look_everywhere(hx_connection *connection, const char *name, hx_found *found,
+                           int *kind) {
     sqlite3_stmt *list;
-    int rc = look(hub, "temp", name, found, kind);
+    int rc = look(connection, "temp", name, found, kind);
     if (rc || *kind != NOTHING) return rc;
-    rc = sqlite3_prepare_v2(hub->db, "PRAGMA database_list", -1, &list, NULL);
+    rc = sqlite3_prepare_v2(connection->db, "PRAGMA database_list", -1, &list, NULL);
     if (rc) return rc;
     while (!rc && *kind == NOTHING && sqlite3_step(list) == SQLITE_ROW)
-        rc = look(hub, (const char *)sqlite3_column_text(list, 1), name, found, kind);
+        rc = look(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind);
     const int ended = sqlite3_finalize(list);
     return rc ? rc : ended;
 }
@@ -202,17 +204,18 @@ static char *not_found(const char *schema, const char *name, int kind) {
     return out;
 }
 
-int hx_connection_find(hx_connection *hub, const char *schema, const char *name, hx_found *out,
-                       char **error) {
+int hx_connection_find(hx_connection *connection, const char *schema, const char *name,
+                       hx_found *out, char **error) {
     int kind = NOTHING;
     *out = (hx_found){NULL, NULL};
     *error = NULL;
-    const int rc =
-        schema ? look(hub, schema, name, out, &kind) : look_everywhere(hub, name, out, &kind);
+    const int rc = schema ? look(connection, schema, name, out, &kind)
+                          : look_everywhere(connection, name, out, &kind);
     if (rc == SQLITE_OK && kind == HANNOY_TABLE) return rc;
     hx_found_release(out);
     if (rc == SQLITE_NOMEM) return rc;
-    *error = rc ? sqlite3_mprintf("%s", sqlite3_errmsg(hub->db)) : not_found(schema, name, kind);
+    *error =
+        rc ? sqlite3_mprintf("%s", sqlite3_errmsg(connection->db)) : not_found(schema, name, kind);
     if (!*error) return SQLITE_NOMEM;
     return rc ? rc : SQLITE_ERROR;
 }

@@ -6,8 +6,6 @@ SQLITE_EXTENSION_INIT1
 
 #include <stdlib.h>
 
-#include "change/autobuild.h"
-#include "change/write.h"
 #include "connection.h"
 #include "functions/admin_functions.h"
 #include "functions/array_each.h"
@@ -29,24 +27,24 @@ static const sqlite3_module module = {
     .xBestIndex = hx_plan_best,
     .xDisconnect = hx_table_disconnect,
     .xDestroy = hx_table_destroy,
-    .xOpen = hx_cursor_open,
+    .xOpen = hx_table_open,
     .xClose = hx_cursor_close,
     .xFilter = hx_cursor_filter,
     .xNext = hx_cursor_next,
     .xEof = hx_cursor_eof,
     .xColumn = hx_cursor_column,
     .xRowid = hx_cursor_rowid,
-    .xUpdate = hx_write_update,
-    .xBegin = hx_autobuild_begin,
-    .xSync = hx_autobuild_sync,
-    .xCommit = hx_autobuild_done,
-    .xRollback = hx_autobuild_done,
+    .xUpdate = hx_table_update,
+    .xBegin = hx_table_begin,
+    .xSync = hx_table_sync,
+    .xCommit = hx_table_done,
+    .xRollback = hx_table_done,
     .xFindFunction = hx_plan_function,
     .xRename = hx_table_rename,
-    .xShadowName = hx_table_shadow_name,
+    .xShadowName = hx_shadow_name,
 };
 
-/* Loaded twice, the second hub would not know the tables of the first. */
+/* Loaded twice, the second connection would not know the tables of the first. */
 static int is_registered(sqlite3 *db) {
     sqlite3_stmt *stmt = NULL;
     const int rc = sqlite3_prepare_v2(db, "SELECT hannoy_version()", -1, &stmt, NULL);
@@ -55,17 +53,17 @@ static int is_registered(sqlite3 *db) {
 }
 
 static int register_all(sqlite3 *db) {
-    hx_connection *hub;
-    int rc = hx_connection_new(db, &hub);
+    hx_connection *connection;
+    int rc = hx_connection_new(db, &connection);
     if (rc) return rc;
-    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(hub),
+    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(connection),
                                   hx_connection_unref);
-    if (rc == SQLITE_OK) rc = hx_info_register(hub);
+    if (rc == SQLITE_OK) rc = hx_info_register(connection);
     if (rc == SQLITE_OK) rc = hx_hannoy_functions_register(db);
     if (rc == SQLITE_OK) rc = hx_vec_functions_register(db);
     if (rc == SQLITE_OK) rc = hx_array_each_register(db);
-    if (rc == SQLITE_OK) rc = hx_admin_functions_register(hub);
-    hx_connection_unref(hub);
+    if (rc == SQLITE_OK) rc = hx_admin_functions_register(connection);
+    hx_connection_unref(connection);
     return rc;
 }
 

@@ -1,19 +1,11 @@
+/* A connected hannoy table: SQLite's methods, each handed to the folder that does the work. */
 #include "table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "shadow/content.h"
+#include "change/write.h"
+#include "query/cursor.h"
 #include "shadow/error.h"
-#include "shadow/external_content.h"
-
-static const char *const shadows[] = {"content", "log", "config"};
-enum { SHADOW_COUNT = sizeof shadows / sizeof shadows[0] };
-
-/* A table over another one has no content of its own. */
-static int first_shadow(const hx_table *table) {
-    return hx_columns_external(&table->columns) ? 1 : 0;
-}
 
 /* A table has a hidden column of its own name, so the names of its columns are taken. */
 static bool name_is_taken(const hx_columns *columns, const char *name) {
@@ -36,44 +28,36 @@ static char *taken_sentence(const char *name) {
 
 static void free_table(hx_table *table) {
     if (!table) return;
-    hx_forgive(table);
-    hx_autobuild_free(&table->commit);
-    hx_table_drop_reader(table);
-    if (table->sidecar) hx_connection_release(table->hub, table->sidecar);
-    hx_sql_drop(table);
-    hx_connection_remove(table->hub, table);
-    hx_connection_unref(table->hub);
-    hx_columns_free(&table->columns);
-    sqlite3_free(table->row);
-    sqlite3_free(table->parsed);
-    sqlite3_free(table->schema);
-    sqlite3_free(table->name);
+    hx_autobuild_free(&table->writer.autobuild);
+    hx_view_free(&table->view);
+    if (table->sidecar) hx_connection_release(table->connection, table->sidecar);
+    hx_connection_remove(table->connection, table);
+    hx_connection_unref(table->connection);
+    sqlite3_free(table->writer.row);
+    hx_shadow_free(&table->shadow);
     sqlite3_free(table);
 }
 
 /* The columns are taken over. */
-static int make_table(sqlite3 *db, hx_connection *hub, const char *const *argv,
+static int make_table(sqlite3 *db, hx_connection *connection, const char *const *argv,
                       const hx_options *options, hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
     if (!table) return SQLITE_NOMEM;
     memset(table, 0, sizeof *table);
-    table->columns = *columns;
-    *columns = HX_NO_COLUMNS;
-    table->hub = hx_connection_ref(hub);
-    table->db = db;
-    table->config.options = *options;
-    table->vector_bytes = hny_vector_bytes(options->shape);
-    table->schema = sqlite3_mprintf("%s", argv[1]);
-    table->name = sqlite3_mprintf("%s", argv[2]);
-    table->row = sqlite3_malloc64(table->vector_bytes);
-    table->parsed = sqlite3_malloc64(table->vector_bytes);
-    int rc = table->schema && table->name && table->row && table->parsed ? SQLITE_OK : SQLITE_NOMEM;
-    if (rc == SQLITE_OK) rc = hx_connection_sidecar(hub, table->schema, &table->sidecar);
+    table->connection = hx_connection_ref(connection);
+    table->view.shadow = &table->shadow;
+    table->writer.shadow = &table->shadow;
+    table->writer.view = &table->view;
+    int rc = hx_shadow_init(&table->shadow, db, argv[1], argv[2], options, columns);
+    table->writer.row = sqlite3_malloc64(table->shadow.vector_bytes);
+    if (rc == SQLITE_OK && !table->writer.row) rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK) rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
     if (rc) {
         free_table(table);
         return rc;
     }
-    hx_connection_add(hub, table);
+    table->view.sidecar = table->sidecar;
+    hx_connection_add(connection, table);
     *out = table;
     return SQLITE_OK;
 }
@@ -92,7 +76,7 @@ static int declare(sqlite3 *db, const hx_columns *columns, const char *name) {
     return rc;
 }
 
-static int open_table(sqlite3 *db, hx_connection *hub, int argc, const char *const *argv,
+static int open_table(sqlite3 *db, hx_connection *connection, int argc, const char *const *argv,
                       hx_table **out, char **error) {
     hx_columns columns;
     hx_arguments arguments;
@@ -105,45 +89,10 @@ static int open_table(sqlite3 *db, hx_connection *hub, int argc, const char *con
     }
     if (rc == SQLITE_OK) rc = hx_options_parse(arguments.count, arguments.at, &options, error);
     if (rc == SQLITE_OK) rc = declare(db, &columns, argv[2]);
-    if (rc == SQLITE_OK) rc = make_table(db, hub, argv, &options, &columns, out);
+    if (rc == SQLITE_OK) rc = make_table(db, connection, argv, &options, &columns, out);
     hx_columns_free(&columns);
     sqlite3_free(arguments.at);
     return rc;
-}
-
-/* ------------------------------------------------------------------------------ shadow tables -- */
-
-static int create_shadows(hx_table *table) {
-    const char *const schema = table->schema, *const name = table->name;
-    const bool external = hx_columns_external(&table->columns);
-    int rc = external ? hx_external_content_check(table) : hx_content_create(table);
-    if (rc == SQLITE_OK)
-        rc = hx_sql_exec(table,
-                         "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
-                         "chain INTEGER)",
-                         schema, name);
-    if (rc == SQLITE_OK)
-        rc = hx_sql_exec(table,
-                         "CREATE TABLE \"%w\".\"%w_config\"(key TEXT PRIMARY KEY, value) "
-                         "WITHOUT ROWID",
-                         schema, name);
-    return rc;
-}
-
-bool hx_table_exists(hx_table *table) {
-    char *const name = sqlite3_mprintf("%s_config", table->name);
-    const int rc = name ? sqlite3_table_column_metadata(table->db, table->schema, name, NULL, NULL,
-                                                        NULL, NULL, NULL, NULL)
-                        : SQLITE_NOMEM;
-    sqlite3_free(name);
-    return rc != SQLITE_ERROR;
-}
-
-int hx_table_shadow_name(const char *suffix) {
-    for (int i = 0; i < SHADOW_COUNT; i++) {
-        if (sqlite3_stricmp(suffix, shadows[i]) == 0) return 1;
-    }
-    return 0;
 }
 
 /* ------------------------------------------------------------------------------------ methods -- */
@@ -152,7 +101,7 @@ int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, 
                      char **error) {
     hx_table *table;
     const int rc = open_table(db, aux, argc, argv, &table, error);
-    if (rc == SQLITE_OK) *out = &table->base;
+    if (rc == SQLITE_OK) *out = &table->shadow.vtab;
     return rc;
 }
 
@@ -162,19 +111,15 @@ int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, s
     int rc = open_table(db, aux, argc, argv, &table, error);
     if (rc) return rc;
     const sqlite3_int64 last = sqlite3_last_insert_rowid(db);
-    uint32_t number;
-    rc = create_shadows(table);
-    if (rc == SQLITE_OK) rc = hx_config_create(table, &number);
-    if (rc == SQLITE_OK && hx_columns_external(&table->columns))
-        rc = hx_external_content_attach(table, number);
+    rc = hx_shadow_create(&table->shadow);
     sqlite3_set_last_insert_rowid(db, last);
     if (rc) {
-        *error = table->base.zErrMsg;
-        table->base.zErrMsg = NULL;
+        *error = table->shadow.vtab.zErrMsg;
+        table->shadow.vtab.zErrMsg = NULL;
         free_table(table);
         return rc;
     }
-    *out = &table->base;
+    *out = &table->shadow.vtab;
     return SQLITE_OK;
 }
 
@@ -189,51 +134,35 @@ int hx_table_disconnect(sqlite3_vtab *vtab) {
 */
 int hx_table_destroy(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;
-    if (hx_columns_external(&table->columns)) {
-        const int rc = hx_external_content_detach(table);
-        if (rc) return rc;
-    }
-    hx_sql_drop(table);
-    for (int i = 0; i < SHADOW_COUNT; i++) {
-        const int rc = hx_sql_exec(table, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema,
-                                   table->name, shadows[i]);
-        if (rc) return rc;
-    }
-    free_table(table);
-    return SQLITE_OK;
+    const int rc = hx_shadow_drop(&table->shadow);
+    if (rc == SQLITE_OK) free_table(table);
+    return rc;
 }
 
 int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
-    hx_table *const table = (hx_table *)vtab;
-    if (name_is_taken(&table->columns, name))
-        return hx_fail_with(table, SQLITE_ERROR, taken_sentence(name));
-    char *const copy = sqlite3_mprintf("%s", name);
-    if (!copy) return SQLITE_NOMEM;
-    hx_sql_drop(table);
-    for (int i = first_shadow(table); i < SHADOW_COUNT; i++) {
-        const int rc = hx_sql_exec(table, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
-                                   table->schema, table->name, shadows[i], name, shadows[i]);
-        if (rc) {
-            sqlite3_free(copy);
-            return rc;
-        }
+    hx_shadow *const shadow = (hx_shadow *)vtab;
+    if (name_is_taken(&shadow->columns, name)) {
+        return hx_fail_with(shadow, SQLITE_ERROR, taken_sentence(name));
     }
-    sqlite3_free(table->name);
-    table->name = copy;
-    return SQLITE_OK;
+    return hx_shadow_rename(shadow, name);
 }
 
-int hx_table_reader(hx_table *table) {
-    if (table->reader) return SQLITE_OK;
-    const int status =
-        hny_reader_new(table->sidecar, table->config.number, table->config.options.shape,
-                       (uint32_t)table->columns.attributes, &table->reader);
-    return status ? hx_fail_status(table, status) : SQLITE_OK;
+int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+    return hx_cursor_open(&((hx_table *)vtab)->view, out);
 }
 
-void hx_table_drop_reader(hx_table *table) {
-    hx_snapshot_free(&table->snapshot);
-    hx_vector_cache_free(&table->recent);
-    hny_reader_free(table->reader);
-    table->reader = NULL;
+int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    return hx_write_update(&((hx_table *)vtab)->writer, argc, argv, rowid);
+}
+
+int hx_table_begin(sqlite3_vtab *vtab) {
+    return hx_autobuild_begin(&((hx_table *)vtab)->writer);
+}
+
+int hx_table_sync(sqlite3_vtab *vtab) {
+    return hx_autobuild_sync(&((hx_table *)vtab)->writer);
+}
+
+int hx_table_done(sqlite3_vtab *vtab) {
+    return hx_autobuild_done(&((hx_table *)vtab)->writer);
 }

@@ -1,43 +1,28 @@
 /*
-** Interface to table.c: one connected hannoy table, and its shadow tables.
+** Interface to table.c: one connected hannoy table, and SQLite's methods on it.
+**
+** Each folder below works on its own part: shadow/ on the shadow, query/ on the view, change/ on the
+** writer.
 */
 #ifndef HX_TABLE_H
 #define HX_TABLE_H
 
-#include "change/autobuild.h"
+#include "change/writer.h"
 #include "connection.h"
-#include "hannoy.h"
-#include "query/knn.h"
-#include "query/snapshot.h"
-#include "query/vector_cache.h"
-#include "schema/declaration.h"
-#include "shadow/config.h"
-#include "shadow/statements.h"
+#include "query/view.h"
+#include "shadow/shadow.h"
 #include "sqlite_api.h"
 
 struct hx_table {
-    sqlite3_vtab base; /* SQLite's part, first */
-    hx_connection *hub;
-    hx_table *next; /* in the hub */
-    sqlite3 *db;
-    char *schema; /* as SQLite named it: main, temp or that of an ATTACH */
-    char *name;
-    hx_sql sql;
-    hx_columns columns;
-    hx_config config;
-    size_t vector_bytes;   /* of a stored vector */
-    unsigned char *row;    /* one vector, being written */
-    unsigned char *parsed; /* one that was read from a table of the user's */
+    hx_shadow shadow; /* first, as SQLite's own part is first in it */
+    hx_view view;
+    hx_writer writer;
     hny_sidecar *sidecar;
-    hny_reader *reader; /* made by hx_table_reader */
-    hx_log_seen seen;
-    hx_snapshot snapshot;
-    hx_vector_cache recent;
-    hx_autobuild commit;
-    hx_last last;
+    hx_connection *connection;
+    hx_table *next; /* in the connection */
 };
 
-/* Methods of sqlite3_module; `aux` is the connection's hub. */
+/* Methods of sqlite3_module; `aux` is the hx_connection. */
 int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
                     char **error);
 int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
@@ -45,13 +30,10 @@ int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, 
 int hx_table_disconnect(sqlite3_vtab *vtab);
 int hx_table_destroy(sqlite3_vtab *vtab);
 int hx_table_rename(sqlite3_vtab *vtab, const char *name);
-int hx_table_shadow_name(const char *suffix);
-
-/* Makes table->reader if there is none yet; needs table->config to be loaded. */
-int hx_table_reader(hx_table *table);
-void hx_table_drop_reader(hx_table *table);
-
-/* Do the shadow tables exist?  After ROLLBACK TO undid a CREATE they do not. */
-bool hx_table_exists(hx_table *table);
+int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
+int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid);
+int hx_table_begin(sqlite3_vtab *vtab);
+int hx_table_sync(sqlite3_vtab *vtab);
+int hx_table_done(sqlite3_vtab *vtab); /* xCommit and xRollback */
 
 #endif

@@ -7,9 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sqlite_api.h"
-
-typedef struct hx_table hx_table;
+typedef struct hx_writer hx_writer;
 typedef struct hx_index_build hx_index_build;
 
 typedef struct hx_autobuild {
@@ -20,16 +18,16 @@ typedef struct hx_autobuild {
     char *trouble;     /* why the last build at a COMMIT did not come about; NULL: it did */
 } hx_autobuild;
 
-/* Methods of sqlite3_module. */
-int hx_autobuild_begin(sqlite3_vtab *vtab);
-int hx_autobuild_sync(sqlite3_vtab *vtab);
-int hx_autobuild_done(sqlite3_vtab *vtab); /* xCommit and xRollback */
+/* xBegin, xSync, and xCommit or xRollback. */
+int hx_autobuild_begin(hx_writer *writer);
+int hx_autobuild_sync(hx_writer *writer);
+int hx_autobuild_done(hx_writer *writer);
 
 /*
 ** After a build in this write transaction: drops the part of the log that the sidecar holds now.  A
 ** failure of this write has rolled the transaction back and must reach the user.
 */
-int hx_autobuild_trim(hx_table *table, const hx_index_build *build);
+int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build);
 
 void hx_autobuild_free(hx_autobuild *commit);
 

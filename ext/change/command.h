@@ -7,9 +7,9 @@
 
 #include "sqlite_api.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_writer hx_writer;
 
 /* Within xUpdate.  An SQLite code, with its sentence in the table. */
-int hx_command_run(hx_table *table, sqlite3_value *text);
+int hx_command_run(hx_writer *writer, sqlite3_value *text);
 
 #endif

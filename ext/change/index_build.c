@@ -1,10 +1,10 @@
 #include "change/index_build.h"
 
+#include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/interrupt.h"
 #include "shadow/table_ids.h"
-#include "table.h"
 
 /* Internal to this file: the engine refused a row. */
 #define ENGINE_FAILED SQLITE_ABORT
@@ -29,21 +29,22 @@ static int settle(const hx_index_build *build, int rc) {
 }
 
 /* Everything there is; the log's length is what a new table's progress is measured by. */
-static int feed_all(hx_table *table, hny_build *engine, hx_index_build *build) {
+static int feed_all(hx_view *view, hny_build *engine, hx_index_build *build) {
     feeder f = {engine, build};
     hny_build_expect(engine, (uint64_t)build->at.seq);
-    return settle(build, hx_content_each(table, feed, &f));
+    return settle(build, hx_content_each(view->shadow, feed, &f));
 }
 
-static int feed_delta(hx_table *table, hny_build *engine, const hx_merge_base *base,
+static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *base,
                       hx_index_build *build) {
     feeder f = {engine, build};
     hx_ids delta;
     hny_build_expect(engine, (uint64_t)(build->at.seq - base->at.seq)); /* no fewer log rows */
-    int rc = hx_merge_base_delta(table, hny_build_reader(engine), base, &delta, &build->status);
+    int rc =
+        hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) return rc;
     hny_build_expect(engine, delta.count);
-    rc = hx_content_each_of(table, delta.at, delta.count, feed, &f);
+    rc = hx_content_each_of(view->shadow, delta.at, delta.count, feed, &f);
     hx_ids_free(&delta);
     return settle(build, rc);
 }
@@ -60,89 +61,90 @@ static bool nothing_new(const hx_index_build *build, const hny_build *engine,
            hx_boundary_equal(base->at, build->at);
 }
 
-static int take_in(hx_table *table, hny_build *engine, const hx_merge_base *base,
+static int take_in(hx_view *view, hny_build *engine, const hx_merge_base *base,
                    hx_index_build *build) {
     if (base->kind == HX_MERGE_BASE_FOUND && !build->restart)
-        return feed_delta(table, engine, base, build);
+        return feed_delta(view, engine, base, build);
     if (!build->restart && build->changes) {
         build->status = base->status ? base->status : HNY_MISSING;
         return SQLITE_OK;
     }
     build->status = hny_build_restart(engine);
-    return build->status ? SQLITE_OK : feed_all(table, engine, build);
+    return build->status ? SQLITE_OK : feed_all(view, engine, build);
 }
 
 /* Orphans cost nothing but room, so a sweep that fails is left to the next one. */
-static void sweep(hx_table *table, hny_build *engine) {
+static void sweep(hx_view *view, hny_build *engine) {
     uint32_t *numbers;
     size_t count;
-    if (hx_table_ids_all(table, &numbers, &count) != SQLITE_OK) {
-        hx_forgive(table);
+    if (hx_table_ids_all(view->shadow, &numbers, &count) != SQLITE_OK) {
+        hx_forgive(view->shadow);
         return;
     }
     hny_build_sweep(engine, numbers, count);
     sqlite3_free(numbers);
 }
 
-static int publish(hx_table *table, hny_build *engine, const hx_merge_base *base,
+static int publish(hx_view *view, hny_build *engine, const hx_merge_base *base,
                    hx_index_build *build) {
-    const int rc = take_in(table, engine, base, build);
+    const int rc = take_in(view, engine, base, build);
     if (rc || build->status) return rc;
-    hx_sql_return(table, &build->hold);
+    hx_sql_return(view->shadow, &build->hold);
     build->status = hny_build_publish(engine, build->at);
     build->current = build->status == HNY_OK;
     return SQLITE_OK;
 }
 
-static int run(hx_table *table, hny_build *engine, const hx_log *log, hx_index_build *build) {
+static int run(hx_view *view, hny_build *engine, const hx_log *log, hx_index_build *build) {
     hx_merge_base base;
-    int rc = hx_merge_base_find(table, hny_build_reader(engine), HNY_MISSING, log, &base);
+    int rc = hx_merge_base_find(view->shadow, hny_build_reader(engine), HNY_MISSING, log, &base);
     if (rc) return rc;
     if (nothing_new(build, engine, &base))
         build->current = base.kind == HX_MERGE_BASE_FOUND;
     else
-        rc = publish(table, engine, &base, build);
-    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep(table, engine);
+        rc = publish(view, engine, &base, build);
+    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep(view, engine);
     return rc;
 }
 
-static int hold(hx_table *table, hx_index_build *build) {
-    int rc = hx_sql_borrow(table, HX_SQL_HOLD, &build->hold);
-    if (rc == SQLITE_OK) rc = hx_sql_step(table, build->hold.stmt);
+static int hold(hx_view *view, hx_index_build *build) {
+    int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, &build->hold);
+    if (rc == SQLITE_OK) rc = hx_sql_step(view->shadow, build->hold.stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int attempt(hx_table *table, hx_index_build *build) {
-    const hx_options *const set = &table->config.options;
+static int attempt(hx_view *view, hx_index_build *build) {
+    const hx_options *const set = &view->shadow->config.options;
     hny_build *engine;
     hx_log log;
-    int rc = hx_log_read(table, &log);
+    int rc = hx_log_read(view->shadow, &log);
     if (rc) return rc;
     const hny_options options = {set->shape, set->codes, set->m, set->ef_construction,
-                                 (uint32_t)table->columns.attributes};
+                                 (uint32_t)view->shadow->columns.attributes};
     build->at = log.tip;
     build->taken = 0;
     build->current = false;
-    build->status = hny_build_open(table->sidecar, table->config.number, &options, set->threads,
-                                   build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
-                                   hx_interrupt(table), &engine);
+    build->status =
+        hny_build_open(view->sidecar, view->shadow->config.number, &options, set->threads,
+                       build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
+                       hx_interrupt(view->shadow), &engine);
     if (build->status) return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     /* Other codes, or another m, are worth a fresh start when somebody asked for a build. */
     const bool restart = build->restart;
     build->restart = restart || (build->asked && hny_build_outdated(engine));
-    rc = run(table, engine, &log, build);
+    rc = run(view, engine, &log, build);
     build->restart = restart;
     hny_build_close(engine);
     return rc;
 }
 
 /* Damage that shows only when the old state is read makes the second attempt start over. */
-int hx_index_build_run(hx_table *table, hx_index_build *build) {
+int hx_index_build_run(hx_view *view, hx_index_build *build) {
     int rc = SQLITE_OK;
     for (int i = 0; i < 2; i++) {
-        if (build->needs_hold) rc = hold(table, build);
-        if (rc == SQLITE_OK) rc = attempt(table, build);
-        hx_sql_return(table, &build->hold);
+        if (build->needs_hold) rc = hold(view, build);
+        if (rc == SQLITE_OK) rc = attempt(view, build);
+        hx_sql_return(view->shadow, &build->hold);
         if (rc || build->status != HNY_CORRUPT) break;
     }
     return rc;

@@ -10,6 +10,8 @@
 #include "query/merge_base.h"
 #include "shadow/statements.h"
 
+typedef struct hx_view hx_view;
+
 typedef struct hx_index_build {
     /* What is asked for. */
     bool asked;      /* by a user, who may wait: deleted nodes are cleared away sooner */
@@ -29,6 +31,6 @@ typedef struct hx_index_build {
 ** Runs within one callback.  Returns an SQLite code where the database failed, with its sentence in
 ** the table; where the engine did, SQLITE_OK and build->status.
 */
-int hx_index_build_run(hx_table *table, hx_index_build *build);
+int hx_index_build_run(hx_view *view, hx_index_build *build);
 
 #endif

@@ -1,9 +1,9 @@
 #include "change/write.h"
 
 #include "change/command.h"
+#include "change/writer.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "table.h"
 #include "values/vector.h"
 
 /* argv of xUpdate: the old rowid, the new one, then the columns. */
@@ -20,27 +20,27 @@ static sqlite3_value **columns_of(sqlite3_value **argv) {
     return argv + FIRST_COLUMN;
 }
 
-static sqlite3_value *vector_of(const hx_table *table, sqlite3_value **argv) {
-    return columns_of(argv)[table->columns.vector];
+static sqlite3_value *vector_of(const hx_writer *writer, sqlite3_value **argv) {
+    return columns_of(argv)[writer->shadow->columns.vector];
 }
 
-static sqlite3_value *hidden_of(const hx_table *table, sqlite3_value **argv, hx_hidden which) {
-    return columns_of(argv)[hx_hidden_column(&table->columns, which)];
+static sqlite3_value *hidden_of(const hx_writer *writer, sqlite3_value **argv, hx_hidden which) {
+    return columns_of(argv)[hx_hidden_column(&writer->shadow->columns, which)];
 }
 
 /* The value of the key column, of whichever kind; NULL: there is no such column. */
-static sqlite3_value *key_of(const hx_table *table, sqlite3_value **argv) {
-    return table->columns.key < 0 ? NULL : columns_of(argv)[table->columns.key];
+static sqlite3_value *key_of(const hx_writer *writer, sqlite3_value **argv) {
+    return writer->shadow->columns.key < 0 ? NULL : columns_of(argv)[writer->shadow->columns.key];
 }
 
 /* --------------------------------------------------------------------------------- refusals -- */
 
 /* Columns that say how to search cannot be stored. */
-static int check_hidden(hx_table *table, sqlite3_value **argv) {
+static int check_hidden(hx_writer *writer, sqlite3_value **argv) {
     for (int i = 0; i < HX_COMMAND; i++) {
-        sqlite3_value *const value = hidden_of(table, argv, (hx_hidden)i);
+        sqlite3_value *const value = hidden_of(writer, argv, (hx_hidden)i);
         if (!sqlite3_value_nochange(value) && !is_null(value))
-            return hx_fail(table, SQLITE_ERROR,
+            return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: %s is not stored; write the rowid, the vector and the columns "
                            "of the table only",
                            hx_hidden_name((hx_hidden)i));
@@ -48,103 +48,105 @@ static int check_hidden(hx_table *table, sqlite3_value **argv) {
     return SQLITE_OK;
 }
 
-static int parse_vector(hx_table *table, sqlite3_value *value) {
+static int parse_vector(hx_writer *writer, sqlite3_value *value) {
     char *error = NULL;
     const int rc =
-        hx_vector_parse(table->config.options.shape, value, "vector", table->row, &error);
-    return rc ? hx_fail_with(table, rc, error) : rc;
+        hx_vector_parse(writer->shadow->config.options.shape, value, "vector", writer->row, &error);
+    return rc ? hx_fail_with(writer->shadow, rc, error) : rc;
 }
 
-static int check_rowid(hx_table *table, sqlite3_value *value) {
+static int check_rowid(hx_writer *writer, sqlite3_value *value) {
     if (sqlite3_value_numeric_type(value) == SQLITE_INTEGER) return SQLITE_OK;
     const char *const text = (const char *)sqlite3_value_text(value);
-    return hx_fail(table, SQLITE_MISMATCH, "hannoy: a rowid must be an integer, not %.80s",
+    return hx_fail(writer->shadow, SQLITE_MISMATCH, "hannoy: a rowid must be an integer, not %.80s",
                    text ? text : "NULL");
 }
 
-static int row_exists(hx_table *table, int64_t id) {
-    return hx_fail(table, SQLITE_CONSTRAINT,
+static int row_exists(hx_writer *writer, int64_t id) {
+    return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
                    "hannoy: there is a row %lld in %s already; use another rowid, UPDATE or "
                    "INSERT OR REPLACE",
-                   id, table->name);
+                   id, writer->shadow->name);
 }
 
-static int key_exists(hx_table *table, sqlite3_value *key) {
-    return hx_fail(table, SQLITE_CONSTRAINT,
+static int key_exists(hx_writer *writer, sqlite3_value *key) {
+    return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
                    "hannoy: there is a row with %s = '%.80s' in %s already; use another, UPDATE or "
                    "INSERT OR REPLACE",
-                   table->columns.at[table->columns.key].name, sqlite3_value_text(key),
-                   table->name);
+                   writer->shadow->columns.at[writer->shadow->columns.key].name,
+                   sqlite3_value_text(key), writer->shadow->name);
 }
 
-static bool replaces(const hx_table *table) {
-    return sqlite3_vtab_on_conflict(table->db) == SQLITE_REPLACE;
+static bool replaces(const hx_writer *writer) {
+    return sqlite3_vtab_on_conflict(writer->shadow->db) == SQLITE_REPLACE;
 }
 
 /* ---------------------------------------------------------------------------------- the log -- */
 
 /* The tip, with the log's own statement ready: after this only the disk can fail. */
-static int begin_change(hx_table *table, hny_boundary *tip) {
+static int begin_change(hx_writer *writer, hny_boundary *tip) {
     sqlite3_stmt *append;
-    const int rc = hx_log_tip(table, tip);
-    return rc ? rc : hx_sql_get(table, HX_SQL_LOG_APPEND, &append);
+    const int rc = hx_log_tip(writer->shadow, tip);
+    return rc ? rc : hx_sql_get(writer->shadow, HX_SQL_LOG_APPEND, &append);
 }
 
-static int log_change(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+static int log_change(hx_writer *writer, hny_boundary *tip, int64_t id, const void *vector,
                       const hny_attribute *attributes) {
-    table->commit.written++;
-    return hx_log_append(table, tip, id, vector, attributes);
+    writer->autobuild.written++;
+    return hx_log_append(writer->shadow, tip, id, vector, attributes);
 }
 
 typedef struct relog {
-    hx_table *table;
+    hx_writer *writer;
     hny_boundary *tip;
 } relog;
 
 static int log_read(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const relog *const r = arg;
-    return log_change(r->table, r->tip, id, vector, attributes);
+    return log_change(r->writer, r->tip, id, vector, attributes);
 }
 
 /* Logs a row as it is now. */
-static int log_row(hx_table *table, hny_boundary *tip, int64_t id) {
-    relog r = {table, tip};
-    return hx_content_each_of(table, &id, 1, log_read, &r);
+static int log_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
+    relog r = {writer, tip};
+    return hx_content_each_of(writer->shadow, &id, 1, log_read, &r);
 }
 
-static int remove_row(hx_table *table, hny_boundary *tip, int64_t id) {
+static int remove_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
     bool existed;
-    const int rc = hx_content_delete(table, id, &existed);
-    return rc || !existed ? rc : log_change(table, tip, id, NULL, NULL);
+    const int rc = hx_content_delete(writer->shadow, id, &existed);
+    return rc || !existed ? rc : log_change(writer, tip, id, NULL, NULL);
 }
 
 /*
 ** Makes way for a row `id` (NULL: a new one) whose key is this text: refuses, or under OR REPLACE
 ** removes the row that has it.
 */
-static int clear_key(hx_table *table, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
+static int clear_key(hx_writer *writer, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
     int64_t other = 0;
     bool found;
     if (is_null(key))
-        return hx_fail(table, SQLITE_CONSTRAINT,
-                       "hannoy: %s.%s is the key of a row and must not be NULL", table->name,
-                       table->columns.at[table->columns.key].name);
-    const int rc = hx_content_find(table, key, &other, &found);
+        return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
+                       "hannoy: %s.%s is the key of a row and must not be NULL",
+                       writer->shadow->name,
+                       writer->shadow->columns.at[writer->shadow->columns.key].name);
+    const int rc = hx_content_find(writer->shadow, key, &other, &found);
     if (rc || !found || (id && other == *id)) return rc;
-    return replaces(table) ? remove_row(table, tip, other) : key_exists(table, key);
+    return replaces(writer) ? remove_row(writer, tip, other) : key_exists(writer, key);
 }
 
 /* ---------------------------------------------------------------------------- INSERT, DELETE -- */
 
 /* The rowid that a new row asks for, or a NULL. */
-static sqlite3_value *asked_rowid(const hx_table *table, sqlite3_value **argv) {
-    sqlite3_value *const key = key_of(table, argv);
-    if (!key || hx_columns_text_key(&table->columns) || is_null(key)) return argv[NEW_ROWID];
+static sqlite3_value *asked_rowid(const hx_writer *writer, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(writer, argv);
+    if (!key || hx_columns_text_key(&writer->shadow->columns) || is_null(key))
+        return argv[NEW_ROWID];
     return key;
 }
 
-static void cells_of(const hx_table *table, sqlite3_value **argv, hny_attribute *attributes) {
-    const hx_columns *const columns = &table->columns;
+static void cells_of(const hx_writer *writer, sqlite3_value **argv, hny_attribute *attributes) {
+    const hx_columns *const columns = &writer->shadow->columns;
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
         if (column->role == HX_ROLE_FILTER)
@@ -152,61 +154,63 @@ static void cells_of(const hx_table *table, sqlite3_value **argv, hny_attribute 
     }
 }
 
-static int write_new(hx_table *table, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
+static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
                      sqlite3_int64 *rowid) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const int64_t asked = sqlite3_value_int64(id);
     int rc = SQLITE_OK;
-    if (hx_columns_text_key(&table->columns))
-        rc = clear_key(table, tip, key_of(table, argv), is_null(id) ? NULL : &asked);
+    if (hx_columns_text_key(&writer->shadow->columns))
+        rc = clear_key(writer, tip, key_of(writer, argv), is_null(id) ? NULL : &asked);
     if (rc) return rc;
-    rc = hx_content_insert(table, id, table->row, columns_of(argv), replaces(table));
-    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(table, asked);
+    rc = hx_content_insert(writer->shadow, id, writer->row, columns_of(argv), replaces(writer));
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(writer, asked);
     if (rc) return rc;
-    *rowid = sqlite3_last_insert_rowid(table->db);
-    cells_of(table, argv, attributes);
-    return log_change(table, tip, *rowid, table->row, attributes);
+    *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
+    cells_of(writer, argv, attributes);
+    return log_change(writer, tip, *rowid, writer->row, attributes);
 }
 
-static int insert_row(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    sqlite3_value *const id = asked_rowid(table, argv);
+static int insert_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const id = asked_rowid(writer, argv);
     hny_boundary tip;
-    int rc = check_hidden(table, argv);
-    if (rc == SQLITE_OK) rc = parse_vector(table, vector_of(table, argv));
-    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(table, id);
-    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
-    return rc ? rc : write_new(table, argv, id, &tip, rowid);
+    int rc = check_hidden(writer, argv);
+    if (rc == SQLITE_OK) rc = parse_vector(writer, vector_of(writer, argv));
+    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(writer, id);
+    if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
+    return rc ? rc : write_new(writer, argv, id, &tip, rowid);
 }
 
-static int delete_row(hx_table *table, int64_t id) {
+static int delete_row(hx_writer *writer, int64_t id) {
     hny_boundary tip;
-    const int rc = begin_change(table, &tip);
-    return rc ? rc : remove_row(table, &tip, id);
+    const int rc = begin_change(writer, &tip);
+    return rc ? rc : remove_row(writer, &tip, id);
 }
 
 /* -------------------------------------------------------------------------- rows of another -- */
 
 /* A trigger tells that a row of the user's table has changed. */
-static int touch_row(hx_table *table, int64_t id) {
+static int touch_row(hx_writer *writer, int64_t id) {
     hny_boundary tip;
-    const int rc = begin_change(table, &tip);
-    return rc ? rc : log_row(table, &tip, id);
+    const int rc = begin_change(writer, &tip);
+    return rc ? rc : log_row(writer, &tip, id);
 }
 
-static int refuse_write(hx_table *table) {
-    return hx_fail(table, SQLITE_ERROR,
+static int refuse_write(hx_writer *writer) {
+    return hx_fail(writer->shadow, SQLITE_ERROR,
                    "hannoy: the rows of %s are those of %s: write there, and %s follows",
-                   table->name, table->columns.source.table, table->name);
+                   writer->shadow->name, writer->shadow->columns.source.table,
+                   writer->shadow->name);
 }
 
-static int insert_touch(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    sqlite3_value *const item = hidden_of(table, argv, HX_ITEM);
-    if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(table);
-    for (int i = NEW_ROWID; i < FIRST_COLUMN + hx_hidden_column(&table->columns, HX_COMMAND); i++) {
-        if (argv[i] != item && !is_null(argv[i])) return refuse_write(table);
+static int insert_touch(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    sqlite3_value *const item = hidden_of(writer, argv, HX_ITEM);
+    if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(writer);
+    for (int i = NEW_ROWID;
+         i < FIRST_COLUMN + hx_hidden_column(&writer->shadow->columns, HX_COMMAND); i++) {
+        if (argv[i] != item && !is_null(argv[i])) return refuse_write(writer);
     }
-    *rowid = sqlite3_last_insert_rowid(table->db);
-    return touch_row(table, sqlite3_value_int64(item));
+    *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
+    return touch_row(writer, sqlite3_value_int64(item));
 }
 
 /* ------------------------------------------------------------------------------------ UPDATE -- */
@@ -219,8 +223,8 @@ typedef struct change {
     bool any;
 } change;
 
-static change changes_of(const hx_table *table, sqlite3_value **argv) {
-    const hx_columns *const columns = &table->columns;
+static change changes_of(const hx_writer *writer, sqlite3_value **argv) {
+    const hx_columns *const columns = &writer->shadow->columns;
     change c = {false, false, false, false};
     for (int i = 0; i < columns->count; i++) {
         if (sqlite3_value_nochange(columns_of(argv)[i])) continue;
@@ -234,9 +238,9 @@ static change changes_of(const hx_table *table, sqlite3_value **argv) {
 }
 
 /* The rowid that a row is to have: the key column's, if that is set to another than it has. */
-static sqlite3_value *new_rowid(const hx_table *table, sqlite3_value **argv) {
-    sqlite3_value *const key = key_of(table, argv);
-    if (!key || hx_columns_text_key(&table->columns) || sqlite3_value_nochange(key))
+static sqlite3_value *new_rowid(const hx_writer *writer, sqlite3_value **argv) {
+    sqlite3_value *const key = key_of(writer, argv);
+    if (!key || hx_columns_text_key(&writer->shadow->columns) || sqlite3_value_nochange(key))
         return argv[NEW_ROWID];
     const bool same = sqlite3_value_numeric_type(key) == SQLITE_INTEGER &&
                       sqlite3_value_int64(key) == sqlite3_value_int64(argv[OLD_ROWID]);
@@ -244,100 +248,100 @@ static sqlite3_value *new_rowid(const hx_table *table, sqlite3_value **argv) {
 }
 
 /* Makes way for a row that moves to `to`, or refuses. */
-static int check_target(hx_table *table, int64_t to, bool *occupied) {
+static int check_target(hx_writer *writer, int64_t to, bool *occupied) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_SCAN_ONE_REST, &stmt);
+    int rc = hx_sql_get(writer->shadow, HX_SQL_SCAN_ONE_REST, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, to);
-    rc = hx_sql_step(table, stmt);
+    rc = hx_sql_step(writer->shadow, stmt);
     *occupied = rc == SQLITE_ROW;
     if (*occupied) hx_sql_done(stmt);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
-    return *occupied && !replaces(table) ? row_exists(table, to) : SQLITE_OK;
+    return *occupied && !replaces(writer) ? row_exists(writer, to) : SQLITE_OK;
 }
 
-static int write_columns(hx_table *table, sqlite3_value **argv, int64_t id, const change *c,
+static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c,
                          hny_boundary *tip, bool *existed) {
     int rc = SQLITE_OK;
     *existed = true;
-    if (c->key) rc = clear_key(table, tip, key_of(table, argv), &id);
+    if (c->key) rc = clear_key(writer, tip, key_of(writer, argv), &id);
     if (rc || !c->any) return rc;
-    return hx_content_update(table, id, c->vector ? table->row : NULL, columns_of(argv), existed);
+    return hx_content_update(writer->shadow, id, c->vector ? writer->row : NULL, columns_of(argv),
+                             existed);
 }
 
-static int write_move(hx_table *table, sqlite3_value **argv, int64_t id, int64_t to,
+static int write_move(hx_writer *writer, sqlite3_value **argv, int64_t id, int64_t to,
                       const change *c) {
     hny_boundary tip;
     bool existed = true, occupied = false;
-    int rc = check_target(table, to, &occupied);
-    if (rc == SQLITE_OK) rc = begin_change(table, &tip);
-    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(table, to, &existed);
-    if (rc == SQLITE_OK) rc = hx_content_move(table, id, to, &existed);
+    int rc = check_target(writer, to, &occupied);
+    if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
+    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(writer->shadow, to, &existed);
+    if (rc == SQLITE_OK) rc = hx_content_move(writer->shadow, id, to, &existed);
     if (rc || !existed) return rc;
-    rc = write_columns(table, argv, to, c, &tip, &existed);
-    if (rc == SQLITE_OK) rc = log_change(table, &tip, id, NULL, NULL);
-    return rc ? rc : log_row(table, &tip, to);
+    rc = write_columns(writer, argv, to, c, &tip, &existed);
+    if (rc == SQLITE_OK) rc = log_change(writer, &tip, id, NULL, NULL);
+    return rc ? rc : log_row(writer, &tip, to);
 }
 
-static int write_change(hx_table *table, sqlite3_value **argv, int64_t id, const change *c) {
+static int write_change(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c) {
     hny_boundary tip;
     bool existed;
-    int rc = begin_change(table, &tip);
-    if (rc == SQLITE_OK) rc = write_columns(table, argv, id, c, &tip, &existed);
+    int rc = begin_change(writer, &tip);
+    if (rc == SQLITE_OK) rc = write_columns(writer, argv, id, c, &tip, &existed);
     if (rc || !existed || !(c->vector || c->attributes)) return rc;
-    return log_row(table, &tip, id);
+    return log_row(writer, &tip, id);
 }
 
-static int update_row(hx_table *table, sqlite3_value **argv) {
-    const change c = changes_of(table, argv);
+static int update_row(hx_writer *writer, sqlite3_value **argv) {
+    const change c = changes_of(writer, argv);
     const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
-    sqlite3_value *const rowid = new_rowid(table, argv);
-    int rc = check_hidden(table, argv);
-    if (rc == SQLITE_OK) rc = check_rowid(table, rowid);
-    if (rc == SQLITE_OK && c.vector) rc = parse_vector(table, vector_of(table, argv));
+    sqlite3_value *const rowid = new_rowid(writer, argv);
+    int rc = check_hidden(writer, argv);
+    if (rc == SQLITE_OK) rc = check_rowid(writer, rowid);
+    if (rc == SQLITE_OK && c.vector) rc = parse_vector(writer, vector_of(writer, argv));
     if (rc) return rc;
     const int64_t to = sqlite3_value_int64(rowid);
-    if (to != id) return write_move(table, argv, id, to, &c);
-    return c.any ? write_change(table, argv, id, &c) : SQLITE_OK;
+    if (to != id) return write_move(writer, argv, id, to, &c);
+    return c.any ? write_change(writer, argv, id, &c) : SQLITE_OK;
 }
 
 /* ----------------------------------------------------------------------------------- xUpdate -- */
 
 /* A value in the column named like the table is a command, with nothing beside it. */
-static int insert_or_command(hx_table *table, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    const int last = hx_hidden_column(&table->columns, HX_COMMAND);
+static int insert_or_command(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    const int last = hx_hidden_column(&writer->shadow->columns, HX_COMMAND);
     sqlite3_value *const text = columns_of(argv)[last];
     if (is_null(text))
-        return hx_columns_external(&table->columns) ? insert_touch(table, argv, rowid)
-                                                    : insert_row(table, argv, rowid);
+        return hx_columns_external(&writer->shadow->columns) ? insert_touch(writer, argv, rowid)
+                                                             : insert_row(writer, argv, rowid);
     for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
         if (!is_null(argv[i]))
-            return hx_fail(table, SQLITE_ERROR,
+            return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
-                           table->name, table->name);
+                           writer->shadow->name, writer->shadow->name);
     }
-    *rowid = sqlite3_last_insert_rowid(table->db);
-    return hx_command_run(table, text);
+    *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
+    return hx_command_run(writer, text);
 }
 
-int hx_write_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    hx_table *const table = (hx_table *)vtab;
-    const sqlite3_int64 last = sqlite3_last_insert_rowid(table->db);
+int hx_write_update(hx_writer *writer, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    const sqlite3_int64 last = sqlite3_last_insert_rowid(writer->shadow->db);
     const bool inserts = argc > 1 && is_null(argv[OLD_ROWID]);
     int rc;
-    if (!inserts && hx_columns_external(&table->columns))
-        rc = refuse_write(table);
+    if (!inserts && hx_columns_external(&writer->shadow->columns))
+        rc = refuse_write(writer);
     else if (argc == 1)
-        rc = delete_row(table, sqlite3_value_int64(argv[OLD_ROWID]));
+        rc = delete_row(writer, sqlite3_value_int64(argv[OLD_ROWID]));
     else if (inserts)
-        rc = insert_or_command(table, argv, rowid);
-    else if (!sqlite3_value_nochange(hidden_of(table, argv, HX_COMMAND)) &&
-             !is_null(hidden_of(table, argv, HX_COMMAND)))
-        rc = hx_fail(table, SQLITE_ERROR,
+        rc = insert_or_command(writer, argv, rowid);
+    else if (!sqlite3_value_nochange(hidden_of(writer, argv, HX_COMMAND)) &&
+             !is_null(hidden_of(writer, argv, HX_COMMAND)))
+        rc = hx_fail(writer->shadow, SQLITE_ERROR,
                      "hannoy: commands are inserted: INSERT INTO %s(%s) VALUES('build')",
-                     table->name, table->name);
+                     writer->shadow->name, writer->shadow->name);
     else
-        rc = update_row(table, argv);
-    sqlite3_set_last_insert_rowid(table->db, last);
+        rc = update_row(writer, argv);
+    sqlite3_set_last_insert_rowid(writer->shadow->db, last);
     return rc;
 }

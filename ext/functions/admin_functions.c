@@ -19,10 +19,10 @@ static void version(sqlite3_context *context, int argc, sqlite3_value **argv) {
 /* Never trims the log: that would take the write lock. */
 static void build_table(sqlite3_context *context, hx_table *table) {
     hx_index_build build = {.asked = true, .needs_hold = true};
-    int rc = hx_index_build_run(table, &build);
-    if (rc == SQLITE_OK && build.status) rc = hx_fail_status(table, build.status);
+    int rc = hx_index_build_run(&table->view, &build);
+    if (rc == SQLITE_OK && build.status) rc = hx_fail_status(&table->shadow, build.status);
     if (rc)
-        hx_result_failure(context, table, rc);
+        hx_result_failure(context, &table->shadow, rc);
     else
         sqlite3_result_int64(context, build.taken);
 }
@@ -30,13 +30,14 @@ static void build_table(sqlite3_context *context, hx_table *table) {
 /* The table that the first argument names, in the schema that another may; false: that was reported. */
 static bool find(sqlite3_context *context, const char *function, sqlite3_value *name,
                  sqlite3_value *schema, hx_found *found) {
-    hx_connection *const hub = sqlite3_user_data(context);
+    hx_connection *const connection = sqlite3_user_data(context);
     const char *const text = (const char *)sqlite3_value_text(name);
     char *error = NULL;
     int rc = SQLITE_ERROR;
     if (text)
-        rc = hx_connection_find(hub, schema ? (const char *)sqlite3_value_text(schema) : NULL, text,
-                                found, &error);
+        rc =
+            hx_connection_find(connection, schema ? (const char *)sqlite3_value_text(schema) : NULL,
+                               text, found, &error);
     else
         error = sqlite3_mprintf("hannoy: %s needs a table's name, not NULL", function);
     if (rc) hx_result_sentence(context, error ? rc : SQLITE_NOMEM, error);
@@ -65,9 +66,9 @@ static void recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
         return;
     }
     if (!find(context, "hannoy_recall", argv[0], argc > 2 ? argv[2] : NULL, &found)) return;
-    const int rc = hx_measure_recall(found.table, queries, &found_share, &any);
+    const int rc = hx_measure_recall(&found.table->shadow, queries, &found_share, &any);
     if (rc)
-        hx_result_failure(context, found.table, rc);
+        hx_result_failure(context, &found.table->shadow, rc);
     else if (any)
         sqlite3_result_double(context, found_share);
     hx_found_release(&found);
@@ -91,13 +92,13 @@ static const function functions[] = {
     {"hannoy_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version},
 };
 
-int hx_admin_functions_register(hx_connection *hub) {
+int hx_admin_functions_register(hx_connection *connection) {
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
         const function *const f = &functions[i];
-        rc = sqlite3_create_function_v2(hx_connection_db(hub), f->name, f->argc,
-                                        SQLITE_UTF8 | f->flags, hx_connection_ref(hub), f->call,
-                                        NULL, NULL, hx_connection_unref);
+        rc = sqlite3_create_function_v2(hx_connection_db(connection), f->name, f->argc,
+                                        SQLITE_UTF8 | f->flags, hx_connection_ref(connection),
+                                        f->call, NULL, NULL, hx_connection_unref);
     }
     return rc;
 }

@@ -6,7 +6,7 @@
 
 #include "connection.h"
 
-/* Registers hannoy_build, hannoy_version and knn_match on the hub's connection. */
-int hx_admin_functions_register(hx_connection *hub);
+/* Registers hannoy_build, hannoy_version and knn_match on the connection's connection. */
+int hx_admin_functions_register(hx_connection *connection);
 
 #endif

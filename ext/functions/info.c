@@ -14,7 +14,7 @@
 
 typedef struct info_table {
     sqlite3_vtab base;
-    hx_connection *hub;
+    hx_connection *connection;
 } info_table;
 
 typedef struct info_cursor {
@@ -30,30 +30,31 @@ typedef struct info_cursor {
 typedef int (*item_value)(hx_table *table, sqlite3_context *context);
 
 static bool has_index(const hx_table *table) {
-    return table->snapshot.pinned;
+    return table->view.snapshot.pinned;
 }
 
 static bool has_base(const hx_table *table) {
-    const hx_merge_base *const base = &table->snapshot.base;
+    const hx_merge_base *const base = &table->view.snapshot.base;
     return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
 /* In step, the index knows; counting reads every page of v_content. */
 static int count_rows(hx_table *table, int64_t *rows) {
-    const hx_snapshot *const s = &table->snapshot;
-    if (!s->indexed || s->delta.ids.count) return hx_content_count(table, rows);
+    const hx_snapshot *const s = &table->view.snapshot;
+    if (!s->indexed || s->delta.ids.count) return hx_content_count(&table->shadow, rows);
     *rows = (int64_t)s->stats.rows;
     return SQLITE_OK;
 }
 
 static int count_pending(hx_table *table, int64_t *pending) {
-    const hx_snapshot *const s = &table->snapshot;
+    const hx_snapshot *const s = &table->view.snapshot;
     hx_ids delta;
     int status;
-    if (!has_base(table)) return hx_content_count(table, pending);
-    const int rc = hx_merge_base_delta(table, table->reader, &s->base, &delta, &status);
+    if (!has_base(table)) return hx_content_count(&table->shadow, pending);
+    const int rc =
+        hx_merge_base_delta(&table->shadow, table->view.reader, &s->base, &delta, &status);
     if (rc) return rc;
-    if (status) return hx_content_count(table, pending);
+    if (status) return hx_content_count(&table->shadow, pending);
     *pending = (int64_t)delta.count;
     hx_ids_free(&delta);
     return SQLITE_OK;
@@ -76,7 +77,7 @@ static int value_pending(hx_table *table, sqlite3_context *context) {
 /* What the sidecar has for this table, be it of use to this snapshot or not; zeros if nothing. */
 static hny_stats read_stats(hx_table *table, int count_links) {
     hny_stats stats;
-    if (!has_index(table) || hny_reader_stats(table->reader, count_links, &stats) != HNY_OK)
+    if (!has_index(table) || hny_reader_stats(table->view.reader, count_links, &stats) != HNY_OK)
         memset(&stats, 0, sizeof stats);
     return stats;
 }
@@ -125,7 +126,7 @@ static int value_boundary(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_sidecar(hx_table *table, sqlite3_context *context) {
-    const char *const path = hny_sidecar_path(table->sidecar);
+    const char *const path = hny_sidecar_path(table->view.sidecar);
     sqlite3_result_text(context, path ? path : "a private temporary file", -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
@@ -139,7 +140,7 @@ static char *changes_pending(int64_t pending) {
 
 /* How the index and this snapshot stand to each other. */
 static int describe(hx_table *table, char **out) {
-    const hx_merge_base *const base = &table->snapshot.base;
+    const hx_merge_base *const base = &table->view.snapshot.base;
     int64_t pending = 0;
     if (has_base(table)) {
         const int rc = count_pending(table, &pending);
@@ -160,8 +161,8 @@ static int describe(hx_table *table, char **out) {
 /* Of a build of this table in this process; nothing and zeros where none runs. */
 static hny_progress progress_of(const hx_table *table) {
     hny_progress p;
-    hny_sidecar_progress(table->sidecar, &p);
-    if (p.table != table->config.number) p = (hny_progress){0, "", 0, 0};
+    hny_sidecar_progress(table->view.sidecar, &p);
+    if (p.table != table->shadow.config.number) p = (hny_progress){0, "", 0, 0};
     return p;
 }
 
@@ -182,9 +183,10 @@ static int value_total(hx_table *table, sqlite3_context *context) {
 
 static char *describe_progress(hx_table *table) {
     hny_progress p;
-    hny_sidecar_progress(table->sidecar, &p);
+    hny_sidecar_progress(table->view.sidecar, &p);
     if (p.table == 0) return sqlite3_mprintf("");
-    if (p.table != table->config.number) return sqlite3_mprintf("; another table is being built");
+    if (p.table != table->shadow.config.number)
+        return sqlite3_mprintf("; another table is being built");
     return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
 }
 
@@ -192,8 +194,8 @@ static int value_state(hx_table *table, sqlite3_context *context) {
     char *standing = NULL;
     const int rc = describe(table, &standing);
     char *const progress = describe_progress(table);
-    const char *const trouble = table->commit.trouble;
-    const bool told = trouble && !(has_base(table) && table->snapshot.delta.ids.count == 0);
+    const char *const trouble = table->writer.autobuild.trouble;
+    const bool told = trouble && !(has_base(table) && table->view.snapshot.delta.ids.count == 0);
     char *const text = standing && progress ? sqlite3_mprintf("%s%s%s%s", standing, progress,
                                                               told ? "; at the last COMMIT: " : "",
                                                               told ? trouble : "")
@@ -210,67 +212,69 @@ static int value_state(hx_table *table, sqlite3_context *context) {
 /* ----------------------------------------------------------------------------------- options -- */
 
 static int value_dim(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.shape.dim);
+    sqlite3_result_int64(context, table->shadow.config.options.shape.dim);
     return SQLITE_OK;
 }
 
 static int value_metric(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_metric_name(table->config.options.shape.metric), -1,
+    sqlite3_result_text(context, hx_metric_name(table->shadow.config.options.shape.metric), -1,
                         SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_type(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_type_name(table->config.options.shape.type), -1, SQLITE_STATIC);
+    sqlite3_result_text(context, hx_type_name(table->shadow.config.options.shape.type), -1,
+                        SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_codes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_codes_name(table->config.options.codes), -1, SQLITE_STATIC);
+    sqlite3_result_text(context, hx_codes_name(table->shadow.config.options.codes), -1,
+                        SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_m(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.m);
+    sqlite3_result_int64(context, table->shadow.config.options.m);
     return SQLITE_OK;
 }
 
 static int value_ef_construction(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.ef_construction);
+    sqlite3_result_int64(context, table->shadow.config.options.ef_construction);
     return SQLITE_OK;
 }
 
 /* Where it is not set, what a search for ten rows is worth; NULL without an index. */
 static int value_ef(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->config.options;
+    const hx_options *const options = &table->shadow.config.options;
     if (options->ef) {
         sqlite3_result_int64(context, options->ef);
     } else if (has_index(table)) {
         const double recall = options->recall / HX_RECALL_UNIT;
-        sqlite3_result_int64(context, hny_reader_ef(table->reader, 10, recall));
+        sqlite3_result_int64(context, hny_reader_ef(table->view.reader, 10, recall));
     }
     return SQLITE_OK;
 }
 
 /* What that was chosen for; NULL where ef is set. */
 static int value_recall(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->config.options;
+    const hx_options *const options = &table->shadow.config.options;
     if (!options->ef) sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
     return SQLITE_OK;
 }
 
 static int value_autobuild(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.autobuild);
+    sqlite3_result_int64(context, table->shadow.config.options.autobuild);
     return SQLITE_OK;
 }
 
 static int value_threads(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.threads);
+    sqlite3_result_int64(context, table->shadow.config.options.threads);
     return SQLITE_OK;
 }
 
 static int value_linear_below(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->config.options.linear_below);
+    sqlite3_result_int64(context, table->shadow.config.options.linear_below);
     return SQLITE_OK;
 }
 
@@ -283,7 +287,7 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
         [HNY_WALK] = "walk",
         [HNY_WALK_THEN_SCAN] = "walk, then scan",
     };
-    const hx_last *const last = &table->last;
+    const hx_last *const last = &table->view.last;
     const char *const word = last->strategy      ? words[last->strategy]
                              : last->nanoseconds ? "scan of the table"
                                                  : NULL;
@@ -292,22 +296,22 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_last_distances(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->last.distances);
+    sqlite3_result_int64(context, table->view.last.distances);
     return SQLITE_OK;
 }
 
 static int value_last_filter_matches(hx_table *table, sqlite3_context *context) {
-    if (table->last.matches) sqlite3_result_int64(context, table->last.matches);
+    if (table->view.last.matches) sqlite3_result_int64(context, table->view.last.matches);
     return SQLITE_OK;
 }
 
 static int value_last_unindexed_rows(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->last.delta_rows);
+    sqlite3_result_int64(context, table->view.last.delta_rows);
     return SQLITE_OK;
 }
 
 static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_double(context, (double)table->last.nanoseconds / 1000);
+    sqlite3_result_double(context, (double)table->view.last.nanoseconds / 1000);
     return SQLITE_OK;
 }
 
@@ -373,7 +377,7 @@ static int info_connect(sqlite3 *db, void *aux, int argc, const char *const *arg
     info_table *const info = sqlite3_malloc(sizeof *info);
     if (!info) return SQLITE_NOMEM;
     memset(info, 0, sizeof *info);
-    info->hub = aux;
+    info->connection = aux;
     *out = &info->base;
     return SQLITE_OK;
 }
@@ -414,7 +418,7 @@ static int info_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
 }
 
 static void info_stop(info_cursor *cursor) {
-    if (cursor->found.table) hx_sql_return(cursor->found.table, &cursor->hold);
+    if (cursor->found.table) hx_sql_return(&cursor->found.table->shadow, &cursor->hold);
     hx_found_release(&cursor->found);
     cursor->row = ITEM_COUNT;
 }
@@ -430,15 +434,15 @@ static int info_fail(info_cursor *cursor, int rc) {
     hx_table *const table = cursor->found.table;
     sqlite3_vtab *const vtab = cursor->base.pVtab;
     sqlite3_free(vtab->zErrMsg);
-    vtab->zErrMsg = table->base.zErrMsg;
-    table->base.zErrMsg = NULL;
+    vtab->zErrMsg = table->shadow.vtab.zErrMsg;
+    table->shadow.vtab.zErrMsg = NULL;
     return rc;
 }
 
 static int info_hold(info_cursor *cursor) {
     hx_table *const table = cursor->found.table;
-    int rc = hx_sql_borrow(table, HX_SQL_HOLD, &cursor->hold);
-    if (rc == SQLITE_OK) rc = hx_sql_step(table, cursor->hold.stmt);
+    int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, &cursor->hold);
+    if (rc == SQLITE_OK) rc = hx_sql_step(&table->shadow, cursor->hold.stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : info_fail(cursor, rc);
 }
 
@@ -457,8 +461,8 @@ static int info_filter(sqlite3_vtab_cursor *base, int argc, const char *words, i
         vtab->zErrMsg = sqlite3_mprintf("hannoy: name a table: hannoy_info('v')");
         return vtab->zErrMsg ? SQLITE_ERROR : SQLITE_NOMEM;
     }
-    int rc =
-        hx_connection_find(((info_table *)vtab)->hub, schema, name, &cursor->found, &vtab->zErrMsg);
+    int rc = hx_connection_find(((info_table *)vtab)->connection, schema, name, &cursor->found,
+                                &vtab->zErrMsg);
     if (rc == SQLITE_OK) rc = info_hold(cursor);
     if (rc)
         info_stop(cursor);
@@ -482,13 +486,15 @@ static int info_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     hx_table *const table = cursor->found.table;
     const item *const it = &items[cursor->row];
     if (column == COLUMN_KEY) sqlite3_result_text(context, it->key, -1, SQLITE_STATIC);
-    if (column == COLUMN_NAME) sqlite3_result_text(context, table->name, -1, SQLITE_TRANSIENT);
-    if (column == COLUMN_SCHEMA) sqlite3_result_text(context, table->schema, -1, SQLITE_TRANSIENT);
+    if (column == COLUMN_NAME)
+        sqlite3_result_text(context, table->shadow.name, -1, SQLITE_TRANSIENT);
+    if (column == COLUMN_SCHEMA)
+        sqlite3_result_text(context, table->shadow.schema, -1, SQLITE_TRANSIENT);
     if (column != COLUMN_VALUE) return SQLITE_OK;
-    int rc = hx_snapshot_begin(table);
+    int rc = hx_snapshot_begin(&table->view);
     if (rc == SQLITE_OK) {
         rc = it->value(table, context);
-        hx_snapshot_end(table);
+        hx_snapshot_end(&table->view);
     }
     return rc ? info_fail(cursor, rc) : rc;
 }
@@ -513,7 +519,7 @@ static const sqlite3_module info_module = {
     .xRowid = info_rowid,
 };
 
-int hx_info_register(hx_connection *hub) {
-    return sqlite3_create_module_v2(hx_connection_db(hub), "hannoy_info", &info_module,
-                                    hx_connection_ref(hub), hx_connection_unref);
+int hx_info_register(hx_connection *connection) {
+    return sqlite3_create_module_v2(hx_connection_db(connection), "hannoy_info", &info_module,
+                                    hx_connection_ref(connection), hx_connection_unref);
 }

@@ -6,7 +6,7 @@
 
 #include "connection.h"
 
-/* Registers the table-valued function on the hub's connection. */
-int hx_info_register(hx_connection *hub);
+/* Registers the table-valued function on the connection's connection. */
+int hx_info_register(hx_connection *connection);
 
 #endif

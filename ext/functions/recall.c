@@ -1,37 +1,37 @@
 #include "functions/recall.h"
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 #define K 10
 
 /* Statements of their own: what is measured is what a user gets. */
 typedef struct measurement {
-    hx_table *table;
+    hx_shadow *shadow;
     sqlite3_stmt *ends, *next, *walk, *exact;
     int64_t wanted, found;
 } measurement;
 
-static int prepare(hx_table *table, const char *format, sqlite3_stmt **out) {
-    char *const sql = sqlite3_mprintf(format, table->schema, table->name);
+static int prepare(hx_shadow *shadow, const char *format, sqlite3_stmt **out) {
+    char *const sql = sqlite3_mprintf(format, shadow->schema, shadow->name);
     if (!sql) return SQLITE_NOMEM;
-    const int rc = sqlite3_prepare_v2(table->db, sql, -1, out, NULL);
+    const int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
     sqlite3_free(sql);
-    return rc ? hx_fail_sql(table, rc) : SQLITE_OK;
+    return rc ? hx_fail_sql(shadow, rc) : SQLITE_OK;
 }
 
 static int prepare_all(measurement *m) {
-    hx_table *const table = m->table;
-    int rc = prepare(table, "SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", &m->ends);
+    hx_shadow *const shadow = m->shadow;
+    int rc = prepare(shadow, "SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", &m->ends);
     if (rc == SQLITE_OK)
-        rc = prepare(table,
+        rc = prepare(shadow,
                      "SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1",
                      &m->next);
     if (rc == SQLITE_OK)
-        rc = prepare(table, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2",
+        rc = prepare(shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2",
                      &m->walk);
     if (rc == SQLITE_OK)
-        rc = prepare(table,
+        rc = prepare(shadow,
                      "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2 AND exact = 1",
                      &m->exact);
     return rc;
@@ -48,7 +48,7 @@ static int ask(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, double *
         distances[(*count)++] = sqlite3_column_double(stmt, 0);
     rc = rc == SQLITE_ROW ? SQLITE_OK : sqlite3_reset(stmt);
     sqlite3_reset(stmt);
-    return rc ? hx_fail_sql(m->table, rc) : SQLITE_OK;
+    return rc ? hx_fail_sql(m->shadow, rc) : SQLITE_OK;
 }
 
 static int measure(measurement *m, sqlite3_value *item) {
@@ -73,14 +73,14 @@ static bool find_row(measurement *m, int64_t from, int64_t *rowid) {
 
 /* What names a row as an item: its rowid, or its key. */
 static int measure_row(measurement *m, int64_t rowid) {
-    hx_table *const table = m->table;
+    hx_shadow *const shadow = m->shadow;
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_SCAN_ONE_REST, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_SCAN_ONE_REST, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, rowid);
-    rc = hx_sql_step(table, stmt);
+    rc = hx_sql_step(shadow, stmt);
     if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
-    const hx_columns *const columns = &table->columns;
+    const hx_columns *const columns = &shadow->columns;
     const int at = hx_columns_text_key(columns) ? 2 + columns->at[columns->key].stored : 0;
     sqlite3_value *const item = sqlite3_value_dup(sqlite3_column_value(stmt, at));
     hx_sql_done(stmt);
@@ -91,7 +91,7 @@ static int measure_row(measurement *m, int64_t rowid) {
 
 static int measure_all(measurement *m, int64_t queries) {
     int rc = sqlite3_step(m->ends);
-    if (rc != SQLITE_ROW) return hx_fail_sql(m->table, rc);
+    if (rc != SQLITE_ROW) return hx_fail_sql(m->shadow, rc);
     if (sqlite3_column_type(m->ends, 0) == SQLITE_NULL) return SQLITE_OK;
     const int64_t first = sqlite3_column_int64(m->ends, 0);
     const double step =
@@ -108,8 +108,8 @@ static int measure_all(measurement *m, int64_t queries) {
     return rc;
 }
 
-int hx_measure_recall(hx_table *table, int64_t queries, double *recall, bool *any) {
-    measurement m = {.table = table};
+int hx_measure_recall(hx_shadow *shadow, int64_t queries, double *recall, bool *any) {
+    measurement m = {.shadow = shadow};
     int rc = prepare_all(&m);
     if (rc == SQLITE_OK) rc = measure_all(&m, queries);
     *any = m.wanted > 0;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
 /*
 ** Searches for the 10 nearest neighbours of so many of the table's rows, spread evenly over the rowids,
@@ -15,6 +15,6 @@ typedef struct hx_table hx_table;
 ** distance, so that of rows that are equally near any will do.  *any false: there was nothing to find.
 ** An SQLite code, with its sentence in the table.
 */
-int hx_measure_recall(hx_table *table, int64_t queries, double *recall, bool *any);
+int hx_measure_recall(hx_shadow *shadow, int64_t queries, double *recall, bool *any);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 /* A code is two bytes: what is asked, and of which filter column; neither is ever 0. */
 enum {
@@ -60,13 +60,13 @@ static bool is_binary(sqlite3_index_info *info, int position) {
     return sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
 }
 
-static bool is_rowid(const hx_table *table, int column) {
-    return column == -1 || hx_column_is(&table->columns, column, HX_ROLE_ROWID);
+static bool is_rowid(const hx_shadow *shadow, int column) {
+    return column == -1 || hx_column_is(&shadow->columns, column, HX_ROLE_ROWID);
 }
 
 /* The state of hx_conditions_plan. */
 typedef struct planner {
-    hx_table *table;
+    hx_shadow *shadow;
     sqlite3_index_info *info;
     sqlite3_str *words, *codes;
     int next; /* argvIndex */
@@ -97,13 +97,13 @@ static void plan_filters(planner *p) {
     for (int i = 0; i < p->info->nConstraint; i++) {
         const constraint *const c = &p->info->aConstraint[i];
         const spelling *const s = find_spelling(c->op);
-        if (!s || !hx_column_is(&p->table->columns, c->iColumn, HX_ROLE_FILTER)) continue;
+        if (!s || !hx_column_is(&p->shadow->columns, c->iColumn, HX_ROLE_FILTER)) continue;
         if (!c->usable) {
             p->info->estimatedCost += COST_UNFILTERED;
         } else if (is_binary(p->info, i)) {
             if ((size_t)sqlite3_str_length(p->codes) == before)
                 sqlite3_str_appendall(p->words, ", filter");
-            plan_column(p, i, &p->table->columns.at[c->iColumn], s);
+            plan_column(p, i, &p->shadow->columns.at[c->iColumn], s);
         }
     }
 }
@@ -116,20 +116,20 @@ static void plan_set(planner *p, int position, bool key, const char *name) {
 }
 
 static void plan_sets(planner *p) {
-    const hx_columns *const columns = &p->table->columns;
+    const hx_columns *const columns = &p->shadow->columns;
     for (int i = 0; i < p->info->nConstraint; i++) {
         const constraint *const c = &p->info->aConstraint[i];
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-        if (is_rowid(p->table, c->iColumn))
+        if (is_rowid(p->shadow, c->iColumn))
             plan_set(p, i, false, "rowid");
         else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && is_binary(p->info, i))
             plan_set(p, i, true, columns->at[c->iColumn].name);
     }
 }
 
-void hx_conditions_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words,
+void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str *words,
                         sqlite3_str *codes) {
-    planner p = {table, info, words, codes, 1};
+    planner p = {shadow, info, words, codes, 1};
     for (int i = 0; i < info->nConstraint; i++) p.next += info->aConstraintUsage[i].argvIndex > 0;
     plan_filters(&p);
     plan_sets(&p);
@@ -220,17 +220,17 @@ static void values_next(values *v) {
 
 /* ------------------------------------------------------------------------------- conditions -- */
 
-static int status_code(hx_table *table, int status) {
-    return status ? hx_fail_status(table, status) : SQLITE_OK;
+static int status_code(hx_shadow *shadow, int status) {
+    return status ? hx_fail_status(shadow, status) : SQLITE_OK;
 }
 
-static const hx_column *filter_column(const hx_table *table, int place) {
-    const hx_column *column = table->columns.at;
+static const hx_column *filter_column(const hx_shadow *shadow, int place) {
+    const hx_column *column = shadow->columns.at;
     while (column->role != HX_ROLE_FILTER || column->place != place) column++;
     return column;
 }
 
-static int add_set(hx_table *table, hx_conditions *where, const hx_column *column,
+static int add_set(hx_shadow *shadow, hx_conditions *where, const hx_column *column,
                    sqlite3_value *argument) {
     hny_attribute *attributes = NULL;
     size_t count = 0, room = 0;
@@ -242,8 +242,8 @@ static int add_set(hx_table *table, hx_conditions *where, const hx_column *colum
         if (rc == SQLITE_OK) values_next(&v);
     }
     if (rc == SQLITE_OK)
-        rc = status_code(table, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN,
-                                                 attributes, count));
+        rc = status_code(shadow, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN,
+                                                  attributes, count));
     sqlite3_free(attributes);
     return rc;
 }
@@ -269,23 +269,24 @@ static hny_op op_of(char code, sqlite3_value *argument) {
     return sqlite3_value_type(argument) == SQLITE_NULL ? HNY_IS_NULL : HNY_EQ;
 }
 
-static int add_condition(hx_table *table, hx_conditions *where, const hx_column *column, char code,
-                         sqlite3_value *argument) {
+static int add_condition(hx_shadow *shadow, hx_conditions *where, const hx_column *column,
+                         char code, sqlite3_value *argument) {
     const hny_op op = op_of(code, argument);
     hny_attribute attribute;
-    if (op == HNY_IN) return add_set(table, where, column, argument);
+    if (op == HNY_IN) return add_set(shadow, where, column, argument);
     int rc = to_cell(argument, column->type, &attribute);
     if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(where, column, op, argument);
     if (rc) return rc;
     const bool alone = op == HNY_IS_NULL || op == HNY_NOT_NULL;
-    return status_code(table, hny_filter_where(where->filter, (uint32_t)column->place, op,
-                                               alone ? NULL : &attribute, alone ? 0 : 1));
+    return status_code(shadow, hny_filter_where(where->filter, (uint32_t)column->place, op,
+                                                alone ? NULL : &attribute, alone ? 0 : 1));
 }
 
-int hx_conditions_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t *id, bool *found) {
+int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
+                        bool *found) {
     sqlite3_value *converted;
     *found = false;
-    if (key) return hx_content_find(table, value, id, found);
+    if (key) return hx_content_find(shadow, value, id, found);
     const int rc = convert(value, "INTEGER", &converted);
     if (rc == SQLITE_OK) {
         const hny_attribute attribute = hx_attribute_of(converted);
@@ -296,7 +297,7 @@ int hx_conditions_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t
     return rc;
 }
 
-static int add_rowids(hx_table *table, hx_conditions *where, bool key, bool set,
+static int add_rowids(hx_shadow *shadow, hx_conditions *where, bool key, bool set,
                       sqlite3_value *argument) {
     int64_t *rowids = NULL;
     size_t count = 0, room = 0;
@@ -305,37 +306,38 @@ static int add_rowids(hx_table *table, hx_conditions *where, bool key, bool set,
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
         bool found = false;
         rc = grow((void **)&rowids, &room, count, sizeof *rowids);
-        if (rc == SQLITE_OK) rc = hx_conditions_rowid(table, key, v.next, &rowids[count], &found);
+        if (rc == SQLITE_OK) rc = hx_conditions_rowid(shadow, key, v.next, &rowids[count], &found);
         count += found;
         if (rc == SQLITE_OK) values_next(&v);
     }
-    if (rc == SQLITE_OK) rc = status_code(table, hny_filter_rowids(where->filter, rowids, count));
+    if (rc == SQLITE_OK) rc = status_code(shadow, hny_filter_rowids(where->filter, rowids, count));
     sqlite3_free(rowids);
     return rc;
 }
 
-static int add_all(hx_table *table, hx_conditions *where, const char *codes, sqlite3_value **argv) {
+static int add_all(hx_shadow *shadow, hx_conditions *where, const char *codes,
+                   sqlite3_value **argv) {
     int rc = SQLITE_OK;
     for (; *codes && rc == SQLITE_OK; codes += CODE_BYTES, argv++) {
         const char code = codes[0];
         const bool keys = code == CODE_KEY || code == CODE_KEYS;
         if (keys || code == CODE_ROWID || code == CODE_ROWIDS)
-            rc = add_rowids(table, where, keys, code == CODE_KEYS || code == CODE_ROWIDS, *argv);
+            rc = add_rowids(shadow, where, keys, code == CODE_KEYS || code == CODE_ROWIDS, *argv);
         else
-            rc = add_condition(table, where, filter_column(table, codes[1] - 1), code, *argv);
+            rc = add_condition(shadow, where, filter_column(shadow, codes[1] - 1), code, *argv);
     }
     return rc;
 }
 
-int hx_conditions_new(hx_table *table, const char *codes, sqlite3_value **argv,
+int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
                       hx_conditions **out) {
     *out = NULL;
     if (!*codes) return SQLITE_OK;
     hx_conditions *const where = sqlite3_malloc(sizeof *where);
     if (!where) return SQLITE_NOMEM;
     *where = (hx_conditions){NULL, NULL, 0};
-    int rc = status_code(table, hny_filter_new(&where->filter));
-    if (rc == SQLITE_OK) rc = add_all(table, where, codes, argv);
+    int rc = status_code(shadow, hny_filter_new(&where->filter));
+    if (rc == SQLITE_OK) rc = add_all(shadow, where, codes, argv);
     if (rc == SQLITE_OK)
         *out = where;
     else
@@ -387,12 +389,13 @@ static bool holds(const comparison *c, sqlite3_value *value) {
     }
 }
 
-int hx_conditions_check(hx_table *table, const hx_conditions *where, int64_t rowid, bool *passes) {
+int hx_conditions_check(hx_shadow *shadow, const hx_conditions *where, int64_t rowid,
+                        bool *passes) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_GET, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, rowid);
-    rc = hx_sql_step(table, stmt);
+    rc = hx_sql_step(shadow, stmt);
     *passes = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
     for (int i = 0; i < where->count && *passes; i++)

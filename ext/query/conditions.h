@@ -20,33 +20,34 @@
 #include "hannoy.h"
 #include "sqlite_api.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 typedef struct hx_conditions hx_conditions;
 
 /*
 ** Takes what can be taken of `info`.  The words are for EXPLAIN QUERY PLAN, ", filter lang= year>=";
 ** `codes` gets a byte string that hx_conditions_new understands, without a NUL in it.
 */
-void hx_conditions_plan(hx_table *table, sqlite3_index_info *info, sqlite3_str *words,
+void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str *words,
                         sqlite3_str *codes);
 
 /*
 ** What the codes say, of the values that follow in argv.  *out NULL: no condition.  An SQLite code,
 ** with its sentence in the table.
 */
-int hx_conditions_new(hx_table *table, const char *codes, sqlite3_value **argv,
+int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
                       hx_conditions **out);
 void hx_conditions_free(hx_conditions *where); /* NULL is fine */
 
 const hny_filter *hx_conditions_filter(const hx_conditions *where); /* NULL for NULL */
 
 /* The row that a value names: by its rowid, or as the text that is its key; *found false: none. */
-int hx_conditions_rowid(hx_table *table, bool key, sqlite3_value *value, int64_t *id, bool *found);
+int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
+                        bool *found);
 
 /* Has a row that passed the engine's filter to be looked up?  NULL: no. */
 bool hx_conditions_unsure(const hx_conditions *where);
 
 /* Looks it up in the content. */
-int hx_conditions_check(hx_table *table, const hx_conditions *where, int64_t rowid, bool *passes);
+int hx_conditions_check(hx_shadow *shadow, const hx_conditions *where, int64_t rowid, bool *passes);
 
 #endif

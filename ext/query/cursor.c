@@ -5,13 +5,14 @@
 
 #include "query/knn.h"
 #include "query/plan.h"
+#include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "table.h"
 #include "values/vector.h"
 
 typedef struct cursor {
     sqlite3_vtab_cursor base; /* SQLite's part, first */
+    hx_view *view;
     int plan;
     bool ended;
     /* with HX_PLAN_KNN */
@@ -23,15 +24,15 @@ typedef struct cursor {
     bool at_row;
 } cursor;
 
-static hx_table *table_of(const cursor *c) {
-    return (hx_table *)c->base.pVtab;
+static hx_view *view_of(const cursor *c) {
+    return c->view;
 }
 
-int hx_cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-    (void)vtab;
+int hx_cursor_open(hx_view *view, sqlite3_vtab_cursor **out) {
     cursor *const c = sqlite3_malloc(sizeof *c);
     if (!c) return SQLITE_NOMEM;
     memset(c, 0, sizeof *c);
+    c->view = view;
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -48,7 +49,7 @@ static void end_search(cursor *c) {
 
 static void stop(cursor *c) {
     end_search(c);
-    hx_sql_return(table_of(c), &c->scan);
+    hx_sql_return(view_of(c)->shadow, &c->scan);
     c->ended = true;
 }
 
@@ -62,15 +63,15 @@ int hx_cursor_close(sqlite3_vtab_cursor *base) {
 /* ------------------------------------------------------------------------------ nearest rows -- */
 
 /* An argument that must be a whole number of at least `minimum`. */
-static int read_number(hx_table *table, const char *name, int64_t minimum, sqlite3_value *value,
+static int read_number(hx_view *view, const char *name, int64_t minimum, sqlite3_value *value,
                        int64_t *out) {
     static const char *const least[] = {"0 or more", "1 or more"};
     const int type = sqlite3_value_type(value);
     *out = sqlite3_value_int64(value);
     if (type == SQLITE_INTEGER && *out >= minimum) return SQLITE_OK;
     const char *const text = type == SQLITE_BLOB ? "a BLOB" : (char *)sqlite3_value_text(value);
-    return hx_fail(table, SQLITE_ERROR, "hannoy: %s must be a whole number, %s, not %.80s", name,
-                   least[minimum], text ? text : "NULL");
+    return hx_fail(view->shadow, SQLITE_ERROR, "hannoy: %s must be a whole number, %s, not %.80s",
+                   name, least[minimum], text ? text : "NULL");
 }
 
 /* A distance that rows are to be nearer or farther than; *never: no row is. */
@@ -98,17 +99,17 @@ static int keep_word(cursor *c, hx_hidden which, sqlite3_value *value) {
     return c->words[which] ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-static int read_exact(hx_table *table, sqlite3_value *value, bool *exact) {
+static int read_exact(hx_view *view, sqlite3_value *value, bool *exact) {
     int64_t number = 0;
-    const int rc = read_number(table, "exact", 0, value, &number);
+    const int rc = read_number(view, "exact", 0, value, &number);
     *exact = number != 0;
-    return rc || number < 2
-               ? rc
-               : hx_fail(table, SQLITE_ERROR, "hannoy: exact must be 0 or 1, not %lld", number);
+    return rc || number < 2 ? rc
+                            : hx_fail(view->shadow, SQLITE_ERROR,
+                                      "hannoy: exact must be 0 or 1, not %lld", number);
 }
 
 static int read_request(cursor *c, const char *codes, sqlite3_value **argv, request *r) {
-    hx_table *const table = table_of(c);
+    hx_view *const view = view_of(c);
     const int plan = c->plan;
     int rc;
     r->query = *argv++;
@@ -117,15 +118,15 @@ static int read_request(cursor *c, const char *codes, sqlite3_value **argv, requ
     r->wish = (hx_knn_request){.k = HX_NO_LIMIT, .distances = plan & HX_PLAN_DISTANCES};
     rc = keep_word(c, plan & HX_PLAN_ITEM ? HX_ITEM : HX_QUERY, r->query);
     if (rc == SQLITE_OK && plan & HX_PLAN_K) {
-        rc = read_number(table, "k", 0, *argv, &r->wish.k);
+        rc = read_number(view, "k", 0, *argv, &r->wish.k);
         if (rc == SQLITE_OK) rc = keep_word(c, HX_K, *argv++);
     }
     if (rc == SQLITE_OK && plan & HX_PLAN_EF) {
-        rc = read_number(table, "ef", 1, *argv, &r->wish.ef);
+        rc = read_number(view, "ef", 1, *argv, &r->wish.ef);
         if (rc == SQLITE_OK) rc = keep_word(c, HX_EF, *argv++);
     }
     if (rc == SQLITE_OK && plan & HX_PLAN_EXACT) {
-        rc = read_exact(table, *argv, &r->wish.exact);
+        rc = read_exact(view, *argv, &r->wish.exact);
         if (rc == SQLITE_OK) rc = keep_word(c, HX_EXACT, *argv++);
     }
     if (rc) return rc;
@@ -133,35 +134,37 @@ static int read_request(cursor *c, const char *codes, sqlite3_value **argv, requ
         r->wish.above = read_bound(*argv++, false, plan & HX_PLAN_ABOVE_SAME, &r->never);
     if (plan & HX_PLAN_BELOW)
         r->wish.below = read_bound(*argv++, true, plan & HX_PLAN_BELOW_SAME, &r->never);
-    return plan & HX_PLAN_WHERE ? hx_conditions_new(table, codes, argv, &r->wish.where) : SQLITE_OK;
+    return plan & HX_PLAN_WHERE ? hx_conditions_new(view->shadow, codes, argv, &r->wish.where)
+                                : SQLITE_OK;
 }
 
 /* The row that an item names, and its vector; *found false: there is none. */
-static int read_item(hx_table *table, request *r, unsigned char *vector, bool *found) {
-    const bool key = hx_columns_text_key(&table->columns);
+static int read_item(hx_view *view, request *r, unsigned char *vector, bool *found) {
+    const bool key = hx_columns_text_key(&view->shadow->columns);
     int64_t *const id = &r->wish.excluded;
-    int rc = hx_conditions_rowid(table, key, r->query, id, found);
+    int rc = hx_conditions_rowid(view->shadow, key, r->query, id, found);
     r->wish.excludes = true;
-    if (rc == SQLITE_OK && *found) rc = hx_content_get(table, *id, vector, found);
+    if (rc == SQLITE_OK && *found) rc = hx_content_get(view->shadow, *id, vector, found);
     return rc;
 }
 
-static int read_query(hx_table *table, request *r, unsigned char *vector, bool *found) {
+static int read_query(hx_view *view, request *r, unsigned char *vector, bool *found) {
     char *error = NULL;
     *found = true;
-    if (r->item) return read_item(table, r, vector, found);
-    const int rc = hx_vector_parse(table->config.options.shape, r->query, "query", vector, &error);
-    return rc ? hx_fail_with(table, rc, error) : SQLITE_OK;
+    if (r->item) return read_item(view, r, vector, found);
+    const int rc =
+        hx_vector_parse(view->shadow->config.options.shape, r->query, "query", vector, &error);
+    return rc ? hx_fail_with(view->shadow, rc, error) : SQLITE_OK;
 }
 
 /* Without a row to look from, or a distance to look for, there is nothing to find: no knn is made. */
 static int start_search(cursor *c, request *r) {
-    hx_table *const table = table_of(c);
-    unsigned char *const vector = sqlite3_malloc64(table->vector_bytes);
+    hx_view *const view = view_of(c);
+    unsigned char *const vector = sqlite3_malloc64(view->shadow->vector_bytes);
     bool found = false;
-    int rc = vector ? read_query(table, r, vector, &found) : SQLITE_NOMEM;
+    int rc = vector ? read_query(view, r, vector, &found) : SQLITE_NOMEM;
     if (rc == SQLITE_OK && found && !r->never) {
-        rc = hx_knn_new(table, vector, &r->wish, &c->knn);
+        rc = hx_knn_new(view, vector, &r->wish, &c->knn);
         r->wish.where = NULL;
     }
     sqlite3_free(vector);
@@ -169,9 +172,8 @@ static int start_search(cursor *c, request *r) {
 }
 
 static int filter_knn(cursor *c, const char *codes, sqlite3_value **argv) {
-    hx_log log; /* reading it brings the options up to date */
     request r = {.item = false};
-    int rc = hx_log_read(table_of(c), &log);
+    int rc = hx_log_refresh_config(view_of(c)->shadow);
     if (rc == SQLITE_OK) rc = read_request(c, codes, argv, &r);
     if (rc == SQLITE_OK) rc = start_search(c, &r);
     hx_conditions_free(r.wish.where);
@@ -193,8 +195,8 @@ static hx_sql_id scan_of(int plan) {
 /* A loan is kept from one row of an outer table to the next. */
 static int borrow_scan(cursor *c) {
     const hx_sql_id id = scan_of(c->plan);
-    if (c->scan.stmt && c->scan.id != id) hx_sql_return(table_of(c), &c->scan);
-    const int rc = c->scan.stmt ? SQLITE_OK : hx_sql_borrow(table_of(c), id, &c->scan);
+    if (c->scan.stmt && c->scan.id != id) hx_sql_return(view_of(c)->shadow, &c->scan);
+    const int rc = c->scan.stmt ? SQLITE_OK : hx_sql_borrow(view_of(c)->shadow, id, &c->scan);
     if (rc == SQLITE_OK) sqlite3_reset(c->scan.stmt);
     return rc;
 }
@@ -219,7 +221,7 @@ static int filter_scan(cursor *c, sqlite3_value **argv) {
 /* ------------------------------------------------------------------------------------ methods -- */
 
 static int next_row(cursor *c) {
-    if (!(c->plan & HX_PLAN_KNN)) return hx_sql_step(table_of(c), c->scan.stmt);
+    if (!(c->plan & HX_PLAN_KNN)) return hx_sql_step(view_of(c)->shadow, c->scan.stmt);
     c->at_row = false;
     return c->knn ? hx_knn_next(c->knn, &c->hit) : SQLITE_DONE;
 }
@@ -262,30 +264,31 @@ static int find_row(cursor *c) {
     int rc = borrow_scan(c);
     if (rc) return rc;
     sqlite3_bind_int64(c->scan.stmt, 1, c->hit.rowid);
-    rc = hx_sql_step(table_of(c), c->scan.stmt);
+    rc = hx_sql_step(view_of(c)->shadow, c->scan.stmt);
     c->at_row = rc == SQLITE_ROW;
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* What a table of the user's holds is turned into what this one would; what is no vector is NULL. */
 static int result_vector(const cursor *c, sqlite3_context *context) {
-    hx_table *const table = table_of(c);
+    hx_view *const view = view_of(c);
     sqlite3_value *const value = sqlite3_column_value(c->scan.stmt, 1);
     char *error;
-    if (!hx_columns_external(&table->columns)) {
+    if (!hx_columns_external(&view->shadow->columns)) {
         sqlite3_result_value(context, value);
         return SQLITE_OK;
     }
-    const int rc =
-        hx_vector_parse(table->config.options.shape, value, "vector", table->parsed, &error);
+    const int rc = hx_vector_parse(view->shadow->config.options.shape, value, "vector",
+                                   view->shadow->parsed, &error);
     sqlite3_free(error);
     if (rc == SQLITE_OK)
-        sqlite3_result_blob64(context, table->parsed, table->vector_bytes, SQLITE_TRANSIENT);
+        sqlite3_result_blob64(context, view->shadow->parsed, view->shadow->vector_bytes,
+                              SQLITE_TRANSIENT);
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
 static int result_stored(cursor *c, sqlite3_context *context, int column) {
-    const hx_column *const which = &table_of(c)->columns.at[column];
+    const hx_column *const which = &view_of(c)->shadow->columns.at[column];
     const bool knn = c->plan & HX_PLAN_KNN;
     const int rc = knn ? find_row(c) : SQLITE_OK;
     if (rc || (knn && !c->at_row)) return rc;
@@ -304,7 +307,7 @@ static int result_rowid(cursor *c, sqlite3_context *context) {
 /* In an UPDATE, what stays as it is is not read: xUpdate can tell it from what is set. */
 int hx_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
     cursor *const c = (cursor *)base;
-    const hx_columns *const columns = &table_of(c)->columns;
+    const hx_columns *const columns = &view_of(c)->shadow->columns;
     if (sqlite3_vtab_nochange(context)) return SQLITE_OK;
     if (hx_column_is(columns, column, HX_ROLE_ROWID)) return result_rowid(c, context);
     if (column < columns->count) return result_stored(c, context, column);

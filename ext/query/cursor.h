@@ -6,7 +6,10 @@
 
 #include "sqlite_api.h"
 
-int hx_cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
+typedef struct hx_view hx_view;
+
+/* Of the table that this view is of. */
+int hx_cursor_open(hx_view *view, sqlite3_vtab_cursor **out);
 int hx_cursor_close(sqlite3_vtab_cursor *cursor);
 int hx_cursor_filter(sqlite3_vtab_cursor *cursor, int plan, const char *words, int argc,
                      sqlite3_value **argv);

@@ -5,7 +5,7 @@
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/interrupt.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 /*
 ** Reading a row again costs 2 to 4 us, its distance a tenth of that, so a delta is worth keeping;
@@ -16,9 +16,9 @@
 #define POLL_ROWS 1024
 
 /* Every row of the delta, from v_content. */
-static int each_row(hx_table *table, const hx_delta *delta, hx_visit visit, void *arg) {
-    if (delta->whole) return hx_content_each(table, visit, arg);
-    return hx_content_each_of(table, delta->ids.at, delta->ids.count, visit, arg);
+static int each_row(hx_shadow *shadow, const hx_delta *delta, hx_visit visit, void *arg) {
+    if (delta->whole) return hx_content_each(shadow, visit, arg);
+    return hx_content_each_of(shadow, delta->ids.at, delta->ids.count, visit, arg);
 }
 
 /* ----------------------------------------------------------------------------------- keeping -- */
@@ -98,10 +98,10 @@ static int keep_row(void *arg, int64_t id, const void *vector, const hny_attribu
     return rc;
 }
 
-int hx_delta_keep(hx_table *table, hx_delta *delta) {
-    keeper k = {delta, table->vector_bytes, (size_t)table->columns.attributes};
+int hx_delta_keep(hx_shadow *shadow, hx_delta *delta) {
+    keeper k = {delta, shadow->vector_bytes, (size_t)shadow->columns.attributes};
     drop_rows(delta);
-    const int rc = each_row(table, delta, keep_row, &k);
+    const int rc = each_row(shadow, delta, keep_row, &k);
     delta->kept = rc == SQLITE_OK;
     if (rc) drop_rows(delta);
     return rc == TOO_LARGE ? SQLITE_OK : rc;
@@ -157,20 +157,20 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_attrib
     return SQLITE_OK;
 }
 
-int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, bool *grown) {
+int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, bool *grown) {
     const size_t before = delta->ids.count;
-    keeper k = {delta, table->vector_bytes, (size_t)table->columns.attributes};
+    keeper k = {delta, shadow->vector_bytes, (size_t)shadow->columns.attributes};
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
     *grown = delta->ids.count > before;
     if (rc || !delta->kept) return rc;
-    rc = hx_content_each_of(table, changed->at, changed->count, renew_row, &k);
-    return rc == TOO_LARGE ? hx_delta_keep(table, delta) : rc;
+    rc = hx_content_each_of(shadow, changed->at, changed->count, renew_row, &k);
+    return rc == TOO_LARGE ? hx_delta_keep(shadow, delta) : rc;
 }
 
 /* ---------------------------------------------------------------------------------- scanning -- */
 
 typedef struct pass {
-    hx_table *table;
+    hx_shadow *shadow;
     const hny_distance_computer *probe;
     const hny_filter *filter;
     const hny_hit *after;
@@ -180,8 +180,8 @@ typedef struct pass {
 
 static int look_at(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     pass *const p = arg;
-    if (++p->seen % POLL_ROWS == 0 && hx_interrupted(p->table))
-        return hx_fail_status(p->table, HNY_INTERRUPT);
+    if (++p->seen % POLL_ROWS == 0 && hx_interrupted(p->shadow))
+        return hx_fail_status(p->shadow, HNY_INTERRUPT);
     if (!vector) return SQLITE_OK;
     if (p->filter && hny_filter_test(p->filter, id, attributes) == HNY_NO) return SQLITE_OK;
     const hny_hit hit = {hny_distance_computer_distance(p->probe, vector), id, 0};
@@ -200,12 +200,12 @@ static int each_kept(const hx_delta *delta, const keeper *k, hx_visit visit, voi
     return rc;
 }
 
-int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_distance_computer *probe,
+int hx_delta_scan(hx_shadow *shadow, const hx_delta *delta, const hny_distance_computer *probe,
                   const hny_filter *filter, const hny_hit *after, hx_hit_heap *hits) {
-    const keeper k = {NULL, table->vector_bytes, (size_t)table->columns.attributes};
-    pass p = {table, probe, filter, after, hits, 0};
+    const keeper k = {NULL, shadow->vector_bytes, (size_t)shadow->columns.attributes};
+    pass p = {shadow, probe, filter, after, hits, 0};
     const int rc =
-        delta->kept ? each_kept(delta, &k, look_at, &p) : each_row(table, delta, look_at, &p);
+        delta->kept ? each_kept(delta, &k, look_at, &p) : each_row(shadow, delta, look_at, &p);
     if (rc == SQLITE_OK) hx_hit_heap_sort(hits);
     return rc;
 }

@@ -33,13 +33,13 @@ typedef struct hx_delta {
 } hx_delta;
 
 /* Reads the vectors of `whole` or `ids` and keeps them, if they fit. */
-int hx_delta_keep(hx_table *table, hx_delta *delta);
+int hx_delta_keep(hx_shadow *shadow, hx_delta *delta);
 
 /*
 ** These rows changed since: reads them again, and adds them to `ids` where not `whole`.  *grown:
 ** some were not among `ids` before.
 */
-int hx_delta_extend(hx_table *table, hx_delta *delta, const hx_ids *changed, bool *grown);
+int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, bool *grown);
 
 void hx_delta_free(hx_delta *delta);
 
@@ -47,7 +47,7 @@ void hx_delta_free(hx_delta *delta);
 ** The nearest hits->limit of its rows beyond `after` (NULL: all of them) that the filter (NULL: none)
 ** lets through, exactly, in order.
 */
-int hx_delta_scan(hx_table *table, const hx_delta *delta, const hny_distance_computer *probe,
+int hx_delta_scan(hx_shadow *shadow, const hx_delta *delta, const hny_distance_computer *probe,
                   const hny_filter *filter, const hny_hit *after, hx_hit_heap *hits);
 
 #endif

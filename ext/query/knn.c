@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/interrupt.h"
-#include "table.h"
 
 /* How many hits a refill asks for: few at first, since most statements end soon. */
 #define FIRST_EXACT 256
@@ -44,7 +44,7 @@ typedef struct stream {
 ** each.
 */
 struct hx_knn {
-    hx_table *table;
+    hx_view *view;
     unsigned char *vector;
     hny_distance_computer *probe;
     uint8_t metric; /* that the probe was made for */
@@ -66,7 +66,7 @@ struct hx_knn {
 
 /* Rows of a table of the user's may be gone without a word. */
 static bool is_external(const hx_knn *knn) {
-    return hx_columns_external(&knn->table->columns);
+    return hx_columns_external(&knn->view->shadow->columns);
 }
 
 /* May a row that was found be left out in the end? */
@@ -88,16 +88,16 @@ static void start_above(hx_knn *knn) {
     knn->last = (hny_hit){before, INT64_MAX, 0};
 }
 
-int hx_knn_new(hx_table *table, const void *vector, const hx_knn_request *wish, hx_knn **out) {
+int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *wish, hx_knn **out) {
     hx_knn *const knn = sqlite3_malloc(sizeof *knn);
     if (!knn) {
         hx_conditions_free(wish->where);
         return SQLITE_NOMEM;
     }
     memset(knn, 0, sizeof *knn);
-    knn->table = table;
-    table->last = (hx_last){.strategy = 0};
-    knn->metric = table->config.options.shape.metric;
+    knn->view = view;
+    view->last = (hx_last){.strategy = 0};
+    knn->metric = view->shadow->config.options.shape.metric;
     knn->wish = *wish;
     knn->left = wish->k;
     knn->bounded = wish->k != HX_NO_LIMIT && !wish->above.given;
@@ -105,10 +105,10 @@ int hx_knn_new(hx_table *table, const void *vector, const hx_knn_request *wish, 
     knn->delta.step = FIRST_EXACT;
     start_above(knn);
     if (wish->exact || (wish->below.given && wish->k == HX_NO_LIMIT)) start_scanning(knn);
-    knn->vector = sqlite3_malloc64(table->vector_bytes);
-    if (knn->vector) memcpy(knn->vector, vector, table->vector_bytes);
-    if (!knn->vector ||
-        hny_distance_computer_new(table->config.options.shape, vector, &knn->probe) != HNY_OK) {
+    knn->vector = sqlite3_malloc64(view->shadow->vector_bytes);
+    if (knn->vector) memcpy(knn->vector, vector, view->shadow->vector_bytes);
+    if (!knn->vector || hny_distance_computer_new(view->shadow->config.options.shape, vector,
+                                                  &knn->probe) != HNY_OK) {
         knn->probe = NULL;
         hx_knn_free(knn);
         return SQLITE_NOMEM;
@@ -172,11 +172,11 @@ static const hny_filter *filter_of(const hx_knn *knn) {
 
 static int fill_delta(hx_knn *knn) {
     stream *const s = &knn->delta;
-    const hx_delta *const delta = &knn->table->snapshot.delta;
+    const hx_delta *const delta = &knn->view->snapshot.delta;
     empty(s);
     hx_hit_heap_begin(&s->hits, (size_t)widen(knn, s));
     const int rc =
-        hx_delta_scan(knn->table, delta, knn->probe, filter_of(knn), beyond(knn), &s->hits);
+        hx_delta_scan(knn->view->shadow, delta, knn->probe, filter_of(knn), beyond(knn), &s->hits);
     s->ended = s->hits.count < s->hits.limit;
     return rc;
 }
@@ -194,7 +194,7 @@ static void set_floor(hx_knn *knn, const hny_hit *last) {
 
 static void look_ahead(const hx_knn *knn, size_t at) {
     const hx_hit_heap *const hits = &knn->index.hits;
-    if (at < hits->count) hx_vector_cache_ahead(&knn->table->recent, hits->at[at].rowid);
+    if (at < hits->count) hx_vector_cache_ahead(&knn->view->cache, hits->at[at].rowid);
 }
 
 /*
@@ -212,7 +212,7 @@ static void order(hx_knn *knn) {
 
 /* A query for k rows, as the statement or the table has it. */
 static hny_search search_for(const hx_knn *knn, int64_t k) {
-    const hx_options *const options = &knn->table->config.options;
+    const hx_options *const options = &knn->view->shadow->config.options;
     int64_t ef = knn->wish.ef ? knn->wish.ef : options->ef;
     if (ef && ef < k) ef = k;
     if (ef > INT32_MAX) ef = INT32_MAX;
@@ -222,19 +222,19 @@ static hny_search search_for(const hx_knn *knn, int64_t k) {
 
 static size_t ask(const hx_knn *knn, int64_t rows, int64_t k) {
     const hny_search search = search_for(knn, k);
-    const size_t want = hny_reader_ask(knn->table->reader, &search);
+    const size_t want = hny_reader_ask(knn->view->reader, &search);
     return want < (size_t)rows ? want : (size_t)rows;
 }
 
 static int scan(hx_knn *knn) {
     stream *const s = &knn->index;
-    const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
+    const int64_t rows = (int64_t)knn->view->snapshot.stats.rows;
     const size_t limit = ask(knn, rows, widen(knn, s));
     empty(s);
     if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
-    const int status = hny_reader_scan(knn->table->reader, knn->vector, filter_of(knn),
+    const int status = hny_reader_scan(knn->view->reader, knn->vector, filter_of(knn),
                                        knn->resumes ? &knn->resume : NULL, limit,
-                                       hx_interrupt(knn->table), s->hits.at, &s->hits.count);
+                                       hx_interrupt(knn->view->shadow), s->hits.at, &s->hits.count);
     if (status) s->hits.count = 0;
     s->ended = s->hits.count < limit || (int64_t)limit == rows;
     knn->resumes = !s->ended;
@@ -250,15 +250,16 @@ static int walk(hx_knn *knn, const hny_search *search, size_t limit) {
     stream *const s = &knn->index;
     empty(s);
     if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
-    const int status = hny_reader_search(knn->table->reader, knn->vector, search, limit,
-                                         hx_interrupt(knn->table), s->hits.at, &s->hits.count);
+    const int status =
+        hny_reader_search(knn->view->reader, knn->vector, search, limit,
+                          hx_interrupt(knn->view->shadow), s->hits.at, &s->hits.count);
     if (status) s->hits.count = 0;
     return status;
 }
 
 /* Did the engine look at every row that may be returned, to find what is in the buffer? */
 static bool is_all(const hx_knn *knn, size_t limit) {
-    return hny_reader_work(knn->table->reader)->strategy != HNY_WALK &&
+    return hny_reader_work(knn->view->reader)->strategy != HNY_WALK &&
            knn->index.hits.count < limit;
 }
 
@@ -304,7 +305,7 @@ static bool is_handed(const hx_knn *knn, const hny_hit *hit) {
 static int64_t first_ef(const hx_knn *knn) {
     const hny_search search = search_for(knn, STREAM_EF / 2);
     const int64_t ef =
-        search.ef ? search.ef : hny_reader_ef(knn->table->reader, search.k, search.recall);
+        search.ef ? search.ef : hny_reader_ef(knn->view->reader, search.k, search.recall);
     return ef > STREAM_EF ? ef : STREAM_EF;
 }
 
@@ -335,8 +336,8 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
 }
 
 static int fill_index(hx_knn *knn) {
-    const int64_t rows = (int64_t)knn->table->snapshot.stats.rows;
-    const bool small = rows < knn->table->config.options.linear_below;
+    const int64_t rows = (int64_t)knn->view->snapshot.stats.rows;
+    const bool small = rows < knn->view->shadow->config.options.linear_below;
     const bool many = knn->bounded && (knn->started || wanted(knn) > rows / 10);
     if (rows == 0) {
         end(&knn->index);
@@ -355,13 +356,13 @@ static void start_again(hx_knn *knn) {
     empty(&knn->delta);
     knn->measured.count = 0;
     knn->resumes = false;
-    knn->serial = knn->table->snapshot.serial;
+    knn->serial = knn->view->snapshot.serial;
 }
 
 /* What hannoy_info tells of the last search. */
 static void note_work(const hx_knn *knn) {
-    hx_last *const last = &knn->table->last;
-    const hny_work *const work = hny_reader_work(knn->table->reader);
+    hx_last *const last = &knn->view->last;
+    const hny_work *const work = hny_reader_work(knn->view->reader);
     last->strategy = work->strategy;
     last->distances += work->distances;
     last->matches = (int64_t)work->matches;
@@ -369,14 +370,14 @@ static void note_work(const hx_knn *knn) {
 
 /* Fills what is dry from the present snapshot; *status is the engine's, if it failed. */
 static int fill(hx_knn *knn, int *status) {
-    const hx_snapshot *const snapshot = &knn->table->snapshot;
+    const hx_snapshot *const snapshot = &knn->view->snapshot;
     *status = HNY_OK;
-    if (knn->metric != knn->table->config.options.shape.metric)
+    if (knn->metric != knn->view->shadow->config.options.shape.metric)
         return hx_fail(
-            knn->table, SQLITE_ABORT,
+            knn->view->shadow, SQLITE_ABORT,
             "hannoy: the metric of %s was changed while its rows were being read; run the "
             "statement again",
-            knn->table->name);
+            knn->view->shadow->name);
     if (snapshot->serial != knn->serial) start_again(knn);
     if (!snapshot->indexed) end(&knn->index);
     if (is_dry(&knn->index)) {
@@ -384,8 +385,7 @@ static int fill(hx_knn *knn, int *status) {
         if (snapshot->stats.rows) note_work(knn);
     }
     if (*status) return SQLITE_OK;
-    if (is_dry(&knn->delta))
-        knn->table->last.delta_rows = (int64_t)knn->table->snapshot.delta.count;
+    if (is_dry(&knn->delta)) knn->view->last.delta_rows = (int64_t)knn->view->snapshot.delta.count;
     return is_dry(&knn->delta) ? fill_delta(knn) : SQLITE_OK;
 }
 
@@ -397,23 +397,23 @@ static int64_t nanoseconds(void) {
 
 /* `lacking`: the content has no such row as the index says, on the snapshot of these buffers. */
 static int refill(hx_knn *knn, bool lacking) {
-    hx_table *const table = knn->table;
+    hx_view *const view = knn->view;
     const int64_t began = nanoseconds();
     int status = HNY_OK;
-    int rc = hx_snapshot_begin(table);
+    int rc = hx_snapshot_begin(view);
     if (rc) return rc;
-    if (lacking && table->snapshot.serial == knn->serial)
+    if (lacking && view->snapshot.serial == knn->serial)
         status = HNY_CORRUPT;
     else
         rc = fill(knn, &status);
     if (status == HNY_NOMEM || status == HNY_INTERRUPT) {
-        rc = hx_fail_status(table, status);
-    } else if (rc == SQLITE_OK && (status || !hx_snapshot_holds(table))) {
-        rc = hx_snapshot_discard(table, status ? status : HNY_BUSY);
+        rc = hx_fail_status(view->shadow, status);
+    } else if (rc == SQLITE_OK && (status || !hx_snapshot_holds(view))) {
+        rc = hx_snapshot_discard(view, status ? status : HNY_BUSY);
         if (rc == SQLITE_OK) rc = fill(knn, &status);
     }
-    hx_snapshot_end(table);
-    table->last.nanoseconds += nanoseconds() - began;
+    hx_snapshot_end(view);
+    view->last.nanoseconds += nanoseconds() - began;
     return rc;
 }
 
@@ -441,12 +441,12 @@ static int measure_row(void *arg, int64_t id, const void *vector, const hny_attr
 ** its buffers have to be of the present one, whose base the vectors are kept for.
 */
 static int measure_content(hx_knn *knn, measuring *m) {
-    hx_table *const table = knn->table;
-    hx_vector_cache *const recent = &table->recent;
+    hx_view *const view = knn->view;
+    hx_vector_cache *const recent = &view->cache;
     const void *vector = NULL;
-    if (!is_external(knn) && knn->serial == table->snapshot.serial &&
-        sqlite3_total_changes(table->db) == table->snapshot.changes) {
-        hx_vector_cache_begin(recent, table->snapshot.base.at, table->vector_bytes);
+    if (!is_external(knn) && knn->serial == view->snapshot.serial &&
+        sqlite3_total_changes(view->shadow->db) == view->snapshot.changes) {
+        hx_vector_cache_begin(recent, view->snapshot.base.at, view->shadow->vector_bytes);
         vector = hx_vector_cache_find(recent, m->hit.rowid);
         m->recent = recent;
     }
@@ -454,7 +454,7 @@ static int measure_content(hx_knn *knn, measuring *m) {
         m->hit = (hny_hit){hny_distance_computer_distance(m->probe, vector), m->hit.rowid, 0};
         return SQLITE_OK;
     }
-    return hx_content_each_of(table, &m->hit.rowid, 1, measure_row, m);
+    return hx_content_each_of(view->shadow, &m->hit.rowid, 1, measure_row, m);
 }
 
 /* A wider walk finds again what waits to be handed out. */
@@ -558,7 +558,7 @@ static int is_wanted(hx_knn *knn, const hny_hit *hit, bool delta, bool *out) {
     *out = !(knn->wish.excludes && hit->rowid == knn->wish.excluded);
     if (*out && delta && is_external(knn)) rc = is_present(knn, hit, out);
     if (rc || !*out || !hx_conditions_unsure(knn->wish.where)) return rc;
-    return hx_conditions_check(knn->table, knn->wish.where, hit->rowid, out);
+    return hx_conditions_check(knn->view->shadow, knn->wish.where, hit->rowid, out);
 }
 
 int hx_knn_next(hx_knn *knn, hny_hit *out) {

@@ -15,6 +15,7 @@
 #include "query/hit_heap.h"
 #include "sqlite_api.h"
 
+typedef struct hx_view hx_view;
 typedef struct hx_knn hx_knn;
 
 #define HX_NO_LIMIT (-1)
@@ -50,7 +51,7 @@ typedef struct hx_knn_request {
 ** A query for the rows nearest to `vector`, the stored bytes of one.  Finds nothing yet.  Takes over
 ** wish->where, also on failure.  SQLITE_OK or SQLITE_NOMEM.
 */
-int hx_knn_new(hx_table *table, const void *vector, const hx_knn_request *wish, hx_knn **out);
+int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *wish, hx_knn **out);
 void hx_knn_free(hx_knn *knn); /* NULL is fine */
 
 /* SQLITE_ROW with the next hit, SQLITE_DONE, or an error with its sentence in the table. */

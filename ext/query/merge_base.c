@@ -4,18 +4,19 @@
 #include <string.h>
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
-static void no_reader(const hx_table *table, int status, const hx_log *log, hx_merge_base *out) {
-    const hny_boundary start = hx_log_start(table->config.options.shape, table->columns.attributes);
+static void no_reader(const hx_shadow *shadow, int status, const hx_log *log, hx_merge_base *out) {
+    const hny_boundary start =
+        hx_log_start(shadow->config.options.shape, shadow->columns.attributes);
     const bool whole = hx_boundary_equal(log->trim, start);
     *out = (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status};
 }
 
-int hx_merge_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log,
+int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const hx_log *log,
                        hx_merge_base *out) {
     if (!reader) {
-        no_reader(table, status, log, out);
+        no_reader(shadow, status, log, out);
         return SQLITE_OK;
     }
     *out = (hx_merge_base){HX_MERGE_BASE_NONE, {0, 0}, 0, HNY_OK};
@@ -26,7 +27,7 @@ int hx_merge_base_find(hx_table *table, hny_reader *reader, int status, const hx
         if (out->status == HNY_MISSING)
             out->status = HNY_OK;
         else if (out->status == HNY_OK) {
-            const int rc = hx_log_has(table, log, out->at, &found);
+            const int rc = hx_log_has(shadow, log, out->at, &found);
             if (rc) return rc;
             if (!found) continue;
             out->kind = HX_MERGE_BASE_FOUND;
@@ -76,12 +77,12 @@ int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
     return rc;
 }
 
-static int add_logged(hx_table *table, int64_t since, hx_ids *ids) {
+static int add_logged(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_LOG_SINCE, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_SINCE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, since);
-    while ((rc = hx_sql_step(table, stmt)) == SQLITE_ROW) {
+    while ((rc = hx_sql_step(shadow, stmt)) == SQLITE_ROW) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         rc = add_ids(ids, &id, 1);
         if (rc == SQLITE_OK) continue;
@@ -104,11 +105,11 @@ static int add_touched(hny_reader *reader, uint32_t ages, hx_ids *ids, int *stat
     return SQLITE_OK;
 }
 
-int hx_merge_base_delta(hx_table *table, hny_reader *reader, const hx_merge_base *base, hx_ids *out,
-                        int *status) {
+int hx_merge_base_delta(hx_shadow *shadow, hny_reader *reader, const hx_merge_base *base,
+                        hx_ids *out, int *status) {
     *out = (hx_ids){NULL, 0, 0};
     *status = HNY_OK;
-    int rc = add_logged(table, base->at.seq, out);
+    int rc = add_logged(shadow, base->at.seq, out);
     if (rc == SQLITE_OK && reader) rc = add_touched(reader, base->age, out, status);
     if (rc || *status)
         hx_ids_free(out);
@@ -117,9 +118,9 @@ int hx_merge_base_delta(hx_table *table, hny_reader *reader, const hx_merge_base
     return rc;
 }
 
-int hx_merge_base_logged(hx_table *table, hny_boundary since, hx_ids *out) {
+int hx_merge_base_logged(hx_shadow *shadow, hny_boundary since, hx_ids *out) {
     *out = (hx_ids){NULL, 0, 0};
-    const int rc = add_logged(table, since.seq, out);
+    const int rc = add_logged(shadow, since.seq, out);
     if (rc)
         hx_ids_free(out);
     else

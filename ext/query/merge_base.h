@@ -17,7 +17,7 @@
 
 #include "shadow/log.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
 typedef enum hx_merge_base_kind {
     HX_MERGE_BASE_NONE, /* nothing in common: the index is of no use to this snapshot */
@@ -33,7 +33,7 @@ typedef struct hx_merge_base {
 } hx_merge_base;
 
 /* `reader` is pinned, or NULL: there is no index, for the reason `status`. */
-int hx_merge_base_find(hx_table *table, hny_reader *reader, int status, const hx_log *log,
+int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const hx_log *log,
                        hx_merge_base *out);
 
 /* Rowids, ascending and without repeats. */
@@ -48,10 +48,10 @@ int hx_ids_merge(hx_ids *ids, const hx_ids *more);
 ** The delta of a base that was found.  *status is the engine's where the sidecar failed; then there
 ** is no delta, and the base was none.
 */
-int hx_merge_base_delta(hx_table *table, hny_reader *reader, const hx_merge_base *base, hx_ids *out,
-                        int *status);
+int hx_merge_base_delta(hx_shadow *shadow, hny_reader *reader, const hx_merge_base *base,
+                        hx_ids *out, int *status);
 
 /* The rows that the log names after a boundary of it. */
-int hx_merge_base_logged(hx_table *table, hny_boundary since, hx_ids *out);
+int hx_merge_base_logged(hx_shadow *shadow, hny_boundary since, hx_ids *out);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "query/conditions.h"
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 typedef struct sqlite3_index_constraint constraint;
 
@@ -19,21 +19,21 @@ typedef struct survey {
 } survey;
 
 /* Which hidden column this is, or HX_HIDDEN_COUNT. */
-static hx_hidden hidden_of(const hx_table *table, int column) {
-    const int first = table->columns.count;
+static hx_hidden hidden_of(const hx_shadow *shadow, int column) {
+    const int first = shadow->columns.count;
     return column >= first && column < first + HX_HIDDEN_COUNT ? (hx_hidden)(column - first)
                                                                : HX_HIDDEN_COUNT;
 }
 
 /* The rowid, under either name. */
-static bool is_rowid(const hx_table *table, int column) {
-    return column == -1 || hx_column_is(&table->columns, column, HX_ROLE_ROWID);
+static bool is_rowid(const hx_shadow *shadow, int column) {
+    return column == -1 || hx_column_is(&shadow->columns, column, HX_ROLE_ROWID);
 }
 
-static bool is_query(const hx_table *table, const constraint *c) {
-    if (c->iColumn == table->columns.vector)
+static bool is_query(const hx_shadow *shadow, const constraint *c) {
+    if (c->iColumn == shadow->columns.vector)
         return c->op == SQLITE_INDEX_CONSTRAINT_MATCH || c->op == SQLITE_INDEX_CONSTRAINT_FUNCTION;
-    const hx_hidden hidden = hidden_of(table, c->iColumn);
+    const hx_hidden hidden = hidden_of(shadow, c->iColumn);
     return (hidden == HX_QUERY || hidden == HX_ITEM) && c->op == SQLITE_INDEX_CONSTRAINT_EQ;
 }
 
@@ -70,19 +70,19 @@ static void survey_rowid(survey *s, const constraint *c, int position) {
 }
 
 /* A text key is found byte by byte. */
-static bool is_key(const hx_table *table, sqlite3_index_info *info, int position) {
+static bool is_key(const hx_shadow *shadow, sqlite3_index_info *info, int position) {
     const constraint *const c = &info->aConstraint[position];
-    return hx_column_is(&table->columns, c->iColumn, HX_ROLE_KEY) &&
+    return hx_column_is(&shadow->columns, c->iColumn, HX_ROLE_KEY) &&
            c->op == SQLITE_INDEX_CONSTRAINT_EQ &&
            sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
 }
 
-static survey look(const hx_table *table, sqlite3_index_info *info) {
+static survey look(const hx_shadow *shadow, sqlite3_index_info *info) {
     survey s = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, false, NULL};
     for (int i = 0; i < info->nConstraint; i++) {
         const constraint *const c = &info->aConstraint[i];
-        const hx_hidden hidden = hidden_of(table, c->iColumn);
-        if (is_query(table, c)) {
+        const hx_hidden hidden = hidden_of(shadow, c->iColumn);
+        if (is_query(shadow, c)) {
             s.queries++;
             s.query = i;
             if (!c->usable) s.unusable = true;
@@ -90,9 +90,9 @@ static survey look(const hx_table *table, sqlite3_index_info *info) {
             survey_number(&s, c, i, hidden);
         } else if (hidden == HX_DISTANCE) {
             survey_distance(&s, c, i);
-        } else if (is_rowid(table, c->iColumn)) {
+        } else if (is_rowid(shadow, c->iColumn)) {
             survey_rowid(&s, c, i);
-        } else if (c->usable && is_key(table, info, i)) {
+        } else if (c->usable && is_key(shadow, info, i)) {
             s.key = i;
         }
     }
@@ -119,8 +119,8 @@ static bool reads(const sqlite3_index_info *info, int column) {
     return info->colUsed >> (column < 63 ? column : 63) & 1;
 }
 
-static void note_unread(const hx_table *table, sqlite3_index_info *info) {
-    const hx_columns *const columns = &table->columns;
+static void note_unread(const hx_shadow *shadow, sqlite3_index_info *info) {
+    const hx_columns *const columns = &shadow->columns;
     bool rest = false;
     for (int i = 0; i < columns->count; i++) rest |= columns->at[i].stored >= 0 && reads(info, i);
     if (!reads(info, columns->vector)) info->idxNum |= HX_PLAN_NO_VECTOR;
@@ -149,14 +149,14 @@ static void take_bound(sqlite3_index_info *info, int position, int flag, int sam
     sqlite3_str_appendf(words, ", distance%s?", signs[flag == HX_PLAN_BELOW][included]);
 }
 
-static int refuse_plan(hx_table *table, const survey *s) {
+static int refuse_plan(hx_shadow *shadow, const survey *s) {
     if (s->queries > 1)
-        return hx_fail(table, SQLITE_ERROR,
+        return hx_fail(shadow, SQLITE_ERROR,
                        "hannoy: %s is asked for neighbours of %d vectors at once; "
                        "join the table once for each",
-                       table->name, s->queries);
+                       shadow->name, s->queries);
     if (s->compare)
-        return hx_fail(table, SQLITE_ERROR, "hannoy: %s is set with =, as in %s = 10", s->compare,
+        return hx_fail(shadow, SQLITE_ERROR, "hannoy: %s is set with =, as in %s = 10", s->compare,
                        s->compare);
     return s->unusable ? SQLITE_CONSTRAINT : SQLITE_OK;
 }
@@ -177,9 +177,9 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
 /* What a search is expected to cost; see hx_conditions_plan for what raises it. */
 #define KNN_COST 10000
 
-static int plan_knn(hx_table *table, sqlite3_index_info *info, const survey *s) {
-    const hx_hidden hidden = hidden_of(table, info->aConstraint[s->query].iColumn);
-    int rc = refuse_plan(table, s);
+static int plan_knn(hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {
+    const hx_hidden hidden = hidden_of(shadow, info->aConstraint[s->query].iColumn);
+    int rc = refuse_plan(shadow, s);
     if (rc) return rc;
     sqlite3_str *const words = sqlite3_str_new(NULL), *const codes = sqlite3_str_new(NULL);
     info->estimatedCost = KNN_COST;
@@ -191,9 +191,9 @@ static int plan_knn(hx_table *table, sqlite3_index_info *info, const survey *s) 
     take_word(info, s->exact, HX_PLAN_EXACT, words, " exact=?");
     take_bound(info, s->above, HX_PLAN_ABOVE, HX_PLAN_ABOVE_SAME, words);
     take_bound(info, s->below, HX_PLAN_BELOW, HX_PLAN_BELOW_SAME, words);
-    hx_conditions_plan(table, info, words, codes);
+    hx_conditions_plan(shadow, info, words, codes);
     if (sqlite3_str_length(codes)) info->idxNum |= HX_PLAN_WHERE;
-    const int distance = hx_hidden_column(&table->columns, HX_DISTANCE);
+    const int distance = hx_hidden_column(&shadow->columns, HX_DISTANCE);
     if (reads(info, distance)) info->idxNum |= HX_PLAN_DISTANCES;
     info->orderByConsumed = ordered_by(info, distance) && !info->aOrderBy[0].desc;
     info->estimatedRows = s->k >= 0 ? 10 : 100;
@@ -207,27 +207,27 @@ static int plan_knn(hx_table *table, sqlite3_index_info *info, const survey *s) 
 /* The number of rows is not worth a look at the database; only the proportions matter. */
 #define ASSUMED_ROWS 1e6
 
-static bool ordered_by_rowid(const hx_table *table, const sqlite3_index_info *info) {
-    return info->nOrderBy == 1 && is_rowid(table, info->aOrderBy[0].iColumn);
+static bool ordered_by_rowid(const hx_shadow *shadow, const sqlite3_index_info *info) {
+    return info->nOrderBy == 1 && is_rowid(shadow, info->aOrderBy[0].iColumn);
 }
 
-static void plan_one(const hx_table *table, sqlite3_index_info *info, const survey *s) {
+static void plan_one(const hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {
     const bool key = s->rowid < 0;
     take(info, key ? s->key : s->rowid, key ? HX_PLAN_KEY : HX_PLAN_ROWID, false);
     info->idxStr = (char *)(key ? "key=?" : "rowid=?");
     info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
-    info->orderByConsumed = ordered_by_rowid(table, info);
+    info->orderByConsumed = ordered_by_rowid(shadow, info);
     info->estimatedCost = key ? 10 : 5;
     info->estimatedRows = 1;
 }
 
-static void plan_range(const hx_table *table, sqlite3_index_info *info, const survey *s) {
+static void plan_range(const hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {
     static const char *const words[] = {"all", "rowid>?", "rowid<?", "rowid>? rowid<?"};
     const double share = (s->from >= 0 ? 0.25 : 1) * (s->to >= 0 ? 0.25 : 1);
     take(info, s->from, HX_PLAN_FROM, false);
     take(info, s->to, HX_PLAN_TO, false);
     info->idxStr = (char *)words[(s->from >= 0) + 2 * (s->to >= 0)];
-    if (ordered_by_rowid(table, info)) {
+    if (ordered_by_rowid(shadow, info)) {
         info->orderByConsumed = 1;
         if (info->aOrderBy[0].desc) info->idxNum |= HX_PLAN_DOWN;
     }
@@ -236,15 +236,15 @@ static void plan_range(const hx_table *table, sqlite3_index_info *info, const su
 }
 
 int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-    hx_table *const table = (hx_table *)vtab;
-    const survey s = look(table, info);
+    hx_shadow *const shadow = (hx_shadow *)vtab;
+    const survey s = look(shadow, info);
     info->idxNum = 0;
-    note_unread(table, info);
-    if (s.queries) return plan_knn(table, info, &s);
+    note_unread(shadow, info);
+    if (s.queries) return plan_knn(shadow, info, &s);
     if (s.rowid >= 0 || s.key >= 0)
-        plan_one(table, info, &s);
+        plan_one(shadow, info, &s);
     else
-        plan_range(table, info, &s);
+        plan_range(shadow, info, &s);
     return SQLITE_OK;
 }
 

@@ -1,7 +1,7 @@
 #include "query/snapshot.h"
 
+#include "query/view.h"
 #include "shadow/error.h"
-#include "table.h"
 
 static void forget(hx_snapshot *snapshot) {
     hx_delta_free(&snapshot->delta);
@@ -16,13 +16,13 @@ void hx_snapshot_free(hx_snapshot *snapshot) {
 
 /* ------------------------------------------------------------------------------ the reckoning -- */
 
-static int look_at_all(hx_table *table, int status) {
-    hx_snapshot *const s = &table->snapshot;
+static int look_at_all(hx_view *view, int status) {
+    hx_snapshot *const s = &view->snapshot;
     if (status != HNY_OK) s->base.status = status;
     s->indexed = false;
     hx_delta_free(&s->delta);
     s->delta.whole = true;
-    return hx_delta_keep(table, &s->delta);
+    return hx_delta_keep(view->shadow, &s->delta);
 }
 
 /*
@@ -38,34 +38,34 @@ static bool too_long(const hx_snapshot *s) {
     return logged > 4 * (int64_t)s->stats.rows + 65536;
 }
 
-static int mask_delta(hx_table *table) {
-    hx_snapshot *const s = &table->snapshot;
-    const int status = hny_reader_mask(table->reader, s->delta.ids.at, s->delta.ids.count);
+static int mask_delta(hx_view *view) {
+    hx_snapshot *const s = &view->snapshot;
+    const int status = hny_reader_mask(view->reader, s->delta.ids.at, s->delta.ids.count);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
     s->indexed = status == HNY_OK;
-    return status ? look_at_all(table, status) : SQLITE_OK;
+    return status ? look_at_all(view, status) : SQLITE_OK;
 }
 
-static int use_index(hx_table *table) {
-    hx_snapshot *const s = &table->snapshot;
+static int use_index(hx_view *view) {
+    hx_snapshot *const s = &view->snapshot;
     int status = HNY_OK;
-    int rc = hx_merge_base_delta(table, table->reader, &s->base, &s->delta.ids, &status);
+    int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &s->delta.ids, &status);
     if (rc) return rc;
-    if (status || too_many(s, s->delta.ids.count)) return look_at_all(table, status);
-    rc = hx_delta_keep(table, &s->delta);
-    return rc ? rc : mask_delta(table);
+    if (status || too_many(s, s->delta.ids.count)) return look_at_all(view, status);
+    rc = hx_delta_keep(view->shadow, &s->delta);
+    return rc ? rc : mask_delta(view);
 }
 
-static int reckon(hx_table *table, int status) {
-    hx_snapshot *const s = &table->snapshot;
-    hny_reader *const reader = status == HNY_OK ? table->reader : NULL;
-    const int rc = hx_merge_base_find(table, reader, status, &s->log, &s->base);
+static int reckon(hx_view *view, int status) {
+    hx_snapshot *const s = &view->snapshot;
+    hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
+    const int rc = hx_merge_base_find(view->shadow, reader, status, &s->log, &s->base);
     if (rc) return rc;
-    if (s->base.kind != HX_MERGE_BASE_FOUND) return look_at_all(table, HNY_OK);
+    if (s->base.kind != HX_MERGE_BASE_FOUND) return look_at_all(view, HNY_OK);
     const int failed = hny_reader_stats(reader, 0, &s->stats);
     if (failed == HNY_NOMEM) return SQLITE_NOMEM;
-    if (failed || too_long(s)) return look_at_all(table, failed);
-    return use_index(table);
+    if (failed || too_long(s)) return look_at_all(view, failed);
+    return use_index(view);
 }
 
 /* -------------------------------------------------------------------------------- keeping up -- */
@@ -74,92 +74,92 @@ static int reckon(hx_table *table, int status) {
 ** A few changes more, on the same state of the sidecar: only they are read.  Writing a row and
 ** querying in turn would read the whole delta for each query otherwise, 3 ms for 1000 rows.
 */
-static int extend(hx_table *table, const hx_log *log, const hx_merge_base *base) {
-    hx_snapshot *const s = &table->snapshot;
+static int extend(hx_view *view, const hx_log *log, const hx_merge_base *base) {
+    hx_snapshot *const s = &view->snapshot;
     hx_ids changed;
     bool grown = false;
-    int rc = hx_merge_base_logged(table, s->log.tip, &changed);
+    int rc = hx_merge_base_logged(view->shadow, s->log.tip, &changed);
     if (rc) return rc;
-    rc = hx_delta_extend(table, &s->delta, &changed, &grown);
+    rc = hx_delta_extend(view->shadow, &s->delta, &changed, &grown);
     hx_ids_free(&changed);
     if (rc) return rc;
     s->log = *log;
     s->base = *base;
     s->serial++;
     if (s->delta.whole) return SQLITE_OK;
-    if (too_many(s, s->delta.ids.count)) return look_at_all(table, HNY_OK);
-    return grown ? mask_delta(table) : SQLITE_OK;
+    if (too_many(s, s->delta.ids.count)) return look_at_all(view, HNY_OK);
+    return grown ? mask_delta(view) : SQLITE_OK;
 }
 
 /* Is the present state the known one and some changes more, seen from the same base? */
-static int can_extend(hx_table *table, const hx_log *log, int status, hx_merge_base *base,
+static int can_extend(hx_view *view, const hx_log *log, int status, hx_merge_base *base,
                       bool *out) {
-    const hx_snapshot *const s = &table->snapshot;
-    hny_reader *const reader = status == HNY_OK ? table->reader : NULL;
+    const hx_snapshot *const s = &view->snapshot;
+    hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
     *out = false;
-    int rc = hx_log_has(table, log, s->log.tip, out);
+    int rc = hx_log_has(view->shadow, log, s->log.tip, out);
     if (rc || !*out) return rc;
-    rc = hx_merge_base_find(table, reader, status, log, base);
+    rc = hx_merge_base_find(view->shadow, reader, status, log, base);
     *out = base->kind == s->base.kind && base->age == s->base.age &&
            base->status == s->base.status && hx_boundary_equal(base->at, s->base.at);
     return rc;
 }
 
-static int bring_up(hx_table *table, const hx_log *log, int status) {
-    hx_snapshot *const s = &table->snapshot;
-    const uint64_t version = status == HNY_OK ? hny_reader_version(table->reader) : 0;
+static int bring_up(hx_view *view, const hx_log *log, int status) {
+    hx_snapshot *const s = &view->snapshot;
+    const uint64_t version = status == HNY_OK ? hny_reader_version(view->reader) : 0;
     const bool same = s->known && s->status == status && s->version == version;
     if (same && hx_boundary_equal(s->log.trim, log->trim)) {
         hx_merge_base base;
         bool more;
         if (hx_boundary_equal(s->log.tip, log->tip)) return SQLITE_OK;
-        const int rc = can_extend(table, log, status, &base, &more);
+        const int rc = can_extend(view, log, status, &base, &more);
         if (rc) return rc;
-        if (more) return extend(table, log, &base);
+        if (more) return extend(view, log, &base);
     }
     forget(s);
     s->log = *log;
     s->status = status;
     s->version = version;
-    const int rc = reckon(table, status);
+    const int rc = reckon(view, status);
     s->known = rc == SQLITE_OK;
     return rc;
 }
 
 /* ------------------------------------------------------------------------------- begin, end -- */
 
-int hx_snapshot_begin(hx_table *table) {
-    hx_snapshot *const s = &table->snapshot;
+int hx_snapshot_begin(hx_view *view) {
+    hx_snapshot *const s = &view->snapshot;
     hx_log log;
-    int rc = hx_log_read(table, &log);
-    if (rc == SQLITE_OK) rc = hx_table_reader(table);
+    int rc = hx_log_read(view->shadow, &log);
+    if (rc == SQLITE_OK) rc = hx_view_reader(view);
     if (rc) return rc;
-    const int status = hny_reader_begin(table->reader);
+    const int status = hny_reader_begin(view->reader);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
     s->pinned = status == HNY_OK;
-    rc = bring_up(table, &log, status);
+    rc = bring_up(view, &log, status);
     if (rc) {
         forget(s);
-        hx_snapshot_end(table);
+        hx_snapshot_end(view);
         return rc;
     }
-    s->changes = sqlite3_total_changes(table->db);
+    s->changes = sqlite3_total_changes(view->shadow->db);
     return SQLITE_OK;
 }
 
-void hx_snapshot_end(hx_table *table) {
-    if (table->snapshot.pinned) hny_reader_end(table->reader);
-    table->snapshot.pinned = false;
+void hx_snapshot_end(hx_view *view) {
+    if (view->snapshot.pinned) hny_reader_end(view->reader);
+    view->snapshot.pinned = false;
 }
 
-bool hx_snapshot_holds(const hx_table *table) {
-    return !table->snapshot.pinned || hny_reader_intact(table->reader);
+bool hx_snapshot_holds(const hx_view *view) {
+    return !view->snapshot.pinned || hny_reader_intact(view->reader);
 }
 
-int hx_snapshot_discard(hx_table *table, int status) {
-    hx_snapshot *const s = &table->snapshot;
+int hx_snapshot_discard(hx_view *view, int status) {
+    hx_snapshot *const s = &view->snapshot;
     s->serial++;
-    const int rc = look_at_all(table, status);
+    const int rc = look_at_all(view, status);
     if (rc) s->known = false;
     return rc;
 }

@@ -12,6 +12,8 @@
 #include "query/delta.h"
 #include "shadow/log.h"
 
+typedef struct hx_view hx_view;
+
 typedef struct hx_snapshot {
     uint64_t serial;  /* of this reckoning; whatever was computed under another one is stale */
     bool known;       /* the rest is filled in */
@@ -29,21 +31,21 @@ typedef struct hx_snapshot {
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
 /*
-** Brings table->snapshot up to the connection's present read snapshot and pins the reader.  Every
+** Brings view->snapshot up to the connection's present read snapshot and pins the reader.  Every
 ** begin that returns SQLITE_OK is ended within the same callback, so that a cursor left open never
 ** holds back the sidecar's pages.
 */
-int hx_snapshot_begin(hx_table *table);
-void hx_snapshot_end(hx_table *table);
+int hx_snapshot_begin(hx_view *view);
+void hx_snapshot_end(hx_view *view);
 
 /* Is what the pinned reader has told until now to be believed (hny_reader_intact)?  Else distrust it. */
-bool hx_snapshot_holds(const hx_table *table);
+bool hx_snapshot_holds(const hx_view *view);
 
 /*
 ** The engine failed with `status` on a state that it had said was sound: from here on all rows are
 ** looked at exactly, until the sidecar or the log changes.
 */
-int hx_snapshot_discard(hx_table *table, int status);
+int hx_snapshot_discard(hx_view *view, int status);
 
 void hx_snapshot_free(hx_snapshot *snapshot);
 

@@ -7,61 +7,63 @@
 
 #include "shadow/error.h"
 #include "shadow/log.h"
+#include "shadow/shadow.h"
 #include "shadow/table_ids.h"
-#include "table.h"
 
 #define FORMAT 1
 
-static int damaged(hx_table *table, const char *what) {
-    return hx_fail(table, SQLITE_CORRUPT_VTAB,
-                   "hannoy: %s_config has no usable '%s': the table is damaged", table->name, what);
+static int damaged(hx_shadow *shadow, const char *what) {
+    return hx_fail(shadow, SQLITE_CORRUPT_VTAB,
+                   "hannoy: %s_config has no usable '%s': the table is damaged", shadow->name,
+                   what);
 }
 
 /* --------------------------------------------------------------------------------- the rows -- */
 
 /* The statement is stepped on the row of `key`; the caller ends it. */
-static int get_row(hx_table *table, const char *key, sqlite3_stmt **out) {
-    int rc = hx_sql_get(table, HX_SQL_CONFIG_GET, out);
+static int get_row(hx_shadow *shadow, const char *key, sqlite3_stmt **out) {
+    int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, out);
     if (rc) return rc;
     sqlite3_bind_text(*out, 1, key, -1, SQLITE_STATIC);
-    rc = hx_sql_step(table, *out);
-    if (rc == SQLITE_DONE) return damaged(table, key);
+    rc = hx_sql_step(shadow, *out);
+    if (rc == SQLITE_DONE) return damaged(shadow, key);
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static int get_integer(hx_table *table, const char *key, int64_t *out) {
+static int get_integer(hx_shadow *shadow, const char *key, int64_t *out) {
     sqlite3_stmt *stmt;
-    const int rc = get_row(table, key, &stmt);
+    const int rc = get_row(shadow, key, &stmt);
     if (rc) return rc;
     *out = sqlite3_column_int64(stmt, 0);
     hx_sql_done(stmt);
     return SQLITE_OK;
 }
 
-static int put_text(hx_table *table, const char *key, char *text) {
+static int put_text(hx_shadow *shadow, const char *key, char *text) {
     sqlite3_stmt *stmt;
     if (!text) return SQLITE_NOMEM;
-    int rc = hx_sql_get(table, HX_SQL_CONFIG_PUT, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONFIG_PUT, &stmt);
     if (rc == SQLITE_OK) {
         sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
         sqlite3_bind_text(stmt, 2, text, -1, SQLITE_STATIC);
-        rc = hx_sql_run(table, stmt);
+        rc = hx_sql_run(shadow, stmt);
     }
     sqlite3_free(text);
     return rc;
 }
 
-static int put_integer(hx_table *table, const char *key, int64_t value) {
+static int put_integer(hx_shadow *shadow, const char *key, int64_t value) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(table, HX_SQL_CONFIG_PUT, &stmt);
+    const int rc = hx_sql_get(shadow, HX_SQL_CONFIG_PUT, &stmt);
     if (rc) return rc;
     sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, value);
-    return hx_sql_run(table, stmt);
+    return hx_sql_run(shadow, stmt);
 }
 
-static int put_trim(hx_table *table, hny_boundary trim, int64_t digest) {
-    return put_text(table, "trim", sqlite3_mprintf("%lld %lld %lld", trim.seq, trim.chain, digest));
+static int put_trim(hx_shadow *shadow, hny_boundary trim, int64_t digest) {
+    return put_text(shadow, "trim",
+                    sqlite3_mprintf("%lld %lld %lld", trim.seq, trim.chain, digest));
 }
 
 /* Three integers with single blanks between them. */
@@ -89,15 +91,15 @@ static int options_text(const hx_options *options, uint32_t number, char **text,
     return SQLITE_OK;
 }
 
-static int load_options(hx_table *table, hx_options *out) {
+static int load_options(hx_shadow *shadow, hx_options *out) {
     sqlite3_stmt *stmt;
     char *error = NULL;
-    int rc = get_row(table, "options", &stmt);
+    int rc = get_row(shadow, "options", &stmt);
     if (rc) return rc;
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     rc = hx_options_from_text(text ? text : "", out, &error);
     hx_sql_done(stmt);
-    return rc ? hx_fail_with(table, rc, error) : rc;
+    return rc ? hx_fail_with(shadow, rc, error) : rc;
 }
 
 /* The metric may have been changed since the CREATE statement said one. */
@@ -105,25 +107,29 @@ static bool same_vectors(hny_shape a, hny_shape b) {
     return a.dim == b.dim && a.type == b.type;
 }
 
-static int load(hx_table *table, int64_t digest) {
+static int load(hx_shadow *shadow, int64_t digest) {
     int64_t format = 0, number = 0;
     hx_options options;
-    int rc = get_integer(table, "format", &format);
+    int rc = get_integer(shadow, "format", &format);
     if (rc) return rc;
     if (format != FORMAT)
-        return hx_fail(table, SQLITE_ERROR,
+        return hx_fail(shadow, SQLITE_ERROR,
                        "hannoy: table %s has format %lld and this version reads format %d; "
                        "load the version that wrote it",
-                       table->name, format, FORMAT);
-    rc = get_integer(table, "table", &number);
-    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) rc = damaged(table, "table");
-    if (rc == SQLITE_OK) rc = load_options(table, &options);
+                       shadow->name, format, FORMAT);
+    rc = get_integer(shadow, "table", &number);
+    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) rc = damaged(shadow, "table");
+    if (rc == SQLITE_OK) rc = load_options(shadow, &options);
     if (rc) return rc;
-    if (!same_vectors(options.shape, table->config.options.shape)) return damaged(table, "options");
-    if (number != table->config.number ||
-        options.shape.metric != table->config.options.shape.metric)
-        hx_table_drop_reader(table);
-    table->config = (hx_config){options, (uint32_t)number, digest, true};
+    if (!same_vectors(options.shape, shadow->config.options.shape))
+        return damaged(shadow, "options");
+    const bool another = number != shadow->config.number ||
+                         options.shape.metric != shadow->config.options.shape.metric;
+    shadow->config = (hx_config){.options = options,
+                                 .number = (uint32_t)number,
+                                 .digest = digest,
+                                 .identity = shadow->config.identity + another,
+                                 .loaded = true};
     return SQLITE_OK;
 }
 
@@ -133,52 +139,52 @@ static int load(hx_table *table, int64_t digest) {
 ** Where the log of a new table begins.  One over another table has rows already, which no log row tells
 ** of, so its beginning must be like no other's: else a later table could take its index for its own.
 */
-static hny_boundary first_boundary(const hx_table *table) {
+static hny_boundary first_boundary(const hx_shadow *shadow) {
     hny_boundary at = {1, 0};
-    if (!hx_columns_external(&table->columns))
-        return hx_log_start(table->config.options.shape, table->columns.attributes);
+    if (!hx_columns_external(&shadow->columns))
+        return hx_log_start(shadow->config.options.shape, shadow->columns.attributes);
     sqlite3_randomness(sizeof at.chain, &at.chain);
     return at;
 }
 
-int hx_config_create(hx_table *table, uint32_t *out) {
-    const hx_options *const options = &table->config.options;
+int hx_config_create(hx_shadow *shadow, uint32_t *out) {
+    const hx_options *const options = &shadow->config.options;
     uint32_t number = 0;
     int64_t digest = 0;
     char *text = NULL;
-    int rc = hx_table_ids_next(table, &number);
+    int rc = hx_table_ids_next(shadow, &number);
     if (rc == SQLITE_OK) rc = options_text(options, number, &text, &digest);
-    if (rc == SQLITE_OK) rc = put_text(table, "options", text);
-    if (rc == SQLITE_OK) rc = put_integer(table, "format", FORMAT);
-    if (rc == SQLITE_OK) rc = put_integer(table, "table", number);
-    if (rc == SQLITE_OK) rc = put_trim(table, first_boundary(table), digest);
+    if (rc == SQLITE_OK) rc = put_text(shadow, "options", text);
+    if (rc == SQLITE_OK) rc = put_integer(shadow, "format", FORMAT);
+    if (rc == SQLITE_OK) rc = put_integer(shadow, "table", number);
+    if (rc == SQLITE_OK) rc = put_trim(shadow, first_boundary(shadow), digest);
     *out = number;
     return rc;
 }
 
-int hx_config_read(hx_table *table, hny_boundary *trim) {
+int hx_config_read(hx_shadow *shadow, hny_boundary *trim) {
     sqlite3_stmt *stmt;
     int64_t digest;
-    const int rc = get_row(table, "trim", &stmt);
+    const int rc = get_row(shadow, "trim", &stmt);
     if (rc) return rc;
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     const bool sound = text && read_trim(text, trim, &digest);
     hx_sql_done(stmt);
-    if (!sound) return damaged(table, "trim");
-    if (table->config.loaded && table->config.digest == digest) return SQLITE_OK;
-    return load(table, digest);
+    if (!sound) return damaged(shadow, "trim");
+    if (shadow->config.loaded && shadow->config.digest == digest) return SQLITE_OK;
+    return load(shadow, digest);
 }
 
-int hx_config_write_trim(hx_table *table, hny_boundary trim) {
-    return put_trim(table, trim, table->config.digest);
+int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim) {
+    return put_trim(shadow, trim, shadow->config.digest);
 }
 
-int hx_config_write_options(hx_table *table, const hx_options *options) {
+int hx_config_write_options(hx_shadow *shadow, const hx_options *options) {
     hny_boundary trim;
     int64_t digest = 0;
     char *text = NULL;
-    int rc = hx_config_read(table, &trim);
-    if (rc == SQLITE_OK) rc = options_text(options, table->config.number, &text, &digest);
-    if (rc == SQLITE_OK) rc = put_text(table, "options", text);
-    return rc ? rc : put_trim(table, trim, digest);
+    int rc = hx_config_read(shadow, &trim);
+    if (rc == SQLITE_OK) rc = options_text(options, shadow->config.number, &text, &digest);
+    if (rc == SQLITE_OK) rc = put_text(shadow, "options", text);
+    return rc ? rc : put_trim(shadow, trim, digest);
 }

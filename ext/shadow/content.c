@@ -3,43 +3,43 @@
 #include <string.h>
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 #include "values/vector.h"
 
 /* ----------------------------------------------------------------------------------- reading -- */
 
 /* The same in a table of the user's: *out NULL where it is no vector of this table, *error says why. */
-static int parse_vector(hx_table *table, sqlite3_stmt *stmt, int column, const void **out,
+static int parse_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, const void **out,
                         char **error) {
     sqlite3_value *const value = sqlite3_column_value(stmt, column);
     *out = NULL;
     *error = NULL;
     if (sqlite3_value_type(value) == SQLITE_NULL) return SQLITE_OK;
     const int rc =
-        hx_vector_parse(table->config.options.shape, value, "vector", table->parsed, error);
-    if (rc == SQLITE_OK) *out = table->parsed;
+        hx_vector_parse(shadow->config.options.shape, value, "vector", shadow->parsed, error);
+    if (rc == SQLITE_OK) *out = shadow->parsed;
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
 /* The vector in a column of the row a statement is on; *out is valid until it is stepped. */
-static int read_vector(hx_table *table, sqlite3_stmt *stmt, int column, int64_t id,
+static int read_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, int64_t id,
                        const void **out) {
-    if (hx_columns_external(&table->columns)) {
+    if (hx_columns_external(&shadow->columns)) {
         char *error;
-        const int rc = parse_vector(table, stmt, column, out, &error);
+        const int rc = parse_vector(shadow, stmt, column, out, &error);
         sqlite3_free(error);
         return rc;
     }
     const bool blob = sqlite3_column_type(stmt, column) == SQLITE_BLOB;
     *out = sqlite3_column_blob(stmt, column);
     const int bytes = sqlite3_column_bytes(stmt, column);
-    if (blob && *out && (size_t)bytes == table->vector_bytes) return SQLITE_OK;
-    if (!*out && sqlite3_errcode(table->db) == SQLITE_NOMEM) return SQLITE_NOMEM;
+    if (blob && *out && (size_t)bytes == shadow->vector_bytes) return SQLITE_OK;
+    if (!*out && sqlite3_errcode(shadow->db) == SQLITE_NOMEM) return SQLITE_NOMEM;
     return hx_fail(
-        table, SQLITE_CORRUPT_VTAB,
+        shadow, SQLITE_CORRUPT_VTAB,
         "hannoy: row %lld of %s_content holds %s of %d bytes where a vector is a BLOB of "
         "%lld; delete the row or write it again",
-        id, table->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)table->vector_bytes);
+        id, shadow->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)shadow->vector_bytes);
 }
 
 hny_attribute hx_attribute_of(sqlite3_value *value) {
@@ -63,71 +63,71 @@ hny_attribute hx_attribute_of(sqlite3_value *value) {
 }
 
 /* The attributes in the columns from `first` on of the row that a statement is on. */
-static void read_cells(const hx_table *table, sqlite3_stmt *stmt, int first,
+static void read_cells(const hx_shadow *shadow, sqlite3_stmt *stmt, int first,
                        hny_attribute *attributes) {
-    for (int i = 0; i < table->columns.attributes; i++)
+    for (int i = 0; i < shadow->columns.attributes; i++)
         attributes[i] = hx_attribute_of(sqlite3_column_value(stmt, first + i));
 }
 
-int hx_content_each(hx_table *table, hx_visit visit, void *arg) {
+int hx_content_each(hx_shadow *shadow, hx_visit visit, void *arg) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ALL, &stmt);
     while (rc == SQLITE_OK) {
-        rc = hx_sql_step(table, stmt);
+        rc = hx_sql_step(shadow, stmt);
         if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
-        rc = read_vector(table, stmt, 1, id, &vector);
-        read_cells(table, stmt, 2, attributes);
+        rc = read_vector(shadow, stmt, 1, id, &vector);
+        read_cells(shadow, stmt, 2, attributes);
         if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, attributes);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
 }
 
-int hx_content_check(hx_table *table) {
+int hx_content_check(hx_shadow *shadow) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_ALL, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ALL, &stmt);
     while (rc == SQLITE_OK) {
-        rc = hx_sql_step(table, stmt);
+        rc = hx_sql_step(shadow, stmt);
         if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
         char *error;
-        rc = parse_vector(table, stmt, 1, &vector, &error);
+        rc = parse_vector(shadow, stmt, 1, &vector, &error);
         if (rc == SQLITE_OK && error)
             rc =
-                hx_fail(table, SQLITE_CORRUPT_VTAB,
+                hx_fail(shadow, SQLITE_CORRUPT_VTAB,
                         "%s; it is that of row %lld of %s, which %s leaves out; mend it, or set it "
                         "to NULL",
-                        error, id, table->columns.source.table, table->name);
+                        error, id, shadow->columns.source.table, shadow->name);
         sqlite3_free(error);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
 }
 
-static int visit_one(hx_table *table, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
+static int visit_one(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const void *vector = NULL;
     sqlite3_bind_int64(stmt, 1, id);
-    int rc = hx_sql_step(table, stmt);
+    int rc = hx_sql_step(shadow, stmt);
     if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
     if (rc != SQLITE_ROW) return rc;
-    rc = read_vector(table, stmt, 0, id, &vector);
-    read_cells(table, stmt, 1, attributes);
+    rc = read_vector(shadow, stmt, 0, id, &vector);
+    read_cells(shadow, stmt, 1, attributes);
     if (rc == SQLITE_OK) rc = visit(arg, id, vector, attributes);
     hx_sql_done(stmt);
     return rc;
 }
 
-int hx_content_each_of(hx_table *table, const int64_t *ids, size_t count, hx_visit visit,
+int hx_content_each_of(hx_shadow *shadow, const int64_t *ids, size_t count, hx_visit visit,
                        void *arg) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_GET, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
-        rc = visit_one(table, stmt, ids[i], visit, arg);
+        rc = visit_one(shadow, stmt, ids[i], visit, arg);
     return rc;
 }
 
@@ -146,19 +146,19 @@ static int copy_vector(void *arg, int64_t id, const void *vector, const hny_attr
     return SQLITE_OK;
 }
 
-int hx_content_get(hx_table *table, int64_t id, void *out, bool *found) {
-    copy c = {out, table->vector_bytes, false};
-    const int rc = hx_content_each_of(table, &id, 1, copy_vector, &c);
+int hx_content_get(hx_shadow *shadow, int64_t id, void *out, bool *found) {
+    copy c = {out, shadow->vector_bytes, false};
+    const int rc = hx_content_each_of(shadow, &id, 1, copy_vector, &c);
     *found = c.found;
     return rc;
 }
 
-int hx_content_find(hx_table *table, sqlite3_value *key, int64_t *id, bool *found) {
+int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_KEY_FIND, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
     if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 1, key);
     if (rc) return rc;
-    rc = hx_sql_step(table, stmt);
+    rc = hx_sql_step(shadow, stmt);
     *found = rc == SQLITE_ROW;
     if (*found) {
         *id = sqlite3_column_int64(stmt, 0);
@@ -167,22 +167,22 @@ int hx_content_find(hx_table *table, sqlite3_value *key, int64_t *id, bool *foun
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int hx_content_count(hx_table *table, int64_t *out) {
+int hx_content_count(hx_shadow *shadow, int64_t *out) {
     sqlite3_stmt *stmt;
     sqlite3_int64 count = 0;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_COUNT, &stmt);
-    if (rc == SQLITE_OK) rc = hx_sql_integer(table, stmt, &count);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_COUNT, &stmt);
+    if (rc == SQLITE_OK) rc = hx_sql_integer(shadow, stmt, &count);
     *out = count;
     return rc;
 }
 
-int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out) {
+int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out) {
     sqlite3_stmt *stmt;
     sqlite3_int64 count = 0;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_COUNT_TO, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_COUNT_TO, &stmt);
     if (rc == SQLITE_OK) {
         sqlite3_bind_int64(stmt, 1, limit);
-        rc = hx_sql_integer(table, stmt, &count);
+        rc = hx_sql_integer(shadow, stmt, &count);
     }
     *out = count;
     return rc;
@@ -190,10 +190,10 @@ int hx_content_count_to(hx_table *table, int64_t limit, int64_t *out) {
 
 /* ----------------------------------------------------------------------------------- writing -- */
 
-static void define(const hx_table *table, hx_role role, sqlite3_str *text) {
+static void define(const hx_shadow *shadow, hx_role role, sqlite3_str *text) {
     char name[HX_STORED_NAME];
-    for (int i = 0; i < table->columns.count; i++) {
-        const hx_column *const column = &table->columns.at[i];
+    for (int i = 0; i < shadow->columns.count; i++) {
+        const hx_column *const column = &shadow->columns.at[i];
         if (column->role == role)
             sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name), column->type);
         if (column->role == role && role == HX_ROLE_KEY)
@@ -201,80 +201,80 @@ static void define(const hx_table *table, hx_role role, sqlite3_str *text) {
     }
 }
 
-int hx_content_create(hx_table *table) {
-    sqlite3_str *const text = sqlite3_str_new(table->db);
+int hx_content_create(hx_shadow *shadow) {
+    sqlite3_str *const text = sqlite3_str_new(shadow->db);
     sqlite3_str_appendf(text, "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY",
-                        table->schema, table->name);
-    define(table, HX_ROLE_FILTER, text);
-    define(table, HX_ROLE_KEY, text);
+                        shadow->schema, shadow->name);
+    define(shadow, HX_ROLE_FILTER, text);
+    define(shadow, HX_ROLE_KEY, text);
     sqlite3_str_appendall(text, ", vector BLOB NOT NULL");
-    define(table, HX_ROLE_KEPT, text);
+    define(shadow, HX_ROLE_KEPT, text);
     sqlite3_str_appendall(text, ")");
     char *const sql = sqlite3_str_finish(text);
-    const int rc = sql ? hx_sql_exec(table, "%s", sql) : SQLITE_NOMEM;
+    const int rc = sql ? hx_sql_exec(shadow, "%s", sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
     return rc;
 }
 
-static void bind_vector(const hx_table *table, sqlite3_stmt *stmt, int parameter,
+static void bind_vector(const hx_shadow *shadow, sqlite3_stmt *stmt, int parameter,
                         const void *vector) {
-    sqlite3_bind_blob64(stmt, parameter, vector, table->vector_bytes, SQLITE_STATIC);
+    sqlite3_bind_blob64(stmt, parameter, vector, shadow->vector_bytes, SQLITE_STATIC);
 }
 
 /* The parameters {values} of an INSERT, or {sets} of an UPDATE. */
-static int bind_columns(const hx_table *table, sqlite3_stmt *stmt, sqlite3_value **columns,
+static int bind_columns(const hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_value **columns,
                         bool update) {
     int rc = SQLITE_OK;
-    for (int i = 0, at = update ? 4 : 3; i < table->columns.count && rc == SQLITE_OK; i++) {
-        if (table->columns.at[i].stored < 0) continue;
+    for (int i = 0, at = update ? 4 : 3; i < shadow->columns.count && rc == SQLITE_OK; i++) {
+        if (shadow->columns.at[i].stored < 0) continue;
         if (update) rc = sqlite3_bind_int(stmt, at++, !sqlite3_value_nochange(columns[i]));
         if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, at++, columns[i]);
     }
     return rc;
 }
 
-int hx_content_insert(hx_table *table, sqlite3_value *id, const void *vector,
+int hx_content_insert(hx_shadow *shadow, sqlite3_value *id, const void *vector,
                       sqlite3_value **columns, bool replace) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
+    int rc = hx_sql_get(shadow, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
     if (rc) return rc;
     sqlite3_bind_value(stmt, 1, id);
-    bind_vector(table, stmt, 2, vector);
-    rc = bind_columns(table, stmt, columns, false);
-    return rc ? hx_fail_sql(table, rc) : hx_sql_run(table, stmt);
+    bind_vector(shadow, stmt, 2, vector);
+    rc = bind_columns(shadow, stmt, columns, false);
+    return rc ? hx_fail_sql(shadow, rc) : hx_sql_run(shadow, stmt);
 }
 
-static int run_change(hx_table *table, sqlite3_stmt *stmt, bool *existed) {
-    const int rc = hx_sql_run(table, stmt);
-    *existed = rc == SQLITE_OK && sqlite3_changes(table->db) > 0;
+static int run_change(hx_shadow *shadow, sqlite3_stmt *stmt, bool *existed) {
+    const int rc = hx_sql_run(shadow, stmt);
+    *existed = rc == SQLITE_OK && sqlite3_changes(shadow->db) > 0;
     return rc;
 }
 
-int hx_content_update(hx_table *table, int64_t id, const void *vector, sqlite3_value **columns,
+int hx_content_update(hx_shadow *shadow, int64_t id, const void *vector, sqlite3_value **columns,
                       bool *existed) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(table, HX_SQL_CONTENT_UPDATE, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_UPDATE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_int(stmt, 2, vector != NULL);
-    if (vector) bind_vector(table, stmt, 3, vector);
-    rc = bind_columns(table, stmt, columns, true);
-    return rc ? hx_fail_sql(table, rc) : run_change(table, stmt, existed);
+    if (vector) bind_vector(shadow, stmt, 3, vector);
+    rc = bind_columns(shadow, stmt, columns, true);
+    return rc ? hx_fail_sql(shadow, rc) : run_change(shadow, stmt, existed);
 }
 
-int hx_content_move(hx_table *table, int64_t id, int64_t to, bool *existed) {
+int hx_content_move(hx_shadow *shadow, int64_t id, int64_t to, bool *existed) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(table, HX_SQL_CONTENT_MOVE, &stmt);
+    const int rc = hx_sql_get(shadow, HX_SQL_CONTENT_MOVE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_int64(stmt, 2, to);
-    return run_change(table, stmt, existed);
+    return run_change(shadow, stmt, existed);
 }
 
-int hx_content_delete(hx_table *table, int64_t id, bool *existed) {
+int hx_content_delete(hx_shadow *shadow, int64_t id, bool *existed) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(table, HX_SQL_CONTENT_DELETE, &stmt);
+    const int rc = hx_sql_get(shadow, HX_SQL_CONTENT_DELETE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, id);
-    return run_change(table, stmt, existed);
+    return run_change(shadow, stmt, existed);
 }

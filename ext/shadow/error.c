@@ -2,29 +2,29 @@
 
 #include <stdarg.h>
 
-#include "table.h"
+#include "shadow/shadow.h"
 
-void hx_forgive(hx_table *table) {
-    sqlite3_free(table->base.zErrMsg);
-    table->base.zErrMsg = NULL;
+void hx_forgive(hx_shadow *shadow) {
+    sqlite3_free(shadow->vtab.zErrMsg);
+    shadow->vtab.zErrMsg = NULL;
 }
 
-int hx_fail_with(hx_table *table, int rc, char *sentence) {
-    hx_forgive(table);
-    table->base.zErrMsg = sentence;
+int hx_fail_with(hx_shadow *shadow, int rc, char *sentence) {
+    hx_forgive(shadow);
+    shadow->vtab.zErrMsg = sentence;
     return sentence ? rc : SQLITE_NOMEM;
 }
 
-int hx_fail(hx_table *table, int rc, const char *format, ...) {
+int hx_fail(hx_shadow *shadow, int rc, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     char *const sentence = sqlite3_vmprintf(format, arguments);
     va_end(arguments);
-    return hx_fail_with(table, rc, sentence);
+    return hx_fail_with(shadow, rc, sentence);
 }
 
-int hx_fail_sql(hx_table *table, int rc) {
-    hx_fail_with(table, rc, sqlite3_mprintf("%s", sqlite3_errmsg(table->db)));
+int hx_fail_sql(hx_shadow *shadow, int rc) {
+    hx_fail_with(shadow, rc, sqlite3_mprintf("%s", sqlite3_errmsg(shadow->db)));
     return rc;
 }
 
@@ -49,8 +49,8 @@ int hx_status_code(int status) {
     }
 }
 
-int hx_fail_status(hx_table *table, int status) {
-    return hx_fail(table, hx_status_code(status), "hannoy: %s", hny_strerror(status));
+int hx_fail_status(hx_shadow *shadow, int status) {
+    return hx_fail(shadow, hx_status_code(status), "hannoy: %s", hny_strerror(status));
 }
 
 void hx_result_sentence(sqlite3_context *context, int rc, char *sentence) {
@@ -63,7 +63,7 @@ void hx_result_sentence(sqlite3_context *context, int rc, char *sentence) {
     sqlite3_free(sentence);
 }
 
-void hx_result_failure(sqlite3_context *context, hx_table *table, int rc) {
-    hx_result_sentence(context, rc, table->base.zErrMsg);
-    table->base.zErrMsg = NULL;
+void hx_result_failure(sqlite3_context *context, hx_shadow *shadow, int rc) {
+    hx_result_sentence(context, rc, shadow->vtab.zErrMsg);
+    shadow->vtab.zErrMsg = NULL;
 }

@@ -3,40 +3,40 @@
 #include <string.h>
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 /* ------------------------------------------------------------------------------------- checks -- */
 
-static const char *source_name(const hx_table *table) {
-    return table->columns.source.table;
+static const char *source_name(const hx_shadow *shadow) {
+    return shadow->columns.source.table;
 }
 
 /* Steps a statement that is made for this once; the format is sqlite3_mprintf's. */
-static int ask(hx_table *table, sqlite3_stmt **out, char *sql) {
+static int ask(hx_shadow *shadow, sqlite3_stmt **out, char *sql) {
     if (!sql) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(table->db, sql, -1, out, NULL);
+    int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
     sqlite3_free(sql);
     if (rc == SQLITE_OK) rc = sqlite3_step(*out);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? rc : hx_fail_sql(table, rc);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
 }
 
 /* A plain table, neither a view nor a virtual table. */
-static int check_kind(hx_table *table) {
+static int check_kind(hx_shadow *shadow) {
     sqlite3_stmt *stmt = NULL;
-    int rc = ask(table, &stmt,
+    int rc = ask(shadow, &stmt,
                  sqlite3_mprintf("SELECT type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%%' FROM "
                                  "\"%w\".sqlite_schema WHERE name = %Q COLLATE NOCASE AND type IN "
                                  "('table', 'view')",
-                                 table->schema, source_name(table)));
+                                 shadow->schema, source_name(shadow)));
     if (rc == SQLITE_DONE)
-        rc = hx_fail(table, SQLITE_ERROR,
+        rc = hx_fail(shadow, SQLITE_ERROR,
                      "hannoy: there is no table %s in schema %s; create it first",
-                     source_name(table), table->schema);
+                     source_name(shadow), shadow->schema);
     else if (rc == SQLITE_ROW && !sqlite3_column_int(stmt, 0))
-        rc = hx_fail(table, SQLITE_ERROR,
+        rc = hx_fail(shadow, SQLITE_ERROR,
                      "hannoy: %s is a view or a virtual table, which has no rows to keep in step "
                      "with; name the table behind it",
-                     source_name(table));
+                     source_name(shadow));
     else if (rc == SQLITE_ROW)
         rc = SQLITE_OK;
     sqlite3_finalize(stmt);
@@ -44,58 +44,58 @@ static int check_kind(hx_table *table) {
 }
 
 /* VACUUM may renumber the rows of a table without an INTEGER PRIMARY KEY. */
-static int check_key(hx_table *table) {
-    const char *const rowid = table->columns.source.rowid;
+static int check_key(hx_shadow *shadow) {
+    const char *const rowid = shadow->columns.source.rowid;
     sqlite3_stmt *stmt = NULL;
     int rc =
-        ask(table, &stmt,
+        ask(shadow, &stmt,
             sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 HAVING "
                             "count(*) = 1 AND upper(max(type)) = 'INTEGER'",
-                            source_name(table), table->schema));
+                            source_name(shadow), shadow->schema));
     const char *const key = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
     if (rc == SQLITE_ROW || rc == SQLITE_DONE) rc = SQLITE_OK;
     if (rc == SQLITE_OK && !key)
-        rc = hx_fail(table, SQLITE_ERROR,
+        rc = hx_fail(shadow, SQLITE_ERROR,
                      "hannoy: %s has no INTEGER PRIMARY KEY, without which its rowids are not for "
                      "good; give it one",
-                     source_name(table));
+                     source_name(shadow));
     else if (rc == SQLITE_OK && rowid && sqlite3_stricmp(rowid, key) != 0)
-        rc = hx_fail(table, SQLITE_ERROR,
+        rc = hx_fail(shadow, SQLITE_ERROR,
                      "hannoy: content_rowid must be the INTEGER PRIMARY KEY of %s, which is %s and "
                      "not %s",
-                     source_name(table), key, rowid);
+                     source_name(shadow), key, rowid);
     sqlite3_finalize(stmt);
     if (rc) return rc;
     stmt = NULL;
-    rc = ask(table, &stmt,
-             sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", table->schema,
-                             source_name(table)));
+    rc = ask(shadow, &stmt,
+             sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", shadow->schema,
+                             source_name(shadow)));
     sqlite3_finalize(stmt);
     if (rc == SQLITE_DONE) return SQLITE_OK;
-    return hx_fail(table, SQLITE_ERROR, "hannoy: %s is a table WITHOUT ROWID; it must have rowids",
-                   source_name(table));
+    return hx_fail(shadow, SQLITE_ERROR, "hannoy: %s is a table WITHOUT ROWID; it must have rowids",
+                   source_name(shadow));
 }
 
-static int check_column(hx_table *table, const char *name) {
+static int check_column(hx_shadow *shadow, const char *name) {
     sqlite3_stmt *stmt = NULL;
-    int rc = ask(table, &stmt,
+    int rc = ask(shadow, &stmt,
                  sqlite3_mprintf("SELECT 1 FROM pragma_table_xinfo(%Q, %Q) WHERE name = %Q COLLATE "
                                  "NOCASE",
-                                 source_name(table), table->schema, name));
+                                 source_name(shadow), shadow->schema, name));
     sqlite3_finalize(stmt);
     if (rc == SQLITE_DONE)
-        rc = hx_fail(table, SQLITE_ERROR, "hannoy: %s has no column %s; name one that it has",
-                     source_name(table), name);
+        rc = hx_fail(shadow, SQLITE_ERROR, "hannoy: %s has no column %s; name one that it has",
+                     source_name(shadow), name);
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-int hx_external_content_check(hx_table *table) {
-    const hx_columns *const columns = &table->columns;
-    int rc = check_kind(table);
-    if (rc == SQLITE_OK) rc = check_key(table);
-    if (rc == SQLITE_OK) rc = check_column(table, columns->source.vector);
+int hx_external_content_check(hx_shadow *shadow) {
+    const hx_columns *const columns = &shadow->columns;
+    int rc = check_kind(shadow);
+    if (rc == SQLITE_OK) rc = check_key(shadow);
+    if (rc == SQLITE_OK) rc = check_column(shadow, columns->source.vector);
     for (int i = 0; i < columns->count && rc == SQLITE_OK; i++) {
-        if (columns->at[i].stored >= 0) rc = check_column(table, columns->at[i].name);
+        if (columns->at[i].stored >= 0) rc = check_column(shadow, columns->at[i].name);
     }
     return rc;
 }
@@ -105,14 +105,14 @@ int hx_external_content_check(hx_table *table) {
 static const char *const events[] = {"insert", "update", "delete"};
 enum { EVENT_COUNT = sizeof events / sizeof events[0] };
 
-static const char *rowid_name(const hx_table *table) {
-    const char *const rowid = table->columns.source.rowid;
+static const char *rowid_name(const hx_shadow *shadow) {
+    const char *const rowid = shadow->columns.source.rowid;
     return rowid ? rowid : "rowid";
 }
 
 /* Calls `add` for each column whose value the index depends on. */
-static void each_indexed(const hx_table *table, sqlite3_str *text, const char *format) {
-    const hx_columns *const columns = &table->columns;
+static void each_indexed(const hx_shadow *shadow, sqlite3_str *text, const char *format) {
+    const hx_columns *const columns = &shadow->columns;
     sqlite3_str_appendf(text, format, columns->source.vector, columns->source.vector);
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
@@ -121,64 +121,64 @@ static void each_indexed(const hx_table *table, sqlite3_str *text, const char *f
     }
 }
 
-static void begin_trigger(const hx_table *table, uint32_t number, int event, sqlite3_str *text) {
+static void begin_trigger(const hx_shadow *shadow, uint32_t number, int event, sqlite3_str *text) {
     sqlite3_str_appendf(text, "CREATE TRIGGER \"%w\".hannoy_%u_%s AFTER %s ON \"%w\"",
-                        table->schema, number, events[event], events[event], source_name(table));
+                        shadow->schema, number, events[event], events[event], source_name(shadow));
 }
 
 /* "BEGIN INSERT INTO v(item) VALUES (new.id); END" */
-static void end_trigger(const hx_table *table, const char *row, sqlite3_str *text) {
-    sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(item) VALUES (%s.\"%w\"); ", table->name,
-                        row, rowid_name(table));
+static void end_trigger(const hx_shadow *shadow, const char *row, sqlite3_str *text) {
+    sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(item) VALUES (%s.\"%w\"); ", shadow->name,
+                        row, rowid_name(shadow));
 }
 
-static int create(hx_table *table, sqlite3_str *text) {
+static int create(hx_shadow *shadow, sqlite3_str *text) {
     sqlite3_str_appendall(text, "END");
     char *const sql = sqlite3_str_finish(text);
-    const int rc = sql ? hx_sql_exec(table, "%s", sql) : SQLITE_NOMEM;
+    const int rc = sql ? hx_sql_exec(shadow, "%s", sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
     return rc;
 }
 
-static int create_simple(hx_table *table, uint32_t number, int event, const char *row) {
-    sqlite3_str *const text = sqlite3_str_new(table->db);
-    begin_trigger(table, number, event, text);
-    end_trigger(table, row, text);
-    return create(table, text);
+static int create_simple(hx_shadow *shadow, uint32_t number, int event, const char *row) {
+    sqlite3_str *const text = sqlite3_str_new(shadow->db);
+    begin_trigger(shadow, number, event, text);
+    end_trigger(shadow, row, text);
+    return create(shadow, text);
 }
 
 /* Only of what really changes: an application's UPDATE may set every column to what it has. */
-static int create_update(hx_table *table, uint32_t number) {
-    const char *const rowid = rowid_name(table);
-    sqlite3_str *const text = sqlite3_str_new(table->db);
-    begin_trigger(table, number, 1, text);
+static int create_update(hx_shadow *shadow, uint32_t number) {
+    const char *const rowid = rowid_name(shadow);
+    sqlite3_str *const text = sqlite3_str_new(shadow->db);
+    begin_trigger(shadow, number, 1, text);
     sqlite3_str_appendf(text, " WHEN old.\"%w\" IS NOT new.\"%w\"", rowid, rowid);
-    each_indexed(table, text, " OR old.\"%w\" IS NOT new.\"%w\"");
-    end_trigger(table, "new", text);
+    each_indexed(shadow, text, " OR old.\"%w\" IS NOT new.\"%w\"");
+    end_trigger(shadow, "new", text);
     sqlite3_str_appendf(text,
                         "INSERT INTO \"%w\"(item) SELECT old.\"%w\" WHERE old.\"%w\" IS NOT "
                         "new.\"%w\"; ",
-                        table->name, rowid, rowid, rowid);
-    return create(table, text);
+                        shadow->name, rowid, rowid, rowid);
+    return create(shadow, text);
 }
 
-int hx_external_content_attach(hx_table *table, uint32_t number) {
-    int rc = create_simple(table, number, 0, "new");
-    if (rc == SQLITE_OK) rc = create_update(table, number);
-    return rc ? rc : create_simple(table, number, 2, "old");
+int hx_external_content_attach(hx_shadow *shadow, uint32_t number) {
+    int rc = create_simple(shadow, number, 0, "new");
+    if (rc == SQLITE_OK) rc = create_update(shadow, number);
+    return rc ? rc : create_simple(shadow, number, 2, "old");
 }
 
 /* A table whose configuration is damaged goes without: its triggers then fail, and say for what. */
-int hx_external_content_detach(hx_table *table) {
+int hx_external_content_detach(hx_shadow *shadow) {
     hny_boundary trim;
-    int rc = hx_config_read(table, &trim);
+    int rc = hx_config_read(shadow, &trim);
     if (rc == SQLITE_NOMEM) return rc;
     if (rc) {
-        hx_forgive(table);
+        hx_forgive(shadow);
         return SQLITE_OK;
     }
     for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++)
-        rc = hx_sql_exec(table, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", table->schema,
-                         table->config.number, events[i]);
+        rc = hx_sql_exec(shadow, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", shadow->schema,
+                         shadow->config.number, events[i]);
     return rc;
 }

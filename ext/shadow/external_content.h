@@ -13,13 +13,13 @@
 
 #include <stdint.h>
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
 /* May the table of the user's be used?  For CREATE; later it may change as it likes. */
-int hx_external_content_check(hx_table *table);
+int hx_external_content_check(hx_shadow *shadow);
 
 /* Creates the triggers of the table with this number, and drops them again. */
-int hx_external_content_attach(hx_table *table, uint32_t number);
-int hx_external_content_detach(hx_table *table);
+int hx_external_content_attach(hx_shadow *shadow, uint32_t number);
+int hx_external_content_detach(hx_shadow *shadow);
 
 #endif

@@ -8,11 +8,11 @@
 
 #include "hannoy.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
-bool hx_interrupted(hx_table *table);
+bool hx_interrupted(hx_shadow *shadow);
 
 /* The same question for the engine to ask. */
-hny_interrupt hx_interrupt(hx_table *table);
+hny_interrupt hx_interrupt(hx_shadow *shadow);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "hannoy.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
 /* Where the log of the connection's present snapshot begins and ends. */
 typedef struct hx_log {
@@ -42,23 +42,26 @@ hny_boundary hx_log_start(hny_shape shape, int attributes);
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Reads both ends; table->config is up to date thereafter. */
-int hx_log_read(hx_table *table, hx_log *out);
+/* Reads both ends; shadow->config is up to date thereafter. */
+int hx_log_read(hx_shadow *shadow, hx_log *out);
+
+/* Brings shadow->config up to the connection's present snapshot. */
+int hx_log_refresh_config(hx_shadow *shadow);
 
 /*
 ** The tip alone, read again for each change: callbacks for ROLLBACK TO are not reliable enough to
 ** keep it.  Refuses if fewer than two numbers are left, so that what follows cannot fail for it.
 */
-int hx_log_tip(hx_table *table, hny_boundary *tip);
+int hx_log_tip(hx_shadow *shadow, hny_boundary *tip);
 
 /* Logs that row `id` now is `vector` with these attributes, or gone (NULL), and moves *tip. */
-int hx_log_append(hx_table *table, hny_boundary *tip, int64_t id, const void *vector,
+int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *vector,
                   const hny_attribute *attributes);
 
 /* Is the boundary a place in this log? */
-int hx_log_has(hx_table *table, const hx_log *log, hny_boundary at, bool *out);
+int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out);
 
 /* Drops what lies before a boundary of the log that the sidecar holds durably. */
-int hx_log_trim(hx_table *table, hny_boundary at);
+int hx_log_trim(hx_shadow *shadow, hny_boundary at);
 
 #endif

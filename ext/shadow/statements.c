@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 static const char *const texts[HX_SQL_COUNT] = {
 #define HX_SQL_TEXT(name, text) text,
@@ -14,71 +14,71 @@ static const char *const texts[HX_SQL_COUNT] = {
 
 /* ----------------------------------------------------------------------------------- filling in -- */
 
-static void add_shadow(const hx_table *table, sqlite3_str *text, const char *suffix) {
-    sqlite3_str_appendf(text, "\"%w\".\"%w_%w\"", table->schema, table->name, suffix);
+static void add_shadow(const hx_shadow *shadow, sqlite3_str *text, const char *suffix) {
+    sqlite3_str_appendf(text, "\"%w\".\"%w_%w\"", shadow->schema, shadow->name, suffix);
 }
 
-static void add_content(const hx_table *table, sqlite3_str *text) {
-    if (hx_columns_external(&table->columns))
-        sqlite3_str_appendf(text, "\"%w\".\"%w\"", table->schema, table->columns.source.table);
+static void add_content(const hx_shadow *shadow, sqlite3_str *text) {
+    if (hx_columns_external(&shadow->columns))
+        sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->schema, shadow->columns.source.table);
     else
-        add_shadow(table, text, "content");
+        add_shadow(shadow, text, "content");
 }
 
 /*
 ** A column of the user's table, or what ours has instead.  Named with its table, since SQLite takes a
 ** name in double quotes that it does not know for a string.
 */
-static void add_column(const hx_table *table, sqlite3_str *text, const char *name,
+static void add_column(const hx_shadow *shadow, sqlite3_str *text, const char *name,
                        const char *ours) {
-    if (hx_columns_external(&table->columns))
-        sqlite3_str_appendf(text, "\"%w\".\"%w\"", table->columns.source.table, name);
+    if (hx_columns_external(&shadow->columns))
+        sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->columns.source.table, name);
     else
         sqlite3_str_appendall(text, ours);
 }
 
-static void add_id(const hx_table *table, sqlite3_str *text) {
-    const char *const rowid = table->columns.source.rowid;
-    add_column(table, text, rowid ? rowid : "rowid", "id");
+static void add_id(const hx_shadow *shadow, sqlite3_str *text) {
+    const char *const rowid = shadow->columns.source.rowid;
+    add_column(shadow, text, rowid ? rowid : "rowid", "id");
 }
 
-static void add_vector(const hx_table *table, sqlite3_str *text) {
-    add_column(table, text, table->columns.source.vector, "vector");
+static void add_vector(const hx_shadow *shadow, sqlite3_str *text) {
+    add_column(shadow, text, shadow->columns.source.vector, "vector");
 }
 
-static void add_present(const hx_table *table, sqlite3_str *text) {
-    if (!hx_columns_external(&table->columns)) return;
+static void add_present(const hx_shadow *shadow, sqlite3_str *text) {
+    if (!hx_columns_external(&shadow->columns)) return;
     sqlite3_str_appendall(text, " WHERE ");
-    add_vector(table, text);
+    add_vector(shadow, text);
     sqlite3_str_appendall(text, " IS NOT NULL");
 }
 
-static void add_and(const hx_table *table, sqlite3_str *text) {
-    sqlite3_str_appendall(text, hx_columns_external(&table->columns) ? " AND" : " WHERE");
+static void add_and(const hx_shadow *shadow, sqlite3_str *text) {
+    sqlite3_str_appendall(text, hx_columns_external(&shadow->columns) ? " AND" : " WHERE");
 }
 
-static void add_log(const hx_table *table, sqlite3_str *text) {
-    add_shadow(table, text, "log");
+static void add_log(const hx_shadow *shadow, sqlite3_str *text) {
+    add_shadow(shadow, text, "log");
 }
 
-static void add_config(const hx_table *table, sqlite3_str *text) {
-    add_shadow(table, text, "config");
+static void add_config(const hx_shadow *shadow, sqlite3_str *text) {
+    add_shadow(shadow, text, "config");
 }
 
 /* Of no column that is stored beside the vector. */
 #define ALL HX_ROLE_VECTOR
 
 /* Calls `add` for each of them that has a role, or for ALL. */
-static void each_stored(const hx_table *table, sqlite3_str *text, hx_role only,
+static void each_stored(const hx_shadow *shadow, sqlite3_str *text, hx_role only,
                         void (*add)(sqlite3_str *text, const char *name, int number)) {
-    const hx_columns *const columns = &table->columns;
+    const hx_columns *const columns = &shadow->columns;
     char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
         if (column->stored < 0 || (only != ALL && column->role != only)) continue;
         if (hx_columns_external(columns)) {
             sqlite3_str_appendall(text, ", ");
-            add_column(table, text, column->name, NULL);
+            add_column(shadow, text, column->name, NULL);
         } else {
             add(text, hx_column_stored_name(column, name), column->stored);
         }
@@ -100,26 +100,26 @@ static void add_set(sqlite3_str *text, const char *name, int number) {
                         name);
 }
 
-static void add_rest(const hx_table *table, sqlite3_str *text) {
-    each_stored(table, text, ALL, add_name);
+static void add_rest(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, ALL, add_name);
 }
 
-static void add_cells(const hx_table *table, sqlite3_str *text) {
-    each_stored(table, text, HX_ROLE_FILTER, add_name);
+static void add_cells(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, HX_ROLE_FILTER, add_name);
 }
 
-static void add_values(const hx_table *table, sqlite3_str *text) {
-    each_stored(table, text, ALL, add_value);
+static void add_values(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, ALL, add_value);
 }
 
-static void add_sets(const hx_table *table, sqlite3_str *text) {
+static void add_sets(const hx_shadow *shadow, sqlite3_str *text) {
     sqlite3_str_appendall(text, "vector = iif(?2, ?3, vector)");
-    each_stored(table, text, ALL, add_set);
+    each_stored(shadow, text, ALL, add_set);
 }
 
 typedef struct blank {
     const char *name;
-    void (*fill)(const hx_table *table, sqlite3_str *text);
+    void (*fill)(const hx_shadow *shadow, sqlite3_str *text);
 } blank;
 
 static const blank blanks[] = {
@@ -136,7 +136,7 @@ static const blank *find_blank(const char *at) {
 }
 
 /* For sqlite3_free(); NULL: out of memory. */
-static char *fill_in(const hx_table *table, const char *text) {
+static char *fill_in(const hx_shadow *shadow, const char *text) {
     sqlite3_str *const filled = sqlite3_str_new(NULL);
     while (*text) {
         const size_t plain = strcspn(text, "{");
@@ -144,7 +144,7 @@ static char *fill_in(const hx_table *table, const char *text) {
         text += plain;
         if (!*text) break;
         const blank *const b = find_blank(text);
-        b->fill(table, filled);
+        b->fill(shadow, filled);
         text += strlen(b->name);
     }
     return sqlite3_str_finish(filled);
@@ -152,37 +152,37 @@ static char *fill_in(const hx_table *table, const char *text) {
 
 /* --------------------------------------------------------------------------------- statements -- */
 
-static int prepare(hx_table *table, hx_sql_id id, sqlite3_stmt **out) {
-    char *const text = fill_in(table, texts[id]);
+static int prepare(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
+    char *const text = fill_in(shadow, texts[id]);
     if (!text) return SQLITE_NOMEM;
-    const int rc = sqlite3_prepare_v3(table->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    const int rc = sqlite3_prepare_v3(shadow->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);
-    if (rc == SQLITE_ERROR && hx_columns_external(&table->columns))
+    if (rc == SQLITE_ERROR && hx_columns_external(&shadow->columns))
         return hx_fail(
-            table, rc,
+            shadow, rc,
             "hannoy: the rows of %s are in %s, which is not as it was when %s was created: "
             "%s; change it back, or drop %s and create it anew",
-            table->name, table->columns.source.table, table->name, sqlite3_errmsg(table->db),
-            table->name);
-    return rc == SQLITE_OK ? rc : hx_fail_sql(table, rc);
+            shadow->name, shadow->columns.source.table, shadow->name, sqlite3_errmsg(shadow->db),
+            shadow->name);
+    return rc == SQLITE_OK ? rc : hx_fail_sql(shadow, rc);
 }
 
-int hx_sql_get(hx_table *table, hx_sql_id id, sqlite3_stmt **out) {
+int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
     int rc = SQLITE_OK;
-    if (!table->sql.kept[id]) rc = prepare(table, id, &table->sql.kept[id]);
-    *out = table->sql.kept[id];
+    if (!shadow->sql.kept[id]) rc = prepare(shadow, id, &shadow->sql.kept[id]);
+    *out = shadow->sql.kept[id];
     return rc;
 }
 
-int hx_sql_step(hx_table *table, sqlite3_stmt *stmt) {
+int hx_sql_step(hx_shadow *shadow, sqlite3_stmt *stmt) {
     const int rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) return rc;
     hx_sql_done(stmt);
-    return rc == SQLITE_DONE ? rc : hx_fail_sql(table, rc);
+    return rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
 }
 
-int hx_sql_run(hx_table *table, sqlite3_stmt *stmt) {
-    const int rc = hx_sql_step(table, stmt);
+int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt) {
+    const int rc = hx_sql_step(shadow, stmt);
     if (rc == SQLITE_ROW) hx_sql_done(stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
@@ -192,8 +192,8 @@ void hx_sql_done(sqlite3_stmt *stmt) {
     sqlite3_clear_bindings(stmt);
 }
 
-int hx_sql_integer(hx_table *table, sqlite3_stmt *stmt, sqlite3_int64 *out) {
-    const int rc = hx_sql_step(table, stmt);
+int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out) {
+    const int rc = hx_sql_step(shadow, stmt);
     *out = 0;
     if (rc == SQLITE_ROW) {
         *out = sqlite3_column_int64(stmt, 0);
@@ -202,41 +202,41 @@ int hx_sql_integer(hx_table *table, sqlite3_stmt *stmt, sqlite3_int64 *out) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int hx_sql_borrow(hx_table *table, hx_sql_id id, hx_loan *loan) {
+int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, hx_loan *loan) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(table, id, &stmt);
+    const int rc = hx_sql_get(shadow, id, &stmt);
     if (rc) return rc;
-    table->sql.kept[id] = NULL;
-    *loan = (hx_loan){stmt, id, table->sql.generation};
+    shadow->sql.kept[id] = NULL;
+    *loan = (hx_loan){stmt, id, shadow->sql.generation};
     return SQLITE_OK;
 }
 
-void hx_sql_return(hx_table *table, hx_loan *loan) {
+void hx_sql_return(hx_shadow *shadow, hx_loan *loan) {
     if (!loan->stmt) return;
-    if (loan->generation == table->sql.generation && !table->sql.kept[loan->id]) {
+    if (loan->generation == shadow->sql.generation && !shadow->sql.kept[loan->id]) {
         hx_sql_done(loan->stmt);
-        table->sql.kept[loan->id] = loan->stmt;
+        shadow->sql.kept[loan->id] = loan->stmt;
     } else {
         sqlite3_finalize(loan->stmt);
     }
     loan->stmt = NULL;
 }
 
-void hx_sql_drop(hx_table *table) {
+void hx_sql_drop(hx_shadow *shadow) {
     for (int id = 0; id < HX_SQL_COUNT; id++) {
-        sqlite3_finalize(table->sql.kept[id]);
-        table->sql.kept[id] = NULL;
+        sqlite3_finalize(shadow->sql.kept[id]);
+        shadow->sql.kept[id] = NULL;
     }
-    table->sql.generation++;
+    shadow->sql.generation++;
 }
 
-int hx_sql_exec(hx_table *table, const char *format, ...) {
+int hx_sql_exec(hx_shadow *shadow, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     char *const text = sqlite3_vmprintf(format, arguments);
     va_end(arguments);
     if (!text) return SQLITE_NOMEM;
-    const int rc = sqlite3_exec(table->db, text, NULL, NULL, NULL);
+    const int rc = sqlite3_exec(shadow->db, text, NULL, NULL, NULL);
     sqlite3_free(text);
-    return rc == SQLITE_OK ? rc : hx_fail_sql(table, rc);
+    return rc == SQLITE_OK ? rc : hx_fail_sql(shadow, rc);
 }

@@ -10,7 +10,7 @@
 
 #include "sqlite_api.h"
 
-typedef struct hx_table hx_table;
+typedef struct hx_shadow hx_shadow;
 
 /*
 ** Every statement.  What stands in braces is filled in for the table (sql.c): {content}, {log} and
@@ -77,31 +77,31 @@ typedef struct hx_loan {
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
 /* The statement, ready for bindings.  Not the caller's to finalize. */
-int hx_sql_get(hx_table *table, hx_sql_id id, sqlite3_stmt **out);
+int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out);
 
 /* Steps a statement that returns no rows, and resets it. */
-int hx_sql_run(hx_table *table, sqlite3_stmt *stmt);
+int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt);
 
 /*
 ** Steps a statement for its next row: SQLITE_ROW, SQLITE_DONE or an error.  After anything but
 ** SQLITE_ROW it is reset.
 */
-int hx_sql_step(hx_table *table, sqlite3_stmt *stmt);
+int hx_sql_step(hx_shadow *shadow, sqlite3_stmt *stmt);
 
 /* Ends the use of a statement; bindings are let go. */
 void hx_sql_done(sqlite3_stmt *stmt);
 
 /* The integer of a statement that returns one row and one column; 0 if it has no row. */
-int hx_sql_integer(hx_table *table, sqlite3_stmt *stmt, sqlite3_int64 *out);
+int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out);
 
 /* Takes a statement out of the table, so that several may scan at once, and gives it back. */
-int hx_sql_borrow(hx_table *table, hx_sql_id id, hx_loan *loan);
-void hx_sql_return(hx_table *table, hx_loan *loan);
+int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, hx_loan *loan);
+void hx_sql_return(hx_shadow *shadow, hx_loan *loan);
 
 /* Finalizes all that are kept. */
-void hx_sql_drop(hx_table *table);
+void hx_sql_drop(hx_shadow *shadow);
 
 /* Runs a statement once; the format is sqlite3_mprintf's. */
-int hx_sql_exec(hx_table *table, const char *format, ...);
+int hx_sql_exec(hx_shadow *shadow, const char *format, ...);
 
 #endif

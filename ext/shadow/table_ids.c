@@ -1,7 +1,7 @@
 #include "shadow/table_ids.h"
 
 #include "shadow/error.h"
-#include "table.h"
+#include "shadow/shadow.h"
 
 typedef struct numbers {
     uint32_t *at;
@@ -24,37 +24,37 @@ static int add_number(numbers *list, uint32_t number) {
 ** The number in name_config.  The list of names is generous, so a table that has no such
 ** configuration is another module's, or one that is being created, and is passed over.
 */
-static int read_number(hx_table *table, const char *name, numbers *list) {
+static int read_number(hx_shadow *shadow, const char *name, numbers *list) {
     sqlite3_stmt *stmt;
     char *const text = sqlite3_mprintf(
         "SELECT value FROM \"%w\".\"%w_config\" WHERE key = 'table' AND value BETWEEN 1 AND %u",
-        table->schema, name, UINT32_MAX);
+        shadow->schema, name, UINT32_MAX);
     if (!text) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(table->db, text, -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(shadow->db, text, -1, &stmt, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_ERROR) return SQLITE_OK;
-    if (rc) return hx_fail_sql(table, rc);
+    if (rc) return hx_fail_sql(shadow, rc);
     rc = sqlite3_step(stmt);
     const int added =
         rc == SQLITE_ROW ? add_number(list, (uint32_t)sqlite3_column_int64(stmt, 0)) : SQLITE_OK;
     rc = sqlite3_finalize(stmt);
-    return rc ? hx_fail_sql(table, rc) : added;
+    return rc ? hx_fail_sql(shadow, rc) : added;
 }
 
-int hx_table_ids_all(hx_table *table, uint32_t **out, size_t *count) {
+int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
     numbers list = {NULL, 0, 0};
     sqlite3_stmt *stmt = NULL;
     char *const text = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master WHERE type = 'table'"
                                        " AND rootpage = 0 AND sql LIKE '%%hannoy%%'",
-                                       table->schema);
+                                       shadow->schema);
     if (!text) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(table->db, text, -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(shadow->db, text, -1, &stmt, NULL);
     sqlite3_free(text);
-    if (rc) return hx_fail_sql(table, rc);
+    if (rc) return hx_fail_sql(shadow, rc);
     while (!rc && sqlite3_step(stmt) == SQLITE_ROW)
-        rc = read_number(table, (const char *)sqlite3_column_text(stmt, 0), &list);
+        rc = read_number(shadow, (const char *)sqlite3_column_text(stmt, 0), &list);
     const int ended = sqlite3_finalize(stmt);
-    if (!rc && ended) rc = hx_fail_sql(table, ended);
+    if (!rc && ended) rc = hx_fail_sql(shadow, ended);
     if (rc) {
         sqlite3_free(list.at);
         return rc;
@@ -64,16 +64,16 @@ int hx_table_ids_all(hx_table *table, uint32_t **out, size_t *count) {
     return SQLITE_OK;
 }
 
-int hx_table_ids_next(hx_table *table, uint32_t *out) {
+int hx_table_ids_next(hx_shadow *shadow, uint32_t *out) {
     uint32_t *list, largest = 0;
     size_t count;
-    const int rc = hx_table_ids_all(table, &list, &count);
+    const int rc = hx_table_ids_all(shadow, &list, &count);
     if (rc) return rc;
     for (size_t i = 0; i < count; i++) largest = list[i] > largest ? list[i] : largest;
     sqlite3_free(list);
     if (largest == UINT32_MAX)
-        return hx_fail(table, SQLITE_FULL, "hannoy: all %u table numbers of this database are used",
-                       largest);
+        return hx_fail(shadow, SQLITE_FULL,
+                       "hannoy: all %u table numbers of this database are used", largest);
     *out = largest + 1;
     return SQLITE_OK;
 }

@@ -1,17 +1,17 @@
-#include "functions/integrity_check.h"
+#include "change/integrity_check.h"
 
 #include <stdlib.h>
 
+#include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/interrupt.h"
-#include "table.h"
 
 #define POLL_ROWS 1024
 
 /* The content is walked beside the delta, both ascending. */
 typedef struct check {
-    hx_table *table;
+    hx_view *view;
     const hx_ids *delta; /* NULL: the index says nothing about this snapshot */
     size_t next;         /* in delta */
     uint64_t rows;       /* outside the delta */
@@ -25,97 +25,98 @@ static bool in_delta(check *c, int64_t id) {
 
 static int check_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     check *const c = arg;
-    hx_table *const table = c->table;
-    if (++c->seen % POLL_ROWS == 0 && hx_interrupted(table))
-        return hx_fail_status(table, HNY_INTERRUPT);
+    hx_view *const view = c->view;
+    if (++c->seen % POLL_ROWS == 0 && hx_interrupted(view->shadow))
+        return hx_fail_status(view->shadow, HNY_INTERRUPT);
     if (!c->delta || in_delta(c, id)) return SQLITE_OK;
     c->rows++;
-    const int held = hny_reader_holds(table->reader, id, vector, attributes);
-    if (held < 0) return hx_fail_status(table, held);
+    const int held = hny_reader_holds(view->reader, id, vector, attributes);
+    if (held < 0) return hx_fail_status(view->shadow, held);
     return held ? SQLITE_OK
-                : hx_fail(table, SQLITE_CORRUPT_VTAB,
+                : hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                           "hannoy: the index does not hold row %lld as it is; "
                           "INSERT INTO %s(%s) VALUES('rebuild') mends it",
-                          id, table->name, table->name);
+                          id, view->shadow->name, view->shadow->name);
 }
 
 /* What the index holds beyond the rows that it should can only be rows of the delta. */
 static int check_count(const check *c, uint64_t held) {
-    hx_table *const table = c->table;
+    hx_view *const view = c->view;
     if (held >= c->rows && held - c->rows <= c->delta->count) return SQLITE_OK;
-    return hx_fail(table, SQLITE_CORRUPT_VTAB,
+    return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: the index holds %llu rows where %llu are expected; "
                    "INSERT INTO %s(%s) VALUES('rebuild') mends it",
-                   held, c->rows, table->name, table->name);
+                   held, c->rows, view->shadow->name, view->shadow->name);
 }
 
-static int check_rows(hx_table *table, const hx_ids *delta, uint64_t held) {
-    check c = {table, delta, 0, 0, 0};
-    const int rc = hx_content_each(table, check_row, &c);
+static int check_rows(hx_view *view, const hx_ids *delta, uint64_t held) {
+    check c = {view, delta, 0, 0, 0};
+    const int rc = hx_content_each(view->shadow, check_row, &c);
     /* What REPLACE deleted in a table of the user's is in the index still; no query returns it. */
-    if (rc || !delta || hx_columns_external(&table->columns)) return rc;
+    if (rc || !delta || hx_columns_external(&view->shadow->columns)) return rc;
     return check_count(&c, held);
 }
 
-static int check_records(hx_table *table) {
+static int check_records(hx_view *view) {
     char *fault = NULL;
-    const int status = hny_reader_check(table->reader, hx_interrupt(table), &fault);
-    if (status) return hx_fail_status(table, status);
+    const int status = hny_reader_check(view->reader, hx_interrupt(view->shadow), &fault);
+    if (status) return hx_fail_status(view->shadow, status);
     if (!fault) return SQLITE_OK;
-    hx_fail(table, SQLITE_CORRUPT_VTAB,
+    hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
             "hannoy: the index is damaged: %s; INSERT INTO %s(%s) VALUES('rebuild') mends it",
-            fault, table->name, table->name);
+            fault, view->shadow->name, view->shadow->name);
     free(fault);
     return SQLITE_CORRUPT_VTAB;
 }
 
 /* The numbers of the log run on without a gap, from the trim point to the tip. */
-static int check_log(hx_table *table, const hx_log *log) {
+static int check_log(hx_view *view, const hx_log *log) {
     sqlite3_stmt *stmt;
     sqlite3_int64 rows;
-    int rc = hx_sql_get(table, HX_SQL_LOG_COUNT, &stmt);
+    int rc = hx_sql_get(view->shadow, HX_SQL_LOG_COUNT, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, log->trim.seq);
-    rc = hx_sql_integer(table, stmt, &rows);
+    rc = hx_sql_integer(view->shadow, stmt, &rows);
     if (rc || rows == log->tip.seq - log->trim.seq) return rc;
-    return hx_fail(table, SQLITE_CORRUPT_VTAB,
+    return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: %s_log has %lld rows after number %lld where %lld belong: somebody "
                    "wrote to it; INSERT INTO %s(%s) VALUES('rebuild') makes the index anew",
-                   table->name, rows, log->trim.seq, log->tip.seq - log->trim.seq, table->name,
-                   table->name);
+                   view->shadow->name, rows, log->trim.seq, log->tip.seq - log->trim.seq,
+                   view->shadow->name, view->shadow->name);
 }
 
 /* The reader is pinned, and its base was found. */
-static int check_index(hx_table *table) {
-    const hx_snapshot *const s = &table->snapshot;
+static int check_index(hx_view *view) {
+    const hx_snapshot *const s = &view->snapshot;
     hx_ids delta;
     int status;
-    int rc = hx_merge_base_delta(table, table->reader, &s->base, &delta, &status);
+    int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &delta, &status);
     if (rc) return rc;
-    rc = status ? hx_fail_status(table, status) : check_rows(table, &delta, s->stats.rows);
+    rc = status ? hx_fail_status(view->shadow, status) : check_rows(view, &delta, s->stats.rows);
     hx_ids_free(&delta);
     return rc;
 }
 
 /* *held: what it says of the sidecar is to be believed. */
-static int check_once(hx_table *table, bool *held) {
-    int rc = hx_snapshot_begin(table);
+static int check_once(hx_view *view, bool *held) {
+    int rc = hx_snapshot_begin(view);
     if (rc) return rc;
-    const hx_snapshot *const s = &table->snapshot;
+    const hx_snapshot *const s = &view->snapshot;
     const bool indexed = s->base.kind == HX_MERGE_BASE_FOUND && s->base.status == HNY_OK;
-    rc = check_log(table, &s->log);
-    if (rc == SQLITE_OK && hx_columns_external(&table->columns)) rc = hx_content_check(table);
-    if (rc == SQLITE_OK && s->pinned) rc = check_records(table);
-    if (rc == SQLITE_OK) rc = indexed ? check_index(table) : check_rows(table, NULL, 0);
-    *held = hx_snapshot_holds(table);
-    hx_snapshot_end(table);
+    rc = check_log(view, &s->log);
+    if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns))
+        rc = hx_content_check(view->shadow);
+    if (rc == SQLITE_OK && s->pinned) rc = check_records(view);
+    if (rc == SQLITE_OK) rc = indexed ? check_index(view) : check_rows(view, NULL, 0);
+    *held = hx_snapshot_holds(view);
+    hx_snapshot_end(view);
     return rc;
 }
 
-int hx_integrity_check(hx_table *table) {
+int hx_integrity_check(hx_view *view) {
     bool held = true;
-    const int rc = check_once(table, &held);
+    const int rc = check_once(view, &held);
     if (rc != SQLITE_CORRUPT_VTAB || held) return rc;
-    hx_forgive(table);
-    return check_once(table, &held);
+    hx_forgive(view->shadow);
+    return check_once(view, &held);
 }

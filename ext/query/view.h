@@ -1,0 +1,33 @@
+/*
+** Interface to view.c: the index of a table as one connection reads it.
+*/
+#ifndef HX_VIEW_H
+#define HX_VIEW_H
+
+#include "hannoy.h"
+#include "query/knn.h"
+#include "query/snapshot.h"
+#include "query/vector_cache.h"
+#include "shadow/shadow.h"
+
+struct hx_view {
+    hx_shadow *shadow;    /* borrowed */
+    hny_sidecar *sidecar; /* borrowed */
+    hny_reader *reader;   /* made by hx_view_reader */
+    unsigned identity;    /* the shadow's config.identity that the reader was made for */
+    hx_snapshot snapshot;
+    hx_vector_cache cache;
+    hx_last last;
+};
+
+/*
+** Makes view->reader, or a new one where the table got another number or metric since.  Needs the
+** configuration to be loaded and no reader to be pinned.  An SQLite code, with its sentence in the
+** table.
+*/
+int hx_view_reader(hx_view *view);
+
+/* Frees all but what is borrowed. */
+void hx_view_free(hx_view *view);
+
+#endif
