@@ -105,8 +105,8 @@ hny_attribute hny_attribute_blob(const void *blob, size_t bytes);
 typedef struct hny_distance_computer hny_distance_computer;
 int hny_distance_computer_new(hny_shape shape, const void *vector,
                               hny_distance_computer **out); /* copies the vector */
-void hny_distance_computer_free(hny_distance_computer *probe);
-double hny_distance_computer_distance(const hny_distance_computer *probe, const void *vector);
+void hny_distance_computer_free(hny_distance_computer *computer);
+double hny_distance_computer_distance(const hny_distance_computer *computer, const void *vector);
 
 /*
 ** The instruction set that the inner loops are written for: the best that the processor has, or the

@@ -1,9 +1,27 @@
 #include "vector/exact_distance.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/align.h"
 #include "simd/kernel.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored vectors are little-endian");
+
+size_t hny_vector_bytes(hny_shape shape) {
+    switch (shape.type) {
+    case HNY_FLOAT32:
+        return 4 * (size_t)shape.dim;
+    case HNY_FLOAT16:
+        return 2 * (size_t)shape.dim;
+    case HNY_INT8:
+        return shape.dim;
+    default:
+        return ((size_t)shape.dim + 7) / 8;
+    }
+}
 
 /* For numbers of each type: { a.b, a.a, b.b }. */
 static void cosine_sums(hny_shape shape, const void *a, const void *b, double sums[3]) {
@@ -137,4 +155,59 @@ void hny__exact_signs(hny_type type, const void *numbers, size_t count, uint8_t 
     } else {
         pack(HNY_INT8, numbers, count, bits);
     }
+}
+
+/* ---------------------------------------------------------------------------- one to many -- */
+
+struct hny_distance_computer {
+    hny_shape shape;
+    uint8_t vector[]; /* under hamming the signs of numbers, zero-padded to a multiple of 4 bytes */
+};
+
+static bool compares_signs(hny_shape shape) {
+    return shape.metric == HNY_HAMMING && shape.type != HNY_BIT;
+}
+
+int hny_distance_computer_new(hny_shape shape, const void *vector, hny_distance_computer **out) {
+    const size_t bytes =
+        compares_signs(shape) ? hny__align4((shape.dim + 7) / 8) : hny_vector_bytes(shape);
+    hny_distance_computer *const computer = calloc(1, sizeof *computer + bytes);
+    if (!computer) {
+        return HNY_NOMEM;
+    }
+    computer->shape = shape;
+    if (compares_signs(shape)) {
+        hny__exact_signs(shape.type, vector, shape.dim, computer->vector);
+    } else {
+        memcpy(computer->vector, vector, bytes);
+    }
+    *out = computer;
+    return HNY_OK;
+}
+
+void hny_distance_computer_free(hny_distance_computer *computer) {
+    free(computer);
+}
+
+/* Packs the signs of the other vector a chunk at a time, so that none needs to be allocated. */
+static uint32_t differing_signs(const hny_distance_computer *computer, const uint8_t *vector) {
+    enum { CHUNK = 512 };
+    const hny_shape shape = computer->shape;
+    const size_t size = hny_vector_bytes(shape) / shape.dim;
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < shape.dim; i += CHUNK) {
+        const uint32_t count = shape.dim - i < CHUNK ? shape.dim - i : CHUNK;
+        uint8_t signs[CHUNK / 8] = {0};
+        hny__exact_signs(shape.type, vector + i * size, count, signs);
+        sum += hny__kernels_get()->hamming(computer->vector + i / 8, signs, (count + 31) / 32 * 4);
+    }
+    return sum;
+}
+
+double hny_distance_computer_distance(const hny_distance_computer *computer, const void *vector) {
+    const hny_shape shape = computer->shape;
+    if (compares_signs(shape)) {
+        return hny__exact_of_bits(shape, differing_signs(computer, vector));
+    }
+    return hny__exact_distance(shape, computer->vector, vector);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/align.h"
 #include "simd/half.h"
 #include "simd/kernel.h"
 #include "vector/exact_distance.h"
@@ -17,10 +18,6 @@ typedef struct residual_trailer {
 
 /* Below this a number is as good as none: the inverse of a step must be a float. */
 #define SMALLEST 0x1p-100f
-
-static uint32_t align4(uint32_t bytes) {
-    return (bytes + 3) & ~3u;
-}
 
 static float float_at(const void *bytes, uint32_t at) {
     float number;
@@ -94,8 +91,8 @@ static void init_integers(hny__quantizer *coding) {
     coding->code = (hny__row_format){
         .shape = {dim, coding->shape.metric, HNY_INT8},
         .bytes = bytes,
-        .norm = align4(bytes),
-        .stride = align4(bytes) + (uint32_t)sizeof(hny__trailer),
+        .norm = hny__align4(bytes),
+        .stride = hny__align4(bytes) + (uint32_t)sizeof(hny__trailer),
         .rank = rankings[small][coding->shape.metric - HNY_COSINE],
     };
     coding->error_offset = coding->code.norm + (uint32_t)offsetof(hny__trailer, error);
@@ -130,7 +127,7 @@ void hny__quantizer_init(hny__quantizer *coding, hny_shape shape, hny_codes code
     } else {
         init_integers(coding);
     }
-    coding->residual = align4(shape.dim) + (uint32_t)sizeof(residual_trailer);
+    coding->residual = hny__align4(shape.dim) + (uint32_t)sizeof(residual_trailer);
 }
 
 /*
@@ -263,8 +260,8 @@ static void finish_residual(hny__encoder *encoder, const uint8_t *code, float st
         hny__kernels_get()->decode_i8((int8_t *)residual, NULL, t.step, encoder->decoded, dim);
     }
     if (largest >= 0) t.error = error_of(encoder);
-    memset(residual + dim, 0, align4(dim) - dim);
-    memcpy(residual + align4(dim), &t, sizeof t);
+    memset(residual + dim, 0, hny__align4(dim) - dim);
+    memcpy(residual + hny__align4(dim), &t, sizeof t);
 }
 
 static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *residual) {
@@ -279,7 +276,7 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
     finish_residual(encoder, code, step, largest, residual);
     /* Of numbers that the code has exactly, the fine code's roundings may be the larger ones. */
     const float error =
-        float_at(residual, align4(dim) + (uint32_t)offsetof(residual_trailer, error));
+        float_at(residual, hny__align4(dim) + (uint32_t)offsetof(residual_trailer, error));
     if (error > float_at(code, coding->error_offset)) {
         memcpy(code + coding->error_offset, &error, sizeof error);
     }
@@ -330,7 +327,7 @@ static void pack_i4(const int8_t *numbers, uint32_t dim, uint8_t *code) {
         code[i] = (uint8_t)((numbers[i] & 15) | (uint32_t)numbers[half + i] << 4);
     }
     if (dim % 2) code[half - 1] = numbers[half - 1] & 15;
-    memset(code + half, 0, align4(half) - half);
+    memset(code + half, 0, hny__align4(half) - half);
 }
 
 /* The fine code is of what the code leaves of the numbers, which `decoded` is on entry. */
@@ -346,8 +343,8 @@ static float encode_rest_i4(hny__encoder *encoder, const uint8_t *code, float sc
     kernels->quantise_f32(encoder->decoded, inverse, (int8_t *)residual, NULL, dim);
     kernels->decode_i4(code, scale, (int8_t *)residual, t.step, encoder->decoded, dim);
     if (largest >= 0) t.error = error_of(encoder);
-    memset(residual + dim, 0, align4(dim) - dim);
-    memcpy(residual + align4(dim), &t, sizeof t);
+    memset(residual + dim, 0, hny__align4(dim) - dim);
+    memcpy(residual + hny__align4(dim), &t, sizeof t);
     return t.error;
 }
 
@@ -445,7 +442,7 @@ void hny__encode_query(hny__encoder *encoder, const void *vector, void *code) {
 static float decode_i4(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
     const uint32_t dim = encoder->coding.shape.dim;
     residual_trailer t;
-    memcpy(&t, residual + align4(dim), sizeof t);
+    memcpy(&t, residual + hny__align4(dim), sizeof t);
     hny__kernels_get()->decode_i4(code, float_at(code, encoder->coding.code.norm),
                                   (const int8_t *)residual, t.step, encoder->decoded, dim);
     return t.error;
@@ -463,7 +460,7 @@ static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *r
     const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : residual);
     const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)residual : NULL;
     residual_trailer t;
-    memcpy(&t, residual + align4(dim), sizeof t);
+    memcpy(&t, residual + hny__align4(dim), sizeof t);
     hny__kernels_get()->decode_i8(first, second, t.step, encoder->decoded, dim);
     return t.error;
 }

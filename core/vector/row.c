@@ -5,23 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/align.h"
 #include "simd/kernel.h"
 #include "vector/exact_distance.h"
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored vectors are little-endian");
-
-size_t hny_vector_bytes(hny_shape shape) {
-    switch (shape.type) {
-    case HNY_FLOAT32:
-        return 4 * (size_t)shape.dim;
-    case HNY_FLOAT16:
-        return 2 * (size_t)shape.dim;
-    case HNY_INT8:
-        return shape.dim;
-    default:
-        return ((size_t)shape.dim + 7) / 8;
-    }
-}
 
 static int is_bits(hny_shape shape) {
     return shape.metric == HNY_HAMMING || shape.type == HNY_BIT;
@@ -85,7 +71,7 @@ static float manhattan_i8(const hny__row_format *code, const void *a, const void
 }
 
 static float bits(const hny__row_format *code, const void *a, const void *b) {
-    return (float)hny__kernels_get()->hamming(a, b, (code->bytes + 3) & ~3u);
+    return (float)hny__kernels_get()->hamming(a, b, hny__align4(code->bytes));
 }
 
 void hny__row_format_init(hny__row_format *code, hny_shape shape) {
@@ -100,7 +86,7 @@ void hny__row_format_init(hny__row_format *code, hny_shape shape) {
     assert(shape.type >= HNY_FLOAT32 && shape.type <= HNY_BIT);
 
     const uint32_t bytes = is_bits(shape) ? (shape.dim + 7) / 8 : (uint32_t)hny_vector_bytes(shape);
-    const uint32_t padded = (bytes + 3) & ~3u;
+    const uint32_t padded = hny__align4(bytes);
     const int has_norm = shape.metric == HNY_COSINE && !is_bits(shape);
     *code = (hny__row_format){
         .shape = shape,
