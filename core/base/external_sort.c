@@ -1,12 +1,14 @@
 #include "base/external_sort.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/grow.h"
-#include "base/temporary.h"
+#include "base/heap.h"
+#include "base/memory.h"
+#include "base/os.h"
 #include "hannoy.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
@@ -104,7 +106,7 @@ static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
 }
 
 /* The next records of a run, as many as there is room for; none at its end. */
-static int refill(const hny__sort *spill, hny__sort_run *run, size_t room) {
+static int refill_run(const hny__sort *spill, hny__sort_run *run, size_t room) {
     const uint64_t left = (run->end - run->at) / spill->record;
     run->first = 0;
     run->count = left < room ? (size_t)left : room;
@@ -124,51 +126,44 @@ static uint64_t key_of(const hny__sort *spill, size_t run) {
     return key;
 }
 
-/* Runs that have records left: a heap, the one with the least first record on top. */
-typedef struct heap {
-    const hny__sort *spill;
-    size_t runs[HNY__MAX_SORT_RUNS];
-    size_t count;
-} heap;
+/* A run that has records left, and the key of its next one. */
+typedef struct run_head {
+    uint64_t key;
+    size_t run;
+} run_head;
 
-static void sift(heap *h, size_t at) {
-    const size_t moved = h->runs[at];
-    const uint64_t key = key_of(h->spill, moved);
-    for (size_t child = 2 * at + 1; child < h->count; child = 2 * at + 1) {
-        if (child + 1 < h->count &&
-            key_of(h->spill, h->runs[child + 1]) < key_of(h->spill, h->runs[child])) {
-            child++;
-        }
-        if (key <= key_of(h->spill, h->runs[child])) break;
-        h->runs[at] = h->runs[child];
-        at = child;
-    }
-    h->runs[at] = moved;
+static bool head_above(const run_head *a, const run_head *b) {
+    return a->key < b->key;
 }
 
-static int start(hny__sort *spill, heap *h, size_t room) {
-    h->spill = spill;
-    h->count = 0;
+HNY__DEFINE_HEAP(heads, run_head, head_above)
+
+static int start_merge(hny__sort *spill, run_head *heads, size_t *count, size_t room) {
+    *count = 0;
     for (size_t i = 0; i < spill->runs_count; i++) {
         hny__sort_run *const run = &spill->runs[i];
         run->buffer = malloc(room * spill->record);
         if (!run->buffer) return HNY_NOMEM;
-        const int rc = refill(spill, run, room);
+        const int rc = refill_run(spill, run, room);
         if (rc) return rc;
-        if (run->count) h->runs[h->count++] = i;
+        if (run->count) heads[(*count)++] = (run_head){key_of(spill, i), i};
     }
-    for (size_t i = h->count / 2; i-- > 0;) sift(h, i);
+    heads_make(heads, *count);
     return HNY_OK;
 }
 
-/* The run on top has given its first record. */
-static int advance(hny__sort *spill, heap *h, size_t room) {
-    hny__sort_run *const run = &spill->runs[h->runs[0]];
+/* Moves the run on top past its first record. */
+static int advance_merge(hny__sort *spill, run_head *heads, size_t *count, size_t room) {
+    hny__sort_run *const run = &spill->runs[heads[0].run];
     int rc = HNY_OK;
-    if (++run->first == run->count) rc = refill(spill, run, room);
+    if (++run->first == run->count) rc = refill_run(spill, run, room);
     if (rc) return rc;
-    if (run->count == 0) h->runs[0] = h->runs[--h->count];
-    if (h->count) sift(h, 0);
+    if (run->count) {
+        heads[0].key = key_of(spill, heads[0].run);
+    } else {
+        heads[0] = heads[--*count];
+    }
+    if (*count) heads_sift_down(heads, *count, 0);
     return HNY_OK;
 }
 
@@ -176,11 +171,12 @@ int hny__sort_merge(hny__sort *spill, int (*take)(void *arg, const uint8_t *reco
                     void *arg) {
     const size_t runs = spill->runs_count ? spill->runs_count : 1;
     const size_t room = MERGE_BYTES / runs / spill->record + 1;
-    heap h;
-    int rc = start(spill, &h, room);
-    while (!rc && h.count) {
-        rc = take(arg, head_of(spill, h.runs[0]), h.runs[0]);
-        if (!rc) rc = advance(spill, &h, room);
+    run_head heads[HNY__MAX_SORT_RUNS];
+    size_t count;
+    int rc = start_merge(spill, heads, &count, room);
+    while (!rc && count) {
+        rc = take(arg, head_of(spill, heads[0].run), heads[0].run);
+        if (!rc) rc = advance_merge(spill, heads, &count, room);
     }
     drop_runs(spill);
     return rc;

@@ -1,7 +1,12 @@
+/* Arenas, arrays that grow, and zeroed tables. */
 #include "base/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hannoy.h"
 
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define ALIGN       16
@@ -40,4 +45,26 @@ void hny__arena_free(hny__arena *arena) {
     }
     arena->first = NULL;
     arena->left = 0;
+}
+
+int hny__grow(void **list, size_t *capacity, size_t count, size_t size) {
+    if (count < *capacity) return HNY_OK;
+    const size_t more = *capacity + *capacity / 2 + 16;
+    void *const bigger = realloc(*list, more * size);
+    if (!bigger) return HNY_NOMEM;
+    *list = bigger;
+    *capacity = more;
+    return HNY_OK;
+}
+
+void *hny__zeros(size_t bytes) {
+    void *const zeros = calloc(bytes, 1);
+#ifdef MADV_POPULATE_WRITE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = ((uintptr_t)zeros + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)zeros + bytes) / page * page;
+    /* A hint, which kernels before 5.14 reject. */
+    if (zeros && first < end) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+#endif
+    return zeros;
 }

@@ -1,7 +1,13 @@
+/* Environment variables and temporary files. */
 #include "base/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hannoy.h"
 
 size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     const char *const text = getenv(name);
@@ -10,4 +16,32 @@ size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     errno = 0;
     const unsigned long long bytes = strtoull(text, &end, 10);
     return errno || *end ? otherwise : (size_t)bytes;
+}
+
+/* The folder that SQLite would take, too. */
+static const char *temporary_folder(void) {
+    const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
+                                      "/usr/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) return candidates[i];
+    }
+    return ".";
+}
+
+int hny__temporary_file(const char *beside, char **path) {
+    const char *const first = beside ? beside : temporary_folder();
+    const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
+    const size_t size = strlen(first), more = strlen(rest) + 1;
+    *path = malloc(size + more);
+    if (!*path) return HNY_NOMEM;
+    memcpy(*path, first, size);
+    memcpy(*path + size, rest, more);
+    const int fd = mkstemp(*path);
+    if (fd >= 0) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd;
+    }
+    free(*path);
+    *path = NULL;
+    return HNY_IO;
 }

@@ -7,24 +7,12 @@
 
 #include <stdlib.h>
 
+#include "base/interrupt.h"
+#include "base/sort.h"
 #include "sidecar/lock.h"
 
 #define REPORT_CHANGES 1024
 #define EARLY_MOVES    ((size_t)1 << 18) /* some 8 MB of pages a transaction */
-
-int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
-                    uint8_t *block) {
-    MDB_val value;
-    const int rc = hny__get(txn, dbi, key, &value);
-    if (rc == MDB_NOTFOUND) {
-        memset(block, 0, layout->bytes);
-        return 0;
-    }
-    if (rc) return rc;
-    if (!hny__block_ok(layout, value.mv_data, value.mv_size, key)) return HNY_CORRUPT;
-    memcpy(block, value.mv_data, layout->bytes);
-    return 0;
-}
 
 /* -------------------------------------------------------------------------------------- opening -- */
 
@@ -66,22 +54,21 @@ static int find_base(hny_build *build) {
 
 static int take_sidecar(hny_build *build) {
     hny__env *env;
-    int dead;
     int rc = hny__sidecar_env(build->sidecar, 1, &env);
-    if (!rc && env->readonly) rc = HNY_IO;
+    if (!rc && hny__env_readonly(env)) rc = HNY_IO;
     if (!rc) rc = hny__lock_take(hny_sidecar_path(build->sidecar), &build->lock);
     if (rc) return rc == HNY_MISSING ? HNY_BUSY : rc;
     /* Between opening and locking, another builder may have replaced the file. */
     if (hny__env_current(env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) return HNY_BUSY;
     build->env = hny__env_ref(env);
-    mdb_reader_check(env->mdb, &dead);
+    hny__env_drop_dead_readers(env);
     return find_base(build);
 }
 
 static void release(hny_build *build) {
     hny_reader_free(build->reader);
     build->reader = NULL;
-    if (build->env) hny__env_progress(build->env, 0, NULL, 0, 0);
+    if (build->env) hny__env_set_progress(build->env, 0, NULL, 0, 0);
     hny__lock_release(build->lock);
     build->lock = -1;
     hny__env_unref(build->env);
@@ -114,7 +101,7 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         hny_build_close(build);
         return rc;
     }
-    hny__env_progress(build->env, table, "reading", 0, 0);
+    hny__env_set_progress(build->env, table, "reading", 0, 0);
     *out = build;
     return HNY_OK;
 }
@@ -174,22 +161,18 @@ void hny_build_close(hny_build *build) {
 
 /* -------------------------------------------------------------------------------------- writing -- */
 
-static int prepare_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int prepare_body(void *arg, hny__txn *txn) {
     hny_build *const build = arg;
-    const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
     hny__file_record file;
-    MDB_val value;
-    int rc = hny__get(txn, dbi, &key, &value);
-    if (rc == MDB_NOTFOUND) {
+    int rc = hny__get_file_record(txn, &file);
+    if (rc == HNY_MISSING) {
         hny__file_record_init(&file);
-        rc = 0;
-    } else if (!rc) {
-        rc = hny__file_record_read(value.mv_data, value.mv_size, &file);
+        rc = HNY_OK;
     }
     if (rc) return rc;
     build->record.space = file.next_space++;
     if (build->record.space > 0xffffffu) return HNY_CORRUPT;
-    return hny__put_digested(txn, dbi, &key, &file, sizeof file);
+    return hny__put_file_record(txn, &file);
 }
 
 int hny__build_prepare(hny_build *build) {
@@ -215,26 +198,25 @@ int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot) {
 
 static int by_rowid(const void *a, const void *b) {
     const hny__rowid_slot *const x = a, *const y = b;
-    return (x->rowid > y->rowid) - (x->rowid < y->rowid);
+    return hny__compare_int64(&x->rowid, &y->rowid);
 }
 
-static int write_moves(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, size_t first,
-                       size_t last) {
+static int write_moves(const hny_build *build, hny__txn *txn, size_t first, size_t last) {
     int rc = 0;
     for (size_t i = first; i < last && !rc; i++) {
         const hny__rowid_slot *const move = &build->moves[i];
         const hny__key key = hny__key_rowid(build->record.space, move->rowid);
         if (move->slot == HNY__NONE) {
-            rc = hny__del(txn, dbi, &key);
+            rc = hny__del(txn, &key);
         } else {
-            rc = hny__put(txn, dbi, &key, &move->slot, sizeof move->slot);
+            rc = hny__put(txn, &key, &move->slot, sizeof move->slot);
         }
     }
     return rc;
 }
 
-int hny__build_write_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi) {
-    return write_moves(build, txn, dbi, 0, build->moves_count);
+int hny__build_write_rowids(const hny_build *build, hny__txn *txn) {
+    return write_moves(build, txn, 0, build->moves_count);
 }
 
 /* Some of the moves. */
@@ -243,9 +225,9 @@ typedef struct early {
     size_t first, last;
 } early;
 
-static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int early_body(void *arg, hny__txn *txn) {
     const early *const e = arg;
-    return write_moves(e->build, txn, dbi, e->first, e->last);
+    return write_moves(e->build, txn, e->first, e->last);
 }
 
 int hny__build_sort_rowids(hny_build *build) {
@@ -275,10 +257,8 @@ int hny__build_add_node(hny_build *build, hny__new_node new_node) {
 
 static int note_touched(hny_build *build, int64_t rowid) {
     if (++build->changes % REPORT_CHANGES == 0) {
-        hny__env_progress(build->env, build->table, "reading", build->changes, build->expected);
-        if (build->interrupt.check && build->interrupt.check(build->interrupt.arg)) {
-            return HNY_INTERRUPT;
-        }
+        hny__env_set_progress(build->env, build->table, "reading", build->changes, build->expected);
+        if (hny__interrupted(build->interrupt)) return HNY_INTERRUPT;
     }
     if (!build->has_base) return HNY_OK;
     const int rc = hny__grow((void **)&build->touched, &build->touched_capacity,

@@ -2,11 +2,12 @@
 #ifndef HNY_BUILD_H
 #define HNY_BUILD_H
 
-#include "base/grow.h"
+#include "base/memory.h"
 #include "build/insert.h"
 #include "build/staging.h"
 #include "read/reader.h"
 #include "sidecar/free_ids.h"
+#include "sidecar/records.h"
 
 /* Where a rowid will be found; HNY__NONE: nowhere. */
 typedef struct hny__rowid_slot {
@@ -72,18 +73,11 @@ int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot);
 */
 int hny__build_sort_rowids(hny_build *build);
 
-/* Those that are not written yet.  LMDB's codes. */
-int hny__build_write_rowids(const hny_build *build, MDB_txn *txn, MDB_dbi dbi);
+/* Those that are not written yet. */
+int hny__build_write_rowids(const hny_build *build, hny__txn *txn);
 
 /* Gives a build that starts over its space. */
 int hny__build_prepare(hny_build *build);
-
-/*
-** In a write transaction, a block to be changed: as it is, or zero where there is none.  LMDB's
-** codes, or HNY_CORRUPT.
-*/
-int hny__block_load(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
-                    uint8_t *block);
 
 /* Deletes everything in a space, in transactions of bounded size. */
 int hny__delete_space(hny__env *env, uint32_t space);

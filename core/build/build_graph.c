@@ -4,12 +4,7 @@
 
 #include "simd/prefetch_line.h"
 
-/*
-** Links that a list may have beyond its place on disk.  Each overflow prunes max + slack candidates
-** at once, which makes a link cost a tenth of what pruning at each would; 5 to 12 are alike.
-*/
-#define SLACK_LEVEL0 8
-#define SLACK_UPPER  4
+#define SLACK_UPPER 4 /* above level 0, instead of HNY__LINK_SLACK */
 
 /* ------------------------------------------------------------------------------------- planes -- */
 
@@ -57,7 +52,7 @@ int hny__graph_init(hny__graph *graph, const hny__table_record *base, int has_ba
     graph->base_slots = has_base ? base->slots : 0;
     graph->entry = (hny__entry){record->entry_slot, record->entry_upper, record->entry_level};
     int rc = plane_init(&graph->planes[0], HNY__LINKS, &graph->geometry,
-                        has_base ? hny__linked(base) : 0, SLACK_LEVEL0);
+                        has_base ? hny__linked(base) : 0, HNY__LINK_SLACK);
     if (!rc) {
         rc = plane_init(&graph->planes[1], HNY__UPPER, &graph->geometry,
                         has_base ? base->uppers : 0, SLACK_UPPER);
@@ -311,12 +306,6 @@ static uint32_t find_link(const hny__node *held, uint32_t target) {
     return i;
 }
 
-static uint32_t tree_links(const hny__node *held) {
-    uint32_t trees = 0;
-    for (uint32_t i = 0; i < held->count; i++) trees += held->links[i] >> 31;
-    return trees;
-}
-
 static int append(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
                   uint32_t link, float rank) {
     const uint32_t at = find_link(held, HNY__NODE(link));
@@ -342,7 +331,7 @@ int hny__graph_add(hny__worker *worker, hny__plane *plane, uint32_t node, uint32
     int rc = 0;
     if (!held) {
         rc = hny__worker_status(worker);
-    } else if (!(link & HNY__TREE) || tree_links(held) < tree_max) {
+    } else if (!(link & HNY__TREE) || hny__count_tree_links(held->links, held->count) < tree_max) {
         rc = append(worker, plane, node, held, link, rank);
     }
     pthread_mutex_unlock(stripe);

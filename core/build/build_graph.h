@@ -17,6 +17,9 @@
 
 #include <roaring/roaring.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "graph/beam_search.h"
 #include "graph/select_neighbors.h"

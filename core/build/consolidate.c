@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 /* How many of the nodes before it a node may choose its new tree neighbour from. */
 #define PARTNERS 8
 
@@ -20,35 +22,19 @@ typedef struct gap {
     size_t rim_count, rim_capacity;
 } gap;
 
-static int grow(void **list, size_t *room, size_t count, size_t size) {
-    if (count < *room) return HNY_OK;
-    const size_t more = 2 * count + 16;
-    void *const bigger = realloc(*list, more * size);
-    if (!bigger) return HNY_NOMEM;
-    *list = bigger;
-    *room = more;
-    return HNY_OK;
-}
-
 static int push_dead(gap *g, uint32_t slot) {
     if (!roaring_bitmap_add_checked(g->met, slot)) return HNY_OK;
-    const int rc = grow((void **)&g->dead, &g->dead_capacity, g->dead_count, sizeof *g->dead);
+    const int rc = hny__grow((void **)&g->dead, &g->dead_capacity, g->dead_count, sizeof *g->dead);
     if (!rc) g->dead[g->dead_count++] = slot;
     return rc;
 }
 
-static uint32_t count_trees(const uint32_t *links, uint32_t count) {
-    uint32_t trees = 0;
-    for (uint32_t i = 0; i < count; i++) trees += links[i] >> 31;
-    return trees;
-}
-
 static int push_rim(gap *g, uint32_t node, uint32_t dead) {
     uint32_t links[HNY__MAX_LINKS];
-    const int rc = grow((void **)&g->rim, &g->rim_capacity, g->rim_count, sizeof *g->rim);
+    const int rc = hny__grow((void **)&g->rim, &g->rim_capacity, g->rim_count, sizeof *g->rim);
     if (rc) return rc;
     const uint32_t count = hny__graph_links(g->worker, &g->worker->graph->planes[0], node, links);
-    const uint32_t trees = count_trees(links, count);
+    const uint32_t trees = hny__count_tree_links(links, count);
     if (trees == 0) return HNY_CORRUPT; /* tree links are marked on both ends */
     g->rim[g->rim_count++] = (struct rim){.node = node, .dead = dead, .trees = trees - 1};
     return HNY_OK;

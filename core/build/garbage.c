@@ -10,36 +10,24 @@ typedef struct sweep {
     uint32_t deleted;
 } sweep;
 
-static int parse(const MDB_val *key, uint32_t *space, hny__kind *kind, uint32_t *number) {
-    int64_t rowid;
-    return hny__key_parse(key->mv_data, key->mv_size, space, kind, number, &rowid);
+static int seek_kind(hny__cursor *cursor, uint32_t space, hny__kind kind) {
+    const hny__key key = hny__key_make(space, kind, 0);
+    return hny__cursor_seek(cursor, &key);
 }
 
-static int seek(MDB_cursor *cursor, uint32_t space, hny__kind kind, MDB_val *key) {
-    hny__key from = hny__key_make(space, kind, 0);
-    MDB_val value;
-    *key = (MDB_val){from.size, from.bytes};
-    return hny__cursor_get(cursor, key, &value, MDB_SET_RANGE);
-}
-
-static int space_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int space_body(void *arg, hny__txn *txn) {
     sweep *const s = arg;
-    uint32_t space, number;
-    hny__kind kind;
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc) return rc;
+    hny__cursor cursor;
+    int rc = hny__cursor_open(&cursor, txn);
     s->deleted = 0;
-    rc = seek(cursor, s->space, HNY__KIND_FILE, &key);
-    while (!rc && s->deleted < SWEEP_KEYS) {
-        if (!parse(&key, &space, &kind, &number) || space != s->space) break;
-        rc = hny__cursor_del(cursor);
+    if (!rc) rc = seek_kind(&cursor, s->space, HNY__KIND_FILE);
+    while (!rc && s->deleted < SWEEP_KEYS && cursor.space == s->space) {
+        rc = hny__cursor_del(&cursor);
         s->deleted++;
-        if (!rc) rc = hny__cursor_get(cursor, &key, &value, MDB_NEXT);
+        if (!rc) rc = hny__cursor_next(&cursor);
     }
-    hny__cursor_close(cursor, rc);
-    return rc == MDB_NOTFOUND ? 0 : rc;
+    hny__cursor_close(&cursor);
+    return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
 int hny__delete_space(hny__env *env, uint32_t space) {
@@ -65,67 +53,61 @@ static int is_live(const catalogue *c, uint32_t table) {
     return 0;
 }
 
-static int read_catalogue(catalogue *c, MDB_txn *txn, MDB_dbi dbi) {
-    uint32_t space, number;
-    hny__kind kind;
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    int rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc) return hny__env_status(rc);
-    rc = seek(cursor, 0, HNY__KIND_TABLE, &key);
-    if (!rc) rc = hny__cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
-    for (; !rc; rc = hny__cursor_get(cursor, &key, &value, MDB_NEXT)) {
+static int read_catalogue(catalogue *c, hny__txn *txn) {
+    hny__cursor cursor;
+    int rc = hny__cursor_open(&cursor, txn);
+    if (!rc) rc = seek_kind(&cursor, 0, HNY__KIND_TABLE);
+    for (; !rc && cursor.space == 0; rc = hny__cursor_next(&cursor)) {
+        const hny__key key = hny__key_make(0, HNY__KIND_TABLE, cursor.number);
         hny__table_record table;
-        if (!parse(&key, &space, &kind, &number) || space != 0) break;
-        const hny__key at = hny__key_make(0, HNY__KIND_TABLE, number);
-        if (!is_live(c, number)) {
-            roaring_bitmap_add(c->gone, number);
-        } else if (!hny__table_record_read(value.mv_data, value.mv_size, &at, &table)) {
+        if (!is_live(c, cursor.number)) {
+            roaring_bitmap_add(c->gone, cursor.number);
+        } else if (!hny__table_record_read(cursor.value.data, cursor.value.size, &key, &table)) {
             roaring_bitmap_add(c->used, table.space);
         }
     }
-    hny__cursor_close(cursor, rc);
-    return rc == MDB_NOTFOUND ? HNY_OK : hny__env_status(rc);
+    hny__cursor_close(&cursor);
+    return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
-/* Spaces that exist and that no live table has, below `limit`: one seek for each space. */
-static int find_debris(const catalogue *c, MDB_txn *txn, MDB_dbi dbi, roaring_bitmap_t *debris) {
-    uint32_t space = 1, number;
-    hny__kind kind;
-    MDB_cursor *cursor;
-    MDB_val key;
-    int rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc) return hny__env_status(rc);
-    while (!(rc = seek(cursor, space, HNY__KIND_FILE, &key))) {
-        if (!parse(&key, &space, &kind, &number)) break;
-        if (!roaring_bitmap_contains(c->used, space)) roaring_bitmap_add(debris, space);
-        space++;
+/* Spaces that exist and that no live table has: one seek for each space. */
+static int find_debris(const catalogue *c, hny__txn *txn, roaring_bitmap_t *debris) {
+    uint32_t space = 1;
+    hny__cursor cursor;
+    int rc = hny__cursor_open(&cursor, txn);
+    while (!rc) {
+        rc = seek_kind(&cursor, space, HNY__KIND_FILE);
+        if (rc) break;
+        if (!roaring_bitmap_contains(c->used, cursor.space)) {
+            roaring_bitmap_add(debris, cursor.space);
+        }
+        space = cursor.space + 1;
     }
-    hny__cursor_close(cursor, rc);
-    return rc == MDB_NOTFOUND ? HNY_OK : hny__env_status(rc);
+    hny__cursor_close(&cursor);
+    return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
-static int forget_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int forget_body(void *arg, hny__txn *txn) {
     const catalogue *const c = arg;
     roaring_uint32_iterator_t at;
     int rc = 0;
     for (roaring_init_iterator(c->gone, &at); at.has_value && !rc;
          roaring_advance_uint32_iterator(&at)) {
         const hny__key key = hny__key_make(0, HNY__KIND_TABLE, at.current_value);
-        rc = hny__del(txn, dbi, &key);
+        rc = hny__del(txn, &key);
     }
     return rc;
 }
 
 static int look(hny__env *env, catalogue *c, roaring_bitmap_t *debris) {
-    MDB_txn *txn = NULL;
+    hny__txn *txn = NULL;
     int rc = hny__env_begin_read(env, &txn);
     if (!rc) {
-        rc = read_catalogue(c, txn, env->dbi);
-        if (!rc) rc = find_debris(c, txn, env->dbi, debris);
+        rc = read_catalogue(c, txn);
+        if (!rc) rc = find_debris(c, txn, debris);
         hny__env_end_read(env, txn);
     }
-    if (txn) mdb_txn_abort(txn);
+    hny__txn_free(txn);
     return rc;
 }
 

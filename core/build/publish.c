@@ -5,6 +5,7 @@
 */
 #include <stdlib.h>
 
+#include "base/sort.h"
 #include "build/build.h"
 #include "build/consolidate.h"
 
@@ -212,19 +213,19 @@ static void overlay(const publication *p, const hny__plane *plane, uint32_t numb
 }
 
 /* Blocks first .. last - 1 of a plane, those that changed. */
-static int write_plane(const publication *p, const hny__plane *plane, MDB_txn *txn, MDB_dbi dbi,
-                       uint32_t first, uint32_t last) {
+static int write_plane(const publication *p, const hny__plane *plane, hny__txn *txn, uint32_t first,
+                       uint32_t last) {
     const uint32_t base = hny__layout_blocks(plane->layout, plane->base_rows);
-    _Alignas(16) uint8_t block[4096];
+    _Alignas(16) uint8_t block[HNY__SMALL_BLOCK];
     int rc = 0;
     for (uint32_t number = first; number < last && !rc; number++) {
         const hny__key key = hny__key_make(p->build->record.space, plane->layout->kind, number);
         if (number < base && !plane_touched(p, plane, number)) continue;
         memset(block, 0, plane->layout->bytes);
-        if (number < base) rc = hny__block_load(txn, dbi, &key, plane->layout, block);
+        if (number < base) rc = hny__get_block(txn, &key, plane->layout, block);
         if (rc) break;
         overlay(p, plane, number, block);
-        rc = hny__put_block(txn, dbi, &key, plane->layout, block);
+        rc = hny__put_block(txn, &key, plane->layout, block);
     }
     return rc;
 }
@@ -233,9 +234,9 @@ static uint32_t blocks_of(const hny__plane *plane) {
     return hny__layout_blocks(plane->layout, plane->rows);
 }
 
-static int early_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int early_body(void *arg, hny__txn *txn) {
     const publication *const p = arg;
-    return write_plane(p, &p->graph.planes[p->family == HNY__UPPER], txn, dbi, p->first, p->last);
+    return write_plane(p, &p->graph.planes[p->family == HNY__UPPER], txn, p->first, p->last);
 }
 
 /* Leaves at most one transaction's worth of blocks that nobody can see yet to the last one. */
@@ -252,13 +253,13 @@ static int write_early(publication *p, const hny__plane *plane) {
 }
 
 /* The blocks of a plane that write_early left. */
-static int write_rest(const publication *p, const hny__plane *plane, MDB_txn *txn, MDB_dbi dbi) {
+static int write_rest(const publication *p, const hny__plane *plane, hny__txn *txn) {
     const uint32_t base = hny__layout_blocks(plane->layout, plane->base_rows);
     const uint32_t end = blocks_of(plane);
     const uint32_t early = (end - base) / EARLY_BLOCKS * EARLY_BLOCKS;
     const uint32_t left = end - base > EARLY_BLOCKS ? base + early : base;
-    int rc = write_plane(p, plane, txn, dbi, 0, base);
-    if (!rc) rc = write_plane(p, plane, txn, dbi, left, end);
+    int rc = write_plane(p, plane, txn, 0, base);
+    if (!rc) rc = write_plane(p, plane, txn, left, end);
     return rc;
 }
 
@@ -280,22 +281,22 @@ static int mark_dead(const hny__layout *layout, uint32_t number, uint8_t *block,
     return any;
 }
 
-static int write_dead(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
+static int write_dead(const publication *p, hny__txn *txn) {
     const hny_build *const build = p->build;
     const hny__layout *const layout = &build->geometry.layout[HNY__DELETED];
     const uint32_t base = build->has_base ? hny__layout_blocks(layout, build->base.slots) : 0;
     const uint32_t end = hny__layout_blocks(layout, build->record.slots);
-    _Alignas(16) uint8_t block[4096];
+    _Alignas(16) uint8_t block[HNY__SMALL_BLOCK];
     int rc = 0;
     for (uint32_t number = 0; number < end && !rc; number++) {
         const hny__key key = hny__key_make(build->record.space, layout->kind, number);
         memset(block, 0, layout->bytes);
-        if (number < base) rc = hny__block_load(txn, dbi, &key, layout, block);
+        if (number < base) rc = hny__get_block(txn, &key, layout, block);
         if (rc) break;
         int changed = mark_dead(layout, number, block, build->slots.taken, 0);
         changed |= mark_dead(layout, number, block, build->deleted_slots, 1);
         if (changed || number >= base) {
-            rc = hny__put_block(txn, dbi, &key, layout, block);
+            rc = hny__put_block(txn, &key, layout, block);
         }
     }
     return rc;
@@ -303,56 +304,37 @@ static int write_dead(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
 
 /* ----------------------------------------------------------------------------------- the records -- */
 
-static int put_boundary(const hny__table_record *record, MDB_txn *txn, MDB_dbi dbi, uint32_t number,
-                        const hny_boundary *at, const int64_t *ids, size_t count) {
-    const hny__key key = hny__key_make(record->space, HNY__KIND_BOUNDARY, number);
-    void *value;
-    size_t size;
-    int rc = hny__boundary_encode(at, ids, count, &key, &value, &size);
-    if (rc) return rc;
-    rc = hny__put(txn, dbi, &key, value, size);
-    free(value);
-    return rc;
-}
-
 /* Drops the oldest boundary, and the ids of the one that is the oldest then: nobody reads those. */
-static int drop_oldest(hny__table_record *record, MDB_txn *txn, MDB_dbi dbi) {
+static int drop_oldest(hny__table_record *record, hny__txn *txn) {
     hny_boundary at;
     int64_t *ids;
     size_t count;
-    MDB_val value;
     const uint32_t next = record->first_boundary + 1;
-    hny__key key = hny__key_make(record->space, HNY__KIND_BOUNDARY, record->first_boundary);
-    int rc = hny__del(txn, dbi, &key);
+    const hny__key key = hny__key_make(record->space, HNY__KIND_BOUNDARY, record->first_boundary);
+    int rc = hny__del(txn, &key);
+    if (!rc) rc = hny__get_boundary(txn, record->space, next, &at, &ids, &count);
     if (rc) return rc;
-    key = hny__key_make(record->space, HNY__KIND_BOUNDARY, next);
-    rc = hny__get(txn, dbi, &key, &value);
-    if (!rc) rc = hny__boundary_decode(value.mv_data, value.mv_size, &key, &at, &ids, &count);
-    if (rc) return rc == MDB_NOTFOUND ? HNY_CORRUPT : rc;
     free(ids);
     record->first_boundary = next;
     record->boundaries--;
     record->touched -= count;
-    return put_boundary(record, txn, dbi, next, &at, NULL, 0);
+    return hny__put_boundary(txn, record->space, next, &at, NULL, 0);
 }
 
 /* Is this boundary the newest already?  Then the build only linked what had waited for it. */
-static int is_newest(const publication *p, MDB_txn *txn, MDB_dbi dbi, int *out) {
+static int is_newest(const publication *p, hny__txn *txn, int *out) {
     const hny__table_record *const record = &p->record;
     const uint32_t number = record->first_boundary + record->boundaries - 1;
-    const hny__key key = hny__key_make(record->space, HNY__KIND_BOUNDARY, number);
     hny_boundary at;
-    MDB_val value;
     *out = 0;
-    if (record->boundaries == 0) return 0;
-    int rc = hny__get(txn, dbi, &key, &value);
-    if (!rc) rc = hny__boundary_decode(value.mv_data, value.mv_size, &key, &at, NULL, NULL);
+    if (record->boundaries == 0) return HNY_OK;
+    const int rc = hny__get_boundary(txn, record->space, number, &at, NULL, NULL);
     if (!rc) *out = at.seq == p->at.seq && at.chain == p->at.chain;
-    return rc == MDB_NOTFOUND ? HNY_CORRUPT : rc;
+    return rc;
 }
 
 /* Rows of one build may ask in any order; a block is taken up for each, and they are few. */
-static int write_cells(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
+static int write_cells(const publication *p, hny__txn *txn) {
     const hny_build *const build = p->build;
     const hny__attribute_updates *const attribute_updates = &build->attribute_updates;
     const hny__layout *const layout = &build->geometry.layout[HNY__ATTRIBUTES];
@@ -362,75 +344,65 @@ static int write_cells(const publication *p, MDB_txn *txn, MDB_dbi dbi) {
         const uint32_t slot = attribute_updates->slots[i];
         const uint32_t number = hny__layout_block(layout, slot);
         const hny__key key = hny__key_make(build->record.space, layout->kind, number);
-        rc = hny__block_load(txn, dbi, &key, layout, block);
+        rc = hny__get_block(txn, &key, layout, block);
         if (rc) break;
         hny__code_put(layout, block, slot - number * layout->per_block,
                       attribute_updates->attributes + i * build->record.attributes);
-        rc = hny__put_block(txn, dbi, &key, layout, block);
+        rc = hny__put_block(txn, &key, layout, block);
     }
     free(block);
     return rc;
 }
 
-static int write_boundary(publication *p, MDB_txn *txn, MDB_dbi dbi) {
+static int write_boundary(publication *p, hny__txn *txn) {
     const hny_build *const build = p->build;
     hny__table_record *const record = &p->record;
     int newest;
-    const int failed = is_newest(p, txn, dbi, &newest);
+    const int failed = is_newest(p, txn, &newest);
     if (failed || newest) return failed;
     const size_t count = record->boundaries ? build->touched_count : 0;
     const uint32_t number = record->first_boundary + record->boundaries;
-    int rc = put_boundary(record, txn, dbi, number, &p->at, build->touched, count);
+    int rc = hny__put_boundary(txn, record->space, number, &p->at, build->touched, count);
     record->boundaries++;
     record->touched += count;
     while (!rc && record->boundaries > 1 &&
            (record->touched > KEPT_TOUCHED || record->boundaries > KEPT_BOUNDARIES)) {
-        rc = drop_oldest(record, txn, dbi);
+        rc = drop_oldest(record, txn);
     }
     return rc;
 }
 
-static int write_table(publication *p, MDB_txn *txn, MDB_dbi dbi) {
-    const hny__key key = hny__key_make(0, HNY__KIND_TABLE, p->build->table);
-    return hny__put_digested(txn, dbi, &key, &p->record, sizeof p->record);
-}
-
-static int last_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int last_body(void *arg, hny__txn *txn) {
     publication *const p = arg;
     const hny_build *const build = p->build;
     const uint32_t space = build->record.space;
     p->record = build->record;
-    int rc = p->graph.env ? write_rest(p, &p->graph.planes[0], txn, dbi) : 0;
-    if (!rc && p->graph.env) rc = write_rest(p, &p->graph.planes[1], txn, dbi);
-    if (!rc) rc = write_dead(p, txn, dbi);
+    int rc = p->graph.env ? write_rest(p, &p->graph.planes[0], txn) : 0;
+    if (!rc && p->graph.env) rc = write_rest(p, &p->graph.planes[1], txn);
+    if (!rc) rc = write_dead(p, txn);
     if (!rc) {
-        rc = hny__free_ids_write(txn, dbi, space, HNY__KIND_FREE_SLOTS, build->slots.taken,
+        rc = hny__free_ids_write(txn, space, HNY__KIND_FREE_SLOTS, build->slots.taken,
                                  p->freed_slots);
     }
     if (!rc) {
-        rc = hny__free_ids_write(txn, dbi, space, HNY__KIND_FREE_UPPER, build->uppers.taken,
+        rc = hny__free_ids_write(txn, space, HNY__KIND_FREE_UPPER, build->uppers.taken,
                                  p->freed_uppers);
     }
-    if (!rc) rc = write_cells(p, txn, dbi);
-    if (!rc) rc = hny__build_write_rowids(build, txn, dbi);
-    if (!rc) rc = write_boundary(p, txn, dbi);
-    return rc ? rc : write_table(p, txn, dbi);
+    if (!rc) rc = write_cells(p, txn);
+    if (!rc) rc = hny__build_write_rowids(build, txn);
+    if (!rc) rc = write_boundary(p, txn);
+    return rc ? rc : hny__put_table_record(txn, build->table, &p->record);
 }
 
 /* -------------------------------------------------------------------------------------- publish -- */
 
 static int write_out(publication *p) {
     hny_build *const build = p->build;
-    hny__env_progress(build->env, build->table, "publishing", 0, 0);
+    hny__env_set_progress(build->env, build->table, "publishing", 0, 0);
     int rc = hny__build_prepare(build);
     if (!rc && p->graph.env) rc = write_early(p, &p->graph.planes[0]);
     if (!rc && p->graph.env) rc = write_early(p, &p->graph.planes[1]);
     return rc ? rc : hny__env_write(build->env, last_body, p);
-}
-
-static int compare_ids(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
 }
 
 /* Are there few enough new rows, and deleted nodes, to leave the graph alone? */
@@ -462,7 +434,7 @@ int hny_build_publish(hny_build *build, hny_boundary at) {
     p.freed_uppers = roaring_bitmap_create();
     if (!rc && (!p.freed_slots || !p.freed_uppers)) rc = HNY_NOMEM;
     if (!rc && build->touched_count) {
-        qsort(build->touched, build->touched_count, sizeof *build->touched, compare_ids);
+        qsort(build->touched, build->touched_count, sizeof *build->touched, hny__compare_int64);
     }
     if (!rc) rc = take_in(&p);
     hny_reader_end(build->reader);

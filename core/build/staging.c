@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/interrupt.h"
 #include "base/os.h"
 #include "build/build.h"
 
@@ -73,18 +74,18 @@ static void flush_one(const flush *f, uint32_t index, uint32_t row) {
 }
 
 /* Staged slots ascend, so that each block is taken up once. */
-static int flush_block(const flush *f, MDB_txn *txn, MDB_dbi dbi, size_t *at) {
+static int flush_block(const flush *f, hny__txn *txn, size_t *at) {
     const hny__staging *const stage = &f->build->stage;
     const hny__layout *const layout = &f->build->geometry.layout[f->family];
     const uint32_t number = hny__layout_block(layout, stage->slots[*at]);
     const hny__key key = hny__key_make(f->build->record.space, layout->kind, number);
-    int rc = hny__block_load(txn, dbi, &key, layout, f->block);
+    int rc = hny__get_block(txn, &key, layout, f->block);
     while (!rc && *at < stage->count && hny__layout_block(layout, stage->slots[*at]) == number) {
         const uint32_t index = stage->slots[*at] - number * layout->per_block;
         flush_one(f, index, hny__place_row(stage->places[*at]));
         ++*at;
     }
-    return rc ? rc : hny__put_block(txn, dbi, &key, layout, f->block);
+    return rc ? rc : hny__put_block(txn, &key, layout, f->block);
 }
 
 static const uint8_t *staged(const hny__staging *stage, hny__family family) {
@@ -92,22 +93,22 @@ static const uint8_t *staged(const hny__staging *stage, hny__family family) {
     return family == HNY__CODES ? stage->codes : stage->residual;
 }
 
-static int flush_family(const hny_build *build, MDB_txn *txn, MDB_dbi dbi, hny__family family) {
+static int flush_family(const hny_build *build, hny__txn *txn, hny__family family) {
     const hny__staging *const stage = &build->stage;
     const flush f = {build, family, staged(stage, family),
                      malloc(build->geometry.layout[family].bytes)};
     size_t at = 0;
     int rc = f.block ? 0 : HNY_NOMEM;
-    while (!rc && at < stage->count) rc = flush_block(&f, txn, dbi, &at);
+    while (!rc && at < stage->count) rc = flush_block(&f, txn, &at);
     free(f.block);
     return rc;
 }
 
-static int flush_body(void *arg, MDB_txn *txn, MDB_dbi dbi) {
+static int flush_body(void *arg, hny__txn *txn) {
     const hny_build *const build = arg;
-    int rc = flush_family(build, txn, dbi, HNY__CODES);
-    if (!rc && build->geometry.coding.residual) rc = flush_family(build, txn, dbi, HNY__RESIDUALS);
-    if (!rc && build->record.attributes) rc = flush_family(build, txn, dbi, HNY__ATTRIBUTES);
+    int rc = flush_family(build, txn, HNY__CODES);
+    if (!rc && build->geometry.coding.residual) rc = flush_family(build, txn, HNY__RESIDUALS);
+    if (!rc && build->record.attributes) rc = flush_family(build, txn, HNY__ATTRIBUTES);
     return rc;
 }
 
@@ -244,9 +245,7 @@ static int take_back(void *arg, const uint8_t *from, size_t run) {
     hny_build *const build = m->build;
     stage_record(&build->stage, m->record, from, m->link_orders[run]++);
     if (build->stage.count < (build->stage.room + 1) / 2) return HNY_OK;
-    if (build->interrupt.check && build->interrupt.check(build->interrupt.arg)) {
-        return HNY_INTERRUPT;
-    }
+    if (hny__interrupted(build->interrupt)) return HNY_INTERRUPT;
     return settle(build);
 }
 
@@ -259,7 +258,7 @@ static int merge(hny_build *build) {
     merger m = {build, record_of(build), malloc(spill->runs_count * sizeof *m.link_orders)};
     uint32_t link_order = (uint32_t)build->new_nodes_count;
     if (!m.link_orders) return HNY_NOMEM;
-    hny__env_progress(build->env, build->table, "reordering", 0, 0);
+    hny__env_set_progress(build->env, build->table, "reordering", 0, 0);
     for (size_t i = 0; i < spill->runs_count; i++) {
         m.link_orders[i] = link_order;
         link_order += (uint32_t)((spill->runs[i].end - spill->runs[i].at) / spill->record);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
+
 #define PIECES_A_THREAD 32 /* fewer are not worth a thread's start */
 #define REPORT_PIECES   64
 
@@ -44,16 +46,16 @@ static int is_caller(const job *j) {
 
 static void report(const job *j) {
     const hny__phase *const phase = &j->phase;
-    hny__env_progress(j->pool->graph->env, j->pool->table, phase->name,
-                      phase->before + atomic_load(&j->pool->graph->done),
-                      phase->total ? phase->total : j->count);
+    hny__env_set_progress(j->pool->graph->env, j->pool->table, phase->name,
+                          phase->before + atomic_load(&j->pool->graph->done),
+                          phase->total ? phase->total : j->count);
 }
 
 static int poll_host(const job *j, uint32_t index) {
     const hny_interrupt interrupt = j->pool->interrupt;
     if (!is_caller(j) || index % REPORT_PIECES != 0) return HNY_OK;
     report(j);
-    return interrupt.check && interrupt.check(interrupt.arg) ? HNY_INTERRUPT : HNY_OK;
+    return hny__interrupted(interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
 static void work(const job *j) {

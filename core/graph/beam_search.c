@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/interrupt.h"
 #include "simd/prefetch_line.h"
 
 #define CHECKED    (1u << 31) /* its links were followed */
@@ -334,8 +335,7 @@ static void look_ahead(const hny__beam *walk, const beam *b, size_t at) {
 
 static int stopped(hny__beam *walk) {
     if (walk->status || walk->view->status) return 1;
-    if (++walk->steps % POLL_STEPS == 0 && walk->interrupt.check &&
-        walk->interrupt.check(walk->interrupt.arg)) {
+    if (++walk->steps % POLL_STEPS == 0 && hny__interrupted(walk->interrupt)) {
         walk->status = HNY_INTERRUPT;
     }
     return walk->status != HNY_OK;

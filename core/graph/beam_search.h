@@ -53,9 +53,6 @@ typedef struct hny__effort {
     float stretch; /* of the ef-th nearest node's rank, 1 or more; 0: the classic walk */
 } hny__effort;
 
-#define HNY__MAX_M     63
-#define HNY__MAX_LINKS 134 /* of m = 63, with the slack that a build gives a list */
-
 typedef struct hny__beam {
     hny__view *view; /* codes are read from it */
     hny__source source;

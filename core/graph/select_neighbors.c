@@ -1,8 +1,8 @@
 #include "graph/select_neighbors.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
+#include "base/sort.h"
 #include "graph/beam_search.h"
 #include "sidecar/format.h"
 
@@ -11,24 +11,11 @@ static int before(const hny__candidate *a, const hny__candidate *b) {
     return HNY__NODE(a->link) < HNY__NODE(b->link);
 }
 
-static int compare(const void *a, const void *b) {
-    return before(a, b) ? -1 : before(b, a);
-}
-
 /* Lists are short and nearly sorted as a rule; the long ones come from consolidation. */
+HNY__DEFINE_SORT(sort_candidates, hny__candidate, before)
+
 void hny__candidates_sort(hny__candidate *candidates, size_t count) {
-    if (count > 64) {
-        qsort(candidates, count, sizeof *candidates, compare);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        const hny__candidate moved = candidates[i];
-        size_t at = i;
-        for (; at > 0 && before(&moved, &candidates[at - 1]); at--) {
-            candidates[at] = candidates[at - 1];
-        }
-        candidates[at] = moved;
-    }
+    sort_candidates(candidates, count);
 }
 
 static size_t count_tree(const hny__candidate *candidates, size_t count) {

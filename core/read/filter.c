@@ -4,7 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "base/grow.h"
+#include "base/memory.h"
+#include "base/sort.h"
 
 int hny_filter_new(hny_filter **out) {
     *out = calloc(1, sizeof **out);
@@ -124,11 +125,6 @@ static int32_t high_word(int64_t rowid) {
     return (int32_t)((uint64_t)rowid >> 32);
 }
 
-static int by_value(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* Ascending rowids of one high word. */
 static int add_part(hny__rowids *set, const int64_t *rowids, size_t count) {
     if (hny__grow((void **)&set->parts, &set->room, set->count, sizeof *set->parts)) {
@@ -169,7 +165,7 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
         sorted = malloc(count * sizeof *sorted);
         if (!sorted) return HNY_NOMEM;
         memcpy(sorted, rowids, count * sizeof *sorted);
-        qsort(sorted, count, sizeof *sorted, by_value);
+        qsort(sorted, count, sizeof *sorted, hny__compare_int64);
         rowids = sorted;
     }
     hny__rowids *const set = &filter->sets[filter->sets_count++];

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "read/reader.h"
 
 #define POLL_ROWS (1u << 16)
@@ -69,8 +70,8 @@ typedef struct pass {
 } pass;
 
 static int poll(pass *p) {
-    if (++p->polled % POLL_ROWS || !p->interrupt.check) return HNY_OK;
-    return p->interrupt.check(p->interrupt.arg) ? HNY_INTERRUPT : HNY_OK;
+    if (++p->polled % POLL_ROWS) return HNY_OK;
+    return hny__interrupted(p->interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
 static void set(pass *p, uint32_t slot) {

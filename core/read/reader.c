@@ -3,6 +3,7 @@
 #include "build/calibrate.h"
 #include "read/filter_bitmap.h"
 #include "read/warmup.h"
+#include "sidecar/records.h"
 
 #include <stdlib.h>
 
@@ -80,7 +81,7 @@ static int pin(hny_reader *reader, int *fresh) {
         reader->env = hny__env_ref(env);
     }
     rc = hny__view_begin(&reader->view, env, reader->table, fresh);
-    if (rc == HNY_CORRUPT) atomic_store(&env->damaged, 1);
+    if (rc == HNY_CORRUPT) hny__env_set_damaged(env);
     if (!rc && !same_shape(reader)) {
         hny__view_end(&reader->view);
         rc = HNY_SHAPE;
@@ -123,13 +124,9 @@ static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *at, int
     hny__view *const view = &reader->view;
     const hny__table_record *const table = &view->table;
     if (age >= table->boundaries) return HNY_MISSING;
-    const hny__key key = hny__key_make(table->space, HNY__KIND_BOUNDARY,
-                                       table->first_boundary + table->boundaries - 1 - age);
-    MDB_val value;
-    int rc = hny__get(view->txn, view->env->dbi, &key, &value);
-    if (rc) return rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc);
-    rc = hny__boundary_decode(value.mv_data, value.mv_size, &key, at, ids, count);
-    if (rc == HNY_CORRUPT) atomic_store(&view->env->damaged, 1);
+    const uint32_t number = table->first_boundary + table->boundaries - 1 - age;
+    const int rc = hny__get_boundary(view->txn, table->space, number, at, ids, count);
+    if (rc == HNY_CORRUPT) hny__env_set_damaged(view->env);
     return rc;
 }
 
@@ -191,19 +188,15 @@ static int count_links(hny__view *view, uint64_t *links) {
 int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
     hny__view *const view = &reader->view;
     const hny__table_record *const table = &view->table;
-    MDB_envinfo info;
-    MDB_stat stat;
     memset(out, 0, sizeof *out);
     const int rc = hny_reader_boundary(reader, 0, &out->boundary);
     if (rc) return rc;
-    mdb_env_info(view->env->mdb, &info);
-    mdb_env_stat(view->env->mdb, &stat);
     out->rows = table->live;
     out->nodes = (uint64_t)table->live + table->dead - table->unlinked;
     out->unlinked = table->unlinked;
     out->deleted = table->dead;
     out->levels = table->entry_slot == HNY__NONE ? 0 : table->entry_level + 1;
-    out->bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    out->bytes = hny__env_bytes(view->env);
     out->boundaries = table->boundaries;
     out->m = table->m;
     out->codes = table->codes;

@@ -2,8 +2,12 @@
 ** From a query to hits: the graph search and the scan.  Both rank by the codes' float32, and measure
 ** the best on the fine codes, with a bound on the error (coding.h).
 */
+#include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
+#include "base/interrupt.h"
+#include "base/sort.h"
 #include "build/calibrate.h"
 #include "read/reader.h"
 
@@ -20,9 +24,11 @@ int hny_hit_compare_lower_bound(const void *a, const void *b) {
     return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
-static int nearer(const hny_hit *a, const hny_hit *b) {
-    return hny_hit_compare_lower_bound(a, b) < 0;
+static bool farther(const hny_hit *a, const hny_hit *b) {
+    return hny_hit_compare_lower_bound(a, b) > 0;
 }
+
+HNY__DEFINE_HEAP(hits, hny_hit, farther)
 
 /* The best `limit` hits so far: a heap with the worst one on top once it is full. */
 typedef struct best {
@@ -30,42 +36,21 @@ typedef struct best {
     size_t count, limit;
 } best;
 
-static void sift_down(hny_hit *heap, size_t count, size_t at) {
-    const hny_hit moved = heap[at];
-    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
-        if (child + 1 < count && nearer(&heap[child], &heap[child + 1])) child++;
-        if (!nearer(&moved, &heap[child])) break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = moved;
-}
-
 static void best_add(best *b, const hny_hit *hit) {
     if (b->count < b->limit) {
         b->hits[b->count++] = *hit;
-        if (b->count == b->limit) {
-            for (size_t i = b->count / 2; i-- > 0;) sift_down(b->hits, b->count, i);
-        }
-    } else if (nearer(hit, &b->hits[0])) {
+        if (b->count == b->limit) hits_make(b->hits, b->count);
+    } else if (farther(&b->hits[0], hit)) {
         b->hits[0] = *hit;
-        sift_down(b->hits, b->count, 0);
+        hits_sift_down(b->hits, b->count, 0);
     }
 }
 
-/* Nearly sorted as a rule, and few. */
-static void hits_sort(hny_hit *hits, size_t count) {
-    if (count > 64) {
-        qsort(hits, count, sizeof *hits, hny_hit_compare);
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        const hny_hit moved = hits[i];
-        size_t at = i;
-        for (; at > 0 && hny_hit_compare(&moved, &hits[at - 1]) < 0; at--) hits[at] = hits[at - 1];
-        hits[at] = moved;
-    }
+static bool hit_before(const hny_hit *a, const hny_hit *b) {
+    return hny_hit_compare(a, b) < 0;
 }
+
+HNY__DEFINE_SORT(hits_sort, hny_hit, hit_before)
 
 static int make_hit(hny_reader *reader, uint32_t slot, hny_hit *out) {
     hny__view *const view = &reader->view;
@@ -187,7 +172,7 @@ static int walk(hny_reader *reader, const hny_search *search, uint64_t most,
     rc = hny__beam_descend(&reader->walk, &reader->query, &entry, 0, &start);
     if (!rc) rc = hny__beam_search(&reader->walk, HNY__LINKS, &reader->query, start, effort);
     if (!rc && table->unlinked) rc = hny__beam_scan_unlinked(&reader->walk, &reader->query, effort);
-    if (rc == HNY_CORRUPT) atomic_store(&reader->env->damaged, 1);
+    if (rc == HNY_CORRUPT) hny__env_set_damaged(reader->env);
     reader->work.distances += reader->walk.distances;
     return rc;
 }
@@ -250,7 +235,7 @@ static int scan_row(scan *s, uint32_t slot, const uint8_t *code, float rank) {
     hny_hit hit;
     if (!may_matter(s, code, rank) || hny__reader_hidden(s->reader, slot)) return HNY_OK;
     const int rc = make_hit(s->reader, slot, &hit);
-    if (rc || (s->after && !nearer(s->after, &hit))) return rc;
+    if (rc || (s->after && !farther(&hit, s->after))) return rc;
     best_add(&s->best, &hit);
     narrow(s);
     return HNY_OK;
@@ -267,7 +252,7 @@ static int scan_rows(scan *s, const uint32_t *slots, const uint8_t *const *codes
 }
 
 static int poll(hny_interrupt interrupt) {
-    return interrupt.check && interrupt.check(interrupt.arg) ? HNY_INTERRUPT : HNY_OK;
+    return hny__interrupted(interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
 static int scan_block(scan *s, uint32_t number) {

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/interrupt.h"
 #include "read/reader.h"
 #include "sidecar/free_ids.h"
+#include "sidecar/records.h"
 
 typedef struct check {
     hny__view *view;
@@ -33,7 +35,7 @@ __attribute__((format(printf, 2, 3))) static int fault(check *c, const char *for
 
 static int poll(check *c) {
     if (++c->seen % 4096) return HNY_OK;
-    return c->interrupt.check && c->interrupt.check(c->interrupt.arg) ? HNY_INTERRUPT : HNY_OK;
+    return hny__interrupted(c->interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
 /* --------------------------------------------------------------------------------------- blocks -- */
@@ -49,7 +51,8 @@ static int check_codes(check *c, uint32_t number) {
 }
 
 static int check_blocks(check *c) {
-    static const char *const names[] = {"codes", "residual codes", "links", "upper", "deleted", "attributes"};
+    static const char *const names[] = {"codes", "residual codes", "links",
+                                        "upper", "deleted",        "attributes"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < c->view->blocks[f].count; number++) {
             if (!hny__view_block(c->view, (hny__family)f, number) ||
@@ -79,7 +82,8 @@ static int check_sets(check *c) {
     if (!rc) rc = hny__deleted_ids_read(c->view, c->deleted_ids);
     if (rc == HNY_CORRUPT) return fault(c, "a set of free slots is damaged");
     if (rc) return rc;
-    rc = check_count(c, "deleted nodes", roaring_bitmap_get_cardinality(c->deleted_ids), table->dead);
+    rc = check_count(c, "deleted nodes", roaring_bitmap_get_cardinality(c->deleted_ids),
+                     table->dead);
     if (!rc) {
         rc = check_count(c, "free slots", roaring_bitmap_get_cardinality(c->free_slots),
                          table->free_slots);
@@ -104,25 +108,18 @@ static int check_rowid(check *c, uint32_t slot) {
 
 /* How many rowids have a slot. */
 static int check_rowids(check *c) {
-    hny__key key = hny__key_rowid(c->view->table.space, INT64_MIN);
-    MDB_val k = {key.size, key.bytes}, value;
-    MDB_cursor *cursor;
+    const uint32_t space = c->view->table.space;
+    const hny__key key = hny__key_rowid(space, INT64_MIN);
+    hny__cursor cursor;
     uint64_t found = 0;
-    uint32_t space, number;
-    hny__kind kind;
-    int64_t rowid;
-    int rc = mdb_cursor_open(c->view->txn, c->view->env->dbi, &cursor);
-    if (rc) return hny__env_status(rc);
-    rc = hny__cursor_get(cursor, &k, &value, MDB_SET_RANGE);
-    for (; !rc; rc = hny__cursor_get(cursor, &k, &value, MDB_NEXT)) {
-        if (!hny__key_parse(k.mv_data, k.mv_size, &space, &kind, &number, &rowid) ||
-            space != c->view->table.space || kind != HNY__KIND_ROWID) {
-            break;
-        }
+    int rc = hny__cursor_open(&cursor, c->view->txn);
+    if (!rc) rc = hny__cursor_seek(&cursor, &key);
+    while (!rc && cursor.space == space && cursor.kind == HNY__KIND_ROWID) {
         found++;
+        rc = hny__cursor_next(&cursor);
     }
-    hny__cursor_close(cursor, rc);
-    if (rc && rc != MDB_NOTFOUND) return hny__env_status(rc);
+    hny__cursor_close(&cursor);
+    if (rc && rc != HNY_MISSING) return rc;
     return check_count(c, "rowids", found, c->view->table.live);
 }
 

@@ -1,7 +1,9 @@
 #include "read/warmup.h"
 
+#include "base/memory.h"
 #include "base/os.h"
 #include "graph/beam_search.h"
+#include "sidecar/records.h"
 
 #include <roaring/roaring.h>
 #include <stdlib.h>
@@ -21,19 +23,19 @@ typedef struct prefetch {
     size_t frontier_count, next_count, next_capacity;
 } prefetch;
 
-/* Where a block lies, unread: finding it costs some pages of LMDB's tree. */
+/* Where a block lies, unread: finding it costs some pages of the tree. */
 static void ask(prefetch *p, hny__family family, uint32_t number) {
     const hny__layout *const layout = &p->view->geometry.layout[family];
     const hny__key key = hny__key_make(p->view->table.space, layout->kind, number);
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    MDB_val value;
+    hny__value value;
     if (layout->per_block == 0 || !roaring_bitmap_add_checked(p->asked[family], number)) return;
-    if (p->left < layout->bytes || hny__get(p->view->txn, p->view->env->dbi, &key, &value)) {
+    if (p->left < layout->bytes || hny__get(p->view->txn, &key, &value)) {
         p->left = 0;
         return;
     }
-    const uintptr_t first = (uintptr_t)value.mv_data / page * page;
-    madvise((void *)first, (uintptr_t)value.mv_data + value.mv_size - first, MADV_WILLNEED);
+    const uintptr_t first = (uintptr_t)value.data / page * page;
+    madvise((void *)first, (uintptr_t)value.data + value.size - first, MADV_WILLNEED);
     p->left -= layout->bytes;
 }
 
@@ -45,12 +47,8 @@ static void ask_for_slot(prefetch *p, uint32_t slot) {
 
 static int push(prefetch *p, uint32_t slot) {
     if (!roaring_bitmap_add_checked(p->met, slot)) return 0;
-    if (p->next_count == p->next_capacity) {
-        const size_t room = 2 * p->next_capacity + 64;
-        uint32_t *const more = realloc(p->next, room * sizeof *more);
-        if (!more) return HNY_NOMEM;
-        p->next = more;
-        p->next_capacity = room;
+    if (hny__grow((void **)&p->next, &p->next_capacity, p->next_count, sizeof *p->next)) {
+        return HNY_NOMEM;
     }
     p->next[p->next_count++] = slot;
     return 0;

@@ -1,88 +1,91 @@
 /*
-** Interface to env.c: the LMDB environments of this process.
+** Interface to env_registry.c and env_txn.c: the LMDB environments of this process, and their
+** transactions.
 **
-** A process may open an LMDB file once only: closing one of two handles drops the locks of both, and
-** the readers of other processes lose their pages (seen: every byte under a live reader changed).
-** So there is one registry, keyed by the file's (device, inode), reference-counted and aware of
-** forks; it is the only mutable global state of core beside the kernel table.
+** A process may open an LMDB file only once: closing one of two handles drops the locks of both, and
+** readers in other processes lose their pages (seen: every byte under a live reader changed).
+** Therefore there is one registry, keyed by the file's (device, inode), reference-counted and aware
+** of forks; beside the kernel table it is the only mutable global state of core.
 */
 #ifndef HNY_ENV_H
 #define HNY_ENV_H
 
-#include <lmdb.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/types.h>
+#include <stdbool.h>
 
 #include "hannoy.h"
 
 typedef struct hny__env hny__env;
-struct hny__env {
-    hny__env *next;
-    unsigned refs;
-    pid_t pid;       /* a child of fork must not touch its parent's environments */
-    uint64_t serial; /* never used twice in a process */
-    dev_t dev, lock_dev;
-    ino_t ino, lock_ino;
-    char *lock;               /* path of the lock file */
-    int anonymous;            /* private: already unlinked, no path leads to it */
-    int readonly;             /* the file may not be written by this user */
-    int unlocked;             /* nor its file system, so there is no lock file */
-    int fd, lock_fd;          /* to look at both files by; lock_fd -1: by its path */
-    atomic_int broken;        /* LMDB gave up on it; everybody lets go */
-    atomic_int damaged;       /* a record or block in it is not what it should be */
-    atomic_ullong least_size; /* the file had this many bytes; fewer now: somebody truncated it */
-    MDB_env *mdb;
-    MDB_dbi dbi;
-    pthread_rwlock_t map_lock; /* read: a transaction is live. write: the map moves */
-    atomic_uint moves;         /* how often it did: pointers into it hold for one number of them */
-    pthread_mutex_t progress_lock;
-    hny_progress progress;
-};
+typedef struct hny__txn hny__txn;
+
+/* ------------------------------------------------------------------------------ the registry -- */
 
 /*
 ** Opens the file at `path`, or a private temporary one for path NULL.  Without `create`, a missing
-** or empty file is HNY_MISSING and nothing is made.  A file that LMDB must not be let loose on is
-** HNY_CORRUPT or HNY_VERSION.  `model` names the file whose mode and owner a new one takes.
+** or empty file is HNY_MISSING and nothing is created.  HNY_CORRUPT or HNY_VERSION: the file fails
+** the checks of lmdb_check.h.  A new file takes the mode and owner of the file `model`.
 */
-int hny__env_open(const char *path, const char *model, int create, hny__env **out);
+int hny__env_open(const char *path, const char *model, bool create, hny__env **out);
 hny__env *hny__env_ref(hny__env *env);
 void hny__env_unref(hny__env *env);
-int hny__env_inherited(const hny__env *env); /* from the parent of a fork: hands off */
 
-/* Is this still the file at `path`, whole and ours?  HNY_OK, or why it must be let go. */
-int hny__env_current(hny__env *env, const char *path);
+/* Does it belong to the parent of a fork?  Then it must not be used or closed here. */
+bool hny__env_inherited(const hny__env *env);
 
-/*
-** The same as far as the open files tell, which takes a third of the time: one that was moved away, with
-** its name left to it, goes unnoticed, and is as good to read from as ever.
-*/
-int hny__env_usable(hny__env *env);
+/* Is this still the file at `path`, whole and ours?  HNY_OK, or why it must be closed. */
+int hny__env_current(const hny__env *env, const char *path);
 
 /*
-** Is what was read from this transaction's state what was committed?  0 where somebody took the lock file
-** away meanwhile (lock.h), or the sidecar lies where it cannot be locked and others have gone on.
+** The same by the open descriptors alone, in a third of the time: it does not detect a renamed file;
+** reading from that is still safe.
 */
-int hny__env_intact(hny__env *env, size_t txn_id);
+int hny__env_usable(const hny__env *env);
+
+/*
+** Is everything that was read from the state `txn_id` as it was committed?  False if the lock file
+** was replaced meanwhile (lock.h), or if the sidecar cannot be locked and others have written on.
+*/
+bool hny__env_intact(hny__env *env, size_t txn_id);
 
 /* Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile. */
 int hny__env_discard(const char *path);
 
-/* A read transaction, new (*txn NULL) or renewed.  Ended on the same thread by hny__env_end_read. */
-int hny__env_begin_read(hny__env *env, MDB_txn **txn);
-void hny__env_end_read(hny__env *env, MDB_txn *txn);
+bool hny__env_readonly(const hny__env *env);
+
+/* A record or block failed its checks: the next build replaces the file. */
+void hny__env_set_damaged(hny__env *env);
+bool hny__env_damaged(const hny__env *env);
+
+/* How often the map has moved: pointers into it are valid while this stays the same. */
+unsigned hny__env_moves(const hny__env *env);
+
+/* Bytes of all pages in use. */
+uint64_t hny__env_bytes(const hny__env *env);
+
+/* Frees the reader slots of processes that ended without doing so. */
+void hny__env_drop_dead_readers(hny__env *env);
+
+void hny__env_set_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
+                           uint64_t total);
+hny_progress hny__env_progress(hny__env *env);
+
+/* ------------------------------------------------------------------------------ transactions -- */
+
+/* Begins a read transaction, new (*txn NULL) or again.  hny__env_end_read ends it, on this thread. */
+int hny__env_begin_read(hny__env *env, hny__txn **txn);
+void hny__env_end_read(hny__env *env, hny__txn *txn);
+
+/* Frees a read transaction that was ended.  Its environment must be open still.  NULL is fine. */
+void hny__txn_free(hny__txn *txn);
+
+/* The number of the state that a read transaction sees; each commit raises it. */
+size_t hny__txn_id(const hny__txn *txn);
 
 /*
-** Runs `body` in a write transaction and commits it durably.  Where the map is full it grows and
-** body runs again, so body must only read what it writes from.
+** Runs `body` in a write transaction and commits it durably.  If the map is full, it is enlarged and
+** body runs again from the start, so body must not depend on what an earlier run of it changed.  Body
+** returns at once when a call on the transaction fails, with its status.
 */
-typedef int (*hny__write_body)(void *arg, MDB_txn *txn, MDB_dbi dbi);
+typedef int (*hny__write_body)(void *arg, hny__txn *txn);
 int hny__env_write(hny__env *env, hny__write_body body, void *arg);
-
-/* LMDB's or errno's code -> hny_status. */
-int hny__env_status(int rc);
-
-void hny__env_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
-                       uint64_t total);
 
 #endif

@@ -65,6 +65,7 @@
 
 #include <stdlib.h>
 
+#include "base/align.h"
 #include "simd/kernel.h"
 
 static const char magic[16] = "hannoy sidecar";
@@ -158,7 +159,8 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     const hny__table_record *t = out;
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
-        t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > 63 || t->attributes > HNY_MAX_ATTRIBUTES) {
+        t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > HNY__MAX_M ||
+        t->attributes > HNY_MAX_ATTRIBUTES) {
         return HNY_CORRUPT;
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
@@ -289,13 +291,9 @@ static void layout_vectors(hny__layout *layout, hny__kind kind, uint32_t stride,
     layout_finish(layout);
 }
 
-static uint32_t align4(uint32_t value) {
-    return (value + 3) & ~3u;
-}
-
 /* On cache lines of its own a row takes a line less, if that adds little to what there is to read. */
 static void layout_codes(hny__layout *layout, uint32_t stride) {
-    const uint32_t row = align4(stride + ROWID_BYTES + ROW_DIGEST),
+    const uint32_t row = hny__align4(stride + ROWID_BYTES + ROW_DIGEST),
                    lines = (row + LINE - 1) / LINE * LINE;
     layout_vectors(layout, HNY__KIND_CODES, stride, lines - row <= row / 24 ? lines : row);
 }
@@ -303,21 +301,21 @@ static void layout_codes(hny__layout *layout, uint32_t stride) {
 /* Small blocks: an insert changes some 33 nodes, each in a block of its own (PERFORMANCE). */
 static void layout_links(hny__layout *layout, uint32_t links) {
     layout->kind = HNY__KIND_LINKS;
-    layout->bytes = block_bytes(1);
+    layout->bytes = HNY__SMALL_BLOCK;
     layout->stride = layout->pitch = links * 4;
     layout->capacity = links;
     layout->per_block = (layout->bytes - 8 - 3) / (layout->stride + 1);
-    layout->at = align4(8 + layout->per_block);
+    layout->at = hny__align4(8 + layout->per_block);
     layout_finish(layout);
 }
 
 static void layout_upper(hny__layout *layout, uint32_t links) {
     layout->kind = HNY__KIND_UPPER;
-    layout->bytes = block_bytes(1);
+    layout->bytes = HNY__SMALL_BLOCK;
     layout->stride = layout->pitch = links * 4;
     layout->capacity = links;
     layout->per_block = (layout->bytes - 8 - 3) / (layout->stride + 10);
-    layout->at_owner = align4(8 + 2 * layout->per_block);
+    layout->at_owner = hny__align4(8 + 2 * layout->per_block);
     layout->at_down = layout->at_owner + 4 * layout->per_block;
     layout->at = layout->at_down + 4 * layout->per_block;
     layout_finish(layout);
@@ -325,7 +323,7 @@ static void layout_upper(hny__layout *layout, uint32_t links) {
 
 static void layout_dead(hny__layout *layout) {
     layout->kind = HNY__KIND_DELETED;
-    layout->bytes = block_bytes(1);
+    layout->bytes = HNY__SMALL_BLOCK;
     layout->per_block = (layout->bytes - 8) * 8;
     layout->at = 8;
     layout_finish(layout);

@@ -21,9 +21,28 @@
 #define HNY__CURVE       14
 #define HNY__RECALL_UNIT 10000
 
-/* In a link word: this link is an edge of the spanning tree (see graph.h). */
+/* A link word: the neighbour, and whether the link is an edge of the spanning tree (build_graph.h). */
 #define HNY__TREE       (1u << 31)
 #define HNY__NODE(link) ((link) & ~HNY__TREE)
+_Static_assert(HNY__MAX_SLOTS <= HNY__TREE, "a slot and the flag share a word");
+
+/*
+** Links of a node: m above level 0, 2m on it.  In memory a build lets lists grow beyond that: each
+** overflow prunes capacity + slack candidates at once, which makes adding a link cost a tenth of what
+** pruning at each would; a slack of 5 to 12 is alike.
+*/
+#define HNY__MAX_M      63
+#define HNY__LINK_SLACK 8
+#define HNY__MAX_LINKS  (2 * HNY__MAX_M + HNY__LINK_SLACK)
+_Static_assert(2 * HNY__MAX_M <= UINT8_MAX, "counts of links are stored in a byte");
+
+static inline uint32_t hny__count_tree_links(const uint32_t *links, uint32_t count) {
+    uint32_t trees = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        trees += links[i] >> 31;
+    }
+    return trees;
+}
 
 typedef enum hny__kind {
     HNY__KIND_FILE = 0,
@@ -126,6 +145,10 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hn
                          int64_t **ids, size_t *count);
 
 /* ---------------------------------------------------------------------------------- blocks -- */
+
+/* Bytes of every block of links, upper rows and deleted bits: an LMDB page without its header. */
+#define HNY__SMALL_BLOCK (4096 - 16)
+_Static_assert(HNY__SMALL_BLOCK >= 8 + 8 * HNY__MAX_M + 10 + 3, "a block has space for a row");
 
 /* The families of blocks of a table. */
 typedef enum hny__family {

@@ -1,6 +1,5 @@
 #include "sidecar/free_ids.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define CHUNK_SHIFT  16
@@ -17,35 +16,28 @@ void hny__free_ids_free(hny__free_ids *numbers) {
     numbers->here = numbers->taken = NULL;
 }
 
-static int decode(const MDB_val *value, const hny__key *key, roaring_bitmap_t **out) {
-    if (!hny__digest_ok(value->mv_data, value->mv_size, key)) return HNY_CORRUPT;
-    *out = roaring_bitmap_portable_deserialize_safe((const char *)value->mv_data + DIGEST_BYTES,
-                                                    value->mv_size - DIGEST_BYTES);
+static int decode_chunk(const hny__value *value, const hny__key *key, roaring_bitmap_t **out) {
+    if (!hny__digest_ok(value->data, value->size, key)) return HNY_CORRUPT;
+    *out = roaring_bitmap_portable_deserialize_safe((const char *)value->data + DIGEST_BYTES,
+                                                    value->size - DIGEST_BYTES);
     return *out ? HNY_OK : HNY_NOMEM;
 }
 
 /* The first chunk numbered `from` or above, or HNY_MISSING. */
 static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *chunk,
                       roaring_bitmap_t **out) {
-    hny__key key = hny__key_make(view->table.space, kind, from);
-    MDB_val k = {key.size, key.bytes}, value;
-    MDB_cursor *cursor;
-    uint32_t space;
-    hny__kind found;
-    int64_t rowid;
-    int rc = mdb_cursor_open(view->txn, view->env->dbi, &cursor);
-    if (rc) return hny__env_status(rc);
-    rc = hny__cursor_get(cursor, &k, &value, MDB_SET_RANGE);
-    if (rc) {
-        rc = hny__env_status(rc);
-    } else if (!hny__key_parse(k.mv_data, k.mv_size, &space, &found, chunk, &rowid) ||
-               space != view->table.space || found != kind) {
-        rc = HNY_MISSING;
-    } else {
+    const uint32_t space = view->table.space;
+    hny__key key = hny__key_make(space, kind, from);
+    hny__cursor cursor;
+    int rc = hny__cursor_open(&cursor, view->txn);
+    if (!rc) rc = hny__cursor_seek(&cursor, &key);
+    if (!rc && (cursor.space != space || cursor.kind != kind)) rc = HNY_MISSING;
+    if (!rc) {
+        *chunk = cursor.number;
         key = hny__key_make(space, kind, *chunk);
-        rc = decode(&value, &key, out);
+        rc = decode_chunk(&cursor.value, &key, out);
     }
-    hny__cursor_close(cursor, rc);
+    hny__cursor_close(&cursor);
     return rc;
 }
 
@@ -114,14 +106,13 @@ int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
 
 /* ------------------------------------------------------------------------------------- writing -- */
 
-static int write_chunk(MDB_txn *txn, MDB_dbi dbi, const hny__key *key,
-                       const roaring_bitmap_t *chunk) {
-    if (roaring_bitmap_is_empty(chunk)) return hny__del(txn, dbi, key);
+static int write_chunk(hny__txn *txn, const hny__key *key, const roaring_bitmap_t *chunk) {
+    if (roaring_bitmap_is_empty(chunk)) return hny__del(txn, key);
     const size_t size = DIGEST_BYTES + roaring_bitmap_portable_size_in_bytes(chunk);
     char *const bytes = calloc(1, size);
-    if (!bytes) return ENOMEM;
+    if (!bytes) return HNY_NOMEM;
     roaring_bitmap_portable_serialize(chunk, bytes + DIGEST_BYTES);
-    const int rc = hny__put_digested(txn, dbi, key, bytes, size);
+    const int rc = hny__put_digested(txn, key, bytes, size);
     free(bytes);
     return rc;
 }
@@ -143,36 +134,36 @@ static void part(const roaring_bitmap_t *all, uint32_t chunk, roaring_bitmap_t *
     }
 }
 
-static int change_chunk(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, uint32_t number,
+static int change_chunk(hny__txn *txn, const hny__key *key, uint32_t number,
                         const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
     roaring_bitmap_t *chunk = NULL;
-    MDB_val value;
-    int rc = hny__get(txn, dbi, key, &value);
-    if (rc == MDB_NOTFOUND) {
+    hny__value value;
+    int rc = hny__get(txn, key, &value);
+    if (rc == HNY_MISSING) {
         chunk = roaring_bitmap_create();
-        rc = chunk ? 0 : ENOMEM;
+        rc = chunk ? 0 : HNY_NOMEM;
     } else if (!rc) {
-        rc = decode(&value, key, &chunk);
+        rc = decode_chunk(&value, key, &chunk);
     }
     if (rc) return rc;
     part(taken, number, chunk, 0);
     part(freed, number, chunk, 1);
-    rc = write_chunk(txn, dbi, key, chunk);
+    rc = write_chunk(txn, key, chunk);
     roaring_bitmap_free(chunk);
     return rc;
 }
 
-int hny__free_ids_write(MDB_txn *txn, MDB_dbi dbi, uint32_t space, hny__kind kind,
+int hny__free_ids_write(hny__txn *txn, uint32_t space, hny__kind kind,
                         const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
     roaring_bitmap_t *const both = roaring_bitmap_or(taken, freed);
     roaring_uint32_iterator_t at;
-    int rc = both ? 0 : ENOMEM;
+    int rc = both ? 0 : HNY_NOMEM;
     if (!both) return rc;
     roaring_init_iterator(both, &at);
     while (at.has_value && !rc) {
         const uint32_t number = at.current_value >> CHUNK_SHIFT;
         const hny__key key = hny__key_make(space, kind, number);
-        rc = change_chunk(txn, dbi, &key, number, taken, freed);
+        rc = change_chunk(txn, &key, number, taken, freed);
         if (!roaring_move_uint32_iterator_equalorlarger(&at, (number + 1) << CHUNK_SHIFT)) break;
     }
     roaring_bitmap_free(both);

@@ -8,6 +8,7 @@
 
 #include <roaring/roaring.h>
 
+#include "sidecar/records.h"
 #include "sidecar/view.h"
 
 typedef struct hny__free_ids {
@@ -34,7 +35,7 @@ int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids);
 int hny__free_ids_read(hny__view *view, hny__kind kind, roaring_bitmap_t *out);
 
 /* In a write transaction: takes `taken` out of the free sets of a space and adds `freed`. */
-int hny__free_ids_write(MDB_txn *txn, MDB_dbi dbi, uint32_t space, hny__kind kind,
+int hny__free_ids_write(hny__txn *txn, uint32_t space, hny__kind kind,
                         const roaring_bitmap_t *taken, const roaring_bitmap_t *freed);
 
 #endif

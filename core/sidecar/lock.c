@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "sidecar/lock.h"
 
-#include "sidecar/env.h"
+#include "base/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,16 +90,16 @@ static int names(const char *lock, ino_t inode) {
 static int fill(int fd, ino_t inode) {
     owner made = {.inode = inode};
     memcpy(made.mark, owner_mark, sizeof owner_mark);
-    if (hny__env_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) return HNY_FULL;
+    if (hny__errno_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) return HNY_FULL;
     const ssize_t put = pwrite(fd, &made, sizeof made, LMDB_BYTES);
-    if (put < 0) return hny__env_status(errno);
+    if (put < 0) return hny__errno_status(errno);
     return put == (ssize_t)sizeof made ? HNY_OK : HNY_IO;
 }
 
 static int make(const char *lock, ino_t inode, const char *model) {
     if (unlink(lock) && errno != ENOENT) return HNY_IO;
     const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return hny__env_status(errno);
+    if (fd < 0) return hny__errno_status(errno);
     const int rc = fill(fd, inode);
     hny__copy_owner(fd, model);
     close(fd);

@@ -75,7 +75,7 @@ int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
     } else if (!sidecar->env) {
         rc = HNY_MISSING;
     }
-    if (!rc && atomic_load(&sidecar->env->damaged)) rc = HNY_CORRUPT;
+    if (!rc && hny__env_damaged(sidecar->env)) rc = HNY_CORRUPT;
     if (create && unusable(rc)) {
         let_go(sidecar);
         rc = sidecar->path ? hny__env_discard(sidecar->path) : HNY_OK;
@@ -89,7 +89,5 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out) {
     hny__env *env;
     memset(out, 0, sizeof *out);
     if (hny__sidecar_env(sidecar, 0, &env)) return;
-    pthread_mutex_lock(&env->progress_lock);
-    *out = env->progress;
-    pthread_mutex_unlock(&env->progress_lock);
+    *out = hny__env_progress(env);
 }

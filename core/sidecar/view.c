@@ -2,58 +2,8 @@
 
 #include <stdlib.h>
 
-#include "base/grow.h"
-#include "sidecar/lmdb_guard.h"
-
-int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value) {
-    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
-    return HNY__GUARDED(mdb_get(txn, dbi, &k, value));
-}
-
-int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size) {
-    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
-    MDB_val v = {size, (void *)(uintptr_t)value};
-    return HNY__GUARDED(mdb_put(txn, dbi, &k, &v, 0));
-}
-
-int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size) {
-    hny__digest_write(value, size, key);
-    return hny__put(txn, dbi, key, value, size);
-}
-
-int hny__put_block(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
-                   uint8_t *block) {
-    hny__block_seal(layout, block, key);
-    return hny__put(txn, dbi, key, block, layout->bytes);
-}
-
-int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key) {
-    MDB_val k = {key->size, (void *)(uintptr_t)key->bytes};
-    const int rc = HNY__GUARDED(mdb_del(txn, dbi, &k, NULL));
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-int hny__cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op op) {
-    return HNY__GUARDED(mdb_cursor_get(cursor, key, value, op));
-}
-
-int hny__cursor_del(MDB_cursor *cursor) {
-    return HNY__GUARDED(mdb_cursor_del(cursor, 0));
-}
-
-void hny__cursor_close(MDB_cursor *cursor, int rc) {
-    if (rc != HNY__ASSERTED) mdb_cursor_close(cursor);
-}
-
-/* -------------------------------------------------------------------------------------- views -- */
-
-static int read_table(hny__view *view) {
-    const hny__key key = hny__key_make(0, HNY__KIND_TABLE, view->table_id);
-    MDB_val value;
-    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
-    if (rc) return hny__env_status(rc);
-    return hny__table_record_read(value.mv_data, value.mv_size, &key, &view->table);
-}
+#include "base/memory.h"
+#include "sidecar/records.h"
 
 static void drop_blocks(hny__view *view) {
     for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) free(view->blocks[f].at);
@@ -108,8 +58,7 @@ int hny__view_make_marks(hny__view *view) {
 }
 
 static void detach(hny__view *view) {
-    /* An inherited transaction's reader slot is the parent's: aborting it here would free it there. */
-    if (view->txn && !hny__env_inherited(view->env)) mdb_txn_abort(view->txn);
+    hny__txn_free(view->txn);
     view->txn = NULL;
     view->env = NULL;
     view->txn_id = 0;
@@ -120,14 +69,14 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
     view->env = env;
     int rc = hny__env_begin_read(env, &view->txn);
     if (rc) return rc;
-    const size_t id = mdb_txn_id(view->txn);
-    const unsigned moves = atomic_load(&env->moves);
+    const size_t id = hny__txn_id(view->txn);
+    const unsigned moves = hny__env_moves(env);
     *fresh = id != view->txn_id || moves != view->moves || table != view->table_id || view->status;
     if (*fresh) {
         view->txn_id = id;
         view->moves = moves;
         view->table_id = table;
-        view->absent = read_table(view);
+        view->absent = hny__get_table_record(view->txn, table, &view->table);
         if (!view->absent) view->absent = use_table(view);
         if (view->absent == HNY_NOMEM) view->txn_id = 0;
     }
@@ -141,7 +90,7 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
 
 int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record) {
     view->env = env;
-    view->moves = atomic_load(&env->moves);
+    view->moves = hny__env_moves(env);
     view->table = *record;
     return use_table(view);
 }
@@ -150,7 +99,7 @@ static int borrow(hny__view *view, const hny__view *shared) {
     drop_blocks(view);
     view->status = HNY_OK;
     view->table = shared->table;
-    if (shared->moves != atomic_load(&shared->env->moves)) return use_table(view);
+    if (shared->moves != hny__env_moves(shared->env)) return use_table(view);
     view->geometry = shared->geometry;
     memcpy(view->blocks, shared->blocks, sizeof view->blocks);
     view->borrowed = 1;
@@ -187,7 +136,7 @@ void hny__view_free(hny__view *view) {
 }
 
 static const uint8_t *fail(hny__view *view, int status) {
-    if (status == HNY_CORRUPT) atomic_store(&view->env->damaged, 1);
+    if (status == HNY_CORRUPT) hny__env_set_damaged(view->env);
     if (!view->status) view->status = status;
     return NULL;
 }
@@ -195,16 +144,15 @@ static const uint8_t *fail(hny__view *view, int status) {
 const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number) {
     const hny__layout *const layout = &view->geometry.layout[family];
     const hny__key key = hny__key_make(view->table.space, layout->kind, number);
-    MDB_val value;
+    hny__value value;
     if (number >= view->blocks[family].count) return fail(view, HNY_CORRUPT);
-    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
-    if (rc) return fail(view, rc == MDB_NOTFOUND ? HNY_CORRUPT : hny__env_status(rc));
+    const int rc = hny__get(view->txn, &key, &value);
+    if (rc) return fail(view, rc == HNY_MISSING ? HNY_CORRUPT : rc);
     const int rows = family == HNY__CODES; /* with digests of their own */
-    if (value.mv_size != layout->bytes ||
-        (!rows && !hny__digest_ok(value.mv_data, value.mv_size, &key))) {
+    if (value.size != layout->bytes || (!rows && !hny__digest_ok(value.data, value.size, &key))) {
         return fail(view, HNY_CORRUPT);
     }
-    const uint8_t *const block = value.mv_data;
+    const uint8_t *const block = value.data;
     __atomic_store_n(&view->blocks[family].at[number], block, __ATOMIC_RELAXED);
     return block;
 }
@@ -280,11 +228,9 @@ int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *do
 }
 
 int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot) {
-    const hny__key key = hny__key_rowid(view->table.space, rowid);
-    MDB_val value;
-    const int rc = hny__get(view->txn, view->env->dbi, &key, &value);
-    if (rc) return hny__env_status(rc);
-    if (value.mv_size != 4) return HNY_CORRUPT;
-    memcpy(slot, value.mv_data, 4);
+    const int rc = hny__get_slot(view->txn, view->table.space, rowid, slot);
+    if (rc) {
+        return rc;
+    }
     return *slot < view->table.slots ? HNY_OK : HNY_CORRUPT;
 }

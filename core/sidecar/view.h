@@ -1,5 +1,5 @@
 /*
-** Interface to store.c: reading a table's blocks by pointer, and writing records.
+** Interface to view.c: reading a table's blocks by pointer.
 **
 ** A view is one committed state of one table.  Pointers into the map stay valid while the
 ** transaction id stays the same, so they are kept from one call to the next and resolved lazily,
@@ -15,7 +15,7 @@
 
 typedef struct hny__view {
     hny__env *env; /* borrowed; NULL: nothing was ever read */
-    MDB_txn *txn;
+    hny__txn *txn;
     size_t txn_id;  /* of the state that the pointers belong to */
     unsigned moves; /* of the map, before they were made */
     int pinned;     /* between begin and end */
@@ -164,20 +164,5 @@ int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *do
 
 /* HNY_OK and the slot of a rowid, or HNY_MISSING, or a failure. */
 int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot);
-
-/* ------------------------------------------------------------------ records in a transaction -- */
-
-/* These return LMDB's codes. */
-int hny__get(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, MDB_val *value);
-int hny__put(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const void *value, size_t size);
-int hny__del(MDB_txn *txn, MDB_dbi dbi, const hny__key *key); /* a missing key is fine */
-int hny__cursor_get(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op op);
-int hny__cursor_del(MDB_cursor *cursor);
-void hny__cursor_close(MDB_cursor *cursor, int rc); /* rc: what its last call returned */
-
-/* The same for values with a digest: written into `value` before it is put. */
-int hny__put_digested(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, void *value, size_t size);
-int hny__put_block(MDB_txn *txn, MDB_dbi dbi, const hny__key *key, const hny__layout *layout,
-                   uint8_t *block);
 
 #endif

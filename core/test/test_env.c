@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "hannoy.h"
-#include "sidecar/env.h"
+#include "sidecar/env_state.h"
 #include "sidecar/lock.h"
-#include "sidecar/view.h"
+#include "sidecar/records.h"
 
 static char folder[] = "/tmp/hannoy-test-XXXXXX", data[64], lock[64], other[64];
 
@@ -52,27 +52,26 @@ static hny__env *open_it(int create) {
 }
 
 /* The record that makes it a sidecar, another one each time. */
-static int put(void *arg, MDB_txn *txn, MDB_dbi dbi) {
-    const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
+static int put(void *arg, hny__txn *txn) {
     hny__file_record record;
     hny__file_record_init(&record);
     record.next_space += *(uint32_t *)arg;
-    return hny__put_digested(txn, dbi, &key, &record, sizeof record);
+    return hny__put_file_record(txn, &record);
 }
 
 static void write_to(hny__env *env, uint32_t value) {
     assert_int_equal(hny__env_write(env, put, &value), HNY_OK);
 }
 
-static size_t pin(hny__env *env, MDB_txn **txn) {
+static size_t pin(hny__env *env, hny__txn **txn) {
     *txn = NULL;
     assert_int_equal(hny__env_begin_read(env, txn), HNY_OK);
-    return mdb_txn_id(*txn);
+    return hny__txn_id(*txn);
 }
 
-static void unpin(hny__env *env, MDB_txn *txn) {
+static void unpin(hny__env *env, hny__txn *txn) {
     hny__env_end_read(env, txn);
-    mdb_txn_abort(txn);
+    hny__txn_free(txn);
 }
 
 /* Opens and reads it, as another process does; its exit status is hny__env_open's code, made positive. */
@@ -125,7 +124,7 @@ static void test_shared(void **unused) {
 
 /* No second one comes up while a build may still be writing by the first. */
 static void test_removed(void **unused) {
-    MDB_txn *txn;
+    hny__txn *txn;
     int fd;
     (void)unused;
     hny__env *const first = open_it(1);
@@ -155,7 +154,7 @@ static void test_removed(void **unused) {
 
 /* With the lock file in its place, others may write as much as they like. */
 static void test_pinned(void **unused) {
-    MDB_txn *txn;
+    hny__txn *txn;
     (void)unused;
     hny__env *const env = open_it(1);
     write_to(env, 1);

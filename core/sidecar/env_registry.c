@@ -1,11 +1,13 @@
+/* The registry of open environments: opening, sharing, checking and closing sidecar files. */
 #define _GNU_SOURCE /* O_PATH */
-#include "sidecar/env.h"
-
-#include "base/temporary.h"
-#include "sidecar/format.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "sidecar/env_state.h"
 #include "sidecar/lmdb_check.h"
 #include "sidecar/lmdb_guard.h"
+#include "sidecar/lmdb_status.h"
 #include "sidecar/lock.h"
+#include "sidecar/records.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,38 +21,7 @@
 static struct {
     pthread_mutex_t lock;
     hny__env *first;
-    uint64_t serial;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-int hny__env_status(int rc) {
-    switch (rc) {
-    case 0:
-        return HNY_OK;
-    case MDB_NOTFOUND:
-        return HNY_MISSING;
-    case ENOMEM:
-        return HNY_NOMEM;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return HNY_FULL;
-    case MDB_READERS_FULL:
-        return HNY_READERS;
-    case MDB_VERSION_MISMATCH:
-        return HNY_VERSION;
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-    case MDB_PANIC:
-    case MDB_CURSOR_FULL:
-    case MDB_INCOMPATIBLE:
-    case MDB_BAD_TXN:
-    case HNY__ASSERTED:
-        return HNY_CORRUPT;
-    default:
-        return HNY_IO;
-    }
-}
 
 /* ----------------------------------------------------------------------- looking at the file -- */
 
@@ -64,22 +35,25 @@ static int inspect_path(const char *path, const struct stat *st) {
 
 /* Before the first transaction: is the database in it a sidecar of this format? */
 static int inspect_record(hny__env *env) {
-    hny__key at = hny__key_make(0, HNY__KIND_FILE, 0);
-    MDB_val key = {at.size, at.bytes}, value;
+    hny__txn txn = {.env = env};
     hny__file_record record;
-    MDB_txn *txn;
     MDB_stat stat;
-    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-    if (rc) return hny__env_status(rc);
-    rc = mdb_dbi_open(txn, NULL, 0, &env->dbi);
-    if (!rc) rc = mdb_stat(txn, env->dbi, &stat);
-    if (!rc && stat.ms_entries > 0) {
-        rc = HNY__GUARDED(mdb_get(txn, env->dbi, &key, &value));
-        rc = rc ? HNY_CORRUPT : hny__file_record_read(value.mv_data, value.mv_size, &record);
-    } else {
-        rc = hny__env_status(rc);
+    int code = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn.mdb);
+    if (code) {
+        return hny__lmdb_status(code);
     }
-    mdb_txn_abort(txn);
+    code = mdb_dbi_open(txn.mdb, NULL, 0, &env->dbi);
+    if (!code) {
+        code = mdb_stat(txn.mdb, env->dbi, &stat);
+    }
+    int rc = hny__lmdb_status(code);
+    if (!rc && stat.ms_entries > 0) {
+        rc = hny__get_file_record(&txn, &record);
+        if (rc == HNY_MISSING) {
+            rc = HNY_CORRUPT;
+        }
+    }
+    mdb_txn_abort(txn.mdb);
     return rc;
 }
 
@@ -105,7 +79,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
             env->mdb = NULL;
         }
     }
-    return hny__env_status(rc);
+    return hny__lmdb_status(rc);
 }
 
 /*
@@ -127,7 +101,7 @@ static int remember_data(hny__env *env, ino_t inode) {
     if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) return HNY_IO;
     env->dev = st.st_dev;
     env->ino = st.st_ino;
-    atomic_store(&env->least_size, (unsigned long long)st.st_size);
+    atomic_store(&env->min_size, (unsigned long long)st.st_size);
     return st.st_ino == inode ? HNY_OK : HNY_BUSY;
 }
 
@@ -168,7 +142,6 @@ static hny__env *env_alloc(void) {
     env->refs = 1;
     env->lock_fd = -1;
     env->pid = getpid();
-    env->serial = ++registry.serial;
     return env;
 }
 
@@ -217,7 +190,7 @@ static int open_file(const char *path, const char *model, ino_t inode, int fresh
 
 static int make_file(const char *path, struct stat *st) {
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return hny__env_status(errno);
+    if (fd < 0) return hny__errno_status(errno);
     const int failed = fstat(fd, st);
     close(fd);
     return failed ? HNY_IO : HNY_OK;
@@ -236,13 +209,13 @@ static int open_private(hny__env **out) {
     if (!rc) rc = failed ? HNY_IO : open_file(path, NULL, st.st_ino, 1, out);
     unlink(path);
     if (lock) unlink(lock);
-    if (!rc) (*out)->anonymous = 1;
+    if (!rc) (*out)->anonymous = true;
     free(lock);
     free(path);
     return rc;
 }
 
-int hny__env_inherited(const hny__env *env) {
+bool hny__env_inherited(const hny__env *env) {
     return env->pid != getpid();
 }
 
@@ -251,7 +224,7 @@ static int same_file(const hny__env *env, const struct stat *st) {
 }
 
 static int long_enough(const hny__env *env, const struct stat *st) {
-    return (unsigned long long)st->st_size >= atomic_load(&env->least_size);
+    return (unsigned long long)st->st_size >= atomic_load(&env->min_size);
 }
 
 static hny__env *registered(const struct stat *st) {
@@ -284,7 +257,7 @@ static int open_registered(const char *path, const char *model, int create, hny_
     return rc ? rc : open_file(path, model, st.st_ino, fresh, out);
 }
 
-int hny__env_open(const char *path, const char *model, int create, hny__env **out) {
+int hny__env_open(const char *path, const char *model, bool create, hny__env **out) {
     pthread_mutex_lock(&registry.lock);
     int rc = path ? open_registered(path, model, create, out) : open_private(out);
     if (!rc && (*out)->refs == 1) {
@@ -314,7 +287,7 @@ void hny__env_unref(hny__env *env) {
     pthread_mutex_unlock(&registry.lock);
 }
 
-int hny__env_current(hny__env *env, const char *path) {
+int hny__env_current(const hny__env *env, const char *path) {
     struct stat st;
     if (hny__env_inherited(env)) return HNY_MISSING;
     if (atomic_load(&env->broken)) return HNY_CORRUPT;
@@ -330,7 +303,7 @@ static int lock_file_named(const hny__env *env) {
     return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
 }
 
-int hny__env_usable(hny__env *env) {
+int hny__env_usable(const hny__env *env) {
     struct stat st;
     if (hny__env_inherited(env)) return HNY_MISSING;
     if (atomic_load(&env->broken)) return HNY_CORRUPT;
@@ -344,11 +317,11 @@ int hny__env_usable(hny__env *env) {
 ** what n - 2 committed is whole while n is at work.  So with no more than one behind ours nothing of ours
 ** was written over, by whomever.
 */
-int hny__env_intact(hny__env *env, size_t txn_id) {
+bool hny__env_intact(hny__env *env, size_t txn_id) {
     MDB_envinfo info;
-    if (env->anonymous) return 1;
+    if (env->anonymous) return true;
     mdb_env_info(env->mdb, &info);
-    if (info.me_last_txnid <= txn_id + 1) return 1;
+    if (info.me_last_txnid <= txn_id + 1) return true;
     return !env->unlocked && lock_file_named(env);
 }
 
@@ -376,143 +349,34 @@ int hny__env_discard(const char *path) {
     return rc;
 }
 
-/* -------------------------------------------------------------------------------- transactions -- */
+/* --------------------------------------------------------------------------------------- state -- */
 
-static void break_if_panicked(hny__env *env, int rc) {
-    if (rc == MDB_PANIC) atomic_store(&env->broken, 1);
+bool hny__env_readonly(const hny__env *env) {
+    return env->readonly;
 }
 
-/*
-** After an assertion in a write transaction, which keeps LMDB's lock: the environment is never closed,
-** since that would unmap a locked mutex which the thread's list of those leads to.  The file is replaced
-** by the next build, and its lock file with it, so nobody waits for that lock.
-*/
-static void abandon(hny__env *env) {
-    atomic_store(&env->broken, 1);
-    hny__env_ref(env);
+void hny__env_set_damaged(hny__env *env) {
+    atomic_store(&env->damaged, true);
 }
 
-/* Never smaller, whichever thread comes last. */
-static void raise_least_size(hny__env *env, unsigned long long size) {
-    unsigned long long seen = atomic_load(&env->least_size);
-    while (seen < size && !atomic_compare_exchange_weak(&env->least_size, &seen, size)) {
-    }
+bool hny__env_damaged(const hny__env *env) {
+    return atomic_load(&env->damaged);
 }
 
-static unsigned long long used_bytes(hny__env *env, MDB_stat *stat) {
-    MDB_envinfo info;
-    mdb_env_info(env->mdb, &info);
-    mdb_env_stat(env->mdb, stat);
-    return ((unsigned long long)info.me_last_pgno + 1) * stat->ms_psize;
+unsigned hny__env_moves(const hny__env *env) {
+    return atomic_load(&env->moves);
 }
 
-/* The file must be as long as its meta page says, or a touch behind its end kills the process. */
-static int check_length(hny__env *env) {
-    MDB_stat stat;
-    struct stat st;
-    const unsigned long long used = used_bytes(env, &stat);
-    if (used <= atomic_load(&env->least_size)) return HNY_OK;
-    if (fstat(env->fd, &st)) return HNY_IO;
-    if ((unsigned long long)st.st_size < used) return HNY_CORRUPT;
-    raise_least_size(env, used);
-    return HNY_OK;
-}
-
-static int grow(hny__env *env, size_t size) {
-    pthread_rwlock_wrlock(&env->map_lock);
-    const int rc = mdb_env_set_mapsize(env->mdb, size);
-    atomic_fetch_add(&env->moves, 1);
-    pthread_rwlock_unlock(&env->map_lock);
-    return hny__env_status(rc);
-}
-
-static int begin_read(hny__env *env, MDB_txn **txn) {
-    if (*txn) return mdb_txn_renew(*txn);
-    return mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, txn);
-}
-
-int hny__env_begin_read(hny__env *env, MDB_txn **txn) {
-    pthread_rwlock_rdlock(&env->map_lock);
-    int rc = begin_read(env, txn);
-    if (rc == MDB_MAP_RESIZED) {
-        pthread_rwlock_unlock(&env->map_lock);
-        if (grow(env, 0)) return HNY_IO;
-        pthread_rwlock_rdlock(&env->map_lock);
-        rc = begin_read(env, txn);
-    }
-    break_if_panicked(env, rc);
-    int status = hny__env_status(rc);
-    if (!status) {
-        status = check_length(env);
-        if (!status) return HNY_OK;
-        mdb_txn_reset(*txn);
-    }
-    pthread_rwlock_unlock(&env->map_lock);
-    return status;
-}
-
-void hny__env_end_read(hny__env *env, MDB_txn *txn) {
-    mdb_txn_reset(txn);
-    pthread_rwlock_unlock(&env->map_lock);
-}
-
-/*
-** LMDB leaves pages at the end of the file unwritten when a transaction both took and freed them.
-** The file is made as long as its meta page says, so that a shorter one is always a damaged one.
-*/
-static void fill_length(hny__env *env) {
-    MDB_stat stat;
-    struct stat st;
-    const unsigned long long used = used_bytes(env, &stat);
-    if (fstat(env->fd, &st)) return;
-    if ((unsigned long long)st.st_size < used && ftruncate(env->fd, (off_t)used)) return;
-    raise_least_size(env, used);
-}
-
-static int write_once(hny__env *env, hny__write_body body, void *arg) {
-    MDB_txn *txn;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
-    if (rc) return rc;
-    rc = body(arg, txn, env->dbi);
-    if (rc == HNY__ASSERTED) {
-        abandon(env);
-    } else if (rc) {
-        mdb_txn_abort(txn);
-    } else {
-        rc = HNY__GUARDED(mdb_txn_commit(txn));
-        if (rc == HNY__ASSERTED) abandon(env);
-    }
-    return rc;
-}
-
-int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
-    if (env->readonly) return HNY_IO;
-    int rc;
-    for (;;) {
-        MDB_envinfo info;
-        rc = write_once(env, body, arg);
-        mdb_env_info(env->mdb, &info);
-        if (rc == MDB_MAP_RESIZED) {
-            rc = grow(env, 0);
-        } else if (rc == MDB_MAP_FULL) {
-            rc = grow(env, info.me_mapsize + info.me_mapsize / 2);
-        } else {
-            break;
-        }
-        if (rc) return rc;
-    }
-    break_if_panicked(env, rc);
-    if (rc == HNY_CORRUPT) atomic_store(&env->damaged, 1);
-    if (!rc) fill_length(env);
-    /* Bodies return hny_status codes beside LMDB's; the two ranges are far apart. */
-    return rc < 0 && rc > -1000 ? rc : hny__env_status(rc);
-}
-
-/* ------------------------------------------------------------------------------------ progress -- */
-
-void hny__env_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
-                       uint64_t total) {
+void hny__env_set_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
+                           uint64_t total) {
     pthread_mutex_lock(&env->progress_lock);
     env->progress = (hny_progress){table, phase, done, total};
     pthread_mutex_unlock(&env->progress_lock);
+}
+
+hny_progress hny__env_progress(hny__env *env) {
+    pthread_mutex_lock(&env->progress_lock);
+    const hny_progress progress = env->progress;
+    pthread_mutex_unlock(&env->progress_lock);
+    return progress;
 }

@@ -1,0 +1,10 @@
+/* Interface to status.c: statuses of the operating system's errors. */
+#ifndef HNY_STATUS_H
+#define HNY_STATUS_H
+
+#include "hannoy.h"
+
+/* The status of an errno value; HNY_OK for 0. */
+int hny__errno_status(int error);
+
+#endif

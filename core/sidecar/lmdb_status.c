@@ -1,0 +1,29 @@
+/* LMDB's codes as statuses. */
+#include "sidecar/lmdb_status.h"
+
+#include "base/status.h"
+#include "sidecar/lmdb_guard.h"
+
+int hny__lmdb_status(int code) {
+    switch (code) {
+    case MDB_SUCCESS:
+        return HNY_OK;
+    case MDB_NOTFOUND:
+        return HNY_MISSING;
+    case MDB_READERS_FULL:
+        return HNY_READERS;
+    case MDB_VERSION_MISMATCH:
+        return HNY_VERSION;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_PANIC:
+    case MDB_CURSOR_FULL:
+    case MDB_INCOMPATIBLE:
+    case MDB_BAD_TXN:
+    case HNY__ASSERTED:
+        return HNY_CORRUPT;
+    default:
+        return hny__errno_status(code); /* LMDB passes on what system calls failed with */
+    }
+}

@@ -1,0 +1,68 @@
+/*
+** Interface to records.c: reading and writing what the sidecar holds, in a transaction.
+**
+** All functions return a status.  A value that is returned by pointer lies in the map: it is valid
+** until the transaction ends or writes.  HNY_MISSING: there is no such key.
+*/
+#ifndef HNY_RECORDS_H
+#define HNY_RECORDS_H
+
+#include "sidecar/env.h"
+#include "sidecar/format.h"
+
+typedef struct hny__value {
+    const void *data;
+    size_t size;
+} hny__value;
+
+int hny__get(hny__txn *txn, const hny__key *key, hny__value *out);
+int hny__put(hny__txn *txn, const hny__key *key, const void *value, size_t size);
+int hny__del(hny__txn *txn, const hny__key *key); /* HNY_OK also if the key is missing */
+
+/* Writes the digest into the first bytes of `value`, then puts it. */
+int hny__put_digested(hny__txn *txn, const hny__key *key, void *value, size_t size);
+
+/* ------------------------------------------------------------------------------------- typed -- */
+
+/* Also HNY_CORRUPT, or HNY_VERSION for a file record of another format. */
+int hny__get_file_record(hny__txn *txn, hny__file_record *out);
+int hny__put_file_record(hny__txn *txn, hny__file_record *record);
+int hny__get_table_record(hny__txn *txn, uint32_t table, hny__table_record *out);
+int hny__put_table_record(hny__txn *txn, uint32_t table, hny__table_record *record);
+
+/* The slot of a rowid. */
+int hny__get_slot(hny__txn *txn, uint32_t space, int64_t rowid, uint32_t *slot);
+
+/* As hny__boundary_decode.  A boundary that the table's record counts must exist: else HNY_CORRUPT. */
+int hny__get_boundary(hny__txn *txn, uint32_t space, uint32_t number, hny_boundary *boundary,
+                      int64_t **ids, size_t *count);
+int hny__put_boundary(hny__txn *txn, uint32_t space, uint32_t number, const hny_boundary *boundary,
+                      const int64_t *ids, size_t count);
+
+/* Copies a block to `block`, of layout->bytes: zeros where there is none. */
+int hny__get_block(hny__txn *txn, const hny__key *key, const hny__layout *layout, uint8_t *block);
+
+/* Seals a block (hny__block_seal), then puts it. */
+int hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout, uint8_t *block);
+
+/* ----------------------------------------------------------------------------------- cursors -- */
+
+typedef struct hny__cursor {
+    hny__txn *txn;
+    struct MDB_cursor *mdb; /* NULL: not open */
+    /* Where it is, after a seek or a step that returned HNY_OK: */
+    uint32_t space, number;
+    hny__kind kind;
+    int64_t rowid; /* of HNY__KIND_ROWID */
+    hny__value value;
+} hny__cursor;
+
+int hny__cursor_open(hny__cursor *cursor, hny__txn *txn);
+void hny__cursor_close(hny__cursor *cursor);
+
+/* To the first key at or behind `key`.  HNY_MISSING: there is none, or it is none of ours. */
+int hny__cursor_seek(hny__cursor *cursor, const hny__key *key);
+int hny__cursor_next(hny__cursor *cursor); /* the same for the next key */
+int hny__cursor_del(hny__cursor *cursor);  /* hny__cursor_next then goes to the key behind it */
+
+#endif
