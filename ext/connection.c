@@ -1,3 +1,4 @@
+/* The tables and sidecars of one connection; the contract is in connection.h. */
 #include "connection.h"
 
 #include <stdbool.h>
@@ -6,19 +7,19 @@
 #include "table.h"
 
 /* The sidecar of one schema. */
-typedef struct seat {
-    struct seat *next;
+typedef struct schema_sidecar {
+    struct schema_sidecar *next;
     char *schema;
     char *database; /* the file; NULL: private */
     hny_sidecar *sidecar;
     unsigned users;
-} seat;
+} schema_sidecar;
 
 struct hx_connection {
     sqlite3 *db;
     unsigned refs;
     hx_table *tables; /* the last connected one first */
-    seat *seats;
+    schema_sidecar *sidecars;
 };
 
 int hx_connection_new(sqlite3 *db, hx_connection **out) {
@@ -40,7 +41,7 @@ sqlite3 *hx_connection_db(const hx_connection *connection) {
 
 /* ---------------------------------------------------------------------------------- sidecars -- */
 
-static void free_seat(seat *old) {
+static void free_sidecar(schema_sidecar *old) {
     hny_sidecar_unref(old->sidecar);
     sqlite3_free(old->schema);
     sqlite3_free(old->database);
@@ -50,15 +51,15 @@ static void free_seat(seat *old) {
 void hx_connection_unref(void *arg) {
     hx_connection *const connection = arg;
     if (--connection->refs) return;
-    while (connection->seats) {
-        seat *const first = connection->seats;
-        connection->seats = first->next;
-        free_seat(first);
+    while (connection->sidecars) {
+        schema_sidecar *const first = connection->sidecars;
+        connection->sidecars = first->next;
+        free_sidecar(first);
     }
     sqlite3_free(connection);
 }
 
-/* A VFS that keeps databases in memory gives them names that are no files. */
+/* VFSes that keep databases in memory name them like files. */
 static bool is_memdb(sqlite3 *db, const char *schema) {
     char *vfs = NULL;
     sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &vfs);
@@ -76,47 +77,51 @@ static bool same_file(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static seat *find_seat(hx_connection *connection, const char *schema, const char *file) {
-    for (seat *s = connection->seats; s; s = s->next) {
-        if (sqlite3_stricmp(s->schema, schema) == 0 && same_file(s->database, file)) return s;
+static schema_sidecar *find_sidecar(hx_connection *connection, const char *schema,
+                                    const char *file) {
+    for (schema_sidecar *entry = connection->sidecars; entry; entry = entry->next) {
+        if (sqlite3_stricmp(entry->schema, schema) == 0 && same_file(entry->database, file)) {
+            return entry;
+        }
     }
     return NULL;
 }
 
-static seat *make_seat(const char *schema, const char *file) {
-    seat *const s = sqlite3_malloc(sizeof *s);
-    if (!s) return NULL;
-    *s = (seat){.schema = sqlite3_mprintf("%s", schema)};
-    if (file) s->database = sqlite3_mprintf("%s", file);
-    if (!s->schema || (file && !s->database) || hny_sidecar_new(file, &s->sidecar) != HNY_OK) {
-        s->sidecar = NULL;
-        free_seat(s);
+static schema_sidecar *make_sidecar(const char *schema, const char *file) {
+    schema_sidecar *const entry = sqlite3_malloc(sizeof *entry);
+    if (!entry) return NULL;
+    *entry = (schema_sidecar){.schema = sqlite3_mprintf("%s", schema)};
+    if (file) entry->database = sqlite3_mprintf("%s", file);
+    if (!entry->schema || (file && !entry->database) ||
+        hny_sidecar_new(file, &entry->sidecar) != HNY_OK) {
+        entry->sidecar = NULL;
+        free_sidecar(entry);
         return NULL;
     }
-    return s;
+    return entry;
 }
 
 int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out) {
     const char *const file = file_of(connection->db, schema);
-    seat *s = find_seat(connection, schema, file);
-    if (!s) {
-        s = make_seat(schema, file);
-        if (!s) return SQLITE_NOMEM;
-        s->next = connection->seats;
-        connection->seats = s;
+    schema_sidecar *entry = find_sidecar(connection, schema, file);
+    if (!entry) {
+        entry = make_sidecar(schema, file);
+        if (!entry) return SQLITE_NOMEM;
+        entry->next = connection->sidecars;
+        connection->sidecars = entry;
     }
-    s->users++;
-    *out = hny_sidecar_ref(s->sidecar);
+    entry->users++;
+    *out = hny_sidecar_ref(entry->sidecar);
     return SQLITE_OK;
 }
 
 void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
-    for (seat **link = &connection->seats; *link; link = &(*link)->next) {
-        seat *const s = *link;
-        if (s->sidecar != sidecar) continue;
-        if (--s->users == 0 && s->database) {
-            *link = s->next;
-            free_seat(s);
+    for (schema_sidecar **link = &connection->sidecars; *link; link = &(*link)->next) {
+        schema_sidecar *const entry = *link;
+        if (entry->sidecar != sidecar) continue;
+        if (--entry->users == 0 && entry->database) {
+            *link = entry->next;
+            free_sidecar(entry);
         }
         break;
     }
@@ -125,7 +130,7 @@ void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
 
 /* ------------------------------------------------------------------------------------ tables -- */
 
-/* A schema change connects the new object before it disconnects the old one: the new one first. */
+/* After a schema change SQLite connects the new object before it disconnects the old one. */
 void hx_connection_add(hx_connection *connection, hx_table *table) {
     table->next = connection->tables;
     connection->tables = table;
@@ -140,8 +145,9 @@ void hx_connection_remove(hx_connection *connection, hx_table *table) {
 static hx_table *find_table(const hx_connection *connection, const char *schema, const char *name) {
     for (hx_table *t = connection->tables; t; t = t->next) {
         if (sqlite3_stricmp(t->shadow.schema, schema) == 0 &&
-            sqlite3_stricmp(t->shadow.name, name) == 0)
+            sqlite3_stricmp(t->shadow.name, name) == 0) {
             return t;
+        }
     }
     return NULL;
 }
@@ -151,15 +157,14 @@ void hx_found_release(hx_found *found) {
     *found = (hx_found){NULL, NULL};
 }
 
-/* What SQLite knows under a name. */
-enum { NOTHING, ANOTHER_KIND, HANNOY_TABLE };
+/* Results of a look-up. */
+enum { NO_TABLE, OTHER_TABLE, HANNOY_TABLE };
 
 /*
-** Has SQLite look at schema.name, whatever that is; the step makes it notice a schema that another
-** connection changed.
+** Makes SQLite connect schema.name.  The step detects a schema that another connection has changed.
 */
-static int look(hx_connection *connection, const char *schema, const char *name, hx_found *found,
-                int *kind) {
+static int look_up(hx_connection *connection, const char *schema, const char *name, hx_found *found,
+                   int *kind) {
     char *const text = sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", schema, name);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_prepare_v2(connection->db, text, -1, &found->anchor, NULL);
@@ -170,52 +175,54 @@ static int look(hx_connection *connection, const char *schema, const char *name,
     }
     if (rc == SQLITE_OK) {
         found->table = find_table(connection, schema, name);
-        *kind = found->table ? HANNOY_TABLE : ANOTHER_KIND;
+        *kind = found->table ? HANNOY_TABLE : OTHER_TABLE;
     }
     if (!found->table) hx_found_release(found);
     return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* no such table, or one without rowids */
 }
 
-/* As SQLite does; PRAGMA database_list has main before temp. */
-static int look_everywhere(hx_connection *connection, const char *name, hx_found *found,
-                           int *kind) {
+/* In SQLite's order; PRAGMA database_list has main before temp. */
+static int look_up_everywhere(hx_connection *connection, const char *name, hx_found *found,
+                              int *kind) {
     sqlite3_stmt *list;
-    int rc = look(connection, "temp", name, found, kind);
-    if (rc || *kind != NOTHING) return rc;
+    int rc = look_up(connection, "temp", name, found, kind);
+    if (rc || *kind != NO_TABLE) return rc;
     rc = sqlite3_prepare_v2(connection->db, "PRAGMA database_list", -1, &list, NULL);
     if (rc) return rc;
-    while (!rc && *kind == NOTHING && sqlite3_step(list) == SQLITE_ROW)
-        rc = look(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind);
+    while (!rc && *kind == NO_TABLE && sqlite3_step(list) == SQLITE_ROW) {
+        rc = look_up(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind);
+    }
     const int ended = sqlite3_finalize(list);
     return rc ? rc : ended;
 }
 
-static char *not_found(const char *schema, const char *name, int kind) {
+static char *not_found_sentence(const char *schema, const char *name, int kind) {
     char *const full =
         schema ? sqlite3_mprintf("%s.%s", schema, name) : sqlite3_mprintf("%s", name);
     char *out = NULL;
-    if (full)
-        out = sqlite3_mprintf(kind == NOTHING ? "hannoy: no such table: '%s'; give the name that "
-                                                "stands in CREATE VIRTUAL TABLE"
-                                              : "hannoy: %s is not a hannoy table; give the name "
-                                                "that stands in CREATE VIRTUAL TABLE",
+    if (full) {
+        out = sqlite3_mprintf(kind == NO_TABLE ? "hannoy: no such table: '%s'; give the name "
+                                                 "used in CREATE VIRTUAL TABLE"
+                                               : "hannoy: %s is not a hannoy table; give the name "
+                                                 "used in CREATE VIRTUAL TABLE",
                               full);
+    }
     sqlite3_free(full);
     return out;
 }
 
 int hx_connection_find(hx_connection *connection, const char *schema, const char *name,
                        hx_found *out, char **error) {
-    int kind = NOTHING;
+    int kind = NO_TABLE;
     *out = (hx_found){NULL, NULL};
     *error = NULL;
-    const int rc = schema ? look(connection, schema, name, out, &kind)
-                          : look_everywhere(connection, name, out, &kind);
+    const int rc = schema ? look_up(connection, schema, name, out, &kind)
+                          : look_up_everywhere(connection, name, out, &kind);
     if (rc == SQLITE_OK && kind == HANNOY_TABLE) return rc;
     hx_found_release(out);
     if (rc == SQLITE_NOMEM) return rc;
-    *error =
-        rc ? sqlite3_mprintf("%s", sqlite3_errmsg(connection->db)) : not_found(schema, name, kind);
+    *error = rc ? sqlite3_mprintf("%s", sqlite3_errmsg(connection->db))
+                : not_found_sentence(schema, name, kind);
     if (!*error) return SQLITE_NOMEM;
     return rc ? rc : SQLITE_ERROR;
 }

@@ -1,9 +1,9 @@
 /*
-** Interface to connection.c: what the hannoy tables of one connection have in common.
+** Interface to connection.c: the state that all hannoy tables of one connection share.
 **
-** SQLite hands a module's client data to each table it connects; ours is the connection.  It knows the
-** connected tables, for functions that are given a name, and holds one sidecar handle a schema.
-** Used under the connection's mutex only.
+** It is the client data that SQLite passes to xCreate and xConnect.  It lists the connected
+** tables, for functions that take a table name, and holds one sidecar handle a schema.  SQLite
+** holds the connection's mutex during every call.
 */
 #ifndef HX_CONNECTION_H
 #define HX_CONNECTION_H
@@ -14,16 +14,16 @@
 typedef struct hx_table hx_table;
 typedef struct hx_connection hx_connection;
 
-/* Reference-counted: each registration with SQLite and each table holds one. */
+/* Reference-counted: each registration with SQLite and each table holds a reference. */
 int hx_connection_new(sqlite3 *db, hx_connection **out);
 hx_connection *hx_connection_ref(hx_connection *connection);
 void hx_connection_unref(void *connection);
 sqlite3 *hx_connection_db(const hx_connection *connection);
 
 /*
-** The sidecar of an attached schema, a reference for the caller, given back by hx_connection_release.  For
-** a database without a file it is private and lives as long as the connection: VACUUM and schema
-** changes disconnect tables that come back.
+** The sidecar of a schema, as a reference that hx_connection_release gives back.  A database
+** without a file has a private sidecar, which lives as long as the connection, because VACUUM and
+** schema changes disconnect tables and connect them again.
 */
 int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out);
 void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar);
@@ -32,8 +32,8 @@ void hx_connection_add(hx_connection *connection, hx_table *table);
 void hx_connection_remove(hx_connection *connection, hx_table *table);
 
 /*
-** A table found by its name for as long as the anchor lasts: a prepared statement, without which a
-** schema change seen in a nested statement could disconnect it.
+** A table that was found by its name.  The anchor is a prepared statement on it: as long as it
+** exists, a schema change that a nested statement detects does not disconnect the table.
 */
 typedef struct hx_found {
     hx_table *table;
@@ -41,9 +41,9 @@ typedef struct hx_found {
 } hx_found;
 
 /*
-** Finds a hannoy table, makes SQLite connect it if it is not; schema NULL: as SQLite looks for a
-** name, temp first, then main, then the attached ones.  On failure *error is a sentence for
-** sqlite3_free(), or NULL with SQLITE_NOMEM.
+** Finds a hannoy table and connects it if necessary.  If `schema` is NULL all schemas are
+** searched in SQLite's order: temp, main, then the attached ones.  On failure *error is a
+** sentence for sqlite3_free(), or NULL with SQLITE_NOMEM.
 */
 int hx_connection_find(hx_connection *connection, const char *schema, const char *name,
                        hx_found *out, char **error);

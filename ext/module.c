@@ -1,8 +1,6 @@
-/*
-** The entry point of the extension.
-*/
-#include <sqlite3ext.h>
-SQLITE_EXTENSION_INIT1
+/* The entry point of the extension: registers the module and the functions. */
+#define HX_DEFINES_SQLITE_API
+#include "sqlite_api.h"
 
 #include <stdlib.h>
 
@@ -44,7 +42,7 @@ static const sqlite3_module module = {
     .xShadowName = hx_shadow_name,
 };
 
-/* Loaded twice, the second connection would not know the tables of the first. */
+/* A second registration would replace the functions by ones that do not know the tables. */
 static int is_registered(sqlite3 *db) {
     sqlite3_stmt *stmt = NULL;
     const int rc = sqlite3_prepare_v2(db, "SELECT hannoy_version()", -1, &stmt, NULL);
@@ -69,9 +67,9 @@ static int register_all(sqlite3 *db) {
 
 #ifndef SQLITE_CORE
 /*
-** All copies of SQLite in a process share this library, and so its one pointer to an API: the first
-** to load it wins.  Python's sqlite3 and apsw, for one, have a copy each; overwriting the pointer
-** made the connections of one call into the other.
+** All copies of SQLite in a process share this library and its API pointer, so only the first
+** copy to load it can be served.  Python's sqlite3 and apsw, for example, have a copy each;
+** overwriting the pointer made connections of one call into the other.
 */
 static int take_api(const sqlite3_api_routines *api, char **error) {
     const sqlite3_api_routines *first = NULL;
@@ -83,15 +81,16 @@ static int take_api(const sqlite3_api_routines *api, char **error) {
     }
     if (__atomic_compare_exchange_n(&sqlite3_api, &first, api, 0, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE) ||
-        first == api)
+        first == api) {
         return SQLITE_OK;
+    }
     *error = api->mprintf("hannoy: another SQLite library of this process has loaded hannoy "
                           "already; use one of the two, or a process for each");
     return SQLITE_ERROR;
 }
 #endif
 
-/* Who asks for an instruction set is not to measure or test another one unawares. */
+/* An unknown HANNOY_KERNELS is an error, so that benchmarks never silently use another ISA. */
 static int check_kernels(char **error) {
     char *fault;
     if (hny_kernels_check(&fault) != HNY_OK) return SQLITE_NOMEM;
@@ -102,12 +101,14 @@ static int check_kernels(char **error) {
 }
 
 /*
-** Loaded permanently: the sidecars that are open belong to the process, not to the connection that
-** happened to load the extension.
+** Loaded permanently: open sidecars belong to the process, not to the connection that loaded the
+** extension first.
 */
 #ifndef SQLITE_CORE
 __attribute__((visibility("default")))
 #endif
+int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
+
 int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
     int rc;
 #ifdef SQLITE_CORE

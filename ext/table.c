@@ -1,4 +1,4 @@
-/* A connected hannoy table: SQLite's methods, each handed to the folder that does the work. */
+/* SQLite's methods of a hannoy table; each calls the folder that implements it. */
 #include "table.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "query/cursor.h"
 #include "shadow/error.h"
 
-/* A table has a hidden column of its own name, so the names of its columns are taken. */
+/* A table has a hidden column of its own name, which must differ from the other columns. */
 static bool name_is_taken(const hx_columns *columns, const char *name) {
     for (int i = 0; i < columns->count; i++) {
         if (sqlite3_stricmp(name, columns->at[i].name) == 0) return true;
@@ -38,7 +38,7 @@ static void free_table(hx_table *table) {
     sqlite3_free(table);
 }
 
-/* The columns are taken over. */
+/* Takes over *columns. */
 static int make_table(sqlite3 *db, hx_connection *connection, const char *const *argv,
                       const hx_options *options, hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
@@ -63,10 +63,10 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
 }
 
 /*
-** INNOCUOUS: whoever controls the schema gains nothing by a table of ours in a view or trigger.  It
-** reads and writes its own shadow tables and a file whose name follows from the database's.
+** INNOCUOUS: a table may be used in views and triggers of an untrusted schema, because it accesses
+** nothing but its own shadow tables and a file whose name follows from the database's.
 */
-static int declare(sqlite3 *db, const hx_columns *columns, const char *name) {
+static int declare_table(sqlite3 *db, const hx_columns *columns, const char *name) {
     char *const text = hx_columns_declaration(columns, name);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_declare_vtab(db, text);
@@ -88,14 +88,16 @@ static int open_table(sqlite3 *db, hx_connection *connection, int argc, const ch
         rc = *error ? SQLITE_ERROR : SQLITE_NOMEM;
     }
     if (rc == SQLITE_OK) rc = hx_options_parse(arguments.count, arguments.at, &options, error);
-    if (rc == SQLITE_OK) rc = declare(db, &columns, argv[2]);
+    if (rc == SQLITE_OK) rc = declare_table(db, &columns, argv[2]);
     if (rc == SQLITE_OK) rc = make_table(db, connection, argv, &options, &columns, out);
     hx_columns_free(&columns);
     sqlite3_free(arguments.at);
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------ methods -- */
+/*
+** ------------------------------------------------------------------------------------ methods --
+*/
 
 int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
                      char **error) {
@@ -129,8 +131,8 @@ int hx_table_disconnect(sqlite3_vtab *vtab) {
 }
 
 /*
-** The sidecar keeps what it has: a DROP can be rolled back, and no callback says so.  A later
-** automatic build sweeps it away.
+** The index stays in the sidecar, because SQLite does not report the rollback of a DROP.  A later
+** automatic build deletes it.
 */
 int hx_table_destroy(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;

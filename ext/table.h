@@ -1,8 +1,7 @@
 /*
 ** Interface to table.c: one connected hannoy table, and SQLite's methods on it.
 **
-** Each folder below works on its own part: shadow/ on the shadow, query/ on the view, change/ on the
-** writer.
+** Each folder uses its own part of it: shadow/ the shadow, query/ the view, change/ the writer.
 */
 #ifndef HX_TABLE_H
 #define HX_TABLE_H
@@ -14,7 +13,7 @@
 #include "sqlite_api.h"
 
 struct hx_table {
-    hx_shadow shadow; /* first, as SQLite's own part is first in it */
+    hx_shadow shadow; /* first: its first member is SQLite's sqlite3_vtab */
     hx_view view;
     hx_writer writer;
     hny_sidecar *sidecar;

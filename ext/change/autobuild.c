@@ -1,3 +1,4 @@
+/* Automatic builds at COMMIT; the contract is in autobuild.h. */
 #include "change/autobuild.h"
 
 #include "change/index_build.h"
@@ -6,52 +7,56 @@
 #include "shadow/error.h"
 #include "shadow/interrupt.h"
 
-/* A table whose index is lost is started over by a COMMIT up to this size: it must stay short. */
+/* A COMMIT rebuilds a lost index of at most this many rows, because a COMMIT must stay short. */
 #define RESTART_ROWS 50000
 
-/* With autobuild=0 the log is looked at now and then too: somebody else may be building. */
-#define LOOK_EVERY 1000
+/* With autobuild=0 the log is trimmed at this interval, if another connection has built. */
+#define CHECK_INTERVAL 1000
 
 int hx_autobuild_begin(hx_writer *writer) {
     writer->autobuild.written = 0;
     return SQLITE_OK;
 }
 
-/* Must not run SQL: that would leave a transaction open which nobody ends. */
+/* Must not run SQL: SQLite would leave the transaction of that statement open. */
 int hx_autobuild_done(hx_writer *writer) {
     writer->autobuild.written = 0;
     return SQLITE_OK;
 }
 
-void hx_autobuild_free(hx_autobuild *commit) {
-    sqlite3_free(commit->trouble);
-    commit->trouble = NULL;
+void hx_autobuild_free(hx_autobuild *autobuild) {
+    sqlite3_free(autobuild->trouble);
+    autobuild->trouble = NULL;
 }
 
 /* ---------------------------------------------------------------------------------- trouble -- */
 
-/* What hannoy_info will say; out of memory, nothing. */
-static void note(hx_writer *writer, const char *sentence) {
+/* Keeps the sentence for hannoy_info; none if memory runs out. */
+static void note_trouble(hx_writer *writer, const char *sentence) {
     sqlite3_free(writer->autobuild.trouble);
     writer->autobuild.trouble = sentence ? sqlite3_mprintf("%s", sentence) : NULL;
 }
 
-static bool transaction_lives(const hx_writer *writer) {
+static bool is_transaction_open(const hx_writer *writer) {
     return sqlite3_txn_state(writer->shadow->db, writer->shadow->schema) == SQLITE_TXN_WRITE;
 }
 
 /*
-** A build that fails leaves the log as it was and the COMMIT alone.  But where SQLite has answered
-** an error of its own by rolling everything back, success would be a lie.
+** A failed build leaves the log unchanged and lets the COMMIT succeed.  If SQLite has rolled back
+** the transaction meanwhile, the COMMIT must report the failure.
 */
-static int swallow(hx_writer *writer, int rc) {
-    if (!transaction_lives(writer)) return rc ? rc : SQLITE_ABORT;
-    note(writer, writer->shadow->vtab.zErrMsg ? writer->shadow->vtab.zErrMsg : sqlite3_errstr(rc));
+static int swallow_failure(hx_writer *writer, int rc) {
+    if (!is_transaction_open(writer)) return rc ? rc : SQLITE_ABORT;
+    const char *const sentence = writer->shadow->vtab.zErrMsg;
+    note_trouble(writer, sentence ? sentence : sqlite3_errstr(rc));
     hx_forgive(writer->shadow);
     return SQLITE_OK;
 }
 
-/* ------------------------------------------------------------------------------------ trimming -- */
+/*
+** ------------------------------------------------------------------------------------ trimming
+** --
+*/
 
 static int trim_to(hx_writer *writer, const hx_log *log, hny_boundary at) {
     if (at.seq <= log->trim.seq || hx_interrupted(writer->shadow)) return SQLITE_OK;
@@ -61,7 +66,7 @@ static int trim_to(hx_writer *writer, const hx_log *log, hny_boundary at) {
 int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build) {
     hx_log log;
     if (!build->current) return SQLITE_OK;
-    note(writer, NULL);
+    note_trouble(writer, NULL);
     writer->autobuild.wait_for = 0;
     const int rc = hx_log_read(writer->shadow, &log);
     return rc ? rc : trim_to(writer, &log, build->at);
@@ -70,11 +75,11 @@ int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build) {
 /* ------------------------------------------------------------------------- automatic builds -- */
 
 /*
-** May this COMMIT make the index from nothing?  Yes, if the table is small, or mostly what the
-** transaction itself wrote: its work follows what was written.
+** May this COMMIT build the index from all rows?  Yes if the table is small, or if this transaction
+** wrote at least half of it, so that the work is in proportion to what was written.
 */
 static int may_start_over(hx_writer *writer, const hx_log *log, bool *out) {
-    int64_t rows = log->tip.seq; /* never fewer than there are rows of our own */
+    int64_t rows = log->tip.seq; /* at least the number of rows in v_content */
     *out = true;
     if (hx_columns_external(&writer->shadow->columns)) rows = INT64_MAX;
     if (rows <= RESTART_ROWS || rows <= 2 * writer->autobuild.written) return SQLITE_OK;
@@ -89,35 +94,37 @@ static void wait_until(hx_writer *writer, int64_t until, bool indexed) {
 }
 
 static bool is_waiting(const hx_writer *writer, const hx_log *log, bool indexed) {
-    const hx_autobuild *const c = &writer->autobuild;
-    const int64_t autobuild = writer->shadow->config.options.autobuild;
-    const int64_t longest = autobuild > RESTART_ROWS ? autobuild : RESTART_ROWS;
-    const int64_t left = c->wait_for - log->tip.seq; /* too many: the log went back */
-    return left > 0 && left <= longest && c->indexed == indexed;
+    const hx_autobuild *const autobuild = &writer->autobuild;
+    const int64_t interval = writer->shadow->config.options.autobuild;
+    const int64_t longest = interval > RESTART_ROWS ? interval : RESTART_ROWS;
+    const int64_t left =
+        autobuild->wait_for - log->tip.seq; /* > longest: the log was rolled back */
+    return left > 0 && left <= longest && autobuild->indexed == indexed;
 }
 
-static int refuse(hx_writer *writer, const hx_log *log) {
+static int refuse_restart(hx_writer *writer, const hx_log *log) {
     char *const sentence =
-        sqlite3_mprintf("the table has no index and too many rows for a COMMIT to make one; "
-                        "INSERT INTO %s(%s) VALUES('build') or SELECT hannoy_build('%s') does it",
+        sqlite3_mprintf("the table has no index and too many rows to build one at COMMIT; run "
+                        "INSERT INTO %s(%s) VALUES('build') or SELECT hannoy_build('%s')",
                         writer->shadow->name, writer->shadow->name, writer->shadow->name);
-    if (sentence) note(writer, sentence);
+    if (sentence) note_trouble(writer, sentence);
     sqlite3_free(sentence);
     wait_until(writer, log->tip.seq + RESTART_ROWS, false);
     return SQLITE_OK;
 }
 
-/* Another build may be over at the next COMMIT, and so is an interrupt; other failures last. */
+/* The next COMMIT tries again after HNY_BUSY or an interrupt.  After other failures it waits. */
 static int build_now(hx_writer *writer, const hx_log *log, bool indexed) {
     hx_index_build build = {.sweep = true, .changes = indexed};
     const int rc = hx_index_build_run(writer->view, &build);
     if (rc == SQLITE_OK && build.current) return hx_autobuild_trim(writer, &build);
-    if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT)
+    if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT) {
         wait_until(writer, log->tip.seq + writer->shadow->config.options.autobuild, indexed);
-    return swallow(writer, rc ? rc : hx_fail_status(writer->shadow, build.status));
+    }
+    return swallow_failure(writer, rc ? rc : hx_fail_status(writer->shadow, build.status));
 }
 
-/* Where the newest boundary in common is, as the sidecar stands. */
+/* The newest boundary that log and sidecar share. */
 static int find_base(hx_writer *writer, const hx_log *log, hx_merge_base *base) {
     int rc = hx_view_reader(writer->view);
     if (rc) return rc;
@@ -129,49 +136,49 @@ static int find_base(hx_writer *writer, const hx_log *log, hx_merge_base *base) 
     return rc;
 }
 
-static int look(hx_writer *writer, const hx_log *log) {
+static int consider_build(hx_writer *writer, const hx_log *log) {
     const int64_t autobuild = writer->shadow->config.options.autobuild;
     hx_merge_base base;
     bool start_over;
     int rc = find_base(writer, log, &base);
-    if (rc) return swallow(writer, rc);
+    if (rc) return swallow_failure(writer, rc);
     const bool indexed = base.kind == HX_MERGE_BASE_FOUND;
-    writer->autobuild.looked_at = log->tip.seq;
-    if (indexed && (autobuild == 0 || log->tip.seq - base.at.seq < autobuild))
+    writer->autobuild.checked_at = log->tip.seq;
+    if (indexed && (autobuild == 0 || log->tip.seq - base.at.seq < autobuild)) {
         return trim_to(writer, log, base.at);
+    }
     if (autobuild == 0 || is_waiting(writer, log, indexed)) return SQLITE_OK;
     if (indexed) return build_now(writer, log, true);
     rc = may_start_over(writer, log, &start_over);
-    if (rc) return swallow(writer, rc);
-    return start_over ? build_now(writer, log, false) : refuse(writer, log);
+    if (rc) return swallow_failure(writer, rc);
+    return start_over ? build_now(writer, log, false) : refuse_restart(writer, log);
 }
 
 /*
-** Below `autobuild` changes nothing of the sidecar is touched.  The log is trimmed up to what was
-** built whenever it is looked at, so its own length tells what is pending.
+** Below `autobuild` log rows the sidecar is not opened.  Each check trims the log up to the last
+** build, so the length of the log is the number of pending changes.
 */
 static bool is_due(const hx_writer *writer, const hx_log *log) {
     const int64_t autobuild = writer->shadow->config.options.autobuild;
     const int64_t logged = log->tip.seq - log->trim.seq;
     if (autobuild) return logged >= autobuild;
-    const int64_t since =
-        log->tip.seq - writer->autobuild.looked_at; /* negative: the log went back */
-    return logged >= LOOK_EVERY && (since < 0 || since >= LOOK_EVERY);
+    const int64_t since = log->tip.seq - writer->autobuild.checked_at; /* < 0: rolled back */
+    return logged >= CHECK_INTERVAL && (since < 0 || since >= CHECK_INTERVAL);
 }
 
 int hx_autobuild_sync(hx_writer *writer) {
     hx_log log;
-    if (writer->autobuild.written == 0 || !transaction_lives(writer)) return SQLITE_OK;
+    if (writer->autobuild.written == 0 || !is_transaction_open(writer)) return SQLITE_OK;
     int rc = hx_log_read(writer->shadow, &log);
-    if (rc && !hx_shadow_exists(writer->shadow)) { /* ROLLBACK TO undid the CREATE */
+    if (rc && !hx_shadow_exists(writer->shadow)) { /* undone by ROLLBACK TO */
         hx_forgive(writer->shadow);
         return SQLITE_OK;
     }
-    if (rc) return swallow(writer, rc);
+    if (rc) return swallow_failure(writer, rc);
     if (!is_due(writer, &log)) return SQLITE_OK;
     const sqlite3_int64 last = sqlite3_last_insert_rowid(writer->shadow->db);
-    rc = look(writer, &log);
+    rc = consider_build(writer, &log);
     sqlite3_set_last_insert_rowid(writer->shadow->db, last);
-    if (rc == SQLITE_OK && !transaction_lives(writer)) rc = SQLITE_ABORT;
+    if (rc == SQLITE_OK && !is_transaction_open(writer)) rc = SQLITE_ABORT;
     return rc;
 }

@@ -1,5 +1,5 @@
 /*
-** Interface to commit.c: the end of a write transaction, which is where automatic builds run.
+** Interface to autobuild.c: automatic builds, which run at COMMIT (xSync).
 */
 #ifndef HX_AUTOBUILD_H
 #define HX_AUTOBUILD_H
@@ -11,11 +11,11 @@ typedef struct hx_writer hx_writer;
 typedef struct hx_index_build hx_index_build;
 
 typedef struct hx_autobuild {
-    int64_t written;   /* log rows of this transaction, those that ROLLBACK TO undid included */
-    int64_t wait_for;  /* after a failure, no automatic build before the log's tip is here, */
-    bool indexed;      /* unless there is an index where there was none, or the other way round */
-    int64_t looked_at; /* the log's tip when the sidecar was last asked what it has */
-    char *trouble;     /* why the last build at a COMMIT did not come about; NULL: it did */
+    int64_t written;    /* log rows of this transaction, those undone by ROLLBACK TO included */
+    int64_t wait_for;   /* after a failure: no automatic build before the log's tip is here, */
+    bool indexed;       /* as long as whether there is an index stays the same */
+    int64_t checked_at; /* the log's tip when the sidecar was last opened at a COMMIT */
+    char *trouble;      /* why the last build at COMMIT failed; NULL: it did not */
 } hx_autobuild;
 
 /* xBegin, xSync, and xCommit or xRollback. */
@@ -24,11 +24,11 @@ int hx_autobuild_sync(hx_writer *writer);
 int hx_autobuild_done(hx_writer *writer);
 
 /*
-** After a build in this write transaction: drops the part of the log that the sidecar holds now.  A
-** failure of this write has rolled the transaction back and must reach the user.
+** After a build in this write transaction: trims the log.  If this write fails SQLite has rolled
+** the transaction back, so the error must reach the user.
 */
 int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build);
 
-void hx_autobuild_free(hx_autobuild *commit);
+void hx_autobuild_free(hx_autobuild *autobuild);
 
 #endif

@@ -1,3 +1,4 @@
+/* Commands and settings; the contract is in command.h. */
 #include "change/command.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "schema/options.h"
 #include "shadow/error.h"
 
-static int run_build(hx_writer *writer, bool restart) {
+static int build_index(hx_writer *writer, bool restart) {
     hx_index_build build = {.asked = true, .restart = restart};
     const int rc = hx_index_build_run(writer->view, &build);
     if (rc) return rc;
@@ -16,15 +17,15 @@ static int run_build(hx_writer *writer, bool restart) {
                         : hx_autobuild_trim(writer, &build);
 }
 
-static int build(hx_writer *writer) {
-    return run_build(writer, false);
+static int command_build(hx_writer *writer) {
+    return build_index(writer, false);
 }
 
-static int rebuild(hx_writer *writer) {
-    return run_build(writer, true);
+static int command_rebuild(hx_writer *writer) {
+    return build_index(writer, true);
 }
 
-static int check(hx_writer *writer) {
+static int command_check(hx_writer *writer) {
     return hx_integrity_check(writer->view);
 }
 
@@ -34,29 +35,30 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
-    {"build", build},
-    {"rebuild", rebuild},
-    {"integrity-check", check},
+    {"build", command_build},
+    {"rebuild", command_rebuild},
+    {"integrity-check", command_check},
 };
 
-static int set(hx_writer *writer, const char *text) {
+static int change_setting(hx_writer *writer, const char *text) {
     hx_options options = writer->shadow->config.options;
     const char *key;
     int64_t value;
     char *error = NULL;
     int rc = hx_setting_parse(text, &options, &key, &value, &error);
     if (rc == SQLITE_OK) return hx_config_write_options(writer->shadow, &options);
-    if (error && !strchr(text, '='))
+    if (error && !strchr(text, '=')) {
         rc = hx_fail(writer->shadow, rc,
                      "%s, as in ef=200, or a command: build, rebuild, integrity-check", error);
-    else
+    } else {
         return hx_fail_with(writer->shadow, rc, error);
+    }
     sqlite3_free(error);
     return rc;
 }
 
-/* Without the blanks around it; for sqlite3_free(). */
-static char *trimmed(const char *text) {
+/* A copy without leading and trailing blanks, for sqlite3_free(). */
+static char *trim_blanks(const char *text) {
     static const char blanks[] = " \t\r\n";
     text += strspn(text, blanks);
     size_t length = strlen(text);
@@ -64,11 +66,11 @@ static char *trimmed(const char *text) {
     return sqlite3_mprintf("%.*s", (int)length, text);
 }
 
-static int run(hx_writer *writer, const char *text) {
+static int run_command(hx_writer *writer, const char *text) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (sqlite3_stricmp(text, commands[i].name) == 0) return commands[i].run(writer);
     }
-    return set(writer, text);
+    return change_setting(writer, text);
 }
 
 int hx_command_run(hx_writer *writer, sqlite3_value *value) {
@@ -77,8 +79,8 @@ int hx_command_run(hx_writer *writer, sqlite3_value *value) {
     if (!text) return SQLITE_NOMEM;
     int rc = hx_config_read(writer->shadow, &trim);
     if (rc) return rc;
-    char *const command = trimmed(text);
-    rc = command ? run(writer, command) : SQLITE_NOMEM;
-    sqlite3_free(command);
+    char *const trimmed = trim_blanks(text);
+    rc = trimmed ? run_command(writer, trimmed) : SQLITE_NOMEM;
+    sqlite3_free(trimmed);
     return rc;
 }

@@ -1,3 +1,4 @@
+/* Applies the changes of a snapshot to the sidecar; the contract is in index_build.h. */
 #include "change/index_build.h"
 
 #include "query/view.h"
@@ -6,7 +7,7 @@
 #include "shadow/interrupt.h"
 #include "shadow/table_ids.h"
 
-/* Internal to this file: the engine refused a row. */
+/* Internal to this file: the engine failed; its status is in build->status. */
 #define ENGINE_FAILED SQLITE_ABORT
 
 typedef struct feeder {
@@ -14,7 +15,7 @@ typedef struct feeder {
     hx_index_build *build;
 } feeder;
 
-static int feed(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
+static int feed_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     const feeder *const f = arg;
     f->build->status =
         vector ? hny_build_put(f->engine, id, vector, attributes) : hny_build_remove(f->engine, id);
@@ -23,16 +24,16 @@ static int feed(void *arg, int64_t id, const void *vector, const hny_attribute *
     return SQLITE_OK;
 }
 
-/* The engine's failures are in build->status and stop nothing else. */
-static int settle(const hx_index_build *build, int rc) {
+/* A failure of the engine is in build->status and is no failure of the scan. */
+static int settle_feed(const hx_index_build *build, int rc) {
     return rc == ENGINE_FAILED && build->status ? SQLITE_OK : rc;
 }
 
-/* Everything there is; the log's length is what a new table's progress is measured by. */
+/* All rows.  The log's length is the estimate of their number that progress is relative to. */
 static int feed_all(hx_view *view, hny_build *engine, hx_index_build *build) {
     feeder f = {engine, build};
     hny_build_expect(engine, (uint64_t)build->at.seq);
-    return settle(build, hx_content_each(view->shadow, feed, &f));
+    return settle_feed(build, hx_content_each(view->shadow, feed_row, &f));
 }
 
 static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *base,
@@ -44,27 +45,27 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
         hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) return rc;
     hny_build_expect(engine, delta.count);
-    rc = hx_content_each_of(view->shadow, delta.at, delta.count, feed, &f);
+    rc = hx_content_each_of(view->shadow, delta.at, delta.count, feed_row, &f);
     hx_ids_free(&delta);
-    return settle(build, rc);
+    return settle_feed(build, rc);
 }
 
 /*
-** An empty table that was never built has nothing to publish, and neither has a state that the
-** newest boundary names: a boundary without changes would only push out one that readers need.  But
-** who asks for a build wants what waits for its links to have them.
+** A build without changes publishes nothing: each boundary that is published drops the oldest one,
+** which readers may need.  An explicit build also links rows that were appended unlinked.
 */
-static bool nothing_new(const hx_index_build *build, const hny_build *engine,
-                        const hx_merge_base *base) {
+static bool is_up_to_date(const hx_index_build *build, const hny_build *engine,
+                          const hx_merge_base *base) {
     if (build->asked && hny_build_unlinked(engine)) return false;
     return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
            hx_boundary_equal(base->at, build->at);
 }
 
-static int take_in(hx_view *view, hny_build *engine, const hx_merge_base *base,
-                   hx_index_build *build) {
-    if (base->kind == HX_MERGE_BASE_FOUND && !build->restart)
+static int take_in_changes(hx_view *view, hny_build *engine, const hx_merge_base *base,
+                           hx_index_build *build) {
+    if (base->kind == HX_MERGE_BASE_FOUND && !build->restart) {
         return feed_delta(view, engine, base, build);
+    }
     if (!build->restart && build->changes) {
         build->status = base->status ? base->status : HNY_MISSING;
         return SQLITE_OK;
@@ -73,8 +74,8 @@ static int take_in(hx_view *view, hny_build *engine, const hx_merge_base *base,
     return build->status ? SQLITE_OK : feed_all(view, engine, build);
 }
 
-/* Orphans cost nothing but room, so a sweep that fails is left to the next one. */
-static void sweep(hx_view *view, hny_build *engine) {
+/* Tables that were dropped cost space only, so a failed sweep is left to the next build. */
+static void sweep_orphans(hx_view *view, hny_build *engine) {
     uint32_t *numbers;
     size_t count;
     if (hx_table_ids_all(view->shadow, &numbers, &count) != SQLITE_OK) {
@@ -85,9 +86,9 @@ static void sweep(hx_view *view, hny_build *engine) {
     sqlite3_free(numbers);
 }
 
-static int publish(hx_view *view, hny_build *engine, const hx_merge_base *base,
-                   hx_index_build *build) {
-    const int rc = take_in(view, engine, base, build);
+static int publish_changes(hx_view *view, hny_build *engine, const hx_merge_base *base,
+                           hx_index_build *build) {
+    const int rc = take_in_changes(view, engine, base, build);
     if (rc || build->status) return rc;
     hx_sql_return(view->shadow, &build->hold);
     build->status = hny_build_publish(engine, build->at);
@@ -95,25 +96,27 @@ static int publish(hx_view *view, hny_build *engine, const hx_merge_base *base,
     return SQLITE_OK;
 }
 
-static int run(hx_view *view, hny_build *engine, const hx_log *log, hx_index_build *build) {
+static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
+                        hx_index_build *build) {
     hx_merge_base base;
     int rc = hx_merge_base_find(view->shadow, hny_build_reader(engine), HNY_MISSING, log, &base);
     if (rc) return rc;
-    if (nothing_new(build, engine, &base))
+    if (is_up_to_date(build, engine, &base)) {
         build->current = base.kind == HX_MERGE_BASE_FOUND;
-    else
-        rc = publish(view, engine, &base, build);
-    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep(view, engine);
+    } else {
+        rc = publish_changes(view, engine, &base, build);
+    }
+    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep_orphans(view, engine);
     return rc;
 }
 
-static int hold(hx_view *view, hx_index_build *build) {
+static int hold_snapshot(hx_view *view, hx_index_build *build) {
     int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, &build->hold);
     if (rc == SQLITE_OK) rc = hx_sql_step(view->shadow, build->hold.stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int attempt(hx_view *view, hx_index_build *build) {
+static int attempt_build(hx_view *view, hx_index_build *build) {
     const hx_options *const set = &view->shadow->config.options;
     hny_build *engine;
     hx_log log;
@@ -129,21 +132,21 @@ static int attempt(hx_view *view, hx_index_build *build) {
                        build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
                        hx_interrupt(view->shadow), &engine);
     if (build->status) return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
-    /* Other codes, or another m, are worth a fresh start when somebody asked for a build. */
+    /* An explicit build starts over if codes or m were changed. */
     const bool restart = build->restart;
     build->restart = restart || (build->asked && hny_build_outdated(engine));
-    rc = run(view, engine, &log, build);
+    rc = update_index(view, engine, &log, build);
     build->restart = restart;
     hny_build_close(engine);
     return rc;
 }
 
-/* Damage that shows only when the old state is read makes the second attempt start over. */
+/* After HNY_CORRUPT the damaged state is set aside, and the second attempt starts over. */
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
     int rc = SQLITE_OK;
     for (int i = 0; i < 2; i++) {
-        if (build->needs_hold) rc = hold(view, build);
-        if (rc == SQLITE_OK) rc = attempt(view, build);
+        if (build->needs_hold) rc = hold_snapshot(view, build);
+        if (rc == SQLITE_OK) rc = attempt_build(view, build);
         hx_sql_return(view->shadow, &build->hold);
         if (rc || build->status != HNY_CORRUPT) break;
     }

@@ -1,3 +1,4 @@
+/* The command integrity-check; the contract is in integrity_check.h. */
 #include "change/integrity_check.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #define POLL_ROWS 1024
 
-/* The content is walked beside the delta, both ascending. */
+/* Merges the content with the delta, both in ascending order. */
 typedef struct check {
     hx_view *view;
     const hx_ids *delta; /* NULL: the index says nothing about this snapshot */
@@ -26,8 +27,9 @@ static bool in_delta(check *c, int64_t id) {
 static int check_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     check *const c = arg;
     hx_view *const view = c->view;
-    if (++c->seen % POLL_ROWS == 0 && hx_interrupted(view->shadow))
+    if (++c->seen % POLL_ROWS == 0 && hx_interrupted(view->shadow)) {
         return hx_fail_status(view->shadow, HNY_INTERRUPT);
+    }
     if (!c->delta || in_delta(c, id)) return SQLITE_OK;
     c->rows++;
     const int held = hny_reader_holds(view->reader, id, vector, attributes);
@@ -35,24 +37,24 @@ static int check_row(void *arg, int64_t id, const void *vector, const hny_attrib
     return held ? SQLITE_OK
                 : hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                           "hannoy: the index does not hold row %lld as it is; "
-                          "INSERT INTO %s(%s) VALUES('rebuild') mends it",
+                          "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
                           id, view->shadow->name, view->shadow->name);
 }
 
-/* What the index holds beyond the rows that it should can only be rows of the delta. */
+/* Further rows that the index holds must be rows of the delta. */
 static int check_count(const check *c, uint64_t held) {
     hx_view *const view = c->view;
     if (held >= c->rows && held - c->rows <= c->delta->count) return SQLITE_OK;
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: the index holds %llu rows where %llu are expected; "
-                   "INSERT INTO %s(%s) VALUES('rebuild') mends it",
+                   "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
                    held, c->rows, view->shadow->name, view->shadow->name);
 }
 
 static int check_rows(hx_view *view, const hx_ids *delta, uint64_t held) {
     check c = {view, delta, 0, 0, 0};
     const int rc = hx_content_each(view->shadow, check_row, &c);
-    /* What REPLACE deleted in a table of the user's is in the index still; no query returns it. */
+    /* Rows that REPLACE deleted from a content table stay in the index; queries skip them. */
     if (rc || !delta || hx_columns_external(&view->shadow->columns)) return rc;
     return check_count(&c, held);
 }
@@ -63,13 +65,14 @@ static int check_records(hx_view *view) {
     if (status) return hx_fail_status(view->shadow, status);
     if (!fault) return SQLITE_OK;
     hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
-            "hannoy: the index is damaged: %s; INSERT INTO %s(%s) VALUES('rebuild') mends it",
+            "hannoy: the index is damaged: %s; run INSERT INTO %s(%s) VALUES('rebuild') to repair "
+            "it",
             fault, view->shadow->name, view->shadow->name);
     free(fault);
     return SQLITE_CORRUPT_VTAB;
 }
 
-/* The numbers of the log run on without a gap, from the trim point to the tip. */
+/* The numbers of the log have no gap between trim and tip. */
 static int check_log(hx_view *view, const hx_log *log) {
     sqlite3_stmt *stmt;
     sqlite3_int64 rows;
@@ -79,8 +82,8 @@ static int check_log(hx_view *view, const hx_log *log) {
     rc = hx_sql_integer(view->shadow, stmt, &rows);
     if (rc || rows == log->tip.seq - log->trim.seq) return rc;
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
-                   "hannoy: %s_log has %lld rows after number %lld where %lld belong: somebody "
-                   "wrote to it; INSERT INTO %s(%s) VALUES('rebuild') makes the index anew",
+                   "hannoy: %s_log has %lld rows after number %lld where %lld are expected: it was "
+                   "changed from outside; run INSERT INTO %s(%s) VALUES('rebuild')",
                    view->shadow->name, rows, log->trim.seq, log->tip.seq - log->trim.seq,
                    view->shadow->name, view->shadow->name);
 }
@@ -97,15 +100,16 @@ static int check_index(hx_view *view) {
     return rc;
 }
 
-/* *held: what it says of the sidecar is to be believed. */
+/* *held: false if the sidecar was replaced meanwhile, so that the result may be wrong. */
 static int check_once(hx_view *view, bool *held) {
     int rc = hx_snapshot_begin(view);
     if (rc) return rc;
     const hx_snapshot *const s = &view->snapshot;
     const bool indexed = s->base.kind == HX_MERGE_BASE_FOUND && s->base.status == HNY_OK;
     rc = check_log(view, &s->log);
-    if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns))
+    if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns)) {
         rc = hx_content_check(view->shadow);
+    }
     if (rc == SQLITE_OK && s->pinned) rc = check_records(view);
     if (rc == SQLITE_OK) rc = indexed ? check_index(view) : check_rows(view, NULL, 0);
     *held = hx_snapshot_holds(view);

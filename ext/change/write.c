@@ -1,3 +1,4 @@
+/* INSERT, UPDATE and DELETE; the contract is in write.h. */
 #include "change/write.h"
 
 #include "change/command.h"
@@ -15,40 +16,42 @@ static bool is_null(sqlite3_value *value) {
     return sqlite3_value_type(value) == SQLITE_NULL;
 }
 
-/* The values of the columns that the table shows. */
-static sqlite3_value **columns_of(sqlite3_value **argv) {
+/* The values of the visible columns. */
+static sqlite3_value **column_values(sqlite3_value **argv) {
     return argv + FIRST_COLUMN;
 }
 
-static sqlite3_value *vector_of(const hx_writer *writer, sqlite3_value **argv) {
-    return columns_of(argv)[writer->shadow->columns.vector];
+static sqlite3_value *vector_value(const hx_writer *writer, sqlite3_value **argv) {
+    return column_values(argv)[writer->shadow->columns.vector];
 }
 
-static sqlite3_value *hidden_of(const hx_writer *writer, sqlite3_value **argv, hx_hidden which) {
-    return columns_of(argv)[hx_hidden_column(&writer->shadow->columns, which)];
+static sqlite3_value *hidden_value(const hx_writer *writer, sqlite3_value **argv, hx_hidden which) {
+    return column_values(argv)[hx_hidden_column(&writer->shadow->columns, which)];
 }
 
-/* The value of the key column, of whichever kind; NULL: there is no such column. */
-static sqlite3_value *key_of(const hx_writer *writer, sqlite3_value **argv) {
-    return writer->shadow->columns.key < 0 ? NULL : columns_of(argv)[writer->shadow->columns.key];
+/* The value of the key column of either kind; NULL: the table has none. */
+static sqlite3_value *key_value(const hx_writer *writer, sqlite3_value **argv) {
+    const int key = writer->shadow->columns.key;
+    return key < 0 ? NULL : column_values(argv)[key];
 }
 
 /* --------------------------------------------------------------------------------- refusals -- */
 
-/* Columns that say how to search cannot be stored. */
+/* Hidden columns are parameters of searches and cannot be stored. */
 static int check_hidden(hx_writer *writer, sqlite3_value **argv) {
     for (int i = 0; i < HX_COMMAND; i++) {
-        sqlite3_value *const value = hidden_of(writer, argv, (hx_hidden)i);
-        if (!sqlite3_value_nochange(value) && !is_null(value))
+        sqlite3_value *const value = hidden_value(writer, argv, (hx_hidden)i);
+        if (!sqlite3_value_nochange(value) && !is_null(value)) {
             return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: %s is not stored; write the rowid, the vector and the columns "
                            "of the table only",
                            hx_hidden_name((hx_hidden)i));
+        }
     }
     return SQLITE_OK;
 }
 
-static int parse_vector(hx_writer *writer, sqlite3_value *value) {
+static int parse_new_vector(hx_writer *writer, sqlite3_value *value) {
     char *error = NULL;
     const int rc =
         hx_vector_parse(writer->shadow->config.options.shape, value, "vector", writer->row, &error);
@@ -83,7 +86,7 @@ static bool replaces(const hx_writer *writer) {
 
 /* ---------------------------------------------------------------------------------- the log -- */
 
-/* The tip, with the log's own statement ready: after this only the disk can fail. */
+/* Reads the tip and prepares the append, so that after this only the disk can fail. */
 static int begin_change(hx_writer *writer, hny_boundary *tip) {
     sqlite3_stmt *append;
     const int rc = hx_log_tip(writer->shadow, tip);
@@ -106,7 +109,7 @@ static int log_read(void *arg, int64_t id, const void *vector, const hny_attribu
     return log_change(r->writer, r->tip, id, vector, attributes);
 }
 
-/* Logs a row as it is now. */
+/* Logs the present state of a row. */
 static int log_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
     relog r = {writer, tip};
     return hx_content_each_of(writer->shadow, &id, 1, log_read, &r);
@@ -119,17 +122,18 @@ static int remove_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
 }
 
 /*
-** Makes way for a row `id` (NULL: a new one) whose key is this text: refuses, or under OR REPLACE
-** removes the row that has it.
+** Makes the text key available for row `id` (NULL: a new one): OR REPLACE deletes the row that
+** has it; otherwise that row is an error.
 */
 static int clear_key(hx_writer *writer, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
     int64_t other = 0;
     bool found;
-    if (is_null(key))
+    if (is_null(key)) {
         return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
                        "hannoy: %s.%s is the key of a row and must not be NULL",
                        writer->shadow->name,
                        writer->shadow->columns.at[writer->shadow->columns.key].name);
+    }
     const int rc = hx_content_find(writer->shadow, key, &other, &found);
     if (rc || !found || (id && other == *id)) return rc;
     return replaces(writer) ? remove_row(writer, tip, other) : key_exists(writer, key);
@@ -137,20 +141,23 @@ static int clear_key(hx_writer *writer, hny_boundary *tip, sqlite3_value *key, c
 
 /* ---------------------------------------------------------------------------- INSERT, DELETE -- */
 
-/* The rowid that a new row asks for, or a NULL. */
+/* The rowid that an INSERT gives; an SQL NULL if it gives none. */
 static sqlite3_value *asked_rowid(const hx_writer *writer, sqlite3_value **argv) {
-    sqlite3_value *const key = key_of(writer, argv);
-    if (!key || hx_columns_text_key(&writer->shadow->columns) || is_null(key))
+    sqlite3_value *const key = key_value(writer, argv);
+    if (!key || hx_columns_text_key(&writer->shadow->columns) || is_null(key)) {
         return argv[NEW_ROWID];
+    }
     return key;
 }
 
-static void cells_of(const hx_writer *writer, sqlite3_value **argv, hny_attribute *attributes) {
+static void attribute_values(const hx_writer *writer, sqlite3_value **argv,
+                             hny_attribute *attributes) {
     const hx_columns *const columns = &writer->shadow->columns;
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
-        if (column->role == HX_ROLE_FILTER)
-            attributes[column->place] = hx_attribute_of(columns_of(argv)[i]);
+        if (column->role == HX_ROLE_FILTER) {
+            attributes[column->place] = hx_attribute_of(column_values(argv)[i]);
+        }
     }
 }
 
@@ -159,22 +166,23 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const int64_t asked = sqlite3_value_int64(id);
     int rc = SQLITE_OK;
-    if (hx_columns_text_key(&writer->shadow->columns))
-        rc = clear_key(writer, tip, key_of(writer, argv), is_null(id) ? NULL : &asked);
+    if (hx_columns_text_key(&writer->shadow->columns)) {
+        rc = clear_key(writer, tip, key_value(writer, argv), is_null(id) ? NULL : &asked);
+    }
     if (rc) return rc;
-    rc = hx_content_insert(writer->shadow, id, writer->row, columns_of(argv), replaces(writer));
+    rc = hx_content_insert(writer->shadow, id, writer->row, column_values(argv), replaces(writer));
     if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(writer, asked);
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
-    cells_of(writer, argv, attributes);
+    attribute_values(writer, argv, attributes);
     return log_change(writer, tip, *rowid, writer->row, attributes);
 }
 
-static int insert_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
+static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     sqlite3_value *const id = asked_rowid(writer, argv);
     hny_boundary tip;
     int rc = check_hidden(writer, argv);
-    if (rc == SQLITE_OK) rc = parse_vector(writer, vector_of(writer, argv));
+    if (rc == SQLITE_OK) rc = parse_new_vector(writer, vector_value(writer, argv));
     if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(writer, id);
     if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
     return rc ? rc : write_new(writer, argv, id, &tip, rowid);
@@ -186,9 +194,9 @@ static int delete_row(hx_writer *writer, int64_t id) {
     return rc ? rc : remove_row(writer, &tip, id);
 }
 
-/* -------------------------------------------------------------------------- rows of another -- */
+/* --------------------------------------------------------------------------- content tables -- */
 
-/* A trigger tells that a row of the user's table has changed. */
+/* A trigger on the content table reports a changed row. */
 static int touch_row(hx_writer *writer, int64_t id) {
     hny_boundary tip;
     const int rc = begin_change(writer, &tip);
@@ -197,13 +205,12 @@ static int touch_row(hx_writer *writer, int64_t id) {
 
 static int refuse_write(hx_writer *writer) {
     return hx_fail(writer->shadow, SQLITE_ERROR,
-                   "hannoy: the rows of %s are those of %s: write there, and %s follows",
-                   writer->shadow->name, writer->shadow->columns.source.table,
-                   writer->shadow->name);
+                   "hannoy: the rows of %s are those of %s; write to that table instead",
+                   writer->shadow->name, writer->shadow->columns.source.table);
 }
 
 static int insert_touch(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    sqlite3_value *const item = hidden_of(writer, argv, HX_ITEM);
+    sqlite3_value *const item = hidden_value(writer, argv, HX_ITEM);
     if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(writer);
     for (int i = NEW_ROWID;
          i < FIRST_COLUMN + hx_hidden_column(&writer->shadow->columns, HX_COMMAND); i++) {
@@ -215,9 +222,9 @@ static int insert_touch(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *
 
 /* ------------------------------------------------------------------------------------ UPDATE -- */
 
-/* What an UPDATE sets, beside the rowid. */
+/* What an UPDATE sets besides the rowid. */
 typedef struct change {
-    bool vector; /* parsed into table->row */
+    bool vector; /* parsed into writer->row */
     bool attributes;
     bool key; /* a text */
     bool any;
@@ -227,7 +234,7 @@ static change changes_of(const hx_writer *writer, sqlite3_value **argv) {
     const hx_columns *const columns = &writer->shadow->columns;
     change c = {false, false, false, false};
     for (int i = 0; i < columns->count; i++) {
-        if (sqlite3_value_nochange(columns_of(argv)[i])) continue;
+        if (sqlite3_value_nochange(column_values(argv)[i])) continue;
         const hx_role role = columns->at[i].role;
         c.vector |= role == HX_ROLE_VECTOR;
         c.attributes |= role == HX_ROLE_FILTER;
@@ -237,17 +244,18 @@ static change changes_of(const hx_writer *writer, sqlite3_value **argv) {
     return c;
 }
 
-/* The rowid that a row is to have: the key column's, if that is set to another than it has. */
+/* The rowid that an UPDATE gives a row: the key column's value, if that is changed. */
 static sqlite3_value *new_rowid(const hx_writer *writer, sqlite3_value **argv) {
-    sqlite3_value *const key = key_of(writer, argv);
-    if (!key || hx_columns_text_key(&writer->shadow->columns) || sqlite3_value_nochange(key))
+    sqlite3_value *const key = key_value(writer, argv);
+    if (!key || hx_columns_text_key(&writer->shadow->columns) || sqlite3_value_nochange(key)) {
         return argv[NEW_ROWID];
+    }
     const bool same = sqlite3_value_numeric_type(key) == SQLITE_INTEGER &&
                       sqlite3_value_int64(key) == sqlite3_value_int64(argv[OLD_ROWID]);
     return same ? argv[NEW_ROWID] : key;
 }
 
-/* Makes way for a row that moves to `to`, or refuses. */
+/* *occupied: there is a row `to`.  That is an error unless the statement is OR REPLACE. */
 static int check_target(hx_writer *writer, int64_t to, bool *occupied) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(writer->shadow, HX_SQL_SCAN_ONE_REST, &stmt);
@@ -264,10 +272,10 @@ static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, co
                          hny_boundary *tip, bool *existed) {
     int rc = SQLITE_OK;
     *existed = true;
-    if (c->key) rc = clear_key(writer, tip, key_of(writer, argv), &id);
+    if (c->key) rc = clear_key(writer, tip, key_value(writer, argv), &id);
     if (rc || !c->any) return rc;
-    return hx_content_update(writer->shadow, id, c->vector ? writer->row : NULL, columns_of(argv),
-                             existed);
+    return hx_content_update(writer->shadow, id, c->vector ? writer->row : NULL,
+                             column_values(argv), existed);
 }
 
 static int write_move(hx_writer *writer, sqlite3_value **argv, int64_t id, int64_t to,
@@ -299,7 +307,7 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
     sqlite3_value *const rowid = new_rowid(writer, argv);
     int rc = check_hidden(writer, argv);
     if (rc == SQLITE_OK) rc = check_rowid(writer, rowid);
-    if (rc == SQLITE_OK && c.vector) rc = parse_vector(writer, vector_of(writer, argv));
+    if (rc == SQLITE_OK && c.vector) rc = parse_new_vector(writer, vector_value(writer, argv));
     if (rc) return rc;
     const int64_t to = sqlite3_value_int64(rowid);
     if (to != id) return write_move(writer, argv, id, to, &c);
@@ -308,18 +316,20 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
 
 /* ----------------------------------------------------------------------------------- xUpdate -- */
 
-/* A value in the column named like the table is a command, with nothing beside it. */
+/* A value in the column named like the table is a command.  All other columns must be NULL. */
 static int insert_or_command(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     const int last = hx_hidden_column(&writer->shadow->columns, HX_COMMAND);
-    sqlite3_value *const text = columns_of(argv)[last];
-    if (is_null(text))
+    sqlite3_value *const text = column_values(argv)[last];
+    if (is_null(text)) {
         return hx_columns_external(&writer->shadow->columns) ? insert_touch(writer, argv, rowid)
-                                                             : insert_row(writer, argv, rowid);
+                                                             : insert_new_row(writer, argv, rowid);
+    }
     for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
-        if (!is_null(argv[i]))
+        if (!is_null(argv[i])) {
             return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
                            writer->shadow->name, writer->shadow->name);
+        }
     }
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
     return hx_command_run(writer, text);
@@ -329,19 +339,20 @@ int hx_write_update(hx_writer *writer, int argc, sqlite3_value **argv, sqlite3_i
     const sqlite3_int64 last = sqlite3_last_insert_rowid(writer->shadow->db);
     const bool inserts = argc > 1 && is_null(argv[OLD_ROWID]);
     int rc;
-    if (!inserts && hx_columns_external(&writer->shadow->columns))
+    if (!inserts && hx_columns_external(&writer->shadow->columns)) {
         rc = refuse_write(writer);
-    else if (argc == 1)
+    } else if (argc == 1) {
         rc = delete_row(writer, sqlite3_value_int64(argv[OLD_ROWID]));
-    else if (inserts)
+    } else if (inserts) {
         rc = insert_or_command(writer, argv, rowid);
-    else if (!sqlite3_value_nochange(hidden_of(writer, argv, HX_COMMAND)) &&
-             !is_null(hidden_of(writer, argv, HX_COMMAND)))
+    } else if (!sqlite3_value_nochange(hidden_value(writer, argv, HX_COMMAND)) &&
+               !is_null(hidden_value(writer, argv, HX_COMMAND))) {
         rc = hx_fail(writer->shadow, SQLITE_ERROR,
                      "hannoy: commands are inserted: INSERT INTO %s(%s) VALUES('build')",
                      writer->shadow->name, writer->shadow->name);
-    else
+    } else {
         rc = update_row(writer, argv);
+    }
     sqlite3_set_last_insert_rowid(writer->shadow->db, last);
     return rc;
 }

@@ -9,9 +9,9 @@
 typedef struct hx_writer hx_writer;
 
 /*
-** xUpdate.  Everything that can be refused is refused before the first shadow row is written: a
-** statement on a single row has no journal of its own, so what it wrote before it failed would
-** stay in the transaction.
+** xUpdate.  All checks precede the first write to a shadow table.  SQLite opens no statement
+** journal for a single-row statement, so a write that precedes a failure would stay in the
+** transaction.
 */
 int hx_write_update(hx_writer *writer, int argc, sqlite3_value **argv, sqlite3_int64 *rowid);
 

@@ -1,4 +1,4 @@
-/* What INSERT, UPDATE, DELETE and the COMMIT of a table work on. */
+/* The part of a table that INSERT, UPDATE, DELETE and COMMIT use. */
 #ifndef HX_WRITER_H
 #define HX_WRITER_H
 
@@ -10,7 +10,7 @@ struct hx_writer {
     hx_shadow *shadow; /* borrowed */
     hx_view *view;     /* borrowed */
     hx_autobuild autobuild;
-    unsigned char *row; /* one stored vector, being written; the writer's owner's to free */
+    unsigned char *row; /* scratch: the vector being written; freed by the owner of the writer */
 };
 
 #endif

@@ -1,3 +1,4 @@
+/* The shadow table v_config: what a table is.  The contract is in config.h. */
 #include "shadow/config.h"
 
 #include <errno.h>
@@ -5,28 +6,28 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "shadow/boundary.h"
 #include "shadow/error.h"
-#include "shadow/log.h"
 #include "shadow/shadow.h"
 #include "shadow/table_ids.h"
 
 #define FORMAT 1
 
-static int damaged(hx_shadow *shadow, const char *what) {
+static int config_damaged(hx_shadow *shadow, const char *what) {
     return hx_fail(shadow, SQLITE_CORRUPT_VTAB,
-                   "hannoy: %s_config has no usable '%s': the table is damaged", shadow->name,
-                   what);
+                   "hannoy: %s_config has no usable '%s': the table is config_damaged",
+                   shadow->name, what);
 }
 
 /* --------------------------------------------------------------------------------- the rows -- */
 
-/* The statement is stepped on the row of `key`; the caller ends it. */
+/* Steps a statement on the row of `key`; the caller resets it. */
 static int get_row(hx_shadow *shadow, const char *key, sqlite3_stmt **out) {
     int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, out);
     if (rc) return rc;
     sqlite3_bind_text(*out, 1, key, -1, SQLITE_STATIC);
     rc = hx_sql_step(shadow, *out);
-    if (rc == SQLITE_DONE) return damaged(shadow, key);
+    if (rc == SQLITE_DONE) return config_damaged(shadow, key);
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
@@ -66,7 +67,7 @@ static int put_trim(hx_shadow *shadow, hny_boundary trim, int64_t digest) {
                     sqlite3_mprintf("%lld %lld %lld", trim.seq, trim.chain, digest));
 }
 
-/* Three integers with single blanks between them. */
+/* Three integers, separated by single blanks. */
 static bool read_trim(const char *text, hny_boundary *trim, int64_t *digest) {
     long long numbers[3];
     for (int i = 0; i < 3; i++) {
@@ -83,7 +84,7 @@ static bool read_trim(const char *text, hny_boundary *trim, int64_t *digest) {
 
 /* ------------------------------------------------------------------------------- the options -- */
 
-/* Options to the text that is stored, and the digest of all that `load` reads. */
+/* The options as they are stored, and the digest of everything that load_config reads. */
 static int options_text(const hx_options *options, uint32_t number, char **text, int64_t *digest) {
     *text = hx_options_text(options);
     if (!*text) return SQLITE_NOMEM;
@@ -102,27 +103,31 @@ static int load_options(hx_shadow *shadow, hx_options *out) {
     return rc ? hx_fail_with(shadow, rc, error) : rc;
 }
 
-/* The metric may have been changed since the CREATE statement said one. */
+/* The metric is left out: it may have been changed after the CREATE statement. */
 static bool same_vectors(hny_shape a, hny_shape b) {
     return a.dim == b.dim && a.type == b.type;
 }
 
-static int load(hx_shadow *shadow, int64_t digest) {
+static int load_config(hx_shadow *shadow, int64_t digest) {
     int64_t format = 0, number = 0;
     hx_options options;
     int rc = get_integer(shadow, "format", &format);
     if (rc) return rc;
-    if (format != FORMAT)
+    if (format != FORMAT) {
         return hx_fail(shadow, SQLITE_ERROR,
                        "hannoy: table %s has format %lld and this version reads format %d; "
                        "load the version that wrote it",
                        shadow->name, format, FORMAT);
+    }
     rc = get_integer(shadow, "table", &number);
-    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) rc = damaged(shadow, "table");
+    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) {
+        rc = config_damaged(shadow, "table");
+    }
     if (rc == SQLITE_OK) rc = load_options(shadow, &options);
     if (rc) return rc;
-    if (!same_vectors(options.shape, shadow->config.options.shape))
-        return damaged(shadow, "options");
+    if (!same_vectors(options.shape, shadow->config.options.shape)) {
+        return config_damaged(shadow, "options");
+    }
     const bool another = number != shadow->config.number ||
                          options.shape.metric != shadow->config.options.shape.metric;
     shadow->config = (hx_config){.options = options,
@@ -133,16 +138,18 @@ static int load(hx_shadow *shadow, int64_t digest) {
     return SQLITE_OK;
 }
 
-/* ------------------------------------------------------------------------------- for others -- */
+/* -------------------------------------------------------------------------------- interface -- */
 
 /*
-** Where the log of a new table begins.  One over another table has rows already, which no log row tells
-** of, so its beginning must be like no other's: else a later table could take its index for its own.
+** The boundary at which the log of a new table begins.  A content table has rows before the first
+** log row, so its first boundary is random: with a digest alone, a later table could take over
+** the index of an earlier one.
 */
 static hny_boundary first_boundary(const hx_shadow *shadow) {
     hny_boundary at = {1, 0};
-    if (!hx_columns_external(&shadow->columns))
-        return hx_log_start(shadow->config.options.shape, shadow->columns.attributes);
+    if (!hx_columns_external(&shadow->columns)) {
+        return hx_boundary_start(shadow->config.options.shape, shadow->columns.attributes);
+    }
     sqlite3_randomness(sizeof at.chain, &at.chain);
     return at;
 }
@@ -170,9 +177,9 @@ int hx_config_read(hx_shadow *shadow, hny_boundary *trim) {
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     const bool sound = text && read_trim(text, trim, &digest);
     hx_sql_done(stmt);
-    if (!sound) return damaged(shadow, "trim");
+    if (!sound) return config_damaged(shadow, "trim");
     if (shadow->config.loaded && shadow->config.digest == digest) return SQLITE_OK;
-    return load(shadow, digest);
+    return load_config(shadow, digest);
 }
 
 int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim) {

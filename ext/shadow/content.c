@@ -1,3 +1,4 @@
+/* The rows of a table: reading and writing them.  The contract is in content.h. */
 #include "shadow/content.h"
 
 #include <string.h>
@@ -8,9 +9,12 @@
 
 /* ----------------------------------------------------------------------------------- reading -- */
 
-/* The same in a table of the user's: *out NULL where it is no vector of this table, *error says why. */
-static int parse_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, const void **out,
-                        char **error) {
+/*
+** A value of the user's content table.  *out is NULL if it is not a valid vector; *error says
+** why.
+*/
+static int parse_source_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, const void **out,
+                               char **error) {
     sqlite3_value *const value = sqlite3_column_value(stmt, column);
     *out = NULL;
     *error = NULL;
@@ -21,12 +25,12 @@ static int parse_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, const
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
-/* The vector in a column of the row a statement is on; *out is valid until it is stepped. */
+/* The vector in a column of the current row.  *out is valid until the next step. */
 static int read_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, int64_t id,
                        const void **out) {
     if (hx_columns_external(&shadow->columns)) {
         char *error;
-        const int rc = parse_vector(shadow, stmt, column, out, &error);
+        const int rc = parse_source_vector(shadow, stmt, column, out, &error);
         sqlite3_free(error);
         return rc;
     }
@@ -62,11 +66,12 @@ hny_attribute hx_attribute_of(sqlite3_value *value) {
     }
 }
 
-/* The attributes in the columns from `first` on of the row that a statement is on. */
-static void read_cells(const hx_shadow *shadow, sqlite3_stmt *stmt, int first,
-                       hny_attribute *attributes) {
-    for (int i = 0; i < shadow->columns.attributes; i++)
+/* The attributes of the current row, in the columns from `first` on. */
+static void read_attributes(const hx_shadow *shadow, sqlite3_stmt *stmt, int first,
+                            hny_attribute *attributes) {
+    for (int i = 0; i < shadow->columns.attributes; i++) {
         attributes[i] = hx_attribute_of(sqlite3_column_value(stmt, first + i));
+    }
 }
 
 int hx_content_each(hx_shadow *shadow, hx_visit visit, void *arg) {
@@ -79,7 +84,7 @@ int hx_content_each(hx_shadow *shadow, hx_visit visit, void *arg) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
         rc = read_vector(shadow, stmt, 1, id, &vector);
-        read_cells(shadow, stmt, 2, attributes);
+        read_attributes(shadow, stmt, 2, attributes);
         if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, attributes);
         if (rc) hx_sql_done(stmt);
     }
@@ -95,20 +100,19 @@ int hx_content_check(hx_shadow *shadow) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *vector;
         char *error;
-        rc = parse_vector(shadow, stmt, 1, &vector, &error);
-        if (rc == SQLITE_OK && error)
-            rc =
-                hx_fail(shadow, SQLITE_CORRUPT_VTAB,
-                        "%s; it is that of row %lld of %s, which %s leaves out; mend it, or set it "
-                        "to NULL",
-                        error, id, shadow->columns.source.table, shadow->name);
+        rc = parse_source_vector(shadow, stmt, 1, &vector, &error);
+        if (rc == SQLITE_OK && error) {
+            rc = hx_fail(shadow, SQLITE_CORRUPT_VTAB,
+                         "%s; %s leaves out row %lld of %s; correct the value, or set it to NULL",
+                         error, shadow->name, id, shadow->columns.source.table);
+        }
         sqlite3_free(error);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
 }
 
-static int visit_one(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
+static int visit_row(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const void *vector = NULL;
     sqlite3_bind_int64(stmt, 1, id);
@@ -116,7 +120,7 @@ static int visit_one(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, hx_visit
     if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
     if (rc != SQLITE_ROW) return rc;
     rc = read_vector(shadow, stmt, 0, id, &vector);
-    read_cells(shadow, stmt, 1, attributes);
+    read_attributes(shadow, stmt, 1, attributes);
     if (rc == SQLITE_OK) rc = visit(arg, id, vector, attributes);
     hx_sql_done(stmt);
     return rc;
@@ -126,8 +130,9 @@ int hx_content_each_of(hx_shadow *shadow, const int64_t *ids, size_t count, hx_v
                        void *arg) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
-    for (size_t i = 0; rc == SQLITE_OK && i < count; i++)
-        rc = visit_one(shadow, stmt, ids[i], visit, arg);
+    for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
+        rc = visit_row(shadow, stmt, ids[i], visit, arg);
+    }
     return rc;
 }
 
@@ -190,14 +195,16 @@ int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out) {
 
 /* ----------------------------------------------------------------------------------- writing -- */
 
-static void define(const hx_shadow *shadow, hx_role role, sqlite3_str *text) {
+static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *text) {
     char name[HX_STORED_NAME];
     for (int i = 0; i < shadow->columns.count; i++) {
         const hx_column *const column = &shadow->columns.at[i];
-        if (column->role == role)
+        if (column->role == role) {
             sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name), column->type);
-        if (column->role == role && role == HX_ROLE_KEY)
+        }
+        if (column->role == role && role == HX_ROLE_KEY) {
             sqlite3_str_appendall(text, " NOT NULL UNIQUE");
+        }
     }
 }
 
@@ -205,10 +212,10 @@ int hx_content_create(hx_shadow *shadow) {
     sqlite3_str *const text = sqlite3_str_new(shadow->db);
     sqlite3_str_appendf(text, "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY",
                         shadow->schema, shadow->name);
-    define(shadow, HX_ROLE_FILTER, text);
-    define(shadow, HX_ROLE_KEY, text);
+    define_columns(shadow, HX_ROLE_FILTER, text);
+    define_columns(shadow, HX_ROLE_KEY, text);
     sqlite3_str_appendall(text, ", vector BLOB NOT NULL");
-    define(shadow, HX_ROLE_KEPT, text);
+    define_columns(shadow, HX_ROLE_KEPT, text);
     sqlite3_str_appendall(text, ")");
     char *const sql = sqlite3_str_finish(text);
     const int rc = sql ? hx_sql_exec(shadow, "%s", sql) : SQLITE_NOMEM;

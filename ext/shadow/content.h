@@ -1,14 +1,17 @@
 /*
-** Interface to content.c: the shadow table v_content, the truth:
+** Interface to content.c: the rows of a table, in the shadow table v_content:
 **
-**     (id INTEGER PRIMARY KEY, c0, c1, … , key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, x0, x1, …)
+**     id INTEGER PRIMARY KEY, c0, c1, …, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, x0, x1, …
 **
-** with a column for each that is filtered by, the key if it is a text, and those that are only kept.
-** What stands behind a long vector lies on pages of its own, and filters are not to pay for that.
+** c0, c1, … are the filter columns, `key` is the text key if the table has one, x0, x1, … are the
+** columns that are only stored.  Filter columns come before the vector: a long vector fills
+** overflow pages, and a column after it costs reading them.
 **
-** All functions return an SQLite code and leave its sentence in the table (error.h).  A row that
-** holds anything but a vector of the table's shape is SQLITE_CORRUPT_VTAB: somebody wrote it past
-** us.  In a table of the user's (external.h) it is no row, whatever it holds instead.
+** With content= the rows are in a table of the user's instead (external_content.h).
+**
+** All functions return an SQLite code and leave its sentence in the table (error.h).  A row of
+** v_content without a vector of the table's shape is SQLITE_CORRUPT_VTAB: it was not written by
+** this module.  In a table of the user's such a row is ignored.
 */
 #ifndef HX_CONTENT_H
 #define HX_CONTENT_H
@@ -23,17 +26,20 @@
 typedef struct hx_shadow hx_shadow;
 
 /*
-** Called for each row; `vector`, valid during the call as the row's attributes are, is NULL where there is
-** no such row.
+** Called for each row.  `vector` and `attributes` are valid during the call; `vector` is NULL if
+** there is no such row.
 */
 typedef int (*hx_visit)(void *arg, int64_t id, const void *vector, const hny_attribute *attributes);
 
-/* All rows, or those of a list (absent ones too), until `visit` returns anything but SQLITE_OK. */
+/* All rows, or those of a list, absent ones included; stops if `visit` returns an error. */
 int hx_content_each(hx_shadow *shadow, hx_visit visit, void *arg);
 int hx_content_each_of(hx_shadow *shadow, const int64_t *ids, size_t count, hx_visit visit,
                        void *arg);
 
-/* In a table of the user's: SQLITE_CORRUPT_VTAB at the first row that has no vector but is not NULL. */
+/*
+** In a table of the user's: SQLITE_CORRUPT_VTAB at the first value that is neither vector nor
+** NULL.
+*/
 int hx_content_check(hx_shadow *shadow);
 
 /* Copies the vector of a row to `out`. */
@@ -41,22 +47,22 @@ int hx_content_get(hx_shadow *shadow, int64_t id, void *out, bool *found);
 
 int hx_content_count(hx_shadow *shadow, int64_t *out);
 
-/* The same, but counts no further than `limit`. */
+/* Counts up to `limit` only. */
 int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out);
 
-/* The row whose key is this text; *found false: there is none. */
+/* The row with this text key. */
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found);
 
-/* A value as a attribute of its row. */
+/* A value as an attribute of its row. */
 hny_attribute hx_attribute_of(sqlite3_value *value);
 
 /* Creates the table. */
 int hx_content_create(hx_shadow *shadow);
 
 /*
-** Writes.  *existed: there was a row to change.  `columns` are the values of all columns that the table
-** shows.  An update leaves those that sqlite3_value_nochange() names as they are, and the vector if it
-** is NULL.
+** Writes.  *existed: there was a row to change.  `columns` are the values of all visible
+** columns.  An update keeps the columns for which sqlite3_value_nochange() is true, and the
+** vector if it is NULL.
 */
 int hx_content_insert(hx_shadow *shadow, sqlite3_value *id, const void *vector,
                       sqlite3_value **columns, bool replace);

@@ -1,3 +1,4 @@
+/* Errors and their sentences; the contract is in error.h. */
 #include "shadow/error.h"
 
 #include <stdarg.h>
@@ -29,8 +30,9 @@ int hx_fail_sql(hx_shadow *shadow, int rc) {
 }
 
 /*
-** IO and FULL become plain errors: SQLite answers SQLITE_IOERR and SQLITE_FULL by rolling back the
-** whole transaction of the user, which a file of derived data is not worth.
+** IO and FULL become plain errors.  SQLite rolls back the user's whole transaction on
+** SQLITE_IOERR and SQLITE_FULL; a failure of the sidecar, which holds derived data, must not do
+** that.
 */
 int hx_status_code(int status) {
     switch (status) {

@@ -1,8 +1,9 @@
 /*
-** Interface to error.c: how a failure reaches the user.
+** Interface to error.c: errors and their sentences.
 **
-** ext/ returns SQLite's codes.  The sentence that goes with one is kept in the virtual table's
-** zErrMsg, whence SQLite takes it; functions take it from there themselves.
+** Functions of ext/ return SQLite codes.  The sentence of an error is in the virtual table's
+** zErrMsg, where SQLite reads it after a failed method.  SQL functions pass it on with
+** hx_result_failure.
 */
 #ifndef HX_ERROR_H
 #define HX_ERROR_H
@@ -14,20 +15,20 @@ typedef struct hx_shadow hx_shadow;
 /* Sets the sentence (sqlite3_mprintf's format) and returns rc, or SQLITE_NOMEM. */
 int hx_fail(hx_shadow *shadow, int rc, const char *format, ...);
 
-/* The same with a sentence that is already made, which is taken over; NULL: out of memory. */
+/* Takes over a finished sentence; NULL means out of memory. */
 int hx_fail_with(hx_shadow *shadow, int rc, char *sentence);
 
-/* After a call of SQLite failed with rc: passes on its code and its own sentence. */
+/* After an SQLite call failed with rc: sets SQLite's sentence and returns rc. */
 int hx_fail_sql(hx_shadow *shadow, int rc);
 
-/* After a call of the engine failed: its code translated, its sentence prefixed. */
+/* After an engine call failed: sets the status's sentence and returns its SQLite code. */
 int hx_fail_status(hx_shadow *shadow, int status);
 int hx_status_code(int status);
 
-/* Drops the sentence of a failure that goes no further. */
+/* Drops the sentence of an error that is handled. */
 void hx_forgive(hx_shadow *shadow);
 
-/* Reports rc and a sentence, which is freed, as the result of an SQL function; NULL: none. */
+/* Reports rc and a sentence (NULL: none) as the result of an SQL function.  Frees the sentence. */
 void hx_result_sentence(sqlite3_context *context, int rc, char *sentence);
 
 /* Reports rc and the table's sentence as the result of an SQL function. */

@@ -1,10 +1,11 @@
 /*
-** Interface to external.c: a table over one that is already there.
+** Interface to external_content.c: a table whose rows are in a table of the user's (content=).
 **
-** Triggers on that table tell of each row that changes, by an INSERT into the hidden column `item` of
-** ours: within the same transaction, and also where defensive mode forbids to write shadow tables.
-** A row that REPLACE deletes for another unique column fires none; so a row that the index returns is
-** looked up before it is returned, and left out where it is gone.
+** Triggers on the content table log each row that changes, by an INSERT into the hidden column
+** `item`: in the same transaction, and in defensive mode too, which forbids triggers to write
+** shadow tables.  REPLACE deletes a row that conflicts on another unique column without firing
+** triggers.  A row that the index returns is therefore looked up in the content table, and
+** skipped if it is gone.
 **
 ** All functions return an SQLite code and leave its sentence in the table (error.h).
 */
@@ -15,10 +16,10 @@
 
 typedef struct hx_shadow hx_shadow;
 
-/* May the table of the user's be used?  For CREATE; later it may change as it likes. */
+/* At CREATE: can this table be a content table? */
 int hx_external_content_check(hx_shadow *shadow);
 
-/* Creates the triggers of the table with this number, and drops them again. */
+/* Creates and drops the triggers; `number` is the table's (config.h). */
 int hx_external_content_attach(hx_shadow *shadow, uint32_t number);
 int hx_external_content_detach(hx_shadow *shadow);
 

@@ -1,11 +1,12 @@
+/* Polling for sqlite3_interrupt; the contract is in interrupt.h. */
 #include "shadow/interrupt.h"
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 
 /*
-** A nested statement is stopped before its first step where an interrupt is pending; 90 ns.
-** sqlite3_is_interrupted tells the same, but calling it crashes before SQLite 3.41.
+** A nested statement returns SQLITE_INTERRUPT at its first step if an interrupt is pending; this
+** costs 90 ns.  sqlite3_is_interrupted does not exist before SQLite 3.41.
 */
 bool hx_interrupted(hx_shadow *shadow) {
     sqlite3_stmt *stmt;
@@ -15,10 +16,10 @@ bool hx_interrupted(hx_shadow *shadow) {
     return rc == SQLITE_INTERRUPT;
 }
 
-static int check(void *shadow) {
+static int check_interrupt(void *shadow) {
     return hx_interrupted(shadow);
 }
 
 hny_interrupt hx_interrupt(hx_shadow *shadow) {
-    return (hny_interrupt){check, shadow};
+    return (hny_interrupt){check_interrupt, shadow};
 }

@@ -1,5 +1,5 @@
 /*
-** Interface to interrupt.c: has the host asked for an end (sqlite3_interrupt, a progress handler)?
+** Interface to interrupt.c: polls for sqlite3_interrupt and for progress handlers.
 */
 #ifndef HX_INTERRUPT_H
 #define HX_INTERRUPT_H
@@ -12,7 +12,7 @@ typedef struct hx_shadow hx_shadow;
 
 bool hx_interrupted(hx_shadow *shadow);
 
-/* The same question for the engine to ask. */
+/* The same poll as a callback for the engine. */
 hny_interrupt hx_interrupt(hx_shadow *shadow);
 
 #endif

@@ -1,9 +1,19 @@
 /*
-** Interface to log.c: the shadow table v_log, which says what changed, in order.
+** Interface to log.c: the shadow table v_log, the list of changes that builds and queries apply.
 **
-** A row (seq, id, chain) says "look at row id again".  `chain` digests everything from the first
-** change on, so a pair (seq, chain), a boundary, names one content: a number alone would not, since
-** after a rollback or a restored backup the same numbers come again with other rows.
+**     seq INTEGER PRIMARY KEY, id INTEGER, chain INTEGER
+**
+** A row says that row `id` of the content changed.  (seq, chain) is a boundary (boundary.h): it
+** names the state of the table after the change.
+**
+**      trim                base                 tip
+**       |                   |                    |
+**     --+---+---+---+---+---+---+---+---+---+---+     seq increases to the right
+**       |   in the sidecar  |  read by queries   |
+**
+** `tip` is the newest row.  `trim` is the boundary up to which rows were deleted, because the
+** sidecar has them durably.  The merge base (merge_base.h) is the newest boundary that log and
+** sidecar share.
 */
 #ifndef HX_LOG_H
 #define HX_LOG_H
@@ -11,57 +21,54 @@
 #include <stdbool.h>
 
 #include "hannoy.h"
+#include "shadow/boundary.h"
 
 typedef struct hx_shadow hx_shadow;
 
-/* Where the log of the connection's present snapshot begins and ends. */
+/* Both ends of the log in the connection's present snapshot. */
 typedef struct hx_log {
     hny_boundary tip;  /* the newest row, or `trim` if there is none */
-    hny_boundary trim; /* everything up to here has left the log, except perhaps this row itself */
+    hny_boundary trim; /* all rows before this one were deleted; this one may remain */
 } hx_log;
 
-static inline bool hx_boundary_equal(hny_boundary a, hny_boundary b) {
-    return a.seq == b.seq && a.chain == b.chain;
-}
-
-/* A state of the database file, as far as it can be told without reading it. */
+/* A state of the database file, as far as it is known without reading the file. */
 typedef struct hx_log_stamp {
     bool usable;
     unsigned version;
     int changes;
 } hx_log_stamp;
 
-/* What was read at one of them. */
+/* The ends of the log as they were read at a stamp. */
 typedef struct hx_log_seen {
     hx_log log;
     hx_log_stamp stamp;
 } hx_log_seen;
 
-/* The boundary of an empty table: 0, and a digest of what its vectors and how many its attributes are. */
-hny_boundary hx_log_start(hny_shape shape, int attributes);
-
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Reads both ends; shadow->config is up to date thereafter. */
+/* Reads both ends.  Updates shadow->config. */
 int hx_log_read(hx_shadow *shadow, hx_log *out);
 
-/* Brings shadow->config up to the connection's present snapshot. */
+/* Updates shadow->config to the connection's present snapshot. */
 int hx_log_refresh_config(hx_shadow *shadow);
 
 /*
-** The tip alone, read again for each change: callbacks for ROLLBACK TO are not reliable enough to
-** keep it.  Refuses if fewer than two numbers are left, so that what follows cannot fail for it.
+** Reads the tip alone.  It is read again for each change, because SQLite does not report every
+** ROLLBACK TO.  SQLITE_FULL if fewer than two numbers are left, so that a change that needs two log
+** rows cannot fail halfway.
 */
 int hx_log_tip(hx_shadow *shadow, hny_boundary *tip);
 
-/* Logs that row `id` now is `vector` with these attributes, or gone (NULL), and moves *tip. */
+/*
+** Logs that row `id` became `vector` with these attributes, or was deleted (NULL).  Updates *tip.
+*/
 int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *vector,
                   const hny_attribute *attributes);
 
-/* Is the boundary a place in this log? */
+/* *out: the boundary is in this log. */
 int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out);
 
-/* Drops what lies before a boundary of the log that the sidecar holds durably. */
+/* Deletes the rows before a boundary that the sidecar holds durably. */
 int hx_log_trim(hx_shadow *shadow, hny_boundary at);
 
 #endif

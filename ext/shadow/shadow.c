@@ -8,7 +8,7 @@
 static const char *const suffixes[] = {"content", "log", "config"};
 enum { SUFFIX_COUNT = sizeof suffixes / sizeof suffixes[0] };
 
-/* A table over another one has no content of its own. */
+/* With content= there is no v_content. */
 static int first_suffix(const hx_shadow *shadow) {
     return hx_columns_external(&shadow->columns) ? 1 : 0;
 }

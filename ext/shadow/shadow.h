@@ -1,6 +1,10 @@
 /*
-** Interface to shadow.c: a table as the database has it: its name, its columns, its configuration and
-** the statements on its shadow tables.  All that speaks SQL for a table needs this and no more.
+** Interface to shadow.c: the part of a table that is stored in the database: its name, columns and
+** configuration, and the prepared statements on its shadow tables.
+**
+**     v_content    the rows (content.h); missing if they are in a table of the user's
+**     v_log        the changes that the sidecar may lack (log.h)
+**     v_config     options and state (config.h)
 */
 #ifndef HX_SHADOW_H
 #define HX_SHADOW_H
@@ -24,28 +28,28 @@ struct hx_shadow {
     hx_sql sql;
     hx_log_seen seen;
     size_t vector_bytes;   /* of a stored vector */
-    unsigned char *parsed; /* a vector that was read from a content table of the user's */
+    unsigned char *parsed; /* scratch: one vector, parsed from a content table of the user's */
 };
 
 /*
-** Fills *shadow for a table of this name; takes over *columns.  After a failure, SQLITE_NOMEM, it is
-** to be freed all the same.
+** Fills *shadow, which must be zeroed, and takes over *columns.  After a failure (SQLITE_NOMEM) the
+** caller must still call hx_shadow_free.
 */
 int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const char *name,
                    const hx_options *options, hx_columns *columns);
 void hx_shadow_free(hx_shadow *shadow);
 
-/* All that follow return an SQLite code and leave its sentence in the table (error.h). */
+/* The functions below return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Creates the shadow tables; drops them; gives them the names of a table that is renamed. */
+/* Create, drop and rename the shadow tables. */
 int hx_shadow_create(hx_shadow *shadow);
 int hx_shadow_drop(hx_shadow *shadow);
 int hx_shadow_rename(hx_shadow *shadow, const char *name);
 
-/* Do the shadow tables exist?  After ROLLBACK TO undid a CREATE they do not. */
+/* False if ROLLBACK TO has undone the CREATE. */
 bool hx_shadow_exists(hx_shadow *shadow);
 
-/* Is `suffix` that of a shadow table (xShadowName)? */
+/* xShadowName: is `suffix` that of a shadow table? */
 int hx_shadow_name(const char *suffix);
 
 #endif

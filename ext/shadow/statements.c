@@ -1,3 +1,4 @@
+/* Prepared statements on the shadow tables; the contract is in statements.h. */
 #include "shadow/statements.h"
 
 #include <stdarg.h>
@@ -12,65 +13,67 @@ static const char *const texts[HX_SQL_COUNT] = {
 #undef HX_SQL_TEXT
 };
 
-/* ----------------------------------------------------------------------------------- filling in -- */
+/* ------------------------------------------------------------------------------ placeholders -- */
 
-static void add_shadow(const hx_shadow *shadow, sqlite3_str *text, const char *suffix) {
+static void fill_shadow(const hx_shadow *shadow, sqlite3_str *text, const char *suffix) {
     sqlite3_str_appendf(text, "\"%w\".\"%w_%w\"", shadow->schema, shadow->name, suffix);
 }
 
-static void add_content(const hx_shadow *shadow, sqlite3_str *text) {
-    if (hx_columns_external(&shadow->columns))
+static void fill_content(const hx_shadow *shadow, sqlite3_str *text) {
+    if (hx_columns_external(&shadow->columns)) {
         sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->schema, shadow->columns.source.table);
-    else
-        add_shadow(shadow, text, "content");
+    } else {
+        fill_shadow(shadow, text, "content");
+    }
 }
 
 /*
-** A column of the user's table, or what ours has instead.  Named with its table, since SQLite takes a
-** name in double quotes that it does not know for a string.
+** A column of the user's table, or of v_content.  The former is qualified with its table: SQLite
+** takes an unknown name in double quotes for a string.
 */
-static void add_column(const hx_shadow *shadow, sqlite3_str *text, const char *name,
-                       const char *ours) {
-    if (hx_columns_external(&shadow->columns))
+static void fill_column(const hx_shadow *shadow, sqlite3_str *text, const char *name,
+                        const char *ours) {
+    if (hx_columns_external(&shadow->columns)) {
         sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->columns.source.table, name);
-    else
+    } else {
         sqlite3_str_appendall(text, ours);
+    }
 }
 
-static void add_id(const hx_shadow *shadow, sqlite3_str *text) {
+static void fill_id(const hx_shadow *shadow, sqlite3_str *text) {
     const char *const rowid = shadow->columns.source.rowid;
-    add_column(shadow, text, rowid ? rowid : "rowid", "id");
+    fill_column(shadow, text, rowid ? rowid : "rowid", "id");
 }
 
-static void add_vector(const hx_shadow *shadow, sqlite3_str *text) {
-    add_column(shadow, text, shadow->columns.source.vector, "vector");
+static void fill_vector(const hx_shadow *shadow, sqlite3_str *text) {
+    fill_column(shadow, text, shadow->columns.source.vector, "vector");
 }
 
-static void add_present(const hx_shadow *shadow, sqlite3_str *text) {
+static void fill_present(const hx_shadow *shadow, sqlite3_str *text) {
     if (!hx_columns_external(&shadow->columns)) return;
     sqlite3_str_appendall(text, " WHERE ");
-    add_vector(shadow, text);
+    fill_vector(shadow, text);
     sqlite3_str_appendall(text, " IS NOT NULL");
 }
 
-static void add_and(const hx_shadow *shadow, sqlite3_str *text) {
+static void fill_and(const hx_shadow *shadow, sqlite3_str *text) {
     sqlite3_str_appendall(text, hx_columns_external(&shadow->columns) ? " AND" : " WHERE");
 }
 
-static void add_log(const hx_shadow *shadow, sqlite3_str *text) {
-    add_shadow(shadow, text, "log");
+static void fill_log(const hx_shadow *shadow, sqlite3_str *text) {
+    fill_shadow(shadow, text, "log");
 }
 
-static void add_config(const hx_shadow *shadow, sqlite3_str *text) {
-    add_shadow(shadow, text, "config");
+static void fill_config(const hx_shadow *shadow, sqlite3_str *text) {
+    fill_shadow(shadow, text, "config");
 }
 
-/* Of no column that is stored beside the vector. */
+/* Selects all stored columns: no column that is stored beside the vector has this role. */
 #define ALL HX_ROLE_VECTOR
 
-/* Calls `add` for each of them that has a role, or for ALL. */
+/* Calls `append` for each stored column of a role, or of ALL. */
 static void each_stored(const hx_shadow *shadow, sqlite3_str *text, hx_role only,
-                        void (*add)(sqlite3_str *text, const char *name, int number)) {
+                        void (*append)(sqlite3_str *text, const char *name, int number)) {
     const hx_columns *const columns = &shadow->columns;
     char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
@@ -78,60 +81,67 @@ static void each_stored(const hx_shadow *shadow, sqlite3_str *text, hx_role only
         if (column->stored < 0 || (only != ALL && column->role != only)) continue;
         if (hx_columns_external(columns)) {
             sqlite3_str_appendall(text, ", ");
-            add_column(shadow, text, column->name, NULL);
+            fill_column(shadow, text, column->name, NULL);
         } else {
-            add(text, hx_column_stored_name(column, name), column->stored);
+            append(text, hx_column_stored_name(column, name), column->stored);
         }
     }
 }
 
-static void add_name(sqlite3_str *text, const char *name, int number) {
+static void append_name(sqlite3_str *text, const char *name, int number) {
     (void)number;
     sqlite3_str_appendf(text, ", %s", name);
 }
 
-static void add_value(sqlite3_str *text, const char *name, int number) {
+static void append_value(sqlite3_str *text, const char *name, int number) {
     (void)name;
     sqlite3_str_appendf(text, ", ?%d", 3 + number);
 }
 
-static void add_set(sqlite3_str *text, const char *name, int number) {
+static void append_set(sqlite3_str *text, const char *name, int number) {
     sqlite3_str_appendf(text, ", %s = iif(?%d, ?%d, %s)", name, 4 + 2 * number, 5 + 2 * number,
                         name);
 }
 
-static void add_rest(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, ALL, add_name);
+static void fill_rest(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, ALL, append_name);
 }
 
-static void add_cells(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, HX_ROLE_FILTER, add_name);
+static void fill_attributes(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, HX_ROLE_FILTER, append_name);
 }
 
-static void add_values(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, ALL, add_value);
+static void fill_values(const hx_shadow *shadow, sqlite3_str *text) {
+    each_stored(shadow, text, ALL, append_value);
 }
 
-static void add_sets(const hx_shadow *shadow, sqlite3_str *text) {
+static void fill_sets(const hx_shadow *shadow, sqlite3_str *text) {
     sqlite3_str_appendall(text, "vector = iif(?2, ?3, vector)");
-    each_stored(shadow, text, ALL, add_set);
+    each_stored(shadow, text, ALL, append_set);
 }
 
-typedef struct blank {
+typedef struct placeholder {
     const char *name;
     void (*fill)(const hx_shadow *shadow, sqlite3_str *text);
-} blank;
+} placeholder;
 
-static const blank blanks[] = {
-    {"{content}", add_content}, {"{log}", add_log},     {"{config}", add_config},
-    {"{rest}", add_rest},       {"{cells}", add_cells}, {"{values}", add_values},
-    {"{sets}", add_sets},       {"{id}", add_id},       {"{vector}", add_vector},
-    {"{present}", add_present}, {"{and}", add_and},
+static const placeholder placeholders[] = {
+    {"{content}", fill_content},
+    {"{log}", fill_log},
+    {"{config}", fill_config},
+    {"{rest}", fill_rest},
+    {"{attributes}", fill_attributes},
+    {"{values}", fill_values},
+    {"{sets}", fill_sets},
+    {"{id}", fill_id},
+    {"{vector}", fill_vector},
+    {"{present}", fill_present},
+    {"{and}", fill_and},
 };
 
-static const blank *find_blank(const char *at) {
-    const blank *found = blanks;
-    while (strncmp(at, found->name, strlen(found->name)) != 0) found++;
+static const placeholder *find_placeholder(const char *text) {
+    const placeholder *found = placeholders;
+    while (strncmp(text, found->name, strlen(found->name)) != 0) found++;
     return found;
 }
 
@@ -143,33 +153,36 @@ static char *fill_in(const hx_shadow *shadow, const char *text) {
         sqlite3_str_append(filled, text, (int)plain);
         text += plain;
         if (!*text) break;
-        const blank *const b = find_blank(text);
-        b->fill(shadow, filled);
-        text += strlen(b->name);
+        const placeholder *const found = find_placeholder(text);
+        found->fill(shadow, filled);
+        text += strlen(found->name);
     }
     return sqlite3_str_finish(filled);
 }
 
-/* --------------------------------------------------------------------------------- statements -- */
+/*
+** --------------------------------------------------------------------------------- statements --
+*/
 
-static int prepare(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
+static int prepare_statement(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
     char *const text = fill_in(shadow, texts[id]);
     if (!text) return SQLITE_NOMEM;
     const int rc = sqlite3_prepare_v3(shadow->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);
-    if (rc == SQLITE_ERROR && hx_columns_external(&shadow->columns))
+    if (rc == SQLITE_ERROR && hx_columns_external(&shadow->columns)) {
         return hx_fail(
             shadow, rc,
-            "hannoy: the rows of %s are in %s, which is not as it was when %s was created: "
-            "%s; change it back, or drop %s and create it anew",
+            "hannoy: the rows of %s are in %s, which has changed since %s was created: %s; "
+            "change it back, or drop %s and create it again",
             shadow->name, shadow->columns.source.table, shadow->name, sqlite3_errmsg(shadow->db),
             shadow->name);
+    }
     return rc == SQLITE_OK ? rc : hx_fail_sql(shadow, rc);
 }
 
 int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
     int rc = SQLITE_OK;
-    if (!shadow->sql.kept[id]) rc = prepare(shadow, id, &shadow->sql.kept[id]);
+    if (!shadow->sql.kept[id]) rc = prepare_statement(shadow, id, &shadow->sql.kept[id]);
     *out = shadow->sql.kept[id];
     return rc;
 }

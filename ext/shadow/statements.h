@@ -1,9 +1,10 @@
 /*
-** Interface to sql.c: the statements that a table runs on its shadow tables.
+** Interface to statements.c: the statements that a table runs on its shadow tables.
 **
-** Each is prepared when it is first needed and kept.  A statement that stays stepped pins the read
-** transaction and makes other connections' checkpoints wait, so whoever steps one resets it before
-** its callback returns; scans that live as long as a cursor borrow theirs.
+** Each is prepared when it is first used, and kept.  A statement that is not reset keeps the read
+** transaction open and blocks checkpoints of other connections, so every caller resets what it
+** stepped before its callback returns.  A scan that lives as long as a cursor borrows its
+** statement.
 */
 #ifndef HX_STATEMENTS_H
 #define HX_STATEMENTS_H
@@ -13,12 +14,17 @@
 typedef struct hx_shadow hx_shadow;
 
 /*
-** Every statement.  What stands in braces is filled in for the table (sql.c): {content}, {log} and
-** {config} are its shadow tables, or {content} one of the user's, with the columns {id} and {vector}, in
-** which {present} leaves out rows without a vector, and {and} goes on; {rest} the columns that it shows beside the vector, each behind a
-** comma, in the order in which they are shown, and {attributes} those of them that are filtered by; {values}
-** parameters for {rest} from ?3 on, and {sets} assignments to them and the vector, each of which takes
-** place where the parameter before its own is true.
+** Every statement.  Placeholders:
+**
+**     {content} {log} {config}    the shadow tables; {content} may be a table of the user's,
+**     {id} {vector}               these columns of {content}
+**     {present} {and}             WHERE … that skips rows without a vector, and the word that joins
+**                                 a further condition to it
+**     {attributes}                the filter columns, each after a comma
+**     {rest}                      all stored columns beside the vector, each after a comma
+**     {values}                    parameters for {rest}, from ?3 on
+**     {sets}                      assignments to the vector and {rest}, each with two parameters:
+**                                 whether to assign, and the value
 */
 #define HX_SQL_MAP(X)                                                                              \
     X(POLL, "SELECT 1")                                                                            \
@@ -29,8 +35,8 @@ typedef struct hx_shadow hx_shadow;
     X(CONTENT_UPDATE, "UPDATE {content} SET {sets} WHERE id = ?1")                                 \
     X(CONTENT_MOVE, "UPDATE {content} SET id = ?2 WHERE id = ?1")                                  \
     X(CONTENT_DELETE, "DELETE FROM {content} WHERE id = ?1")                                       \
-    X(CONTENT_GET, "SELECT {vector}{cells} FROM {content} WHERE {id} = ?1")                        \
-    X(CONTENT_ALL, "SELECT {id}, {vector}{cells} FROM {content}")                                  \
+    X(CONTENT_GET, "SELECT {vector}{attributes} FROM {content} WHERE {id} = ?1")                   \
+    X(CONTENT_ALL, "SELECT {id}, {vector}{attributes} FROM {content}")                             \
     X(CONTENT_COUNT, "SELECT count(*) FROM {content}{present}")                                    \
     X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content}{present} LIMIT ?1)")        \
     X(KEY_FIND, "SELECT id FROM {content} WHERE key = ?1")                                         \
@@ -61,10 +67,10 @@ typedef enum hx_sql_id {
         HX_SQL_COUNT
 } hx_sql_id;
 
-/* The statements of one table. */
+/* The prepared statements of one table. */
 typedef struct hx_sql {
-    sqlite3_stmt *kept[HX_SQL_COUNT]; /* NULL: not prepared yet, or lent */
-    unsigned generation; /* counts hx_sql_drop: what was lent before is for the old name */
+    sqlite3_stmt *kept[HX_SQL_COUNT]; /* NULL: not prepared, or on loan */
+    unsigned generation; /* incremented by hx_sql_drop; loans of earlier ones are obsolete */
 } hx_sql;
 
 /* A statement on loan to a cursor. */
@@ -76,10 +82,10 @@ typedef struct hx_loan {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* The statement, ready for bindings.  Not the caller's to finalize. */
+/* The statement, reset.  Do not finalize it. */
 int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out);
 
-/* Steps a statement that returns no rows, and resets it. */
+/* Runs a statement that returns no rows, and resets it. */
 int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt);
 
 /*
@@ -88,17 +94,17 @@ int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt);
 */
 int hx_sql_step(hx_shadow *shadow, sqlite3_stmt *stmt);
 
-/* Ends the use of a statement; bindings are let go. */
+/* Resets a statement and clears its bindings. */
 void hx_sql_done(sqlite3_stmt *stmt);
 
-/* The integer of a statement that returns one row and one column; 0 if it has no row. */
+/* Runs a statement that returns one integer; 0 if it returns no row. */
 int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out);
 
-/* Takes a statement out of the table, so that several may scan at once, and gives it back. */
+/* Takes a statement out of the table, so that several scans can run at once, and returns it. */
 int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, hx_loan *loan);
 void hx_sql_return(hx_shadow *shadow, hx_loan *loan);
 
-/* Finalizes all that are kept. */
+/* Finalizes all statements that are not on loan. */
 void hx_sql_drop(hx_shadow *shadow);
 
 /* Runs a statement once; the format is sqlite3_mprintf's. */

@@ -36,13 +36,13 @@ static void expect_row(sqlite3_stmt *stmt, int64_t seq, int64_t id, int64_t chai
 
 static void test_start(void **state) {
     (void)state;
-    const hny_boundary a = hx_log_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32}, 0);
+    const hny_boundary a = hx_boundary_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32}, 0);
     assert_int_equal(a.seq, 0);
     assert_int_equal(a.chain, INT64_C(83749735939238568));
-    assert_int_not_equal(hx_log_start((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT32}, 0).chain,
+    assert_int_not_equal(hx_boundary_start((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT32}, 0).chain,
                          a.chain);
-    assert_int_not_equal(hx_log_start((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, 0).chain, a.chain);
-    assert_int_not_equal(hx_log_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT16}, 0).chain,
+    assert_int_not_equal(hx_boundary_start((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, 0).chain, a.chain);
+    assert_int_not_equal(hx_boundary_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT16}, 0).chain,
                          a.chain);
 }
 

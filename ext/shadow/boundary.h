@@ -1,0 +1,28 @@
+/*
+** Interface to boundary.c: a boundary names one state of a table by (seq, chain).
+**
+** `seq` is the number of the newest log row.  `chain` is a digest of every change since the table
+** was empty.  A number alone does not name a state: after a rollback or a restored backup the
+** same numbers come again with other rows.  Nodes that replay the same statements agree on both.
+*/
+#ifndef HX_BOUNDARY_H
+#define HX_BOUNDARY_H
+
+#include <stdbool.h>
+
+#include "hannoy.h"
+
+typedef struct hx_shadow hx_shadow;
+
+static inline bool hx_boundary_equal(hny_boundary a, hny_boundary b) {
+    return a.seq == b.seq && a.chain == b.chain;
+}
+
+/* The boundary of an empty table: 0, and a digest of the shape and the number of attributes. */
+hny_boundary hx_boundary_start(hny_shape shape, int attributes);
+
+/* The boundary after row `id` became `vector` with these attributes, or was deleted (NULL). */
+hny_boundary hx_boundary_next(const hx_shadow *shadow, hny_boundary tip, int64_t id,
+                              const void *vector, const hny_attribute *attributes);
+
+#endif
