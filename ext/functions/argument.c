@@ -1,6 +1,10 @@
+/*
+** Vectors as arguments and results of SQL functions; contract in argument.h.
+*/
 #include "functions/argument.h"
 
-#include "schema/options.h"
+#include "values/names.h"
+#include "values/refuse.h"
 
 /* ---------------------------------------------------------------------------------- functions -- */
 
@@ -20,10 +24,15 @@ static const unsigned marks[] = {
     [HNY_FLOAT32] = 223, [HNY_FLOAT16] = 216, [HNY_INT8] = 225, [HNY_BIT] = 224};
 
 uint8_t hx_argument_mark(sqlite3_value *value) {
-    if (sqlite3_value_type(value) != SQLITE_BLOB) return 0;
+    if (sqlite3_value_type(value) != SQLITE_BLOB) {
+        return 0;
+    }
     const unsigned mark = sqlite3_value_subtype(value);
-    for (uint8_t type = HNY_FLOAT32; type <= HNY_BIT; type++)
-        if (marks[type] == mark) return type;
+    for (uint8_t type = HNY_FLOAT32; type <= HNY_BIT; type++) {
+        if (marks[type] == mark) {
+            return type;
+        }
+    }
     return 0;
 }
 
@@ -35,15 +44,16 @@ bool hx_vector_new(uint8_t type, uint32_t dim, hx_vector *out) {
     return out->bytes != NULL;
 }
 
-static int choose_type(const hx_reading *reading, sqlite3_value *value, uint8_t *type,
-                       char **error) {
+static int choose_vector_type(const hx_reading *reading, sqlite3_value *value, uint8_t *type,
+                              char **error) {
     const uint8_t mark = hx_argument_mark(value);
     *type = reading->type ? reading->type : mark ? mark : HNY_FLOAT32;
-    if (!mark || mark == *type || reading->recast) return SQLITE_OK;
-    *error = sqlite3_mprintf("hannoy: the %s is of type %s, as the function that made it says, "
-                             "and not %s",
-                             reading->what, hx_type_name(mark), hx_type_name(*type));
-    return *error ? SQLITE_ERROR : SQLITE_NOMEM;
+    if (!mark || mark == *type || reading->recast) {
+        return SQLITE_OK;
+    }
+    return hx_refuse(error, SQLITE_ERROR,
+                     "hannoy: the %s is of type %s, as the function that made it says, and not %s",
+                     reading->what, hx_type_name(mark), hx_type_name(*type));
 }
 
 int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector *out,
@@ -52,29 +62,40 @@ int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector 
     uint32_t dim;
     hx_vector vector;
     *error = NULL;
-    int rc = choose_type(reading, value, &type, error);
-    if (rc == SQLITE_OK)
+    int rc = choose_vector_type(reading, value, &type, error);
+    if (rc == SQLITE_OK) {
         rc = hx_vector_measure(type, value, reading->what, reading->dialect, &dim, error);
-    if (rc) return rc;
-    if (!hx_vector_new(type, dim, &vector)) return SQLITE_NOMEM;
+    }
+    if (rc) {
+        return rc;
+    }
+    if (!hx_vector_new(type, dim, &vector)) {
+        return SQLITE_NOMEM;
+    }
     rc = hx_vector_read(vector.shape, value, reading->what, reading->dialect, vector.bytes, error);
-    if (rc)
+    if (rc) {
         sqlite3_free(vector.bytes);
-    else
+    } else {
         *out = vector;
+    }
     return rc;
 }
 
 int hx_argument_type(sqlite3_value *value, const char *name, uint8_t *type, char **error) {
     const char *const text = (const char *)sqlite3_value_text(value);
     *error = NULL;
-    if (!text) return SQLITE_NOMEM;
-    return hx_type_parse(text, (size_t)sqlite3_value_bytes(value), name, type, error);
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    return hx_type_parse((hx_span){text, (size_t)sqlite3_value_bytes(value)}, name, type, error);
 }
 
 bool hx_argument_any_null(int argc, sqlite3_value **argv) {
-    for (int i = 0; i < argc; i++)
-        if (sqlite3_value_type(argv[i]) == SQLITE_NULL) return true;
+    for (int i = 0; i < argc; i++) {
+        if (sqlite3_value_type(argv[i]) == SQLITE_NULL) {
+            return true;
+        }
+    }
     return false;
 }
 

@@ -66,7 +66,9 @@ static void try_arguments(char *text) {
     char *error;
     const int rc = hx_options_parse(count, arguments, &options, &error);
     check_result(rc, SQLITE_ERROR, error, &options);
-    if (rc == SQLITE_OK) check_stored(&options);
+    if (rc == SQLITE_OK) {
+        check_stored(&options);
+    }
 }
 
 static void try_stored(const char *text) {
@@ -74,7 +76,9 @@ static void try_stored(const char *text) {
     char *error;
     const int rc = hx_options_from_text(text, &options, &error);
     check_result(rc, SQLITE_CORRUPT_VTAB, error, &options);
-    if (rc == SQLITE_OK) check_stored(&options);
+    if (rc == SQLITE_OK) {
+        check_stored(&options);
+    }
 }
 
 static void try_setting(const char *text) {
@@ -89,7 +93,9 @@ static void try_setting(const char *text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size == 0) return 0;
+    if (size == 0) {
+        return 0;
+    }
     char *const text = malloc(size);
     CHECK(text);
     memcpy(text, data + 1, size - 1);

@@ -17,7 +17,9 @@ static sqlite3_stmt *one_value; /* SELECT ?1, whose column stands for what SQL h
 
 static void prepare(void) {
     sqlite3 *db;
-    if (one_value) return;
+    if (one_value) {
+        return;
+    }
     CHECK(sqlite3_open(":memory:", &db) == SQLITE_OK);
     CHECK(sqlite3_prepare_v2(db, "SELECT ?1", -1, &one_value, NULL) == SQLITE_OK);
 }
@@ -28,10 +30,11 @@ static char *parse(hny_shape shape, const void *bytes, size_t size, int is_text)
     char *error;
     CHECK(out);
     sqlite3_reset(one_value);
-    if (is_text)
+    if (is_text) {
         sqlite3_bind_text64(one_value, 1, bytes, size, SQLITE_STATIC, SQLITE_UTF8);
-    else
+    } else {
         sqlite3_bind_blob64(one_value, 1, bytes, size, SQLITE_STATIC);
+    }
     CHECK(sqlite3_step(one_value) == SQLITE_ROW);
     const int rc =
         hx_vector_parse(shape, sqlite3_column_value(one_value, 0), "vector", out, &error);
@@ -49,10 +52,11 @@ static char *parse(hny_shape shape, const void *bytes, size_t size, int is_text)
 static void check_measure(hny_shape shape, const void *bytes, size_t size, int is_text) {
     char *error;
     sqlite3_reset(one_value);
-    if (is_text)
+    if (is_text) {
         sqlite3_bind_text64(one_value, 1, bytes, size, SQLITE_STATIC, SQLITE_UTF8);
-    else
+    } else {
         sqlite3_bind_blob64(one_value, 1, bytes, size, SQLITE_STATIC);
+    }
     CHECK(sqlite3_step(one_value) == SQLITE_ROW);
     sqlite3_value *const value = sqlite3_column_value(one_value, 0);
     int rc = hx_vector_measure(shape.type, value, "vector", HX_JSON_STRICT, &shape.dim, &error);
@@ -75,12 +79,17 @@ static void check_stored(hny_shape shape, const char *stored) {
     for (uint32_t i = 0; i < shape.dim; i++) {
         float value = 0;
         uint16_t half = 0;
-        if (shape.type == HNY_FLOAT32) memcpy(&value, stored + 4 * i, sizeof value);
-        if (shape.type == HNY_FLOAT16) memcpy(&half, stored + 2 * i, sizeof half);
+        if (shape.type == HNY_FLOAT32) {
+            memcpy(&value, stored + 4 * i, sizeof value);
+        }
+        if (shape.type == HNY_FLOAT16) {
+            memcpy(&half, stored + 2 * i, sizeof half);
+        }
         CHECK(isfinite(value) && isfinite(hny_float_from_half(half)));
     }
-    if (shape.type == HNY_BIT && shape.dim % 8)
+    if (shape.type == HNY_BIT && shape.dim % 8) {
         CHECK((unsigned char)stored[size - 1] >> shape.dim % 8 == 0);
+    }
 }
 
 /* A text that is accepted is an array, so its elements lie between commas. */
@@ -111,7 +120,9 @@ static void check_numbers(const char *text, size_t length, hx_json_dialect diale
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size < 3) return 0;
+    if (size < 3) {
+        return 0;
+    }
     prepare();
     const hny_shape shape = {1 + data[2] % 64, (uint8_t)(1 + (data[0] >> 2) % 4),
                              (uint8_t)(1 + data[0] % 4)};
@@ -119,11 +130,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *const value = malloc(size - 3); /* of just that size, so that ASan sees its end */
     CHECK(value);
     memcpy(value, data + 3, size - 3);
-    if (is_text) check_numbers(value, size - 3, HX_JSON_STRICT);
-    if (is_text) check_numbers(value, size - 3, HX_JSON_BARE_POINT);
+    if (is_text) {
+        check_numbers(value, size - 3, HX_JSON_STRICT);
+    }
+    if (is_text) {
+        check_numbers(value, size - 3, HX_JSON_BARE_POINT);
+    }
     check_measure(shape, value, size - 3, is_text);
     char *const stored = parse(shape, value, size - 3, is_text);
-    if (stored) check_stored(shape, stored);
+    if (stored) {
+        check_stored(shape, stored);
+    }
     free(stored);
     free(value);
     return 0;

@@ -30,11 +30,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The whole file, in a block of just its size, so that ASan sees a read past its end. */
 static uint8_t *read_file(const char *path, size_t *size) {
     FILE *const file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END)) return NULL;
+    if (!file || fseek(file, 0, SEEK_END)) {
+        return NULL;
+    }
     *size = (size_t)ftell(file);
     rewind(file);
     uint8_t *const bytes = malloc(*size ? *size : 1);
-    if (bytes && fread(bytes, 1, *size, file) != *size) abort();
+    if (bytes && fread(bytes, 1, *size, file) != *size) {
+        abort();
+    }
     fclose(file);
     return bytes;
 }

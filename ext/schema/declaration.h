@@ -95,9 +95,14 @@ static inline bool hx_columns_external(const hx_columns *columns) {
     return columns->source.table != NULL;
 }
 
-/* Is this a column of that role?  -1, the rowid, is none. */
+/* Whether a shown column has this role.  -1, the rowid, is no column. */
 static inline bool hx_column_is(const hx_columns *columns, int column, hx_role role) {
     return column >= 0 && column < columns->count && columns->at[column].role == role;
+}
+
+/* Whether a column is the rowid, under either name. */
+static inline bool hx_column_is_rowid(const hx_columns *columns, int column) {
+    return column == -1 || hx_column_is(columns, column, HX_ROLE_ROWID);
 }
 
 /* Arguments that are options, those that a declared vector stands for among them. */

@@ -8,7 +8,9 @@ static int remaining;
 static int struck;
 
 static int strike(void) {
-    if (remaining == 0 || --remaining > 0) return 0;
+    if (remaining == 0 || --remaining > 0) {
+        return 0;
+    }
     struck = 1;
     return 1;
 }
@@ -24,12 +26,15 @@ static void *failing_realloc(void *old, int size) {
 void oom_install(void) {
     /* Small pieces would come from a preallocated pool and never reach the allocator. */
     if (sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK ||
-        sqlite3_config(SQLITE_CONFIG_GETMALLOC, &system_methods) != SQLITE_OK)
+        sqlite3_config(SQLITE_CONFIG_GETMALLOC, &system_methods) != SQLITE_OK) {
         abort();
+    }
     sqlite3_mem_methods methods = system_methods;
     methods.xMalloc = failing_malloc;
     methods.xRealloc = failing_realloc;
-    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK) abort();
+    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK) {
+        abort();
+    }
 }
 
 void oom_arm(int nth) {

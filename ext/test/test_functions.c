@@ -17,7 +17,9 @@ static sqlite3 *db;
 
 static int open_database(void **state) {
     (void)state;
-    if (sqlite3_open(":memory:", &db)) return -1;
+    if (sqlite3_open(":memory:", &db)) {
+        return -1;
+    }
     return sqlite3_hannoy_init(db, NULL, NULL) == SQLITE_OK_LOAD_PERMANENTLY ? 0 : -1;
 }
 
@@ -32,11 +34,15 @@ static int run(const char *sql, const char *wanted) {
     int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(statement);
-        if (rc != SQLITE_ROW) break;
+        if (rc != SQLITE_ROW) {
+            break;
+        }
         const char *const got = (const char *)sqlite3_column_text(statement, 0);
         if (!got || strcmp(got, wanted) != 0) {
             /* The text itself may have found no memory. */
-            if (sqlite3_errcode(db) != SQLITE_NOMEM) fail_msg("%s: %s", sql, got ? got : "NULL");
+            if (sqlite3_errcode(db) != SQLITE_NOMEM) {
+                fail_msg("%s: %s", sql, got ? got : "NULL");
+            }
             rc = SQLITE_NOMEM;
         }
     }
@@ -51,11 +57,14 @@ static void without_memory(const char *sql, const char *wanted) {
         oom_arm(nth);
         const int rc = run(sql, wanted);
         if (!oom_struck()) {
-            if (rc != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+            if (rc != SQLITE_OK) {
+                fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+            }
             break;
         }
-        if (rc != SQLITE_OK && rc != SQLITE_NOMEM)
+        if (rc != SQLITE_OK && rc != SQLITE_NOMEM) {
             fail_msg("%s: at allocation %d: %d %s", sql, nth, rc, sqlite3_errmsg(db));
+        }
     }
     assert_in_range(nth, 5, 99999);
     assert_int_equal(run(sql, wanted), SQLITE_OK);
@@ -84,8 +93,9 @@ static void every_allocation(void **state) {
         {"SELECT vec_type(column1) || vec_length(column1) " ROWS, "float322"},
         {"SELECT sum(value) FROM vec_each('[1, 2]')", "3.0"},
     };
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
         without_memory(statements[i][0], statements[i][1]);
+    }
 }
 
 /* A refusal is a sentence, or that there was no memory for it. */
@@ -114,9 +124,12 @@ static void every_allocation_of_a_refusal(void **state) {
             oom_arm(nth);
             const int rc = run(statements[i], "");
             const int struck = oom_struck();
-            if (rc != SQLITE_NOMEM && !(rc == SQLITE_ERROR || rc == SQLITE_MISMATCH))
+            if (rc != SQLITE_NOMEM && !(rc == SQLITE_ERROR || rc == SQLITE_MISMATCH)) {
                 fail_msg("%s: at allocation %d: %d", statements[i], nth, rc);
-            if (struck) continue;
+            }
+            if (struck) {
+                continue;
+            }
             assert_memory_equal(sqlite3_errmsg(db), "hannoy: ", 8);
             break;
         }

@@ -63,17 +63,27 @@ static void check_float(float value) {
     char text[HX_NUMBER_BYTES], other[40];
     const size_t length = hx_number_write(HNY_FLOAT32, (double)value, text);
     assert_in_range(length, 1, HX_NUMBER_BYTES - 1);
-    if (strtof(text, NULL) != value) fail_msg("%a became %s", (double)value, text);
+    if (strtof(text, NULL) != value) {
+        fail_msg("%a became %s", (double)value, text);
+    }
     int digits = 0, zeros = 0;
     for (const char *p = text; *p && *p != 'e'; p++) {
-        if (*p < '0' || *p > '9' || (*p == '0' && !digits)) continue;
+        if (*p < '0' || *p > '9' || (*p == '0' && !digits)) {
+            continue;
+        }
         digits++;
         zeros = *p == '0' ? zeros + 1 : 0;
     }
-    if (strchr(text, '.')) zeros = 0;
-    if (digits - zeros < 2) return;
+    if (strchr(text, '.')) {
+        zeros = 0;
+    }
+    if (digits - zeros < 2) {
+        return;
+    }
     snprintf(other, sizeof other, "%.*e", digits - zeros - 2, (double)value);
-    if (strtof(other, NULL) == value) fail_msg("%s is no shorter than %s", text, other);
+    if (strtof(other, NULL) == value) {
+        fail_msg("%s is no shorter than %s", text, other);
+    }
 }
 
 static void any_float(void **state) {
@@ -100,7 +110,9 @@ static void every_half(void **state) {
     (void)state;
     for (uint32_t half = 0; half < 0x10000; half++) {
         char text[HX_NUMBER_BYTES];
-        if ((half & 0x7c00) == 0x7c00) continue;
+        if ((half & 0x7c00) == 0x7c00) {
+            continue;
+        }
         const double value = (double)hny_float_from_half((uint16_t)half);
         const size_t length = hx_number_write(HNY_FLOAT16, value, text);
         assert_int_equal(hny_half_from_float(strtof(text, NULL)), half);
@@ -114,8 +126,9 @@ static void numbers_of_bytes(void **state) {
     assert_true(hx_number_at(HNY_FLOAT32, bytes, 0) == -1);
     assert_true(hx_number_at(HNY_FLOAT16, bytes + 4, 0) == 1);
     assert_true(hx_number_at(HNY_INT8, bytes, 6) == -128);
-    for (size_t i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++) {
         assert_true(hx_number_at(HNY_BIT, bytes + 6, i) == (i == 7 || i == 8 || i == 10));
+    }
 }
 
 int main(void) {

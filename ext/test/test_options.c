@@ -24,7 +24,9 @@ static hx_options parsed(int argc, const char *const *argv) {
     hx_options options;
     char *error = "not reset";
     const int rc = hx_options_parse(argc, argv, &options, &error);
-    if (error) fail_msg("%s", error);
+    if (error) {
+        fail_msg("%s", error);
+    }
     assert_int_equal(rc, SQLITE_OK);
     return options;
 }
@@ -150,10 +152,11 @@ static void ranges(void **state) {
             char *const sentence =
                 sqlite3_mprintf("hannoy: %s must be between %lld and %lld, not %lld",
                                 options[i].name, options[i].least, options[i].most, values[j]);
-            if (j < 2)
+            if (j < 2) {
                 PARSED(argument, rest, "metric=l2");
-            else
+            } else {
                 REFUSED(sentence, argument, rest, "metric=l2");
+            }
             sqlite3_free(argument);
             sqlite3_free(sentence);
         }
@@ -183,10 +186,12 @@ static void not_a_number(void **state) {
 
 static void unknown_names(void **state) {
     (void)state;
-    REFUSED("hannoy: unknown metric 'dot'; known are " ALL_METRICS, "dim=3", "metric=dot");
-    REFUSED("hannoy: unknown metric 'l'; known are " ALL_METRICS, "dim=3", "metric=l");
-    REFUSED("hannoy: unknown metric 'cosines'; known are " ALL_METRICS, "dim=3", "metric=cosines");
-    REFUSED("hannoy: unknown type 'f32'; known are " ALL_TYPES, "dim=3", "metric=l2", "type=f32");
+    REFUSED("hannoy: unknown metric 'dot'; expected one of " ALL_METRICS, "dim=3", "metric=dot");
+    REFUSED("hannoy: unknown metric 'l'; expected one of " ALL_METRICS, "dim=3", "metric=l");
+    REFUSED("hannoy: unknown metric 'cosines'; expected one of " ALL_METRICS, "dim=3",
+            "metric=cosines");
+    REFUSED("hannoy: unknown type 'f32'; expected one of " ALL_TYPES, "dim=3", "metric=l2",
+            "type=f32");
     REFUSED("hannoy: unknown option 'efs'; the options are " ALL_OPTIONS, "dim=3", "metric=l2",
             "efs=3");
     REFUSED("hannoy: unknown option 'dims'; the options are " ALL_OPTIONS, "dims=3", "metric=l2");
@@ -208,9 +213,9 @@ static void not_an_option(void **state) {
 
 static void doubled_and_empty(void **state) {
     (void)state;
-    REFUSED("hannoy: dim is given twice; give it once", "dim=3", "metric=l2", "dim=3");
-    REFUSED("hannoy: metric is given twice; give it once", "dim=3", "metric=l2", "METRIC = l2");
-    REFUSED("hannoy: ef is given twice; give it once", "ef=3", "EF=nonsense");
+    REFUSED("hannoy: dim is given more than once", "dim=3", "metric=l2", "dim=3");
+    REFUSED("hannoy: metric is given more than once", "dim=3", "metric=l2", "METRIC = l2");
+    REFUSED("hannoy: ef is given more than once", "ef=3", "EF=nonsense");
     REFUSED("hannoy: dim has no value; write dim=…", "dim=", "metric=l2");
     REFUSED("hannoy: dim has no value; write dim=…", "dim = ", "metric=l2");
     REFUSED("hannoy: metric has no value; write metric=…", "dim=3", "metric=''");
@@ -227,12 +232,12 @@ static void missing(void **state) {
 /* A sentence shows some 40 bytes of what was given, and never a part of a character. */
 static void long_values(void **state) {
     (void)state;
-    REFUSED(
-        "hannoy: unknown metric 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; known are " ALL_METRICS,
-        "dim=3", "metric=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-    REFUSED(
-        "hannoy: unknown metric 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; known are " ALL_METRICS,
-        "dim=3", "metric=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa€€");
+    REFUSED("hannoy: unknown metric 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; expected one "
+            "of " ALL_METRICS,
+            "dim=3", "metric=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    REFUSED("hannoy: unknown metric 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; expected one "
+            "of " ALL_METRICS,
+            "dim=3", "metric=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa€€");
 }
 
 static void stored_and_back(void **state) {
@@ -278,7 +283,7 @@ static void stored_and_edited(void **state) {
     } cases[] = {
         {"dim=0, metric=l2", DAMAGED "dim must be between 1 and 65536, not 0"},
         {"metric=l2", DAMAGED "dim is missing; give dim=N, N between 1 and 65536"},
-        {"dim=3, metric=l2, dim=4", DAMAGED "dim is given twice; give it once"},
+        {"dim=3, metric=l2, dim=4", DAMAGED "dim is given more than once"},
         {"dim=3, metric=l2,",
          DAMAGED "'' is not understood; write name=value, where the options are " ALL_OPTIONS},
         {"", DAMAGED "'' is not understood; write name=value, where the options are " ALL_OPTIONS},
@@ -343,7 +348,8 @@ static void settings_refused(void **state) {
         {"ef=many", "hannoy: ef must be a whole number between 0 and 100000, not 'many'"},
         {"dim=4", FIXED("dim")},
         {"Type=bit", FIXED("type")},
-        {"codes=int2", "hannoy: unknown codes 'int2'; known are int4, int8, float16, float32, bit"},
+        {"codes=int2",
+         "hannoy: unknown codes 'int2'; expected one of int4, int8, float16, float32, bit"},
         {"recal=1", "hannoy: unknown setting 'recal'; the settings are " ALL_SETTINGS},
         {" ef ",
          "hannoy: 'ef' is not understood; write name=value, where the settings are " ALL_SETTINGS},
@@ -399,7 +405,9 @@ static void out_of_memory_stored(void **state) {
         char *const text = hx_options_text(&options);
         const int struck = oom_struck();
         sqlite3_free(text);
-        if (!struck) break;
+        if (!struck) {
+            break;
+        }
         assert_null(text);
     }
     for (int nth = 1;; nth++) {
@@ -411,7 +419,9 @@ static void out_of_memory_stored(void **state) {
         assert_int_equal(rc, struck ? SQLITE_NOMEM : SQLITE_CORRUPT_VTAB);
         assert_true(struck ? error == NULL : error != NULL);
         sqlite3_free(error);
-        if (!struck) break;
+        if (!struck) {
+            break;
+        }
     }
 }
 

@@ -38,10 +38,15 @@ static void gives(const char *sql, const char *wanted) {
     sqlite3_stmt *statement = NULL;
     const char *got = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
+        sqlite3_step(statement) == SQLITE_ROW) {
         got = (const char *)sqlite3_column_text(statement, 0);
-    if (!got) got = sqlite3_errmsg(db);
-    if (!strstr(got, wanted)) fail_msg("%s: expected %s, got %s", sql, wanted, got);
+    }
+    if (!got) {
+        got = sqlite3_errmsg(db);
+    }
+    if (!strstr(got, wanted)) {
+        fail_msg("%s: expected %s, got %s", sql, wanted, got);
+    }
     sqlite3_finalize(statement);
 }
 
@@ -163,7 +168,9 @@ static void no_memory(void **state) {
     for (; nth < 10000; nth++) {
         oom_arm(nth);
         const int rc = load();
-        if (!oom_struck()) break;
+        if (!oom_struck()) {
+            break;
+        }
         assert_true(rc == SQLITE_NOMEM || rc == SQLITE_OK);
         gives("SELECT vec_f32('[1]')", "theirs");
         gives("SELECT value FROM vec_each('[7]')", "theirs");

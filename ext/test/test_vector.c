@@ -40,7 +40,9 @@ static sqlite3_value *value_of(const char *expression, const void *bytes, size_t
     sqlite3_stmt *statement = NULL;
     char *const sql = sqlite3_mprintf("SELECT %s", expression);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    if (bytes) sqlite3_bind_blob64(statement, 1, size ? bytes : "", size, SQLITE_TRANSIENT);
+    if (bytes) {
+        sqlite3_bind_blob64(statement, 1, size ? bytes : "", size, SQLITE_TRANSIENT);
+    }
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
     sqlite3_value *const value = sqlite3_value_dup(sqlite3_column_value(statement, 0));
     assert_non_null(value);
@@ -68,7 +70,9 @@ static void stored(hny_shape of, sqlite3_value *value, const void *wanted) {
     char *error = "not reset";
     assert_non_null(out);
     const int rc = hx_vector_parse(of, value, "vector", out + 1, &error);
-    if (error) fail_msg("%s", error);
+    if (error) {
+        fail_msg("%s", error);
+    }
     assert_int_equal(rc, SQLITE_OK);
     assert_memory_equal(out + 1, wanted, size);
     free(out);
@@ -128,7 +132,9 @@ static void into_int8(void **state) {
     for (size_t i = 0; i < COUNT(all_metrics); i++) {
         const hny_shape of = shape(HNY_INT8, all_metrics[i], 4);
         stored(of, blob(wanted, sizeof wanted), wanted);
-        if (all_metrics[i] == HNY_COSINE) continue;
+        if (all_metrics[i] == HNY_COSINE) {
+            continue;
+        }
         stored(of, FLOATS(127, -128, -0.0f, 5), wanted);
         stored(of, json("[127, -128.0, 0, 0.5e1]"), wanted);
     }
@@ -314,7 +320,7 @@ static void json_overflow(void **state) {
 static void json_syntax(void **state) {
     (void)state;
 #define NOT_JSON(expected, position)                                                               \
-    "hannoy: the vector is not a JSON array of numbers: " expected " belongs at byte " position
+    "hannoy: the vector is not a JSON array of numbers: expected " expected " at byte " position
     static const struct {
         const char *text, *sentence;
     } cases[] = {
@@ -359,8 +365,9 @@ static void json_syntax(void **state) {
         {"[1} ", NOT_JSON("a ',' or ']'", "3")},
         {"[1,\xff]", NOT_JSON("a number", "4")},
     };
-    for (size_t i = 0; i < COUNT(cases); i++)
+    for (size_t i = 0; i < COUNT(cases); i++) {
         refused(shape(HNY_FLOAT32, HNY_COSINE, 1), json(cases[i].text), cases[i].sentence);
+    }
     const hny_shape of = shape(HNY_FLOAT32, HNY_COSINE, 1);
     refused(of, value_of("CAST(?1 AS TEXT)", "[1\0]", 4), NOT_JSON("a ',' or ']'", "3"));
     refused(of, value_of("CAST(?1 AS TEXT)", "[1]\0", 4), NOT_JSON("nothing more", "4"));
@@ -378,7 +385,9 @@ static void out_of_memory(void **state) {
             oom_arm(nth);
             const int rc = hx_vector_parse(of, value, "vector", out, &error);
             struck = oom_struck();
-            if (struck) assert_null(error);
+            if (struck) {
+                assert_null(error);
+            }
             assert_int_equal(rc, struck ? SQLITE_NOMEM : i == 0 ? SQLITE_OK : SQLITE_ERROR);
             sqlite3_free(error);
             assert_true(nth > 1 || struck);
@@ -399,8 +408,12 @@ static void parse_without_memory(sqlite3_context *context, int argc, sqlite3_val
     assert_true(struck || *nth > 1);
     assert_int_equal(rc, struck ? SQLITE_NOMEM : SQLITE_OK);
     assert_null(error);
-    for (size_t i = 0; !struck && i < sizeof out; i++) assert_int_equal(out[i], 0);
-    if (!struck) *nth = 0;
+    for (size_t i = 0; !struck && i < sizeof out; i++) {
+        assert_int_equal(out[i], 0);
+    }
+    if (!struck) {
+        *nth = 0;
+    }
 }
 
 /* zeroblob(N) has no bytes until they are asked for, which can fail. */
@@ -410,7 +423,9 @@ static void out_of_memory_for_zeroes(void **state) {
     assert_int_equal(sqlite3_create_function(db, "parse", 1, SQLITE_UTF8, &nth,
                                              parse_without_memory, NULL, NULL),
                      SQLITE_OK);
-    for (; nth; nth += nth != 0) sqlite3_exec(db, "SELECT parse(zeroblob(4000))", 0, 0, 0);
+    for (; nth; nth += nth != 0) {
+        sqlite3_exec(db, "SELECT parse(zeroblob(4000))", 0, 0, 0);
+    }
 }
 
 /* -------------------------------------------------------------------- numbers against strtof -- */
@@ -462,7 +477,9 @@ static void print_float(char *out) {
 static void print_middle(char *out) {
     const float low = fabsf(random_float()), high = nextafterf(low, INFINITY);
     double middle = (low + (double)high) / 2;
-    if (isinf(high)) middle = 0x1.ffffffp127;
+    if (isinf(high)) {
+        middle = 0x1.ffffffp127;
+    }
     sprintf(out, "%.*f", 160, middle);
     char *const last = out + strlen(out) - 1;
     switch (below(4)) {
@@ -471,7 +488,9 @@ static void print_middle(char *out) {
         break;
     case 1: {
         char *p = last;
-        while (p > out && (*p == '0' || *p == '.')) p--;
+        while (p > out && (*p == '0' || *p == '.')) {
+            p--;
+        }
         *p = (char)(*p - 1);
         break;
     }
@@ -487,21 +506,31 @@ static void print_digits(char *out) {
     const unsigned whole = 1 + below(lengths[below(9)]), fraction = below(lengths[below(9)]);
     const unsigned zeros = below(3) ? 0 : below(60);
     char *p = out;
-    if (below(2)) *p++ = '-';
-    if (below(2))
+    if (below(2)) {
+        *p++ = '-';
+    }
+    if (below(2)) {
         *p++ = '0';
-    else
-        for (unsigned i = 0; i < whole; i++) *p++ = (char)('0' + (i ? below(10) : 1 + below(9)));
+    } else {
+        for (unsigned i = 0; i < whole; i++) {
+            *p++ = (char)('0' + (i ? below(10) : 1 + below(9)));
+        }
+    }
     if (fraction) {
         *p++ = '.';
-        for (unsigned i = 0; i < zeros; i++) *p++ = '0';
-        for (unsigned i = 0; i < fraction; i++) *p++ = (char)('0' + below(10));
+        for (unsigned i = 0; i < zeros; i++) {
+            *p++ = '0';
+        }
+        for (unsigned i = 0; i < fraction; i++) {
+            *p++ = (char)('0' + below(10));
+        }
     }
     *p = '\0';
-    if (below(2))
+    if (below(2)) {
         sprintf(p, "%c%s%d", below(2) ? 'e' : 'E', below(2) ? "+" : "", (int)below(60));
-    else if (below(2))
+    } else if (below(2)) {
         sprintf(p, "e-%u", below(80));
+    }
 }
 
 /* One number against strtof, which glibc rounds correctly.  Both agree on what overflows, too. */
@@ -514,8 +543,9 @@ static void check_number(const char *number, float wanted) {
     const int rc = hx_json_floats(text, (size_t)length, HX_JSON_STRICT, &got, 1, &count, &fault);
     if (isinf(wanted)) {
         if (rc == 0 || fault.expected || fault.position != 2 || fault.element != 1 ||
-            fault.width != strlen(number))
+            fault.width != strlen(number)) {
             fail_msg("%s: taken for %g, or the fault is wrong", number, (double)got);
+        }
     } else if (rc != 0 || count != 1 || memcmp(&got, &wanted, sizeof got)) {
         fail_msg("%s: %a instead of %a", number, (double)got, (double)wanted);
     }
@@ -601,7 +631,9 @@ static void numbers_chosen(void **state) {
                                           "1.00000017881393432617187500",
                                           "1.00000017881393432617187501",
                                           "1.000000059604644775390625"};
-    for (size_t i = 0; i < COUNT(numbers); i++) check_number(numbers[i], strtof(numbers[i], NULL));
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        check_number(numbers[i], strtof(numbers[i], NULL));
+    }
 }
 
 /* As many zeros as an exponent takes back, and digits beyond all that can matter. */
@@ -615,10 +647,11 @@ static void numbers_of_length(void **state) {
         p += sprintf(p, way == 0 ? "[0." : way == 1 ? "[25" : "[1.00000005960464477539062");
         memset(p, way == 2 ? '5' : '0', ZEROS);
         p += ZEROS;
-        if (way == 0)
+        if (way == 0) {
             p += sprintf(p, "25e%d]", ZEROS + 1);
-        else
+        } else {
             p += sprintf(p, way == 1 ? "e-%d]" : "]", ZEROS + 1);
+        }
         float got;
         size_t count;
         hx_json_fault fault;

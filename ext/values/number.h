@@ -1,5 +1,5 @@
 /*
-** Interface to number.c: one number of a vector, out of its bytes and as text.
+** Interface to number.c: one element of a vector, read from its bytes and written as text.
 */
 #ifndef HX_NUMBER_H
 #define HX_NUMBER_H
@@ -10,7 +10,7 @@
 
 #include "hannoy.h"
 
-/* The i-th number of a vector of this type, exactly; of bits 0 or 1. */
+/* The i-th element of a vector of this type, exactly; 0 or 1 for a bit vector. */
 static inline double hx_number_at(uint8_t type, const void *bytes, size_t i) {
     const char *const from = bytes;
     float single;
@@ -29,13 +29,13 @@ static inline double hx_number_at(uint8_t type, const void *bytes, size_t i) {
     }
 }
 
-/* The most that hx_number_write needs: a sign, nine digits, a point, an exponent, the end. */
+/* Room for hx_number_write: a sign, nine digits, a point, an exponent, the end. */
 #define HX_NUMBER_BYTES 24
 
 /*
-** A finite number of this type as JSON, in the fewest digits that json.c reads back as the same
-** one, "0.1" and not "0.100000001"; of those, the nearest.  Up to nine digits before the point and
-** three zeros after it stand without an exponent.  Returns the length; `out` ends in 0.
+** Writes a finite number of this type as JSON, in the fewest digits that json.c reads back as the
+** same number ("0.1", not "0.100000001"), and of those the nearest.  There is no exponent with up to
+** nine digits before the point and three zeros after it.  Returns the length; `out` ends in 0.
 */
 size_t hx_number_write(uint8_t type, double number, char out[HX_NUMBER_BYTES]);
 
