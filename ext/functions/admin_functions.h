@@ -1,12 +1,12 @@
 /*
-** Interface to functions.c: the SQL functions that are about the extension and its tables.
+** Interface to admin_functions.c: the SQL functions about the extension and its tables.
 */
 #ifndef HX_ADMIN_FUNCTIONS_H
 #define HX_ADMIN_FUNCTIONS_H
 
 #include "connection.h"
 
-/* Registers hannoy_build, hannoy_version and knn_match on the connection's connection. */
+/* Registers hannoy_build, hannoy_recall, hannoy_version and knn_match. */
 int hx_admin_functions_register(hx_connection *connection);
 
 #endif

@@ -6,7 +6,7 @@
 #include "values/names.h"
 #include "values/refuse.h"
 
-/* ---------------------------------------------------------------------------------- functions -- */
+/* --------------------------------------------------------------------------------- functions -- */
 
 int hx_function_register(sqlite3 *db, const hx_function *function) {
     const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS | function->flags;
@@ -18,7 +18,7 @@ const hx_function *hx_function_of(sqlite3_context *context) {
     return sqlite3_user_data(context);
 }
 
-/* -------------------------------------------------------------------------------------- marks -- */
+/* ------------------------------------------------------------------------------------- marks -- */
 
 static const unsigned marks[] = {
     [HNY_FLOAT32] = 223, [HNY_FLOAT16] = 216, [HNY_INT8] = 225, [HNY_BIT] = 224};
@@ -36,7 +36,7 @@ uint8_t hx_argument_mark(sqlite3_value *value) {
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------ vectors -- */
+/* ----------------------------------------------------------------------------------- vectors -- */
 
 bool hx_vector_new(uint8_t type, uint32_t dim, hx_vector *out) {
     out->shape = (hny_shape){.dim = dim, .type = type};

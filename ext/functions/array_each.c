@@ -20,7 +20,7 @@ static bool is_vec_each(const each_cursor *cursor) {
     return cursor->base.tvf == &vec_each;
 }
 
-/* -------------------------------------------------------------------------------------- cursor -- */
+/* ------------------------------------------------------------------------------------ cursor -- */
 
 static void each_end(hx_tvf_cursor *base) {
     each_cursor *const cursor = (each_cursor *)base;
@@ -104,7 +104,7 @@ static int each_column(hx_tvf_cursor *base, sqlite3_context *context, int column
     return SQLITE_OK;
 }
 
-/* -------------------------------------------------------------------------------- registering -- */
+/* ------------------------------------------------------------------------------- registering -- */
 
 static const hx_tvf hannoy_each = {
     .name = "hannoy_each",
@@ -134,8 +134,8 @@ static const hx_tvf vec_each = {
 
 /*
 ** Whether the connection has no vec_each yet.  *out is false when the list of modules lacks
-** hannoy_each: SQLite was built without the pragma or an authorizer forbids it, and no module may be
-** replaced unseen.  (Preparing a statement on vec_each would read the schema, which an encrypted
+** hannoy_each: SQLite was built without the pragma or an authorizer forbids it, and no module may
+** be replaced unseen.  (Preparing a statement on vec_each would read the schema, which an encrypted
 ** database does not have yet.)
 */
 static int vec_each_is_free(sqlite3 *db, bool *out) {

@@ -9,7 +9,7 @@
 #include "values/names.h"
 #include "values/refuse.h"
 
-/* --------------------------------------------------------------------------- constant argument -- */
+/* ------------------------------------------------------------------------- constant argument -- */
 
 /*
 ** In ORDER BY hannoy_distance(vector, :q, 'cosine') one argument is the same for all rows, and
@@ -123,7 +123,7 @@ static int pair_distance(pair *p, double *out) {
     return rc;
 }
 
-/* ---------------------------------------------------------------------------------- the shape -- */
+/* --------------------------------------------------------------------------------- the shape -- */
 
 static int refuse_types(pair *p, uint8_t a, uint8_t b) {
     return hx_refuse(&p->error, SQLITE_ERROR,
@@ -171,9 +171,9 @@ static uint32_t float_dims(const pair *p, int which) {
 }
 
 /*
-** The smaller of the two lengths counts: a BLOB of bits has up to 7 dimensions more than it was made
-** with, and a float32 vector looks longer as any other type.  Against a BLOB of bits, the length as
-** float32 may be still smaller.
+** The smaller of the two lengths counts: a BLOB of bits has up to 7 dimensions more than it was
+** made with, and a float32 vector looks longer as any other type.  Against a BLOB of bits, the
+** length as float32 may be still smaller.
 */
 static int agree_on_length(pair *p) {
     const int rc = measure_both(p);
@@ -219,7 +219,7 @@ static int read_metric_argument(pair *p) {
                            p->function->name, &p->shape.metric, &p->error);
 }
 
-/* --------------------------------------------------------------------------------- the results -- */
+/* ------------------------------------------------------------------------------- the results -- */
 
 void hx_distance(sqlite3_context *context, int argc, sqlite3_value **argv) {
     pair p = {.context = context, .argv = argv, .function = hx_function_of(context)};

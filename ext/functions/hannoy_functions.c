@@ -10,7 +10,7 @@
 #include "values/names.h"
 #include "values/number.h"
 
-/* ------------------------------------------------------------------------------- computations -- */
+/* ------------------------------------------------------------------------------ computations -- */
 
 static void put_float(hx_vector *vector, size_t i, double number) {
     const float single = (float)number;
@@ -22,7 +22,7 @@ static void put_float(hx_vector *vector, size_t i, double number) {
     }
 }
 
-/* The length as the table computes it: the euclidean distance from zero. */
+/* The length as tables compute it: the euclidean distance from zero. */
 static int measure_length(const hx_vector *vector, const void *zero, double *length) {
     hny_shape shape = vector->shape;
     hny_distance_computer *computer;
@@ -74,9 +74,9 @@ int hx_vector_bits(const hx_vector *vector, hx_vector *out) {
     return SQLITE_OK;
 }
 
-/* ---------------------------------------------------------------------------------- functions -- */
+/* --------------------------------------------------------------------------------- functions -- */
 
-/* The vector of a call f(vector [, type]).  False: the result is set, to NULL or to an error. */
+/* Reads the arguments of f(vector [, type]).  False: the result is set, to NULL or an error. */
 static bool read_typed(sqlite3_context *context, int argc, sqlite3_value **argv, hx_vector *out) {
     const hx_function *const function = hx_function_of(context);
     hx_reading reading = {.what = function->vectors[0]};

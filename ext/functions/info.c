@@ -1,32 +1,28 @@
+/*
+** The figures of a table as key and value; contract in info.h.
+**
+** A value is computed when its column is read, so that watching the progress of a build, WHERE key
+** = 'state', does not count the links of a million nodes each time.
+*/
 #include "functions/info.h"
 
 #include <stdbool.h>
 #include <string.h>
 
+#include "functions/tvf.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "table.h"
 
-/*
-** Values are worked out when they are read: watching the progress of a build, WHERE key = 'state',
-** must not count the links of a million nodes each time.
-*/
-
-typedef struct info_table {
-    sqlite3_vtab base;
-    hx_connection *connection;
-} info_table;
-
 typedef struct info_cursor {
-    sqlite3_vtab_cursor base;
+    hx_tvf_cursor base;
     hx_found found;
     hx_loan hold; /* keeps all rows to one snapshot of the database */
-    size_t row;   /* in items; ITEM_COUNT: at the end */
 } info_cursor;
 
 /* ------------------------------------------------------------------------------------ values -- */
 
-/* The snapshot is begun.  Each writes one value, and returns an SQLite code. */
+/* Called with the snapshot begun; sets the result and returns an SQLite code. */
 typedef int (*item_value)(hx_table *table, sqlite3_context *context);
 
 static bool has_index(const hx_table *table) {
@@ -38,10 +34,12 @@ static bool has_base(const hx_table *table) {
     return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
-/* In step, the index knows; counting reads every page of v_content. */
+/* Up to date, the index knows the number; counting reads every page of v_content. */
 static int count_rows(hx_table *table, int64_t *rows) {
     const hx_snapshot *const s = &table->view.snapshot;
-    if (!s->indexed || s->delta.ids.count) return hx_content_count(&table->shadow, rows);
+    if (!s->indexed || s->delta.ids.count) {
+        return hx_content_count(&table->shadow, rows);
+    }
     *rows = (int64_t)s->stats.rows;
     return SQLITE_OK;
 }
@@ -50,11 +48,17 @@ static int count_pending(hx_table *table, int64_t *pending) {
     const hx_snapshot *const s = &table->view.snapshot;
     hx_ids delta;
     int status;
-    if (!has_base(table)) return hx_content_count(&table->shadow, pending);
+    if (!has_base(table)) {
+        return hx_content_count(&table->shadow, pending);
+    }
     const int rc =
         hx_merge_base_delta(&table->shadow, table->view.reader, &s->base, &delta, &status);
-    if (rc) return rc;
-    if (status) return hx_content_count(&table->shadow, pending);
+    if (rc) {
+        return rc;
+    }
+    if (status) {
+        return hx_content_count(&table->shadow, pending);
+    }
     *pending = (int64_t)delta.count;
     hx_ids_free(&delta);
     return SQLITE_OK;
@@ -74,54 +78,59 @@ static int value_pending(hx_table *table, sqlite3_context *context) {
     return rc;
 }
 
-/* What the sidecar has for this table, be it of use to this snapshot or not; zeros if nothing. */
-static hny_stats read_stats(hx_table *table, int count_links) {
+/* The figures of the sidecar, whether this snapshot can use it or not; zeros without an index. */
+static hny_stats read_stats(hx_table *table, bool count_links) {
     hny_stats stats;
-    if (!has_index(table) || hny_reader_stats(table->view.reader, count_links, &stats) != HNY_OK)
+    if (!has_index(table) || hny_reader_stats(table->view.reader, count_links, &stats) != HNY_OK) {
         memset(&stats, 0, sizeof stats);
+    }
     return stats;
 }
 
 static int value_nodes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).nodes);
+    sqlite3_result_int64(context, (int64_t)read_stats(table, false).nodes);
     return SQLITE_OK;
 }
 
 static int value_deleted(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).deleted);
+    sqlite3_result_int64(context, (int64_t)read_stats(table, false).deleted);
     return SQLITE_OK;
 }
 
 static int value_unlinked(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).unlinked);
+    sqlite3_result_int64(context, (int64_t)read_stats(table, false).unlinked);
     return SQLITE_OK;
 }
 
 static int value_levels(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, read_stats(table, 0).levels);
+    sqlite3_result_int64(context, read_stats(table, false).levels);
     return SQLITE_OK;
 }
 
 static int value_links(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 1).links);
+    sqlite3_result_int64(context, (int64_t)read_stats(table, true).links);
     return SQLITE_OK;
 }
 
 static int value_bytes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, 0).bytes);
+    sqlite3_result_int64(context, (int64_t)read_stats(table, false).bytes);
     return SQLITE_OK;
 }
 
 static int result_text(sqlite3_context *context, char *text) {
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     sqlite3_result_text(context, text, -1, sqlite3_free);
     return SQLITE_OK;
 }
 
 /* NULL without an index. */
 static int value_boundary(hx_table *table, sqlite3_context *context) {
-    const hny_boundary at = read_stats(table, 0).boundary;
-    if (!has_index(table)) return SQLITE_OK;
+    const hny_boundary at = read_stats(table, false).boundary;
+    if (!has_index(table)) {
+        return SQLITE_OK;
+    }
     return result_text(context, sqlite3_mprintf("%lld:%llx", at.seq, at.chain));
 }
 
@@ -138,8 +147,8 @@ static char *changes_pending(int64_t pending) {
                         : sqlite3_mprintf("%lld changes pending", pending);
 }
 
-/* How the index and this snapshot stand to each other. */
-static int describe(hx_table *table, char **out) {
+/* Whether the index serves this snapshot. */
+static int describe_state(hx_table *table, char **out) {
     const hx_merge_base *const base = &table->view.snapshot.base;
     int64_t pending = 0;
     if (has_base(table)) {
@@ -147,22 +156,25 @@ static int describe(hx_table *table, char **out) {
         *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
         return rc;
     }
-    if (base->status == HNY_MISSING)
+    if (base->status == HNY_MISSING) {
         *out = sqlite3_mprintf("no index yet: queries look at every row");
-    else if (base->status)
+    } else if (base->status) {
         *out = sqlite3_mprintf("no index: %s; until then queries look at every row",
                                hny_strerror(base->status));
-    else
+    } else {
         *out = sqlite3_mprintf("the index is of another state of the database: queries look at "
                                "every row, and the next build starts over");
+    }
     return SQLITE_OK;
 }
 
-/* Of a build of this table in this process; nothing and zeros where none runs. */
+/* Of a build of this table in this process; empty and zero when none runs. */
 static hny_progress progress_of(const hx_table *table) {
     hny_progress p;
     hny_sidecar_progress(table->view.sidecar, &p);
-    if (p.table != table->shadow.config.number) p = (hny_progress){0, "", 0, 0};
+    if (p.table != table->shadow.config.number) {
+        p = (hny_progress){0, "", 0, 0};
+    }
     return p;
 }
 
@@ -184,23 +196,26 @@ static int value_total(hx_table *table, sqlite3_context *context) {
 static char *describe_progress(hx_table *table) {
     hny_progress p;
     hny_sidecar_progress(table->view.sidecar, &p);
-    if (p.table == 0) return sqlite3_mprintf("");
-    if (p.table != table->shadow.config.number)
+    if (p.table == 0) {
+        return sqlite3_mprintf("");
+    }
+    if (p.table != table->shadow.config.number) {
         return sqlite3_mprintf("; another table is being built");
+    }
     return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
 }
 
 static int value_state(hx_table *table, sqlite3_context *context) {
-    char *standing = NULL;
-    const int rc = describe(table, &standing);
+    char *state = NULL;
+    const int rc = describe_state(table, &state);
     char *const progress = describe_progress(table);
     const char *const trouble = table->writer.autobuild.trouble;
-    const bool told = trouble && !(has_base(table) && table->view.snapshot.delta.ids.count == 0);
-    char *const text = standing && progress ? sqlite3_mprintf("%s%s%s%s", standing, progress,
-                                                              told ? "; at the last COMMIT: " : "",
-                                                              told ? trouble : "")
-                                            : NULL;
-    sqlite3_free(standing);
+    const bool shown = trouble && !(has_base(table) && table->view.snapshot.delta.ids.count == 0);
+    char *const text = state && progress ? sqlite3_mprintf("%s%s%s%s", state, progress,
+                                                           shown ? "; at the last COMMIT: " : "",
+                                                           shown ? trouble : "")
+                                         : NULL;
+    sqlite3_free(state);
     sqlite3_free(progress);
     if (rc) {
         sqlite3_free(text);
@@ -244,7 +259,7 @@ static int value_ef_construction(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
-/* Where it is not set, what a search for ten rows is worth; NULL without an index. */
+/* When it is not set, that of a search for ten rows; NULL without an index. */
 static int value_ef(hx_table *table, sqlite3_context *context) {
     const hx_options *const options = &table->shadow.config.options;
     if (options->ef) {
@@ -256,10 +271,12 @@ static int value_ef(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
-/* What that was chosen for; NULL where ef is set. */
+/* The target that ef is derived from; NULL when ef is set. */
 static int value_recall(hx_table *table, sqlite3_context *context) {
     const hx_options *const options = &table->shadow.config.options;
-    if (!options->ef) sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
+    if (!options->ef) {
+        sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
+    }
     return SQLITE_OK;
 }
 
@@ -278,7 +295,7 @@ static int value_linear_below(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
-/* ------------------------------------------------------------------------------ the last query -- */
+/* ---------------------------------------------------------------------------- the last query -- */
 
 static int value_last_strategy(hx_table *table, sqlite3_context *context) {
     static const char *const words[] = {
@@ -291,7 +308,9 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
     const char *const word = last->strategy      ? words[last->strategy]
                              : last->nanoseconds ? "scan of the table"
                                                  : NULL;
-    if (word) sqlite3_result_text(context, word, -1, SQLITE_STATIC);
+    if (word) {
+        sqlite3_result_text(context, word, -1, SQLITE_STATIC);
+    }
     return SQLITE_OK;
 }
 
@@ -301,7 +320,9 @@ static int value_last_distances(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_last_filter_matches(hx_table *table, sqlite3_context *context) {
-    if (table->view.last.matches) sqlite3_result_int64(context, table->view.last.matches);
+    if (table->view.last.matches) {
+        sqlite3_result_int64(context, table->view.last.matches);
+    }
     return SQLITE_OK;
 }
 
@@ -366,73 +387,18 @@ enum { ITEM_COUNT = sizeof items / sizeof items[0] };
 
 enum { COLUMN_KEY, COLUMN_VALUE, COLUMN_NAME, COLUMN_SCHEMA };
 
-static int info_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                        sqlite3_vtab **out, char **error) {
-    (void)argc;
-    (void)argv;
-    (void)error;
-    const int rc = sqlite3_declare_vtab(
-        db, "CREATE TABLE x(key TEXT, value, table_name HIDDEN, schema_name HIDDEN)");
-    if (rc) return rc;
-    info_table *const info = sqlite3_malloc(sizeof *info);
-    if (!info) return SQLITE_NOMEM;
-    memset(info, 0, sizeof *info);
-    info->connection = aux;
-    *out = &info->base;
-    return SQLITE_OK;
-}
-
-static int info_disconnect(sqlite3_vtab *vtab) {
-    sqlite3_free(vtab);
-    return SQLITE_OK;
-}
-
-/* idxNum is the number of arguments: the name, or the name and the schema. */
-static int info_best(sqlite3_vtab *vtab, sqlite3_index_info *index) {
-    int position[2] = {-1, -1};
-    (void)vtab;
-    for (int i = 0; i < index->nConstraint; i++) {
-        const int column = index->aConstraint[i].iColumn - COLUMN_NAME;
-        if (column < 0 || index->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-        if (!index->aConstraint[i].usable) return SQLITE_CONSTRAINT;
-        position[column] = i;
+static void info_end(hx_tvf_cursor *base) {
+    info_cursor *const cursor = (info_cursor *)base;
+    if (cursor->found.table) {
+        hx_sql_return(&cursor->found.table->shadow, &cursor->hold);
     }
-    index->idxNum = 0;
-    for (int column = 0; column < 2; column++) {
-        if (position[column] < 0) break;
-        index->aConstraintUsage[position[column]].argvIndex = ++index->idxNum;
-        index->aConstraintUsage[position[column]].omit = 1;
-    }
-    index->estimatedCost = 100;
-    index->estimatedRows = ITEM_COUNT;
-    return SQLITE_OK;
-}
-
-static int info_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-    (void)vtab;
-    info_cursor *const cursor = sqlite3_malloc(sizeof *cursor);
-    if (!cursor) return SQLITE_NOMEM;
-    memset(cursor, 0, sizeof *cursor);
-    *out = &cursor->base;
-    return SQLITE_OK;
-}
-
-static void info_stop(info_cursor *cursor) {
-    if (cursor->found.table) hx_sql_return(&cursor->found.table->shadow, &cursor->hold);
     hx_found_release(&cursor->found);
-    cursor->row = ITEM_COUNT;
 }
 
-static int info_close(sqlite3_vtab_cursor *base) {
-    info_stop((info_cursor *)base);
-    sqlite3_free(base);
-    return SQLITE_OK;
-}
-
-/* Hands on what went wrong with the table that the rows are about. */
+/* Passes on the sentence of the table that the rows describe. */
 static int info_fail(info_cursor *cursor, int rc) {
     hx_table *const table = cursor->found.table;
-    sqlite3_vtab *const vtab = cursor->base.pVtab;
+    sqlite3_vtab *const vtab = cursor->base.base.pVtab;
     sqlite3_free(vtab->zErrMsg);
     vtab->zErrMsg = table->shadow.vtab.zErrMsg;
     table->shadow.vtab.zErrMsg = NULL;
@@ -442,55 +408,45 @@ static int info_fail(info_cursor *cursor, int rc) {
 static int info_hold(info_cursor *cursor) {
     hx_table *const table = cursor->found.table;
     int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, &cursor->hold);
-    if (rc == SQLITE_OK) rc = hx_sql_step(&table->shadow, cursor->hold.stmt);
+    if (rc == SQLITE_OK) {
+        rc = hx_sql_step(&table->shadow, cursor->hold.stmt);
+    }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : info_fail(cursor, rc);
 }
 
-static int info_filter(sqlite3_vtab_cursor *base, int argc, const char *words, int count,
-                       sqlite3_value **argv) {
+static int info_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {
     info_cursor *const cursor = (info_cursor *)base;
-    sqlite3_vtab *const vtab = base->pVtab;
-    (void)words;
-    (void)count;
-    info_stop(cursor);
     const char *const name = argc > 0 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
     const char *const schema = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
-    sqlite3_free(vtab->zErrMsg);
-    vtab->zErrMsg = NULL;
+    char *error = NULL;
     if (!name) {
-        vtab->zErrMsg = sqlite3_mprintf("hannoy: name a table: hannoy_info('v')");
-        return vtab->zErrMsg ? SQLITE_ERROR : SQLITE_NOMEM;
+        return hx_tvf_fail(base, SQLITE_ERROR,
+                           sqlite3_mprintf("hannoy: name a table: hannoy_info('v')"));
     }
-    int rc = hx_connection_find(((info_table *)vtab)->connection, schema, name, &cursor->found,
-                                &vtab->zErrMsg);
-    if (rc == SQLITE_OK) rc = info_hold(cursor);
-    if (rc)
-        info_stop(cursor);
-    else
-        cursor->row = 0;
-    return rc;
+    const int rc = hx_connection_find(base->context, schema, name, &cursor->found, &error);
+    if (rc) {
+        return hx_tvf_fail(base, rc, error);
+    }
+    base->count = ITEM_COUNT;
+    return info_hold(cursor);
 }
 
-static int info_next(sqlite3_vtab_cursor *base) {
-    info_cursor *const cursor = (info_cursor *)base;
-    if (++cursor->row == ITEM_COUNT) info_stop(cursor);
-    return SQLITE_OK;
-}
-
-static int info_eof(sqlite3_vtab_cursor *base) {
-    return ((info_cursor *)base)->row == ITEM_COUNT;
-}
-
-static int info_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
+static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column) {
     info_cursor *const cursor = (info_cursor *)base;
     hx_table *const table = cursor->found.table;
-    const item *const it = &items[cursor->row];
-    if (column == COLUMN_KEY) sqlite3_result_text(context, it->key, -1, SQLITE_STATIC);
-    if (column == COLUMN_NAME)
+    const item *const it = &items[base->row];
+    if (column == COLUMN_KEY) {
+        sqlite3_result_text(context, it->key, -1, SQLITE_STATIC);
+    }
+    if (column == COLUMN_NAME) {
         sqlite3_result_text(context, table->shadow.name, -1, SQLITE_TRANSIENT);
-    if (column == COLUMN_SCHEMA)
+    }
+    if (column == COLUMN_SCHEMA) {
         sqlite3_result_text(context, table->shadow.schema, -1, SQLITE_TRANSIENT);
-    if (column != COLUMN_VALUE) return SQLITE_OK;
+    }
+    if (column != COLUMN_VALUE) {
+        return SQLITE_OK;
+    }
     int rc = hx_snapshot_begin(&table->view);
     if (rc == SQLITE_OK) {
         rc = it->value(table, context);
@@ -499,27 +455,20 @@ static int info_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     return rc ? info_fail(cursor, rc) : rc;
 }
 
-static int info_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
-    *out = (sqlite3_int64)((info_cursor *)base)->row + 1;
-    return SQLITE_OK;
-}
-
-/* Without xCreate it exists in every connection, and no table of it can be made. */
-static const sqlite3_module info_module = {
-    .iVersion = 0,
-    .xConnect = info_connect,
-    .xBestIndex = info_best,
-    .xDisconnect = info_disconnect,
-    .xOpen = info_open,
-    .xClose = info_close,
-    .xFilter = info_filter,
-    .xNext = info_next,
-    .xEof = info_eof,
-    .xColumn = info_column,
-    .xRowid = info_rowid,
+static const hx_tvf info_function = {
+    .name = "hannoy_info",
+    .declaration = "CREATE TABLE x(key TEXT, value, table_name HIDDEN, schema_name HIDDEN)",
+    .first_argument = COLUMN_NAME,
+    .cost = 100,
+    .rows = ITEM_COUNT,
+    .first_rowid = 1,
+    .cursor_bytes = sizeof(info_cursor),
+    .filter = info_filter,
+    .column = info_column,
+    .end = info_end,
 };
 
 int hx_info_register(hx_connection *connection) {
-    return sqlite3_create_module_v2(hx_connection_db(connection), "hannoy_info", &info_module,
-                                    hx_connection_ref(connection), hx_connection_unref);
+    return hx_tvf_register(hx_connection_db(connection), &info_function,
+                           hx_connection_ref(connection), hx_connection_unref);
 }

@@ -1,3 +1,6 @@
+/*
+** Measures the recall of a table's own settings; contract in recall.h.
+*/
 #include "functions/recall.h"
 
 #include "shadow/error.h"
@@ -5,94 +8,116 @@
 
 #define K 10
 
-/* Statements of their own: what is measured is what a user gets. */
+/* Ordinary statements on the table, so that the result is what a user gets. */
 typedef struct measurement {
     hx_shadow *shadow;
-    sqlite3_stmt *ends, *next, *walk, *exact;
+    sqlite3_stmt *ends, *next, *search, *exact;
     int64_t wanted, found;
 } measurement;
 
-static int prepare(hx_shadow *shadow, const char *format, sqlite3_stmt **out) {
+static int prepare_query(hx_shadow *shadow, const char *format, sqlite3_stmt **out) {
     char *const sql = sqlite3_mprintf(format, shadow->schema, shadow->name);
-    if (!sql) return SQLITE_NOMEM;
+    if (!sql) {
+        return SQLITE_NOMEM;
+    }
     const int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
     sqlite3_free(sql);
     return rc ? hx_fail_sql(shadow, rc) : SQLITE_OK;
 }
 
-static int prepare_all(measurement *m) {
+static int prepare_queries(measurement *m) {
     hx_shadow *const shadow = m->shadow;
-    int rc = prepare(shadow, "SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", &m->ends);
-    if (rc == SQLITE_OK)
-        rc = prepare(shadow,
-                     "SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1",
-                     &m->next);
-    if (rc == SQLITE_OK)
-        rc = prepare(shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2",
-                     &m->walk);
-    if (rc == SQLITE_OK)
-        rc = prepare(shadow,
-                     "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2 AND exact = 1",
-                     &m->exact);
+    int rc = prepare_query(shadow, "SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", &m->ends);
+    if (rc == SQLITE_OK) {
+        rc = prepare_query(
+            shadow, "SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1",
+            &m->next);
+    }
+    if (rc == SQLITE_OK) {
+        rc = prepare_query(shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2",
+                           &m->search);
+    }
+    if (rc == SQLITE_OK) {
+        rc = prepare_query(
+            shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2 AND exact = 1",
+            &m->exact);
+    }
     return rc;
 }
 
 /* The distances of the neighbours of a row, ascending. */
-static int ask(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, double *distances,
-               int *count) {
+static int search_item(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, double *distances,
+                       int *count) {
     int rc;
     *count = 0;
     sqlite3_bind_value(stmt, 1, item);
     sqlite3_bind_int(stmt, 2, K);
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < K)
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < K) {
         distances[(*count)++] = sqlite3_column_double(stmt, 0);
+    }
     rc = rc == SQLITE_ROW ? SQLITE_OK : sqlite3_reset(stmt);
     sqlite3_reset(stmt);
     return rc ? hx_fail_sql(m->shadow, rc) : SQLITE_OK;
 }
 
-static int measure(measurement *m, sqlite3_value *item) {
+static int measure_item(measurement *m, sqlite3_value *item) {
     double found[K], exact[K];
     int founds, exacts;
-    int rc = ask(m, m->walk, item, found, &founds);
-    if (rc == SQLITE_OK) rc = ask(m, m->exact, item, exact, &exacts);
-    if (rc || exacts == 0) return rc;
+    int rc = search_item(m, m->search, item, found, &founds);
+    if (rc == SQLITE_OK) {
+        rc = search_item(m, m->exact, item, exact, &exacts);
+    }
+    if (rc || exacts == 0) {
+        return rc;
+    }
     m->wanted += exacts;
-    for (int i = 0; i < founds; i++) m->found += found[i] <= exact[exacts - 1];
+    for (int i = 0; i < founds; i++) {
+        m->found += found[i] <= exact[exacts - 1];
+    }
     return SQLITE_OK;
 }
 
-/* The first row from a rowid on; returns whether there is one. */
-static bool find_row(measurement *m, int64_t from, int64_t *rowid) {
+/* Finds the first row from a rowid on; false: there is none. */
+static bool find_next_row(measurement *m, int64_t from, int64_t *rowid) {
     sqlite3_bind_int64(m->next, 1, from);
     const bool found = sqlite3_step(m->next) == SQLITE_ROW;
-    if (found) *rowid = sqlite3_column_int64(m->next, 0);
+    if (found) {
+        *rowid = sqlite3_column_int64(m->next, 0);
+    }
     sqlite3_reset(m->next);
     return found;
 }
 
-/* What names a row as an item: its rowid, or its key. */
-static int measure_row(measurement *m, int64_t rowid) {
+/* The item that names a row is its rowid, or its text key. */
+static int measure_rowid(measurement *m, int64_t rowid) {
     hx_shadow *const shadow = m->shadow;
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_SCAN_ONE_REST, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, rowid);
     rc = hx_sql_step(shadow, stmt);
-    if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
     const hx_columns *const columns = &shadow->columns;
     const int at = hx_columns_text_key(columns) ? 2 + columns->at[columns->key].stored : 0;
     sqlite3_value *const item = sqlite3_value_dup(sqlite3_column_value(stmt, at));
     hx_sql_done(stmt);
-    rc = item ? measure(m, item) : SQLITE_NOMEM;
+    rc = item ? measure_item(m, item) : SQLITE_NOMEM;
     sqlite3_value_free(item);
     return rc;
 }
 
-static int measure_all(measurement *m, int64_t queries) {
+static int measure_rows(measurement *m, int64_t queries) {
     int rc = sqlite3_step(m->ends);
-    if (rc != SQLITE_ROW) return hx_fail_sql(m->shadow, rc);
-    if (sqlite3_column_type(m->ends, 0) == SQLITE_NULL) return SQLITE_OK;
+    if (rc != SQLITE_ROW) {
+        return hx_fail_sql(m->shadow, rc);
+    }
+    if (sqlite3_column_type(m->ends, 0) == SQLITE_NULL) {
+        return SQLITE_OK;
+    }
     const int64_t first = sqlite3_column_int64(m->ends, 0);
     const double step =
         ((double)sqlite3_column_int64(m->ends, 1) - (double)first + 1) / (double)queries;
@@ -100,9 +125,13 @@ static int measure_all(measurement *m, int64_t queries) {
     rc = SQLITE_OK;
     for (int64_t i = 0; i < queries && rc == SQLITE_OK; i++) {
         const int64_t from = first + (int64_t)(step * (double)i);
-        if (from <= last && i > 0) continue;
-        if (!find_row(m, from, &rowid)) break;
-        rc = measure_row(m, rowid);
+        if (from <= last && i > 0) {
+            continue;
+        }
+        if (!find_next_row(m, from, &rowid)) {
+            break;
+        }
+        rc = measure_rowid(m, rowid);
         last = rowid;
     }
     return rc;
@@ -110,13 +139,15 @@ static int measure_all(measurement *m, int64_t queries) {
 
 int hx_measure_recall(hx_shadow *shadow, int64_t queries, double *recall, bool *any) {
     measurement m = {.shadow = shadow};
-    int rc = prepare_all(&m);
-    if (rc == SQLITE_OK) rc = measure_all(&m, queries);
+    int rc = prepare_queries(&m);
+    if (rc == SQLITE_OK) {
+        rc = measure_rows(&m, queries);
+    }
     *any = m.wanted > 0;
     *recall = *any ? (double)m.found / (double)m.wanted : 0;
     sqlite3_finalize(m.ends);
     sqlite3_finalize(m.next);
-    sqlite3_finalize(m.walk);
+    sqlite3_finalize(m.search);
     sqlite3_finalize(m.exact);
     return rc;
 }

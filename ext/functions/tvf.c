@@ -23,7 +23,7 @@ int hx_tvf_fail(hx_tvf_cursor *cursor, int rc, char *sentence) {
     return sentence ? rc : SQLITE_NOMEM;
 }
 
-/* -------------------------------------------------------------------------------------- table -- */
+/* ------------------------------------------------------------------------------------- table -- */
 
 static int tvf_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
                        sqlite3_vtab **out, char **error) {
@@ -76,7 +76,7 @@ static int tvf_best(sqlite3_vtab *vtab, sqlite3_index_info *index) {
     return SQLITE_OK;
 }
 
-/* ------------------------------------------------------------------------------------- cursor -- */
+/* ------------------------------------------------------------------------------------ cursor -- */
 
 static int tvf_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
     const tvf_module *const module = ((tvf_table *)vtab)->module;
@@ -139,7 +139,7 @@ static int tvf_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *out) {
     return SQLITE_OK;
 }
 
-/* -------------------------------------------------------------------------------- registering -- */
+/* ------------------------------------------------------------------------------- registering -- */
 
 static const sqlite3_module tvf_methods = {
     .iVersion = 0,

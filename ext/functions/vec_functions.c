@@ -12,9 +12,9 @@
 #include "values/names.h"
 #include "values/number.h"
 
-/* ---------------------------------------------------------------------------------- arguments -- */
+/* --------------------------------------------------------------------------------- arguments -- */
 
-/* argv[which] as it is marked.  False: the result is set to an error. */
+/* Reads argv[which] as the type of its mark.  False: the result is set to an error. */
 static bool read_marked(sqlite3_context *context, sqlite3_value **argv, int which, hx_vector *out) {
     const hx_reading reading = {.what = hx_function_of(context)->vectors[which],
                                 .dialect = HX_JSON_BARE_POINT};
@@ -26,14 +26,14 @@ static bool read_marked(sqlite3_context *context, sqlite3_value **argv, int whic
     return rc == SQLITE_OK;
 }
 
-/* The result is this sentence (sqlite3_mprintf's), or that there was no memory for it. */
+/* Sets the result to this sentence (of sqlite3_mprintf), or to out of memory. */
 static void result_refusal(sqlite3_context *context, char *sentence) {
     hx_result_sentence(context, sentence ? SQLITE_ERROR : SQLITE_NOMEM, sentence);
 }
 
-/* ------------------------------------------------------------------------------- constructors -- */
+/* ------------------------------------------------------------------------------ constructors -- */
 
-/* Of the type in the function's detail. */
+/* Constructs a vector of the type in the function's detail. */
 static void vec_construct(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const hx_function *const function = hx_function_of(context);
     const hx_reading reading = {.what = function->vectors[0],
@@ -51,7 +51,7 @@ static void vec_construct(sqlite3_context *context, int argc, sqlite3_value **ar
     }
 }
 
-/* --------------------------------------------------------------------------------- properties -- */
+/* -------------------------------------------------------------------------------- properties -- */
 
 static void vec_length(sqlite3_context *context, int argc, sqlite3_value **argv) {
     hx_vector vector;
@@ -91,7 +91,7 @@ static void vec_to_json(sqlite3_context *context, int argc, sqlite3_value **argv
     hx_result_json(context, text);
 }
 
-/* --------------------------------------------------------------------------------- arithmetic -- */
+/* -------------------------------------------------------------------------------- arithmetic -- */
 
 static bool check_alike(sqlite3_context *context, const hx_vector *a, const hx_vector *b) {
     const char *const name = hx_function_of(context)->name;
@@ -114,7 +114,7 @@ static bool check_alike(sqlite3_context *context, const hx_vector *a, const hx_v
     return false;
 }
 
-/* b's numbers times `sign` are added to a's.  False: the result is set to an error. */
+/* Adds `sign` times b to a.  False: the result is set to an error. */
 static bool add_to(sqlite3_context *context, hx_vector *a, const hx_vector *b, int sign) {
     for (size_t i = 0; i < a->shape.dim; i++) {
         const double sum = hx_number_at(a->shape.type, a->bytes, i) +
@@ -127,7 +127,7 @@ static bool add_to(sqlite3_context *context, hx_vector *a, const hx_vector *b, i
         } else {
             result_refusal(
                 context,
-                sqlite3_mprintf("hannoy: element %llu (counted from 1) of what %s makes is "
+                sqlite3_mprintf("hannoy: element %llu (counted from 1) of the result of %s is "
                                 "%.7g, too large for a float32",
                                 (unsigned long long)i + 1, hx_function_of(context)->name, sum));
             return false;
@@ -171,9 +171,9 @@ static void vec_normalize(sqlite3_context *context, int argc, sqlite3_value **ar
     }
 }
 
-/* -------------------------------------------------------------------------------------- slice -- */
+/* ------------------------------------------------------------------------------------- slice -- */
 
-/* A sentence about the bounds for sqlite3_free(), or NULL where they are good. */
+/* A sentence about bad bounds for sqlite3_free(), or NULL. */
 static char *check_bounds(const hx_vector *vector, sqlite3_int64 start, sqlite3_int64 end) {
     const uint32_t dim = vector->shape.dim;
     if (start < 0 || end > dim || start >= end) {
@@ -209,7 +209,7 @@ static void vec_slice(sqlite3_context *context, int argc, sqlite3_value **argv) 
     sqlite3_free(vector.bytes);
 }
 
-/* --------------------------------------------------------------------------------- quantizing -- */
+/* -------------------------------------------------------------------------------- quantizing -- */
 
 static void vec_quantize_binary(sqlite3_context *context, int argc, sqlite3_value **argv) {
     hx_vector vector, out;
@@ -248,7 +248,7 @@ static bool is_unit(sqlite3_value *value) {
     return text && sqlite3_stricmp(text, "unit") == 0;
 }
 
-/* Of float32; that a BLOB is marked otherwise does not count. */
+/* Reads float32, whatever the mark of a BLOB. */
 static void vec_quantize_int8(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const hx_reading reading = {.what = hx_function_of(context)->vectors[0],
                                 .type = HNY_FLOAT32,
@@ -277,7 +277,7 @@ static void vec_quantize_int8(sqlite3_context *context, int argc, sqlite3_value 
     sqlite3_free(vector.bytes);
 }
 
-/* --------------------------------------------------------------------------------- registering -- */
+/* ------------------------------------------------------------------------------- registering -- */
 
 #define TAKES SQLITE_SUBTYPE
 #define MARKS (SQLITE_SUBTYPE | SQLITE_RESULT_SUBTYPE)
@@ -307,7 +307,7 @@ static const hx_function vec_functions[] = {
 
 enum { FUNCTION_COUNT = sizeof vec_functions / sizeof vec_functions[0] };
 
-/* Notes a function of the connection: one of the same name that a call of ours would reach. */
+/* Notes the functions of ours whose calls would reach this function of the connection. */
 static void note_taken(bool *taken, const char *name, int argc) {
     for (int i = 0; i < FUNCTION_COUNT; i++) {
         if (!sqlite3_stricmp(name, vec_functions[i].name) &&
@@ -318,9 +318,9 @@ static void note_taken(bool *taken, const char *name, int argc) {
 }
 
 /*
-** Which of ours the connection has already.  *complete: the list had what this extension has just
-** registered.  It has not where SQLite is built without the pragma or an authorizer forbids it.
-** (Asking sqlite3_prepare for each would put a line into the application's error log for each.)
+** Lists which of our functions the connection has already.  *complete: the list has a function that
+** this extension has just registered.  It lacks it when SQLite is built without the pragma or an
+** authorizer forbids it.  (sqlite3_prepare for each would write a line to the error log for each.)
 */
 static int list_taken(sqlite3 *db, bool *taken, bool *complete) {
     enum { COLUMN_NAME = 0, COLUMN_ARGC = 4 };

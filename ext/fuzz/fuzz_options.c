@@ -1,7 +1,8 @@
 /*
-** The arguments of CREATE VIRTUAL TABLE, stored options and settings, from any text: whatever is
-** accepted is in range and survives being stored, whatever is refused has a sentence.
+** Fuzzes the arguments of CREATE VIRTUAL TABLE, stored options and settings: accepted values are in
+** range and survive being stored, and every refusal has a sentence.
 */
+#include <stdbool.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -9,26 +10,28 @@
 #include "replay.h"
 #include "schema/options.h"
 
-static int within(uint32_t value, uint32_t least, uint32_t most) {
-    return value >= least && value <= most;
+static bool within(uint32_t value, uint32_t min, uint32_t max) {
+    return value >= min && value <= max;
 }
 
 static void check_options(const hx_options *o) {
     CHECK(within(o->shape.dim, 1, HNY_MAX_DIM));
     CHECK(within(o->shape.metric, HNY_COSINE, HNY_HAMMING));
     CHECK(within(o->shape.type, HNY_FLOAT32, HNY_BIT));
+    CHECK(hx_codes_name(o->codes));
     CHECK(within(o->m, 4, 63));
     CHECK(within(o->ef_construction, 4, 4096));
-    CHECK(within(o->ef, 1, 100000));
+    CHECK(within(o->ef, 0, 100000));
+    CHECK(within(o->recall, 5000, 9999));
     CHECK(within(o->autobuild, 0, INT32_MAX));
     CHECK(within(o->threads, 0, 256));
     CHECK(within(o->linear_below, 0, INT32_MAX));
 }
 
-static int same(const hx_options *a, const hx_options *b) {
+static bool same(const hx_options *a, const hx_options *b) {
     return a->shape.dim == b->shape.dim && a->shape.metric == b->shape.metric &&
-           a->shape.type == b->shape.type && a->m == b->m &&
-           a->ef_construction == b->ef_construction && a->ef == b->ef &&
+           a->shape.type == b->shape.type && a->codes == b->codes && a->m == b->m &&
+           a->ef_construction == b->ef_construction && a->ef == b->ef && a->recall == b->recall &&
            a->autobuild == b->autobuild && a->threads == b->threads &&
            a->linear_below == b->linear_below;
 }
@@ -82,7 +85,14 @@ static void try_stored(const char *text) {
 }
 
 static void try_setting(const char *text) {
-    hx_options options = {{3, HNY_COSINE, HNY_BIT}, 16, 128, 96, 1000, 0, 1000};
+    hx_options options = {.shape = {3, HNY_COSINE, HNY_BIT},
+                          .codes = HNY_CODES_INT8,
+                          .m = 16,
+                          .ef_construction = 128,
+                          .ef = 96,
+                          .recall = 9500,
+                          .autobuild = 1000,
+                          .linear_below = 1000};
     const hx_options before = options;
     const char *key = NULL;
     int64_t value = -1;

@@ -60,10 +60,6 @@ static bool is_binary(sqlite3_index_info *info, int position) {
     return sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
 }
 
-static bool is_rowid(const hx_shadow *shadow, int column) {
-    return column == -1 || hx_column_is(&shadow->columns, column, HX_ROLE_ROWID);
-}
-
 /* The state of hx_conditions_plan. */
 typedef struct planner {
     hx_shadow *shadow;
@@ -120,7 +116,7 @@ static void plan_sets(planner *p) {
     for (int i = 0; i < p->info->nConstraint; i++) {
         const constraint *const c = &p->info->aConstraint[i];
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-        if (is_rowid(p->shadow, c->iColumn))
+        if (hx_column_is_rowid(&p->shadow->columns, c->iColumn))
             plan_set(p, i, false, "rowid");
         else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && is_binary(p->info, i))
             plan_set(p, i, true, columns->at[c->iColumn].name);

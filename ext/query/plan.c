@@ -25,11 +25,6 @@ static hx_hidden hidden_of(const hx_shadow *shadow, int column) {
                                                                : HX_HIDDEN_COUNT;
 }
 
-/* The rowid, under either name. */
-static bool is_rowid(const hx_shadow *shadow, int column) {
-    return column == -1 || hx_column_is(&shadow->columns, column, HX_ROLE_ROWID);
-}
-
 static bool is_query(const hx_shadow *shadow, const constraint *c) {
     if (c->iColumn == shadow->columns.vector)
         return c->op == SQLITE_INDEX_CONSTRAINT_MATCH || c->op == SQLITE_INDEX_CONSTRAINT_FUNCTION;
@@ -90,7 +85,7 @@ static survey look(const hx_shadow *shadow, sqlite3_index_info *info) {
             survey_number(&s, c, i, hidden);
         } else if (hidden == HX_DISTANCE) {
             survey_distance(&s, c, i);
-        } else if (is_rowid(shadow, c->iColumn)) {
+        } else if (hx_column_is_rowid(&shadow->columns, c->iColumn)) {
             survey_rowid(&s, c, i);
         } else if (c->usable && is_key(shadow, info, i)) {
             s.key = i;
@@ -208,7 +203,7 @@ static int plan_knn(hx_shadow *shadow, sqlite3_index_info *info, const survey *s
 #define ASSUMED_ROWS 1e6
 
 static bool ordered_by_rowid(const hx_shadow *shadow, const sqlite3_index_info *info) {
-    return info->nOrderBy == 1 && is_rowid(shadow, info->aOrderBy[0].iColumn);
+    return info->nOrderBy == 1 && hx_column_is_rowid(&shadow->columns, info->aOrderBy[0].iColumn);
 }
 
 static void plan_one(const hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {

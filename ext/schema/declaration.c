@@ -9,7 +9,7 @@
 #include "sqlite_api.h"
 #include "values/refuse.h"
 
-/* ------------------------------------------------------------------------------------- tokens -- */
+/* ------------------------------------------------------------------------------------ tokens -- */
 
 /* A word of a definition: a name, a number, or one character that stands for itself. */
 typedef struct token {
@@ -89,7 +89,7 @@ static char *token_name(token t) {
     return name;
 }
 
-/* ------------------------------------------------------------------------------------- errors -- */
+/* ------------------------------------------------------------------------------------ errors -- */
 
 /* For "%.*s": what is shown of an argument. */
 #define SHOWN 60
@@ -99,7 +99,7 @@ static int refuse_definition(char **error, const char *argument, const char *why
                      argument, why);
 }
 
-/* ------------------------------------------------------------------------------------ parsing -- */
+/* ----------------------------------------------------------------------------------- parsing -- */
 
 typedef struct type_name {
     const char *name, *type;
@@ -332,7 +332,7 @@ static int parse_definition(parser *p, const char *argument) {
     return append_column(p, token_name(name), role, type);
 }
 
-/* ------------------------------------------------------------------------------ all arguments -- */
+/* ----------------------------------------------------------------------------- all arguments -- */
 
 /* name=value, with a name that stands alone. */
 static bool is_option(const char *argument) {
@@ -395,9 +395,9 @@ static void number_stored(hx_columns *columns) {
     }
 }
 
-/* ------------------------------------------------------------------------------------- source -- */
+/* ------------------------------------------------------------------------------------ source -- */
 
-/* content=docs, content_rowid=id or vector=embedding: where its value is kept; NULL: another option. */
+/* The member for content=, content_rowid= or vector=; NULL: another option. */
 static char **source_option(const parser *p, const char *argument) {
     hx_source *const source = &p->columns->source;
     if (is_option_of(argument, "content")) {
@@ -519,7 +519,7 @@ void hx_columns_free(hx_columns *columns) {
     *columns = HX_NO_COLUMNS;
 }
 
-/* -------------------------------------------------------------------------------------- names -- */
+/* ------------------------------------------------------------------------------------- names -- */
 
 const char *hx_column_stored_name(const hx_column *column, char *name) {
     if (column->role == HX_ROLE_KEY) {

@@ -1,5 +1,6 @@
 /*
-** Interface to columns.c: the columns that a table shows, from the arguments of CREATE VIRTUAL TABLE.
+** Interface to declaration.c: the columns that a table shows, from the arguments of CREATE VIRTUAL
+** TABLE.
 **
 ** An argument name=value is an option (options.h).  Any other defines a column:
 **
@@ -15,11 +16,11 @@
 ** With content=docs the rows are those of a table that is already there.  Then vector= names its
 ** column of vectors, content_rowid= its INTEGER PRIMARY KEY, and the columns are its own.
 **
-** Without a column for the vector there is one called `vector`, and dim= and metric= are options.  It
-** stands behind the key and before the others; a vector that is declared stands where it is.
+** Without a column for the vector there is one called `vector`, and dim= and metric= are options.
+** It stands behind the key and before the others; a vector that is declared stands where it is.
 **
-** A value gets the affinity of its column's type when it is stored, as in any table: TEXT, INTEGER (or
-** INT, BIGINT), REAL (FLOAT, DOUBLE), BOOLEAN and NUMERIC, BLOB.
+** A value gets the affinity of its column's type when it is stored, as in any table: TEXT, INTEGER
+** (or INT, BIGINT), REAL (FLOAT, DOUBLE), BOOLEAN and NUMERIC, BLOB.
 */
 #ifndef HX_DECLARATION_H
 #define HX_DECLARATION_H
@@ -113,8 +114,8 @@ typedef struct hx_arguments {
 
 /*
 ** The module's arguments after its first three, of a table of this name, into columns and options.
-** SQLITE_OK; or SQLITE_ERROR with *error a sentence for sqlite3_free(), or SQLITE_NOMEM: then there is
-** nothing to free.
+** SQLITE_OK; or SQLITE_ERROR with *error a sentence for sqlite3_free(), or SQLITE_NOMEM: then there
+** is nothing to free.
 */
 int hx_columns_parse(int argc, const char *const *argv, const char *table, hx_columns *out,
                      hx_arguments *options, char **error);

@@ -110,7 +110,7 @@ static bool span_is(hx_span text, const char *name) {
     return text.length == strlen(name) && !sqlite3_strnicmp(text.begin, name, (int)text.length);
 }
 
-/* ---------------------------------------------------------------------------------- parsing -- */
+/* ----------------------------------------------------------------------------------- parsing -- */
 
 static const option *find_option(hx_span name) {
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -263,9 +263,9 @@ static hx_options default_options(void) {
 }
 
 /*
-** Short vectors are compared unquantised: one takes at most four cache lines, and 8 bits a number are
-** too coarse for vectors of two or three numbers, such as coordinates.  In long vectors the errors
-** of 4-bit codes cancel out.
+** Short vectors are compared unquantised: one takes at most four cache lines, and 8 bits a number
+** are too coarse for vectors of two or three numbers, such as coordinates.  In long vectors the
+** errors of 4-bit codes cancel out.
 */
 #define SHORT_DIM 64
 #define LONG_DIM  192

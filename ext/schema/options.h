@@ -3,8 +3,8 @@
 ** table's configuration, and the settings among them that can be changed later.
 **
 ** An option is written name=value.  Blanks around both are ignored, names and named values are read
-** in any letter case, and a value may be in single or double quotes.  Names, ranges and defaults are
-** one table in options.c.
+** in any letter case, and a value may be in single or double quotes.  Names, ranges and defaults
+** are one table in options.c.
 **
 ** Functions that take `error` return SQLITE_OK and leave it NULL, or an SQLite code with *error a
 ** sentence for sqlite3_free() (NULL only with SQLITE_NOMEM); then their results are unchanged.
@@ -37,8 +37,8 @@ int hx_options_parse(int argc, const char *const *argv, hx_options *out, char **
 
 /*
 ** Writes all options as one line, `dim=768, metric=cosine, …`, for the shadow table v_config, and
-** reads them back.  hx_options_text returns text for sqlite3_free(), or NULL if out of memory.  Text
-** read back may have been edited, or be NULL, and gets the same checks as the arguments do:
+** reads them back.  hx_options_text returns text for sqlite3_free(), or NULL if out of memory.
+** Text read back may have been edited, or be NULL, and gets the same checks as the arguments do:
 ** SQLITE_CORRUPT_VTAB when it fails one.  A missing option, one that an older version did not know,
 ** has its default.
 */

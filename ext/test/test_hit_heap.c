@@ -23,9 +23,8 @@ static uint32_t draw(uint32_t below) {
 
 /* Few distances, so that many tie and the rowid decides. */
 static void fill(hny_hit *all, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         all[i] = (hny_hit){draw(20) / 4.0, (int64_t)i * 7919 % 1009 - 500, 0};
-    }
 }
 
 static void check(size_t count, size_t limit) {
@@ -35,9 +34,8 @@ static void check(size_t count, size_t limit) {
     fill(all, count);
     for (int pass = 0; pass < 2; pass++) {
         hx_hit_heap_begin(&hits, limit);
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             assert_int_equal(hx_hit_heap_offer(&hits, all[i]), SQLITE_OK);
-        }
         hx_hit_heap_sort(&hits);
         assert_int_equal(hits.count, expected);
         assert_true(hits.room <= (limit < 64 ? 64 : limit));
@@ -55,9 +53,7 @@ static void test_nearest_are_kept(void **state) {
     static const size_t counts[] = {0, 1, 2, 5, 64, 65, 500, 1000};
     (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) {
-            check(counts[j], limits[i]);
-        }
+        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) check(counts[j], limits[i]);
     }
 }
 
@@ -75,9 +71,8 @@ static void test_room_follows_what_is_found(void **state) {
     hx_hit_heap hits = {0};
     (void)state;
     hx_hit_heap_begin(&hits, SIZE_MAX);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         assert_int_equal(hx_hit_heap_offer(&hits, (hny_hit){i, i, 0}), SQLITE_OK);
-    }
     assert_int_equal(hits.count, 100);
     assert_true(hits.room <= 256);
     hx_hit_heap_free(&hits);

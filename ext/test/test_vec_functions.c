@@ -50,7 +50,7 @@ static void gives(const char *sql, const char *wanted) {
     sqlite3_finalize(statement);
 }
 
-/* ------------------------------------------------------------------------ another's functions -- */
+/* ----------------------------------------------------------------------- another's functions -- */
 
 static void theirs(sqlite3_context *context, int argc, sqlite3_value **argv) {
     (void)argc;
@@ -85,7 +85,7 @@ static void register_their_each(void) {
     assert_int_equal(sqlite3_create_module(db, "vec_each", &module, NULL), SQLITE_OK);
 }
 
-/* -------------------------------------------------------------------------------------- tests -- */
+/* ------------------------------------------------------------------------------------- tests -- */
 
 static void ours_where_nobody_is(void **state) {
     (void)state;

@@ -21,7 +21,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* ---------------------------------------------------------------------------- values of SQL -- */
+/* ----------------------------------------------------------------------------- values of SQL -- */
 
 static sqlite3 *db;
 
@@ -99,7 +99,7 @@ static void refused(hny_shape of, sqlite3_value *value, const char *sentence) {
 #define HALVES(...) blob((const uint16_t[]){__VA_ARGS__}, sizeof((const uint16_t[]){__VA_ARGS__}))
 #define BYTES(...)  blob((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
-/* --------------------------------------------------------------------------------- accepted -- */
+/* ---------------------------------------------------------------------------------- accepted -- */
 
 static const hny_metric all_metrics[] = {HNY_COSINE, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING};
 
@@ -202,7 +202,7 @@ static void largest_dimension(void **state) {
     free(text);
 }
 
-/* ---------------------------------------------------------------------------------- refused -- */
+/* ----------------------------------------------------------------------------------- refused -- */
 
 static void wrong_kind(void **state) {
     (void)state;

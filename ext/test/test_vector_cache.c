@@ -39,9 +39,7 @@ static int holds(const hx_vector_cache *recent, int64_t id) {
     unsigned char vector[WIDTH];
     const void *const found = hx_vector_cache_find(recent, id);
     vector_of(id, vector);
-    if (found) {
-        assert_memory_equal(found, vector, WIDTH);
-    }
+    if (found) assert_memory_equal(found, vector, WIDTH);
     return found != NULL;
 }
 
@@ -71,20 +69,12 @@ static void test_bounded(void **state) {
     hx_vector_cache recent = {0};
     int kept = 0;
     hx_vector_cache_begin(&recent, here, WIDTH);
-    for (int64_t id = 0; id < 4000; id++) {
-        put_twice(&recent, id);
-    }
-    for (int64_t id = 0; id < 4000; id++) {
-        kept += holds(&recent, id);
-    }
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
     assert_true(kept > 3600);
-    for (int64_t id = 4000; id < 40000; id++) {
-        put_twice(&recent, id);
-    }
+    for (int64_t id = 4000; id < 40000; id++) put_twice(&recent, id);
     kept = 0;
-    for (int64_t id = 0; id < 40000; id++) {
-        kept += holds(&recent, id);
-    }
+    for (int64_t id = 0; id < 40000; id++) kept += holds(&recent, id);
     assert_true(kept > 6000 && kept <= 8192);
     hx_vector_cache_free(&recent);
 }
@@ -95,19 +85,11 @@ static void test_once(void **state) {
     hx_vector_cache recent = {0};
     int kept = 0;
     hx_vector_cache_begin(&recent, here, WIDTH);
-    for (int64_t id = 0; id < 4000; id++) {
-        put_twice(&recent, id);
-    }
-    for (int64_t id = 4000; id < 100000; id++) {
-        put(&recent, id);
-    }
-    for (int64_t id = 0; id < 4000; id++) {
-        kept += holds(&recent, id);
-    }
+    for (int64_t id = 0; id < 4000; id++) put_twice(&recent, id);
+    for (int64_t id = 4000; id < 100000; id++) put(&recent, id);
+    for (int64_t id = 0; id < 4000; id++) kept += holds(&recent, id);
     assert_true(kept > 3600);
-    for (int64_t id = 4000; id < 100000; id++) {
-        assert_false(holds(&recent, id));
-    }
+    for (int64_t id = 4000; id < 100000; id++) assert_false(holds(&recent, id));
     hx_vector_cache_free(&recent);
 }
 

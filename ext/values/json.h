@@ -2,9 +2,9 @@
 ** Interface to json.c: a strict reader of a JSON array of numbers (RFC 8259), into float32.
 **
 ** The text is one array, with blanks where the grammar allows them: no leading '+', no bare '.', no
-** NaN, no trailing comma, no nested array.  Each number is rounded once, from all its digits, to the
-** nearest float32, ties to even.  The result does not depend on the locale or the rounding mode,
-** since no function of the C library reads a number.
+** NaN, no trailing comma, no nested array.  Each number is rounded once, from all its digits, to
+** the nearest float32, ties to even.  The result does not depend on the locale or the rounding
+** mode, since no function of the C library reads a number.
 **
 ** HX_JSON_BARE_POINT also accepts '.5' and '-.5', which sqlite-vec's documentation uses.
 */

@@ -34,8 +34,8 @@ static inline double hx_number_at(uint8_t type, const void *bytes, size_t i) {
 
 /*
 ** Writes a finite number of this type as JSON, in the fewest digits that json.c reads back as the
-** same number ("0.1", not "0.100000001"), and of those the nearest.  There is no exponent with up to
-** nine digits before the point and three zeros after it.  Returns the length; `out` ends in 0.
+** same number ("0.1", not "0.100000001"), and of those the nearest.  There is no exponent with up
+** to nine digits before the point and three zeros after it.  Returns the length; `out` ends in 0.
 */
 size_t hx_number_write(uint8_t type, double number, char out[HX_NUMBER_BYTES]);
 

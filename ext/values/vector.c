@@ -24,7 +24,7 @@ typedef struct vector_request {
     char **error;
 } vector_request;
 
-/* ----------------------------------------------------------------------------------- errors -- */
+/* ------------------------------------------------------------------------------------ errors -- */
 
 /* "hannoy: element 3 (counted from 1) of the vector is …" */
 static int refuse_element(const vector_request *r, size_t index, const char *format, ...) {
@@ -51,7 +51,7 @@ static const char *plural(uint64_t count) {
     return count == 1 ? "" : "s";
 }
 
-/* -------------------------------------------------------------------------- from float32 -- */
+/* ------------------------------------------------------------------------------ from float32 -- */
 
 /* Bytes of a BLOB need not be aligned. */
 static inline float float_at(const void *floats, size_t i) {

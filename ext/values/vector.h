@@ -1,8 +1,8 @@
 /*
 ** Interface to vector.c: reads a user's value as the bytes that a table stores for a vector.
 **
-** A value is a BLOB of the table's own type (little-endian), a BLOB of float32, or JSON text such as
-** '[0.12, -3.5e-2]'.  Values of another type than the table's are converted from float32:
+** A value is a BLOB of the table's own type (little-endian), a BLOB of float32, or JSON text such
+** as '[0.12, -3.5e-2]'.  Values of another type than the table's are converted from float32:
 **
 **   float32   unchanged
 **   float16   rounded to the nearest, ties to even
@@ -25,8 +25,9 @@
 /*
 ** Writes hny_vector_bytes(shape) bytes to `out`, which need not be aligned.  `what` names the value
 ** in sentences: "vector" or "query".  Returns SQLITE_OK with *error NULL; SQLITE_MISMATCH for a
-** value that is neither a BLOB nor text, or SQLITE_ERROR for one that is not a vector of this shape,
-** with *error a sentence for sqlite3_free(); or SQLITE_NOMEM.  On failure `out` is undefined.
+** value that is neither a BLOB nor text, or SQLITE_ERROR for one that is not a vector of this
+** shape, with *error a sentence for sqlite3_free(); or SQLITE_NOMEM.  On failure `out` is
+** undefined.
 */
 int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
                     char **error);
