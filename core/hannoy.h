@@ -1,29 +1,46 @@
 /*
-** hannoy's engine: an HNSW index over LMDB, and all that ext/ sees of it.
+** hannoy's engine: an HNSW index over LMDB, and everything that ext/ sees of it.
 **
 ** A *sidecar* is one LMDB file beside a SQLite database.  It holds the graphs of all hannoy tables
-** of that database, each under the number its table carries in its own configuration.  It is
-** derived data: every function here may fail without anything being lost, and whatever it answers
-** is said to be the state at a *boundary*, a place (seq, chain) in the table's log.  The caller
-** finds out what its own snapshot has beyond that boundary and what it lacks.
+** of that database, each under a number that the table keeps in its own configuration.  A sidecar
+** is derived data: any function here may fail without losing anything.  Each committed state of a
+** table belongs to a *boundary*, a place (seq, chain) in the table's log.  The caller determines
+** what its own snapshot has beyond that boundary and what it lacks.
 **
 ** A *reader* is one connection's view of one table.  hny_reader_begin pins the newest committed
-** state and hny_reader_end lets it go; nothing is pinned between calls, so a forgotten cursor
-** never holds back the reuse of pages.  A reader belongs to one thread at a time.
+** state and hny_reader_end releases it.  Nothing is pinned between calls, so a forgotten cursor
+** never delays the reuse of pages.
 **
-** A *build* takes changes in and publishes them as a new boundary.  One build runs per sidecar,
-** over all connections and processes; a second one gets HNY_BUSY at once and never waits.
+** A *build* adds changes and publishes them as a new boundary.  One build runs per sidecar, over
+** all connections and processes; another one gets HNY_BUSY at once and does not wait.
 **
-** All functions return 0 or a negative hny_status.  None prints, none keeps a pointer that it was
-** given past its return except where it says so.
+** Errors.  A function that returns int returns 0 (HNY_OK) or a negative hny_status; where it can
+** also return something positive, its comment says so.  The codes of a function are listed where
+** the caller must tell them apart.  Besides those, any function that allocates may return
+** HNY_NOMEM, and any that reads or writes the sidecar HNY_IO, HNY_CORRUPT, HNY_FULL and
+** HNY_READERS.  Output parameters are valid only after HNY_OK.  A structure of the sidecar that
+** fails its digest gives HNY_CORRUPT; the file is then marked as damaged, and the next build
+** replaces it.
+**
+** Ownership.  The caller owns what a _new or _open function returns and ends it with the matching
+** _free, _unref or _close, all of which accept NULL.  Functions copy what they are given; the
+** exceptions say so.  "The caller frees it" means free().
+**
+** Threads.  Everything that hangs on one hny_sidecar handle (its readers and builds) belongs to one
+** thread at a time; it may move between threads between calls, as a SQLite connection does.
+** Different handles, also on the same file, may be used by different threads at the same time.
+** After fork() handles may be used in the child: they notice, and open the file anew.
+**
+** No function prints or ends the process.
 */
 #ifndef HANNOY_H
 #define HANNOY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Error codes and their sentences: the only list of both. */
+/* Status codes and their sentences: the only list of both. */
 #define HNY_STATUS_MAP(X)                                                                          \
     X(OK, 0, "ok")                                                                                 \
     X(NOMEM, -1, "out of memory")                                                                  \
@@ -44,15 +61,17 @@ typedef enum hny_status {
 #undef HNY_STATUS_ENUM
 } hny_status;
 
-/* The sentence of a status, without a full stop.  Never NULL. */
+/* The sentence of a status, without a full stop.  Never NULL; static memory. */
 const char *hny_strerror(int status);
 
 /* ---------------------------------------------------------------------------------- vectors -- */
 
+/* Functions on vectors and attributes keep no state and may run on any thread. */
+
 typedef enum hny_metric { HNY_COSINE = 1, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING } hny_metric;
 typedef enum hny_type { HNY_FLOAT32 = 1, HNY_FLOAT16, HNY_INT8, HNY_BIT } hny_type;
 
-/* What the graph is built and walked on, where the vectors themselves would be larger (coding.h). */
+/* The codes that the graph is built and searched on (vector/quantizer.h). */
 typedef enum hny_codes {
     HNY_CODES_INT8 = 1,
     HNY_CODES_FLOAT16,
@@ -70,23 +89,23 @@ typedef struct hny_shape {
     uint8_t type;   /* hny_type: how a row is stored */
 } hny_shape;
 
-/* Bytes of one stored vector: 4, 2 or 1 a dimension, or one bit, rounded up to a byte. */
+/* Bytes of one stored vector: 4, 2 or 1 per dimension, or one bit, rounded up to a byte. */
 size_t hny_vector_bytes(hny_shape shape);
 
-/* IEEE 754 half precision <-> single, round to nearest even; what overflows becomes infinity. */
+/* IEEE 754 half precision <-> single, rounded to nearest even; overflow becomes infinity. */
 uint16_t hny_half_from_float(float value);
 float hny_float_from_half(uint16_t half);
 
-#define HNY_MAX_ATTRIBUTES 32 /* of a row */
+#define HNY_MAX_ATTRIBUTES 32 /* per row */
 
 /*
-** A value beside a vector, as far as a search needs it: NULL, a number, or the beginning and a
-** digest of a text or a BLOB.  Compared as SQLite compares values: NULL apart, numbers before texts
-** before BLOBs, texts and BLOBs by their bytes.
+** A value beside a vector, as far as a filter needs it: NULL, a number, or the first bytes and a
+** digest of a text or BLOB.  Attributes compare as SQLite compares values: numbers before texts
+** before BLOBs, texts and BLOBs by their bytes; no comparison with NULL is true.
 */
 typedef struct hny_attribute {
-    uint64_t word;   /* the number's bits; the first eight bytes, the first one highest */
-    uint64_t detail; /* lowest byte: what it is; above it of a text or BLOB its digest */
+    uint64_t word;   /* a number's bits, or the first eight bytes, the first one highest */
+    uint64_t detail; /* lowest byte: the class; above it the digest of a text or BLOB */
 } hny_attribute;
 
 hny_attribute hny_attribute_null(void);
@@ -96,25 +115,29 @@ hny_attribute hny_attribute_text(const void *text, size_t bytes);
 hny_attribute hny_attribute_blob(const void *blob, size_t bytes);
 
 /*
-** Distances from one vector to many, computed in double precision from the stored bytes, the same
-** on every processor: 1 - cos (1 where either vector is zero), the root of the sum of squares, the
-** sum of absolute differences, the number of bits that differ (x > 0 is a set bit).  `type=bit`
-** under cosine, euclidean and manhattan stands for a vector of +1 and -1.  This is what every
-** returned distance is, whichever way its row was found.
+** Distances from one vector to many, computed in double precision from the stored bytes, equal on
+** every processor: 1 - cos (1 if either vector is zero), the root of the sum of squares, the sum of
+** absolute differences, the number of bits that differ (x > 0 is a set bit).  Under cosine,
+** euclidean and manhattan a bit stands for +1 or -1.  Every distance that a statement returns is
+** computed here.  After hny_distance_computer_new (HNY_OK or HNY_NOMEM) several threads may use one
+** computer.
 */
 typedef struct hny_distance_computer hny_distance_computer;
-int hny_distance_computer_new(hny_shape shape, const void *vector,
-                              hny_distance_computer **out); /* copies the vector */
+int hny_distance_computer_new(hny_shape shape, const void *vector, hny_distance_computer **out);
 void hny_distance_computer_free(hny_distance_computer *computer);
 double hny_distance_computer_distance(const hny_distance_computer *computer, const void *vector);
 
 /*
-** The instruction set that the inner loops are written for: the best that the processor has, or the
-** one that the environment variable HANNOY_KERNELS names, for tests.  Chosen once a process.
+** The name of the instruction set that the inner loops use: the best one that the processor has, or
+** the one that the environment variable HANNOY_KERNELS names, for tests.  Chosen once per process,
+** by the first call of any function that needs it; thread-safe.
 */
 const char *hny_kernels_name(void);
 
-/* *fault: a sentence, the caller's to free(), where HANNOY_KERNELS names none of them; else NULL. */
+/*
+** *fault: NULL, or if HANNOY_KERNELS names no instruction set of this processor, a sentence that
+** says so; the caller frees it.  HNY_OK or HNY_NOMEM.
+*/
 int hny_kernels_check(char **fault);
 
 /* ------------------------------------------------------------------------------ the sidecar -- */
@@ -129,12 +152,15 @@ typedef struct hny_boundary {
 typedef struct hny_options {
     hny_shape shape;
     uint8_t codes;            /* hny_codes */
-    uint32_t m;               /* links of a node above level 0; twice as many on level 0. 4 .. 63 */
-    uint32_t ef_construction; /* candidates considered for a new node. 4 .. 4096 */
-    uint32_t attributes;      /* of a row. 0 .. HNY_MAX_ATTRIBUTES */
+    uint32_t m;               /* links of a node above level 0, twice as many on it; 4 .. 63 */
+    uint32_t ef_construction; /* candidates that are considered for a new node; 4 .. 4096 */
+    uint32_t attributes;      /* per row; 0 .. HNY_MAX_ATTRIBUTES */
 } hny_options;
 
-/* Called now and then from the thread that made the call; nonzero stops the work. */
+/*
+** Polled every few milliseconds, on the thread that made the call; nonzero stops the work with
+** HNY_INTERRUPT.  `check` may be NULL.
+*/
 typedef struct hny_interrupt {
     int (*check)(void *arg);
     void *arg;
@@ -143,23 +169,24 @@ typedef struct hny_interrupt {
 typedef struct hny_sidecar hny_sidecar;
 
 /*
-** A handle on the sidecar of the database file `database`: database + "-hannoy".  Opens and
-** creates nothing.  With database NULL it is a private temporary file that is unlinked as soon as
-** it is open, and lives as long as this handle.
+** A handle on the sidecar of the database file `database`, whose path is database + "-hannoy".
+** Opens and creates no file.  For database NULL it is a private temporary file, which is unlinked
+** as soon as it is opened and lives as long as this handle.  Handles are reference-counted, without
+** locks; readers and builds hold references of their own.  HNY_OK or HNY_NOMEM.
 */
 int hny_sidecar_new(const char *database, hny_sidecar **out);
 hny_sidecar *hny_sidecar_ref(hny_sidecar *sidecar);
-void hny_sidecar_unref(hny_sidecar *sidecar); /* NULL is fine */
+void hny_sidecar_unref(hny_sidecar *sidecar);
 
-/* The path of the file, or NULL for a private one. */
+/* The path of the file, or NULL for a private one.  Valid as long as the handle. */
 const char *hny_sidecar_path(const hny_sidecar *sidecar);
 
-/* What a build that runs in this process is doing. */
+/* What a build of this process on the same file is doing, on whichever thread. */
 typedef struct hny_progress {
-    uint32_t table;       /* 0: no build runs here */
-    const char *phase;    /* "reading", "linking", "calibrating", "trimming",
-                          "consolidating", "publishing" */
-    uint64_t done, total; /* of the phase's rows, vectors or blocks */
+    uint32_t table;       /* 0: no build runs in this process */
+    const char *phase;    /* "reading", "reordering", "consolidating", "linking", "calibrating",
+                             "trimming" or "publishing" */
+    uint64_t done, total; /* of the phase's rows, queries or blocks; total 0: not known */
 } hny_progress;
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
@@ -167,29 +194,36 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
 typedef struct hny_reader hny_reader;
 
-/* Of a table whose rows have vectors of this shape and so many attributes. */
+/*
+** A reader of the table `table`, whose rows have vectors of this shape and that many attributes.
+** Holds a reference to the sidecar.  Opens no file.  HNY_OK or HNY_NOMEM.
+*/
 int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
                    hny_reader **out);
-void hny_reader_free(hny_reader *reader); /* NULL is fine */
+void hny_reader_free(hny_reader *reader);
 
 /*
-** Pins the newest state.  HNY_OK: the table has an index here.  HNY_NOMEM: give up.  Anything
-** else: the sidecar has nothing to offer for this table, for the reason that hny_strerror tells;
-** the reader is not pinned, and the caller answers from the content.  Creates no file.
+** Pins the newest state.  HNY_OK: the table has an index.  HNY_NOMEM: give up.  Any other status
+** says why the sidecar has no index for this table (HNY_MISSING, HNY_SHAPE, HNY_CORRUPT,
+** HNY_READERS, …); the reader is not pinned then, and the caller answers from the content.  Creates
+** no file.
+**
+** Functions between here and hny_reader_stats need a pinned reader, except where noted.
 */
 int hny_reader_begin(hny_reader *reader);
-void hny_reader_end(hny_reader *reader);
+void hny_reader_end(hny_reader *reader); /* also of a reader that is not pinned */
 
 /*
-** Asked before the end: is all that was read since the begin of the state that was pinned?  0 where somebody
-** took the sidecar's lock file away under its users and others may have written since: then nothing of it
-** is to be believed.
+** To be asked before hny_reader_end.  False if the lock file was replaced while the state was
+** pinned:  other processes may have overwritten the data, so discard everything read since
+** hny_reader_begin.
 */
-int hny_reader_intact(const hny_reader *reader);
+bool hny_reader_intact(const hny_reader *reader);
 
 /*
 ** Changes whenever the pinned state is, or may be, another one than at the last begin.  What was
-** computed for one version (a merge base, a mask) holds as long as the version does.
+** computed for one version (a merge base, a mask) is valid as long as the version stays the same.
+** Needs no pinned reader.
 */
 uint64_t hny_reader_version(const hny_reader *reader);
 
@@ -200,21 +234,21 @@ uint64_t hny_reader_version(const hny_reader *reader);
 int hny_reader_boundary(hny_reader *reader, uint32_t age, hny_boundary *out);
 
 /*
-** The rowids touched on the way from the boundary of age + 1 to the one of `age`, ascending and
-** without repeats.  *ids is the caller's to free().  Not kept for the oldest boundary
-** (HNY_MISSING).
+** The rowids touched between the boundary of age + 1 and the one of `age`, ascending, without
+** repeats.  The caller frees *ids.  HNY_MISSING for the oldest boundary, whose ids are not kept.
 */
 int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *count);
 
 /*
-** From now on, searches and scans of this version leave these rowids out (sorted or not; ids not
-** in the index are fine).  A new version starts without a mask.
+** Searches and scans of this version omit these rowids from now on.  They may be in any order, and
+** may be missing from the index.  Replaces the mask before; a new version has none.
 */
 int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count);
 
 /*
-** A row and its distance as far as the sidecar knows it: the exact one (hny_distance_computer_distance) differs
-** by no more than `error`, which is 0 where it is the same and may be infinite.
+** A row and its distance as far as the sidecar knows it.  The exact one
+** (hny_distance_computer_distance) differs by at most `error`, which is 0 if `distance` is exact,
+** and may be infinite.
 */
 typedef struct hny_hit {
     double distance;
@@ -222,21 +256,26 @@ typedef struct hny_hit {
     double error;
 } hny_hit;
 
-/* By distance, then by rowid: the one order in which rows are returned. */
+/* By distance, then by rowid: the order in which rows are returned.  For qsort(). */
 int hny_hit_compare(const void *a, const void *b);
 
-/* What the exact distance of a hit does not fall below. */
+/* The exact distance of a hit is not smaller than this. */
 static inline double hny_hit_lower_bound(const hny_hit *hit) {
     return hit->distance - hit->error;
 }
 
-/* By that, then by rowid: the order of a scan. */
+/* By lower bound, then by rowid: the order of a scan.  For qsort(). */
 int hny_hit_compare_lower_bound(const void *a, const void *b);
 
+/* --------------------------------------------------------------------------------- filters -- */
+
 /*
-** Which rows a search may return: all terms hold.  A comparison with NULL holds for no row, and a row
-** whose value is NULL passes no term but IS_NULL.  Of texts and BLOBs that begin with the same eight
-** bytes an order by attributes is not known: those rows pass as HNY_MAYBE.
+** Which rows a search may return: those for which every term holds.  A comparison with NULL is
+** false, and a row whose value is NULL passes only HNY_IS_NULL.  The order of two texts or BLOBs
+** whose first eight bytes are equal is not known from attributes: such rows pass as HNY_MAYBE, and
+** the caller tests the values themselves.
+**
+** A filter that is not changed any more may be used by several threads.
 */
 typedef enum hny_op {
     HNY_EQ,
@@ -254,88 +293,102 @@ typedef enum hny_answer { HNY_NO, HNY_MAYBE, HNY_YES } hny_answer;
 
 typedef struct hny_filter hny_filter;
 int hny_filter_new(hny_filter **out);
-void hny_filter_free(hny_filter *filter); /* NULL is fine */
+void hny_filter_free(hny_filter *filter);
 
-/* Another term: `count` is 1, but of HNY_IN any number and of the last two 0.  Copies the attributes. */
+/* Adds a term.  `count` is 1; for HNY_IN any number, for HNY_IS_NULL and HNY_NOT_NULL 0. */
 int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
                      const hny_attribute *attributes, size_t count);
 
-/* Another term: the rowid is among these, in any order and with repeats. */
+/* Adds a term: the rowid is one of these, which may be in any order and repeat. */
 int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count);
 
-/* May rows pass as HNY_MAYBE? */
-int hny_filter_unsure(const hny_filter *filter);
+/* Can rows pass as HNY_MAYBE? */
+bool hny_filter_unsure(const hny_filter *filter);
 
 hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
                            const hny_attribute *attributes);
 
-/* What a search is for, and how hard it tries. */
+/* -------------------------------------------------------------------------------- searches -- */
+
+/*
+** A search or a scan: what is wanted, how hard to try, where the hits go, and what was found.  How
+** many hits are needed, so that the k nearest by exact distance are among them, depends on the
+** codes of the pinned state.  So the engine asks for their memory, by one call of `reserve` before
+** it writes the first one.
+*/
 typedef struct hny_search {
-    uint64_t k;    /* neighbours; 0: as many as the ef finds */
-    uint32_t ef;   /* as good as a classic walk with so many candidates; 0: for `recall` */
-    double recall; /* the share of the k nearest that is to be found, on average */
-    const hny_filter *filter; /* NULL: all rows */
+    const void *vector;       /* of the reader's shape; need not outlive the call */
+    uint64_t k;               /* neighbours wanted; 0, for searches only: as many as `ef` */
+    uint32_t ef;              /* finds as much as a classic search with this ef; 0: see `recall` */
+    double recall;            /* the share of the k nearest to be found, on average */
+    const hny_filter *filter; /* NULL: all rows; borrowed for the call */
+    const hny_hit *after;     /* scans only: the last hit of the scan before; NULL: the first one */
+    hny_interrupt interrupt;
+
+    /* Returns memory for `capacity` hits, which stays the caller's; NULL: HNY_NOMEM. */
+    hny_hit *(*reserve)(void *arg, size_t capacity);
+    void *arg;
+
+    /* Set by the engine; count is 0 after a failure. */
+    hny_hit *hits; /* as `reserve` returned them; NULL if it was not called */
+    size_t count;
+    bool
+        exhaustive; /* every row that may be returned, and lies behind `after`, is among the hits */
 } hny_search;
 
-/* What the last search or scan of a reader did. */
-typedef enum hny_strategy { HNY_SCAN = 1, HNY_WALK, HNY_WALK_THEN_SCAN } hny_strategy;
-typedef struct hny_work {
-    hny_strategy strategy;
-    uint64_t distances; /* computed, of codes */
-    uint64_t matches; /* rows that pass the filter, as far as they were counted; 0: they were not */
-} hny_work;
+/*
+** The nearest rows that the graph search finds, by hny_hit_compare: HNSW, with the departures that
+** graph/beam_search.h lists.  A filtered search may scan instead.  With an ef of the number of rows
+** or above, every row that is not masked is found.
+*/
+int hny_reader_search(hny_reader *reader, hny_search *search);
 
-/* The ef of a classic walk that finds the k nearest with this recall, by the last calibration. */
+/*
+** Scans the codes of all rows that pass the filter, for the nearest behind `after`.  The hits are
+** ordered by hny_hit_compare_lower_bound; every other row lies behind the last one in that order.
+*/
+int hny_reader_scan(hny_reader *reader, hny_search *search);
+
+/* The ef of a classic search that finds the k nearest with this recall, by the last calibration. */
 uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall);
 
-/* How many hits to ask for so that the best k of them by exact distance are among them. */
-size_t hny_reader_ask(const hny_reader *reader, const hny_search *search);
-
-/*
-** The nearest rows that the graph search finds, at most `limit` of them, in order (HNSW, Malkov &
-** Yashunin 2018, algorithms 2 and 5; walk.h for how it ends).  hits has room for `limit`.  With an
-** ef at the number of rows or above, every row that is not masked is found.
-*/
-int hny_reader_search(hny_reader *reader, const void *vector, const hny_search *search,
-                      size_t limit, hny_interrupt interrupt, hny_hit *hits, size_t *count);
-
-/*
-** Scans the index for the `limit` rows that may be nearest: by the least that their distance can be,
-** which is distance less error, then by rowid.  What is not among them lies behind the last of them
-** in that order; `after` (NULL: the first) is the last one of the scan before.  Only rows that the
-** filter (NULL: none) lets through.
-*/
-int hny_reader_scan(hny_reader *reader, const void *vector, const hny_filter *filter,
-                    const hny_hit *after, size_t limit, hny_interrupt interrupt, hny_hit *hits,
-                    size_t *count);
-
+/* What the last search or scan of a reader did: for introspection.  Needs no pinned reader. */
+typedef enum hny_strategy { HNY_SCAN = 1, HNY_GRAPH, HNY_GRAPH_THEN_SCAN } hny_strategy;
+typedef struct hny_work {
+    hny_strategy strategy;
+    uint64_t distances; /* computed, between codes */
+    uint64_t matches;   /* rows that pass the filter; 0: they were not counted */
+} hny_work;
 const hny_work *hny_reader_work(const hny_reader *reader);
+
+/* --------------------------------------------------------------------------- introspection -- */
 
 typedef struct hny_stats {
     hny_boundary boundary;
     uint64_t rows;       /* live vectors */
-    uint64_t nodes;      /* nodes of the graph: rows and deleted nodes */
-    uint64_t deleted;    /* deleted, still walked through */
-    uint64_t unlinked;   /* in the index, scanned, and not linked yet */
+    uint64_t nodes;      /* of the graph: linked rows and deleted nodes */
+    uint64_t deleted;    /* deleted nodes: searches still pass through them */
+    uint64_t unlinked;   /* rows that are scanned, and not linked into the graph yet */
     uint32_t levels;     /* 0 for an empty graph, 1 for level 0 alone, … */
-    uint64_t links;      /* links of level 0; 0 unless asked for, since counting reads them all */
-    uint64_t bytes;      /* of the sidecar file: pages in use, all tables together */
+    uint64_t links;      /* of level 0; 0 unless they were counted, which reads all of them */
+    uint64_t bytes;      /* of the sidecar file: pages in use, of all tables together */
     uint32_t boundaries; /* remembered */
     uint32_t m;
     uint8_t codes; /* hny_codes */
 } hny_stats;
-int hny_reader_stats(hny_reader *reader, int count_links, hny_stats *out);
+int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out);
 
 /*
-** Is this rowid in the pinned state, and has it the codes of this vector and these attributes?  1, 0 or a
-** status.
+** Does the pinned state have this rowid, with the codes of this vector and these attributes?
+** Returns 1, 0 or a status.
 */
 int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
                      const hny_attribute *attributes);
 
 /*
-** Checks every record, digest, link and set of the pinned state.  HNY_OK and *fault NULL: sound.
-** HNY_OK and *fault set: a sentence about the first fault found, the caller's to free().
+** Checks every record, digest, link and set of the pinned state.  HNY_OK with *fault NULL: sound.
+** HNY_OK with *fault set: a sentence about the first fault found, which the caller frees.  Other
+** statuses say why the check could not be finished.
 */
 int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault);
 
@@ -344,62 +397,63 @@ int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault);
 typedef struct hny_build hny_build;
 
 /*
-** Flags.  CONSOLIDATE: clear deleted nodes away sooner than otherwise.  APPEND: while they are few
-** beside the table, new rows are only added to the index, where searches scan them, and linked by a
-** later build together: linking 1000 rows at random changes 33,000 nodes, and a table that grows by
-** so many a time would write its links over and over.
+** Flags.  CONSOLIDATE: remove deleted nodes from the graph earlier than otherwise.  APPEND: as long
+** as new rows are few beside the table, only add their codes.  Searches scan such unlinked rows,
+** and a later build links them together: linking 1000 rows at random changes 33,000 nodes, and a
+** table that grows by so many per build would write its links over and over.
 */
 #define HNY_BUILD_CONSOLIDATE 1
 #define HNY_BUILD_APPEND      2
 
 /*
-** Takes the builder's lock and makes the sidecar ready to be written: creates it, or sets aside
-** one that is unusable.  HNY_BUSY at once where another build runs.  `threads` 0: one a core.
-** Everything between open and close happens in one call of the host, on one thread.
+** Takes the builder's lock and makes the sidecar ready to be written: creates it, or replaces one
+** that is unusable.  HNY_BUSY at once if another build runs.  `threads` 0: one per core.  A build
+** stays on one thread from open to close, within one call of the host.
 */
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
                    unsigned threads, int flags, hny_interrupt interrupt, hny_build **out);
 
 /*
-** A pinned reader of the state that this build starts from; NULL where there is none.  Of use until
-** the first put, remove, restart or publish.
+** A pinned reader of the state that this build starts from, or NULL if there is none.  Belongs to
+** the build; valid until the first put, remove, restart or publish.
 */
 hny_reader *hny_build_reader(hny_build *build);
 
-/* Was the base made with another m, or with other codes, than the options of this build say? */
-int hny_build_outdated(const hny_build *build);
+/* Was that state made with another m, or with other codes, than the options of this build? */
+bool hny_build_outdated(const hny_build *build);
 
-/* Rows that the base has and that are not linked yet. */
+/* The number of rows of that state that are not linked yet. */
 uint32_t hny_build_unlinked(const hny_build *build);
 
-/* Start over: what the index has is dropped when this build is published. */
+/* Starts over: publishing this build drops what the index had.  Before the first put or remove. */
 int hny_build_restart(hny_build *build);
 
-/* Rows to expect, before the first one: for the progress figures, and for APPEND. */
+/* The number of changes to expect, for progress figures and APPEND.  Before the first of them. */
 void hny_build_expect(hny_build *build, uint64_t changes);
 
 /*
-** The row's state at the boundary to come: this vector with all its attributes, or absent.  Each rowid
-** at most once.
+** The row's state at the new boundary: this vector with all its attributes, or absent.  Each rowid
+** at most once.  Codes may be written to the sidecar at once; nothing refers to them until the
+** build is published.  HNY_LIMIT: the table is full.
 */
 int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
                   const hny_attribute *attributes);
 int hny_build_remove(hny_build *build, int64_t rowid);
 
 /*
-** Links the new nodes with parallel threads, all joined before this returns, and makes the result
-** durable as boundary `at`.  Every rowid that was put or removed counts as touched.  On failure
-** the sidecar is as before.
+** Links the new nodes with parallel threads, all of which are joined before this returns, and makes
+** the result durable as `boundary`.  Every rowid that was put or removed counts as touched.  At
+** most once per build.  On failure the sidecar's published state is as before.
 */
-int hny_build_publish(hny_build *build, hny_boundary at);
+int hny_build_publish(hny_build *build, hny_boundary boundary);
 
 /*
-** Drops the tables whose number is not among `live` and whatever interrupted builds left behind.
-** For callers that hold the database's write lock only: an older snapshot does not know newer
-** tables.
+** Drops the tables whose number is not among `live`, and what interrupted builds left behind.  Only
+** for callers that hold the database's write lock: an older snapshot does not know newer tables.
 */
 int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count);
 
-void hny_build_close(hny_build *build); /* NULL is fine; drops what was not published */
+/* Releases the lock and drops what was not published. */
+void hny_build_close(hny_build *build);
 
 #endif

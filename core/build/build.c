@@ -110,7 +110,7 @@ hny_reader *hny_build_reader(hny_build *build) {
     return build->has_base ? build->reader : NULL;
 }
 
-int hny_build_outdated(const hny_build *build) {
+bool hny_build_outdated(const hny_build *build) {
     hny__quantizer coding;
     hny__quantizer_init(&coding, build->options.shape, (hny_codes)build->options.codes);
     return build->has_base &&

@@ -114,7 +114,7 @@ static int source_upper(void *arg, uint32_t row, uint32_t *owner, uint32_t *down
     return hny__graph_upper(arg, row, owner, down, level);
 }
 
-static int source_hidden(void *arg, uint32_t slot) {
+static bool source_hidden(void *arg, uint32_t slot) {
     return hny__graph_hidden(arg, slot);
 }
 
@@ -125,7 +125,7 @@ void hny__worker_init(hny__worker *worker, hny__graph *graph) {
 
 void hny__worker_free(hny__worker *worker) {
     hny__view_free(&worker->view);
-    hny__beam_free(&worker->walk);
+    hny__beam_free(&worker->beam);
     hny__arena_free(&worker->arena);
     free(worker->candidates);
     free(worker->numbers);
@@ -135,11 +135,11 @@ int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     hny__graph *const graph = worker->graph;
     int rc = hny__view_begin_as(&worker->view, &graph->shared);
     if (rc) return rc;
-    worker->walk.view = &worker->view;
-    worker->walk.interrupt = interrupt;
-    worker->walk.source = (hny__source){worker, source_links, source_ahead, source_upper,
+    worker->beam.view = &worker->view;
+    worker->beam.interrupt = interrupt;
+    worker->beam.source = (hny__source){worker, source_links, source_ahead, source_upper,
                                         graph->hiding ? source_hidden : NULL};
-    rc = hny__beam_prepare(&worker->walk);
+    rc = hny__beam_prepare(&worker->beam);
     if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
     if (!rc && !worker->numbers) {
         worker->numbers = malloc(graph->geometry.coding.shape.dim);
@@ -155,7 +155,7 @@ void hny__worker_end(hny__worker *worker) {
 
 int hny__worker_status(const hny__worker *worker) {
     if (worker->status) return worker->status;
-    return worker->walk.status ? worker->walk.status : worker->view.status;
+    return worker->beam.status ? worker->beam.status : worker->view.status;
 }
 
 int hny__worker_reserve(hny__worker *worker, size_t candidates) {
@@ -203,7 +203,7 @@ const uint8_t *hny__graph_row(hny__worker *worker, const hny__plane *plane, uint
     return hny__view_code(&worker->view, owner);
 }
 
-int hny__graph_hidden(hny__worker *worker, uint32_t slot) {
+bool hny__graph_hidden(hny__worker *worker, uint32_t slot) {
     const hny__graph *const graph = worker->graph;
     if (roaring_bitmap_contains(graph->deleted_slots, slot)) return 1;
     if (slot >= graph->base_slots || roaring_bitmap_contains(graph->new_slots, slot)) return 0;

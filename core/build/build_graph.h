@@ -74,7 +74,7 @@ typedef struct hny__graph {
 typedef struct hny__worker {
     hny__graph *graph;
     hny__view view;
-    hny__beam walk;
+    hny__beam beam;
     hny__arena arena; /* of the nodes it made; lives as long as the graph */
     int8_t *numbers;  /* of the node that is being linked: see query.h */
     hny__candidate *candidates;
@@ -135,6 +135,6 @@ int hny__graph_mark(hny__worker *worker, hny__plane *plane, uint32_t node, uint3
 int hny__graph_trim(hny__worker *worker, hny__plane *plane, uint32_t block);
 
 /* Is a slot deleted, at the boundary to come? */
-int hny__graph_hidden(hny__worker *worker, uint32_t slot);
+bool hny__graph_hidden(hny__worker *worker, uint32_t slot);
 
 #endif

@@ -1,9 +1,9 @@
 #include "build/calibrate.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "graph/effort.h"
 
 /*
 ** 512 queries for ten neighbours each tell a recall of 0.95 to within 0.007 (two deviations), at some 7 %
@@ -15,12 +15,11 @@
 
 #define SCANNED_TOGETHER 8 /* queries: a row is read once for all */
 #define SCANNED_ROWS     64
-#define NEAR             10
-#define FAR              100
+#define NEAR             HNY__CURVE_K_NEAR
+#define FAR              HNY__CURVE_K_FAR
 #define SPARE                                                                                      \
     160 /* by code, so that the FAR nearest are among them; if not, the recall looks worse */
 #define FAR_SAMPLES 64 /* each has ten times the neighbours to find */
-#define ENOUGH      0.995
 #define FLAT        0.98
 /*
 ** A point of a curve may cost this share of what it took to link all rows.  On real vectors the walks that
@@ -28,13 +27,6 @@
 ** 300 to find, long walks of all of them were a third of a build.
 */
 #define SHARE (1.0 / 128)
-
-static const uint32_t efs[HNY__CURVE] = {10,  14,  20,  28,  40,  56,  80,
-                                         112, 160, 224, 320, 448, 640, 896};
-
-/* Of distances; WordNet vectors reach 0.95 at 1.04, GloVe's at 1.08. */
-static const double stretches[HNY__CURVE] = {1,    1.01, 1.02, 1.03, 1.04, 1.05, 1.065,
-                                             1.08, 1.1,  1.13, 1.17, 1.22, 1.3,  1.5};
 
 uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nodes) {
     const uint64_t live = record->live;
@@ -223,7 +215,7 @@ static int judge(bench *b, calibration *c, const query *q) {
     uint32_t count = 0;
     hny__found next;
     if (!found) return HNY_NOMEM;
-    while (count < limit && hny__beam_next(&b->worker->walk, &at, &next)) {
+    while (count < limit && hny__beam_next(&b->worker->beam, &at, &next)) {
         found[count++] = (near){0, next.node};
     }
     const int rc = measure(b, q->slot, found, count);
@@ -233,11 +225,11 @@ static int judge(bench *b, calibration *c, const query *q) {
 }
 
 static int search_from(bench *b, calibration *c, const query *q) {
-    hny__beam *const walk = &b->worker->walk;
+    hny__beam *const beam = &b->worker->beam;
     hny__found start;
     int rc = look_from(b, q->slot);
-    if (!rc) rc = hny__beam_descend(walk, &b->query, &b->worker->graph->entry, 0, &start);
-    if (!rc) rc = hny__beam_search(walk, HNY__LINKS, &b->query, start, c->effort);
+    if (!rc) rc = hny__beam_descend(beam, &b->query, &b->worker->graph->entry, 0, &start);
+    if (!rc) rc = hny__beam_search(beam, HNY__LINKS, &b->query, start, c->effort);
     return rc ? rc : judge(b, c, q);
 }
 
@@ -251,28 +243,12 @@ static int search(hny__worker *worker, void *arg, uint32_t index) {
     return rc;
 }
 
-/* An adaptive walk for k keeps some nodes more, since codes are off by a few places. */
-static uint32_t base_ef(uint64_t k) {
-    const uint64_t ef = k < NEAR ? NEAR + NEAR / 5 : k + k / 5;
-    return ef < HNY__MAX_SLOTS ? (uint32_t)ef : HNY__MAX_SLOTS;
-}
-
-/* Ranks are squares of distances but for manhattan's. */
-static float stretch_rank(const hny__table_record *record, double stretch) {
-    return (float)(record->metric == HNY_MANHATTAN ? stretch : stretch * stretch);
-}
-
-static hny__effort effort_at(const hny__table_record *record, int adaptive, uint32_t k, int i) {
-    if (!adaptive) return (hny__effort){efs[i], 0};
-    return (hny__effort){base_ef(k), stretch_rank(record, stretches[i])};
-}
-
 static const hny__phase phase = {.name = "calibrating"};
 
 /* Every how-manieth query is asked at a point of a curve: all, or what its share allows; `step` or more. */
 static uint32_t step_at(const hny__graph *graph, const calibration *c, uint32_t step, int i) {
     const double all = (double)graph->record.live * graph->ef_construction;
-    const double most = all * SHARE / efs[i];
+    const double most = all * SHARE / hny__curve_ef(i);
     const uint32_t least = (uint32_t)(c->count / (most < 1 ? 1 : most)) + 1;
     return least > step ? least : step;
 }
@@ -294,13 +270,13 @@ static int run_curve(hny__worker_pool *pool, calibration *c, int adaptive, uint3
     double recall = 0;
     int done = 0;
     for (int i = 0; i < HNY__CURVE; i++) {
-        c->effort = effort_at(&pool->graph->record, adaptive, c->k, i);
+        c->effort = hny__curve_effort(&pool->graph->record, adaptive, c->k, i);
         if (!done && c->effort.ef >= c->k) {
             double found;
             c->step = step_at(pool->graph, c, step, i);
             const int rc = run_point(pool, c, &found);
             if (rc) return rc;
-            done = found >= ENOUGH || (found <= recall && recall >= FLAT);
+            done = found >= HNY__CURVE_TOP || (found <= recall && recall >= FLAT);
             if (found > recall) recall = found; /* fewer queries may find less */
         }
         curve[i] = (uint16_t)(recall * HNY__RECALL_UNIT);
@@ -341,82 +317,4 @@ int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t
     free(c.queries);
     if (c.kept) roaring_bitmap_free(c.kept);
     return rc;
-}
-
-/* ----------------------------------------------------------------------------------- the curve -- */
-
-/*
-** A sample is smaller than the set of all queries, and the users' queries may lie elsewhere than the
-** table's vectors: two fifths of the way from the asked recall to 1 are kept in hand.  A quarter gave
-** 0.946 to 0.951 on WordNet vectors for 0.95.
-*/
-static double with_margin(double recall) {
-    return recall + 0.4 * (1 - recall);
-}
-
-/* Where a curve reaches a recall, on the axis of its grid: 1.5 is halfway from point 1 to 2. */
-static double reach(const uint16_t *curve, double wanted) {
-    int i = 0;
-    while (i < HNY__CURVE && curve[i] < wanted) i++;
-    if (i == 0) return 0;
-    if (i == HNY__CURVE) return HNY__CURVE - 1;
-    return i - 1 + (wanted - curve[i - 1]) / (curve[i] - curve[i - 1]);
-}
-
-static double ef_at(double place) {
-    const int i = place < HNY__CURVE - 1 ? (int)place : HNY__CURVE - 2;
-    return efs[i] + (place - i) * (efs[i + 1] - efs[i]);
-}
-
-static double stretch_at(double place) {
-    const int i = place < HNY__CURVE - 1 ? (int)place : HNY__CURVE - 2;
-    return stretches[i] + (place - i) * (stretches[i + 1] - stretches[i]);
-}
-
-/* What the classic curve has for an ef within its grid. */
-static double recall_at(const uint16_t *curve, double ef) {
-    int i = 0;
-    while (i < HNY__CURVE - 2 && efs[i + 1] < ef) i++;
-    const double part = (ef - efs[i]) / (efs[i + 1] - efs[i]);
-    return curve[i] + (part > 0 ? part : 0) * (curve[i + 1] - curve[i]);
-}
-
-/* How far k is from NEAR to FAR, on a line. */
-static double between(uint64_t k) {
-    if (k <= NEAR) return 0;
-    return k >= FAR ? 1 : (double)(k - NEAR) / (FAR - NEAR);
-}
-
-static double mix(double near, double far, uint64_t k) {
-    return near + (far - near) * between(k);
-}
-
-/* Where a table was never calibrated: recall of 0.95 and more on all but the hardest real sets. */
-static uint32_t standard_ef(uint64_t k) {
-    if (k <= 50) return 100;
-    return k < HNY__MAX_SLOTS / 2 ? 2 * (uint32_t)k : HNY__MAX_SLOTS;
-}
-
-uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall) {
-    if (!record->calibrated) return standard_ef(k);
-    const double wanted = with_margin(recall) * HNY__RECALL_UNIT;
-    double ef = mix(ef_at(reach(record->curves.classic[0], wanted)),
-                    ef_at(reach(record->curves.classic[1], wanted)), k);
-    if (k > FAR) ef *= (double)k / FAR;
-    return ef < HNY__MAX_SLOTS ? (uint32_t)ceil(ef) : HNY__MAX_SLOTS;
-}
-
-hny__effort hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
-                            double recall) {
-    const double scaled = k > FAR ? (double)ef * FAR / (double)k : ef;
-    double wanted[2] = {with_margin(recall) * HNY__RECALL_UNIT, 0};
-    if (!record->calibrated) return (hny__effort){ef ? ef : standard_ef(k), 0};
-    wanted[1] = wanted[0];
-    for (int i = 0; i < 2 && ef; i++) wanted[i] = recall_at(record->curves.classic[i], scaled);
-    if (scaled > efs[HNY__CURVE - 1] || wanted[k > NEAR] >= ENOUGH * HNY__RECALL_UNIT) {
-        return (hny__effort){ef ? ef : hny__ef_for(record, k, recall), 0};
-    }
-    const double stretch = mix(stretch_at(reach(record->curves.adaptive[0], wanted[0])),
-                               stretch_at(reach(record->curves.adaptive[1], wanted[1])), k);
-    return (hny__effort){base_ef(k), stretch_rank(record, stretch)};
 }

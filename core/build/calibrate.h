@@ -22,14 +22,4 @@ uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nod
 /* Measures with these nodes, not linked yet, and notes the curve in the graph's record. */
 int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t count);
 
-/*
-** The effort for the k nearest: as good as a classic walk with `ef`, or if that is 0, for this
-** recall.  Without curves, and for an ef beyond them, it is the classic walk itself.
-*/
-hny__effort hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
-                            double recall);
-
-/* The ef of a classic walk that would reach this recall. */
-uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall);
-
 #endif

@@ -123,13 +123,13 @@ static int join_tree(hny__worker *worker, uint32_t slot, const hny__candidate *k
 
 /* What the beam found, as candidates; deleted nodes only where there is nothing else. */
 static size_t candidates_of(hny__worker *worker, const hny__plane *plane, uint32_t node) {
-    const hny__beam *const walk = &worker->walk;
-    const int any = walk->visible == 0;
+    const hny__beam *const beam = &worker->beam;
+    const int any = beam->visible == 0;
     size_t at = 0, count = 0;
     hny__found found;
-    if (hny__worker_reserve(worker, walk->count)) worker->status = HNY_NOMEM;
-    while (!worker->status && (any ? at < walk->count : hny__beam_next(walk, &at, &found))) {
-        if (any) found = hny__beam_any(walk, at++);
+    if (hny__worker_reserve(worker, beam->count)) worker->status = HNY_NOMEM;
+    while (!worker->status && (any ? at < beam->count : hny__beam_next(beam, &at, &found))) {
+        if (any) found = hny__beam_any(beam, at++);
         const uint8_t *const row = hny__graph_row(worker, plane, found.node);
         if (!row || found.node == node) continue;
         worker->candidates[count++] = (hny__candidate){found.rank, found.node, row};
@@ -150,9 +150,9 @@ static int choose(hny__worker *worker, choice *c, const hny__scorer *query, hny_
                   size_t *found) {
     hny__graph *const graph = worker->graph;
     const hny__effort effort = {graph->ef_construction, 0};
-    const int rc = hny__beam_search(&worker->walk, c->plane->family, query, *at, effort);
+    const int rc = hny__beam_search(&worker->beam, c->plane->family, query, *at, effort);
     if (rc) return rc;
-    *at = hny__beam_any(&worker->walk, 0);
+    *at = hny__beam_any(&worker->beam, 0);
     *found = candidates_of(worker, c->plane, c->node);
     if (hny__worker_status(worker)) return hny__worker_status(worker);
     /*
@@ -178,7 +178,7 @@ static int choose_all(hny__worker *worker, const hny__new_node *new_node, choice
     if (!own) return hny__worker_status(worker);
     hny__scorer_of_row(&query, &graph->geometry.coding, own, worker->numbers);
     *top = new_node->level < entry.level ? new_node->level : entry.level;
-    int rc = hny__beam_descend(&worker->walk, &query, &entry, *top, &at);
+    int rc = hny__beam_descend(&worker->beam, &query, &entry, *top, &at);
     for (uint32_t l = new_node->level; l > 0 && !rc; l--) {
         /* Above the entry point's level there is nobody to link to. */
         if (l <= *top) {

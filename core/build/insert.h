@@ -3,15 +3,7 @@
 #define HNY_INSERT_H
 
 #include "build/workers.h"
-
-/* A slot that has its code but no links yet. */
-typedef struct hny__new_node {
-    uint32_t slot;
-    uint32_t ordinal; /* its number among all rows as they came */
-    uint32_t upper;   /* its row on its top level; HNY__NONE on level 0 */
-    uint32_t level;
-    uint32_t link_order; /* the order in which those of a level are linked */
-} hny__new_node;
+#include "graph/new_node.h"
 
 /*
 ** The level of a row: l or above with probability m^-l, from a generator seeded by the table and

@@ -1,3 +1,4 @@
+/* HNSW's search of one level and the descent to it; the contract is in beam_search.h. */
 #include "graph/beam_search.h"
 
 #include <math.h>
@@ -6,25 +7,29 @@
 #include "base/interrupt.h"
 #include "simd/prefetch_line.h"
 
-#define CHECKED    (1u << 31) /* its links were followed */
+/* Flags of a pooled node. */
+#define EXPANDED   (1u << 31) /* its links were followed */
 #define HIDDEN     (1u << 30)
-#define NODE(word) ((word) & ~(CHECKED | HIDDEN))
+#define NODE(word) ((word) & ~(EXPANDED | HIDDEN))
 
-#define UNKNOWN (1u << 31) /* while it is being met */
+/* Flag of a collected neighbour: no search of this view has visited it, so it is not verified. */
+#define UNVERIFIED (1u << 31)
 
-#define POLL_STEPS 256 /* a step follows one node's links: some 256 steps a millisecond */
+#define POLL_STEPS 256 /* a step expands BEAM_WIDTH nodes: some 256 steps a millisecond */
 
-int hny__beam_prepare(hny__beam *walk) {
-    walk->status = HNY_OK;
-    return hny__view_make_marks(walk->view);
+int hny__beam_prepare(hny__beam *beam) {
+    beam->status = HNY_OK;
+    return hny__view_make_marks(beam->view);
 }
 
-void hny__beam_free(hny__beam *walk) {
-    free(walk->pool);
-    memset(walk, 0, sizeof *walk);
+void hny__beam_free(hny__beam *beam) {
+    free(beam->pool);
+    memset(beam, 0, sizeof *beam);
 }
 
-/* Every epoch becomes HNY__VERIFIED: a byte that is not 0 has its highest bit set by these sums. */
+/* ---------------------------------------------------------------------------------- visited -- */
+
+/* Every epoch becomes HNY__VERIFIED: these sums set the highest bit of each byte that is not 0. */
 static void forget_epochs(hny__view *view) {
     const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
     for (size_t i = 0; i < view->marks_capacity; i += 8) {
@@ -36,411 +41,432 @@ static void forget_epochs(hny__view *view) {
     view->epoch = HNY__VERIFIED;
 }
 
-static void next_epoch(hny__beam *walk) {
-    if (walk->view->epoch == UINT8_MAX) forget_epochs(walk->view);
-    walk->view->epoch++;
+static void begin_epoch(hny__view *view) {
+    if (view->epoch == UINT8_MAX) forget_epochs(view);
+    view->epoch++;
 }
 
 /* The marks of a family's nodes. */
-static uint8_t *marks_of(const hny__view *view, hny__family family) {
+static uint8_t *marks_of_family(const hny__view *view, hny__family family) {
     return view->marks + (family == HNY__UPPER ? view->table.slots : 0);
 }
 
-static void see(hny__beam *walk, hny__family family, uint32_t node) {
-    marks_of(walk->view, family)[node] = walk->view->epoch;
+static void mark_visited(hny__view *view, hny__family family, uint32_t node) {
+    marks_of_family(view, family)[node] = view->epoch;
 }
 
-/* -------------------------------------------------------------------------------------- pool -- */
+/* ------------------------------------------------------------------------------------- pool -- */
 
-static int pool_reserve(hny__beam *walk, size_t count) {
-    if (count <= walk->room) return HNY_OK;
-    const size_t room = count + count / 2;
-    hny__found *const pool = realloc(walk->pool, room * sizeof *pool);
+static int pool_reserve(hny__beam *beam, size_t count) {
+    if (count <= beam->capacity) return HNY_OK;
+    const size_t capacity = count + count / 2;
+    hny__found *const pool = realloc(beam->pool, capacity * sizeof *pool);
     if (!pool) return HNY_NOMEM;
-    walk->pool = pool;
-    walk->room = room;
+    beam->pool = pool;
+    beam->capacity = capacity;
     return HNY_OK;
 }
 
-/* Where a rank belongs among the first `count`: behind its equals. */
-static size_t pool_position(const hny__beam *walk, size_t count, float rank) {
-    const hny__found *at = walk->pool;
+/* Where a rank belongs among the first `count` nodes: behind its equals. */
+static size_t pool_position(const hny__beam *beam, size_t count, float rank) {
+    const hny__found *first = beam->pool;
     for (size_t left = count; left > 0;) { /* halves are chosen without a branch */
         const size_t half = (left + 1) / 2;
-        at += at[half - 1].rank <= rank ? half : 0;
+        first += first[half - 1].rank <= rank ? half : 0;
         left -= half;
     }
-    return (size_t)(at - walk->pool);
+    return (size_t)(first - beam->pool);
 }
 
-static int is_hidden(const hny__beam *walk, size_t at) {
-    return (walk->pool[at].node & HIDDEN) != 0;
+static bool pool_is_hidden(const hny__beam *beam, size_t position) {
+    return (beam->pool[position].node & HIDDEN) != 0;
 }
 
 /*
-** Keeps the place of the ef-th visible node after one was added at `at`.  Counting them anew each time
-** took longer than the distances where a filter hides nine of ten.
+** Updates the position of the ef-th visible node after an insertion at `added`.  Counting from the
+** start each time took longer than the distances where a filter hides nine of ten nodes.
 */
-static void move_edge(hny__beam *walk, size_t at, int hidden, uint32_t ef) {
-    if (walk->visible == ef && !hidden) { /* the last one that was lacking */
-        walk->edge = walk->count - 1;
-        while (is_hidden(walk, walk->edge)) walk->edge--;
-    } else if (walk->visible >= ef && at <= walk->edge) {
-        walk->edge++;
+static void pool_update_ef_index(hny__beam *beam, size_t added, bool hidden, uint32_t ef) {
+    if (beam->visible == ef && !hidden) { /* there are ef visible nodes for the first time */
+        beam->ef_index = beam->count - 1;
+        while (pool_is_hidden(beam, beam->ef_index)) beam->ef_index--;
+    } else if (beam->visible >= ef && added <= beam->ef_index) {
+        beam->ef_index++;
         if (hidden) return;
-        do walk->edge--;
-        while (is_hidden(walk, walk->edge));
+        do {
+            beam->ef_index--;
+        } while (pool_is_hidden(beam, beam->ef_index));
     }
 }
 
-/* Nodes that an adaptive walk keeps, at most. */
-static size_t most_kept(hny__effort effort) {
+/* The number of nodes that an adaptive beam keeps at most. */
+static size_t max_kept(hny__effort effort) {
     return effort.ef > HNY__MAX_KEPT ? effort.ef : HNY__MAX_KEPT;
 }
 
 /*
-** From this rank on a node is too far to be kept; NAN, which no rank is beyond, where none is.  Ranks of
-** vectors whose squares overflow are infinite, or no numbers, and such nodes are measured all the same.
+** Nodes of this rank or a larger one are not kept.  Returns NAN while fewer than ef visible nodes
+** are pooled: `rank >= NAN` is false, so nothing is rejected.  That includes the infinite or NaN
+** ranks of vectors whose squares overflow.
 */
-static float horizon(const hny__beam *walk, hny__effort effort) {
-    if (walk->visible < effort.ef) return NAN;
-    const float last = walk->pool[walk->count - 1].rank;
+static float cutoff_rank(const hny__beam *beam, hny__effort effort) {
+    if (beam->visible < effort.ef) return NAN;
+    const float last = beam->pool[beam->count - 1].rank;
     if (effort.stretch == 0) return last;
-    const float stretched = walk->pool[walk->edge].rank * effort.stretch;
-    return walk->visible >= most_kept(effort) && last < stretched ? last : stretched;
+    const float stretched = beam->pool[beam->ef_index].rank * effort.stretch;
+    return beam->visible >= max_kept(effort) && last < stretched ? last : stretched;
 }
 
-static void pool_drop(hny__beam *walk) {
-    if (!(walk->pool[--walk->count].node & HIDDEN)) walk->visible--;
+static void pool_drop_last(hny__beam *beam) {
+    if (!(beam->pool[--beam->count].node & HIDDEN)) beam->visible--;
 }
 
 /* Cuts the pool behind what the effort keeps. */
-static void pool_trim(hny__beam *walk, hny__effort effort) {
+static void pool_trim(hny__beam *beam, hny__effort effort) {
     if (effort.stretch > 0) {
-        const float end = horizon(walk, effort);
-        const size_t most = most_kept(effort);
-        while (walk->visible > most || walk->pool[walk->count - 1].rank > end) pool_drop(walk);
+        const float cutoff = cutoff_rank(beam, effort);
+        const size_t max = max_kept(effort);
+        while (beam->visible > max || beam->pool[beam->count - 1].rank > cutoff) {
+            pool_drop_last(beam);
+        }
         return;
     }
-    if (walk->visible <= effort.ef) return;
-    while (walk->visible > effort.ef || (walk->pool[walk->count - 1].node & HIDDEN)) {
-        pool_drop(walk);
+    if (beam->visible <= effort.ef) return;
+    while (beam->visible > effort.ef || pool_is_hidden(beam, beam->count - 1)) {
+        pool_drop_last(beam);
     }
 }
 
-/* Returns the position taken, or SIZE_MAX for want of memory. */
-static size_t pool_add(hny__beam *walk, float rank, uint32_t node, int hidden, hny__effort effort) {
-    if (walk->count == walk->room && pool_reserve(walk, walk->count + 1)) {
-        walk->status = HNY_NOMEM;
+/* Returns the position of the new node, or SIZE_MAX if memory ran out. */
+static size_t pool_add(hny__beam *beam, hny__found found, bool hidden, hny__effort effort) {
+    if (beam->count == beam->capacity && pool_reserve(beam, beam->count + 1)) {
+        beam->status = HNY_NOMEM;
         return SIZE_MAX;
     }
-    const size_t at = pool_position(walk, walk->count, rank);
-    memmove(&walk->pool[at + 1], &walk->pool[at], (walk->count - at) * sizeof *walk->pool);
-    walk->pool[at] = (hny__found){rank, node | (hidden ? HIDDEN : 0)};
-    walk->count++;
-    if (!hidden) walk->visible++;
-    move_edge(walk, at, hidden, effort.ef);
-    pool_trim(walk, effort);
-    return at;
+    const size_t position = pool_position(beam, beam->count, found.rank);
+    memmove(&beam->pool[position + 1], &beam->pool[position],
+            (beam->count - position) * sizeof *beam->pool);
+    beam->pool[position] = (hny__found){found.rank, found.node | (hidden ? HIDDEN : 0)};
+    beam->count++;
+    if (!hidden) beam->visible++;
+    pool_update_ef_index(beam, position, hidden, effort.ef);
+    pool_trim(beam, effort);
+    return position;
 }
 
 /*
-** Adds some, in order, none of which is hidden and nor is any in the pool: each of those moves once, to
-** its last place.  One by one they took a quarter of a build's time where most of what is met is kept.
-** Returns as above.
+** Merges sorted nodes into a pool without hidden nodes, so that each pooled node moves at most
+** once.  One insertion at a time took a quarter of a build, where most visited nodes are kept.
+** Returns the position of the first of them, or SIZE_MAX if memory ran out.
 */
-static size_t pool_add_all(hny__beam *walk, const hny__found *fresh, size_t count,
-                           hny__effort effort) {
-    if (walk->count + count > walk->room && pool_reserve(walk, walk->count + count)) {
-        walk->status = HNY_NOMEM;
+static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count,
+                         hny__effort effort) {
+    if (beam->count + count > beam->capacity && pool_reserve(beam, beam->count + count)) {
+        beam->status = HNY_NOMEM;
         return SIZE_MAX;
     }
-    size_t at = walk->count;
-    walk->count = walk->visible = walk->count + count;
+    size_t position = beam->count;
+    beam->count = beam->visible = beam->count + count;
     for (size_t left = count; left > 0; left--) {
-        const size_t end = at;
-        at = pool_position(walk, end, fresh[left - 1].rank);
-        memmove(&walk->pool[at + left], &walk->pool[at], (end - at) * sizeof *walk->pool);
-        walk->pool[at + left - 1] = fresh[left - 1];
+        const size_t end = position;
+        position = pool_position(beam, end, sorted[left - 1].rank);
+        memmove(&beam->pool[position + left], &beam->pool[position],
+                (end - position) * sizeof *beam->pool);
+        beam->pool[position + left - 1] = sorted[left - 1];
     }
-    if (walk->visible >= effort.ef) walk->edge = effort.ef - 1;
-    pool_trim(walk, effort);
-    return at;
+    if (beam->visible >= effort.ef) beam->ef_index = effort.ef - 1;
+    pool_trim(beam, effort);
+    return position;
 }
 
-int hny__beam_next(const hny__beam *walk, size_t *at, hny__found *out) {
-    while (*at < walk->count) {
-        const hny__found found = walk->pool[(*at)++];
+bool hny__beam_next(const hny__beam *beam, size_t *position, hny__found *out) {
+    while (*position < beam->count) {
+        const hny__found found = beam->pool[(*position)++];
         if (found.node & HIDDEN) continue;
         *out = (hny__found){found.rank, NODE(found.node)};
-        return 1;
+        return true;
     }
-    return 0;
+    return false;
 }
 
-hny__found hny__beam_any(const hny__beam *walk, size_t at) {
-    return (hny__found){walk->pool[at].rank, NODE(walk->pool[at].node)};
+hny__found hny__beam_any(const hny__beam *beam, size_t position) {
+    return (hny__found){beam->pool[position].rank, NODE(beam->pool[position].node)};
 }
 
-/* -------------------------------------------------------------------------------------- beam -- */
+/* ----------------------------------------------------------------------------- neighbours -- */
 
 /*
-** Nodes whose links are followed at once: what one waits for in memory, the other does not wait for
-** again.  That takes 5 % more distances where few candidates are kept, finds as much more with them, and
-** of 340,000 GloVe vectors 10 % less time; three at once take more than they give.
+** Nodes that are expanded at once, so that their cache misses overlap.  Two take 5 % more distances
+** where few candidates are kept and find as much more with them; a query of 340,000 GloVe vectors
+** takes 10 % less time.  Three cost more than they gain.
 */
-#define TOGETHER 2
+#define BEAM_WIDTH 2
 
-typedef struct beam {
+/* One search of a level. */
+typedef struct level_search {
     hny__family family;
-    const hny__scorer *query;
+    const hny__scorer *scorer;
     hny__effort effort;
-} beam;
+} level_search;
 
-/* Nodes that a walk met for the first time, and their ranks. */
-typedef struct meeting {
+/* Neighbours that were unvisited, and their ranks. */
+typedef struct batch {
     size_t count;
-    uint32_t nodes[TOGETHER * HNY__MAX_LINKS], slots[TOGETHER * HNY__MAX_LINKS];
-    const uint8_t *rows[TOGETHER * HNY__MAX_LINKS];
-    float ranks[TOGETHER * HNY__MAX_LINKS];
-    uint32_t unknown[TOGETHER * HNY__MAX_LINKS]; /* which no walk of this view met before: */
-    size_t unknown_count;
-} meeting;
+    uint32_t nodes[BEAM_WIDTH * HNY__MAX_LINKS], slots[BEAM_WIDTH * HNY__MAX_LINKS];
+    const uint8_t *rows[BEAM_WIDTH * HNY__MAX_LINKS];
+    float ranks[BEAM_WIDTH * HNY__MAX_LINKS];
+    uint32_t unverified[BEAM_WIDTH * HNY__MAX_LINKS]; /* indexes of rows never digested yet */
+    size_t unverified_count;
+} batch;
 
-static void meeting_begin(meeting *m) {
-    m->count = m->unknown_count = 0;
+static void batch_clear(batch *b) {
+    b->count = b->unverified_count = 0;
 }
 
-static uint32_t slot_of(hny__beam *walk, hny__family family, uint32_t node) {
+/* The slot of a node, or HNY__NONE with the beam's status set. */
+static uint32_t slot_of_node(hny__beam *beam, hny__family family, uint32_t node) {
     uint32_t owner = 0, down;
     uint8_t level;
     if (family != HNY__UPPER) return node;
-    if (walk->source.upper(walk->source.arg, node, &owner, &down, &level) || level == 0) {
-        if (!walk->status) walk->status = HNY_CORRUPT;
+    if (beam->source.upper(beam->source.arg, node, &owner, &down, &level) || level == 0) {
+        if (!beam->status) beam->status = HNY_CORRUPT;
         return HNY__NONE;
     }
     return owner;
 }
 
 /*
-** Memory, not arithmetic, is what a step costs: the rows of all neighbours are asked for before the
-** first is computed.  Beyond 1 KiB a row the line-fill buffers saturate and the hardware's streamer
-** does the rest (PERFORMANCE §2).
+** The codes of all neighbours are prefetched before the first rank is computed.  Beyond 1 KiB a row
+** the line-fill buffers saturate, and the hardware's streamer fetches the rest: of rows of 6 KiB,
+** 305 ns a row with the first lines prefetched against 510 with all of them and 627 with none.
 */
-static void prefetch_row(const uint8_t *row, uint32_t bytes) {
+static void prefetch_code(const uint8_t *row, uint32_t bytes) {
     hny__prefetch_lines(row, bytes <= 1024 ? bytes : 256);
 }
 
 /*
-** The neighbours of a node that this walk has not met, those that none of the view's has with UNKNOWN.
-** Whether one is new it takes no branch to tell, since nobody could predict that.
+** Writes the unvisited neighbours of a node to `nodes` and marks them as visited; those that no
+** search of this view has visited carry UNVERIFIED.  Returns their number.  There is no branch on
+** whether a neighbour is new, since that is unpredictable.
 */
-static uint32_t meet(hny__beam *walk, hny__family family, uint32_t node, uint32_t *nodes) {
-    uint32_t room[HNY__MAX_LINKS], count, fresh = 0;
-    const uint32_t *const links = walk->source.links(walk->source.arg, family, node, room, &count);
-    const uint32_t rows = hny__view_rows(walk->view, family);
-    uint8_t *const marks = marks_of(walk->view, family);
-    const uint8_t epoch = walk->view->epoch;
+static uint32_t collect_unvisited(hny__beam *beam, hny__family family, uint32_t node,
+                                  uint32_t *nodes) {
+    uint32_t buffer[HNY__MAX_LINKS], count, fresh = 0;
+    const uint32_t *const links =
+        beam->source.links(beam->source.arg, family, node, buffer, &count);
+    const uint32_t rows = hny__view_rows(beam->view, family);
+    uint8_t *const marks = marks_of_family(beam->view, family);
+    const uint8_t epoch = beam->view->epoch;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t next = HNY__NODE(links[i]);
         if (next >= rows) {
-            walk->status = HNY_CORRUPT;
+            beam->status = HNY_CORRUPT;
             return 0;
         }
         const uint8_t mark = marks[next];
         marks[next] = epoch;
-        nodes[fresh] = next | (mark == 0 ? UNKNOWN : 0);
+        nodes[fresh] = next | (mark == 0 ? UNVERIFIED : 0);
         fresh += mark != epoch;
     }
     return fresh;
 }
 
-/* The same with their slots and codes, which are on their way into the cache. */
-static void gather(hny__beam *walk, const beam *b, uint32_t node, meeting *m) {
-    uint32_t *const nodes = m->nodes + m->count;
-    const uint32_t count = meet(walk, b->family, node, nodes);
-    const hny__layout *const layout = &walk->view->geometry.layout[HNY__CODES];
-    const uint32_t bytes = layout->stride, whole = layout->pitch;
+/* Adds the unvisited neighbours of a node to the batch and prefetches their codes. */
+static void batch_gather(hny__beam *beam, hny__family family, uint32_t node, batch *b) {
+    uint32_t *const nodes = b->nodes + b->count;
+    const uint32_t count = collect_unvisited(beam, family, node, nodes);
+    const hny__layout *const layout = &beam->view->geometry.layout[HNY__CODES];
+    const uint32_t code_bytes = layout->stride, digested_bytes = layout->pitch;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t next = nodes[i] & ~UNKNOWN, slot = slot_of(walk, b->family, next);
+        const uint32_t next = nodes[i] & ~UNVERIFIED, slot = slot_of_node(beam, family, next);
         const uint8_t *const row =
-            slot == HNY__NONE ? NULL : hny__view_vector(walk->view, HNY__CODES, slot);
+            slot == HNY__NONE ? NULL : hny__view_vector(beam->view, HNY__CODES, slot);
         if (!row) continue;
-        prefetch_row(row, nodes[i] & UNKNOWN ? whole : bytes);
-        m->unknown[m->unknown_count] = (uint32_t)m->count;
-        m->unknown_count += nodes[i] / UNKNOWN;
-        m->nodes[m->count] = next;
-        m->slots[m->count] = slot;
-        m->rows[m->count++] = row;
+        prefetch_code(row, nodes[i] & UNVERIFIED ? digested_bytes : code_bytes);
+        b->unverified[b->unverified_count] = (uint32_t)b->count;
+        b->unverified_count += nodes[i] / UNVERIFIED;
+        b->nodes[b->count] = next;
+        b->slots[b->count] = slot;
+        b->rows[b->count++] = row;
     }
 }
 
-/* Their ranks, of rows that are what they should be; 0: some are not. */
-static int rank_all(hny__beam *walk, const hny__scorer *query, meeting *m) {
-    for (size_t i = 0; i < m->unknown_count; i++) {
-        const uint32_t at = m->unknown[i];
-        if (!hny__view_verify(walk->view, m->slots[at], m->rows[at])) return 0;
+/* Computes the ranks of the batch.  Verifies new rows first; false: a digest does not match. */
+static bool batch_rank(hny__beam *beam, const hny__scorer *scorer, batch *b) {
+    for (size_t i = 0; i < b->unverified_count; i++) {
+        const uint32_t index = b->unverified[i];
+        if (!hny__view_verify(beam->view, b->slots[index], b->rows[index])) return false;
     }
-    walk->distances += m->count;
-    hny__scorer_ranks(query, m->rows, m->count, m->ranks);
-    return 1;
+    beam->distances += b->count;
+    hny__scorer_ranks(scorer, b->rows, b->count, b->ranks);
+    return true;
 }
 
-/* Where nobody is hidden: takes those that matter into the pool, together. */
-static size_t take_together(hny__beam *walk, const beam *b, const meeting *m) {
-    hny__found fresh[TOGETHER * HNY__MAX_LINKS];
-    const float end = horizon(walk, b->effort);
+/* Where no node can be hidden: sorts the near ones of the batch and merges them into the pool. */
+static size_t pool_visible_batch(hny__beam *beam, hny__effort effort, const batch *b) {
+    hny__found sorted[BEAM_WIDTH * HNY__MAX_LINKS];
+    const float cutoff = cutoff_rank(beam, effort);
     size_t count = 0;
-    for (size_t i = 0; i < m->count; i++) {
-        const float rank = m->ranks[i];
-        size_t at = count;
-        if (rank >= end) continue;
-        for (; at > 0 && rank < fresh[at - 1].rank; at--) fresh[at] = fresh[at - 1];
-        fresh[at] = (hny__found){rank, m->nodes[i]};
+    for (size_t i = 0; i < b->count; i++) {
+        const float rank = b->ranks[i];
+        size_t position = count;
+        if (rank >= cutoff) continue;
+        for (; position > 0 && rank < sorted[position - 1].rank; position--) {
+            sorted[position] = sorted[position - 1];
+        }
+        sorted[position] = (hny__found){rank, b->nodes[i]};
         count++;
     }
-    return count ? pool_add_all(walk, fresh, count, b->effort) : SIZE_MAX;
+    return count ? pool_merge(beam, sorted, count, effort) : SIZE_MAX;
 }
 
-/* Computes their ranks and takes those that matter into the pool; the first position that one took. */
-static size_t take(hny__beam *walk, const beam *b, meeting *m) {
+/* Ranks the batch and pools its near nodes; returns the first position that changed. */
+static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) {
     size_t first = SIZE_MAX;
-    if (!rank_all(walk, b->query, m)) return first;
-    if (!walk->source.hidden) return take_together(walk, b, m);
-    float end = horizon(walk, b->effort);
-    for (size_t i = 0; i < m->count; i++) {
-        if (m->ranks[i] >= end) continue;
-        const int hidden = walk->source.hidden(walk->source.arg, m->slots[i]);
-        const size_t at = pool_add(walk, m->ranks[i], m->nodes[i], hidden, b->effort);
-        if (at < first) first = at;
-        end = horizon(walk, b->effort);
+    if (!batch_rank(beam, search->scorer, b)) return first;
+    if (!beam->source.hidden) return pool_visible_batch(beam, search->effort, b);
+    float cutoff = cutoff_rank(beam, search->effort);
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->ranks[i] >= cutoff) continue;
+        const bool hidden = beam->source.hidden(beam->source.arg, b->slots[i]);
+        const hny__found found = {b->ranks[i], b->nodes[i]};
+        const size_t position = pool_add(beam, found, hidden, search->effort);
+        if (position < first) first = position;
+        cutoff = cutoff_rank(beam, search->effort);
     }
     return first;
 }
 
-/* The next node from `at` on whose links were not followed; walk->count: there is none. */
-static size_t next_unchecked(const hny__beam *walk, size_t at) {
-    while (at < walk->count && walk->pool[at].node & CHECKED) at++;
-    return at;
+/* ------------------------------------------------------------------------------------ search -- */
+
+/* The position of the next node that is not expanded; beam->count: there is none. */
+static size_t next_unexpanded(const hny__beam *beam, size_t position) {
+    while (position < beam->count && beam->pool[position].node & EXPANDED) position++;
+    return position;
 }
 
-/* Those that are expanded after these unless something nearer turns up. */
-static void look_ahead(const hny__beam *walk, const beam *b, size_t at) {
-    for (int i = 0; i < TOGETHER; i++, at++) {
-        at = next_unchecked(walk, at);
-        if (at == walk->count) return;
-        walk->source.ahead(walk->source.arg, b->family, NODE(walk->pool[at].node));
+/* Prefetches the links of the nodes that are expanded next unless nearer ones turn up. */
+static void prefetch_next_links(const hny__beam *beam, hny__family family, size_t position) {
+    for (int i = 0; i < BEAM_WIDTH; i++, position++) {
+        position = next_unexpanded(beam, position);
+        if (position == beam->count) return;
+        beam->source.prefetch(beam->source.arg, family, NODE(beam->pool[position].node));
     }
 }
 
-static int stopped(hny__beam *walk) {
-    if (walk->status || walk->view->status) return 1;
-    if (++walk->steps % POLL_STEPS == 0 && hny__interrupted(walk->interrupt)) {
-        walk->status = HNY_INTERRUPT;
+/* Polls the interrupt every POLL_STEPS calls; true also after a failure. */
+static bool must_stop(hny__beam *beam) {
+    if (beam->status || beam->view->status) return true;
+    if (++beam->steps % POLL_STEPS == 0 && hny__interrupted(beam->interrupt)) {
+        beam->status = HNY_INTERRUPT;
     }
-    return walk->status != HNY_OK;
+    return beam->status != HNY_OK;
 }
 
-static int outcome(const hny__beam *walk) {
-    return walk->status ? walk->status : walk->view->status;
+static int beam_status(const hny__beam *beam) {
+    return beam->status ? beam->status : beam->view->status;
 }
 
-/* Follows the links of the nearest nodes from `at` on; where to go on. */
-static size_t expand(hny__beam *walk, const beam *b, size_t at) {
-    meeting m;
-    meeting_begin(&m);
-    for (int i = 0; i < TOGETHER && at < walk->count; i++) {
-        walk->pool[at].node |= CHECKED;
-        gather(walk, b, NODE(walk->pool[at].node), &m);
-        at = next_unchecked(walk, at + 1);
+/* Expands the nearest unexpanded nodes from `position` on; returns where to go on. */
+static size_t expand_nearest(hny__beam *beam, const level_search *search, size_t position) {
+    batch b;
+    batch_clear(&b);
+    for (int i = 0; i < BEAM_WIDTH && position < beam->count; i++) {
+        beam->pool[position].node |= EXPANDED;
+        batch_gather(beam, search->family, NODE(beam->pool[position].node), &b);
+        position = next_unexpanded(beam, position + 1);
     }
-    look_ahead(walk, b, at);
-    const size_t first = take(walk, b, &m);
-    return next_unchecked(walk, first < at ? first : at);
+    prefetch_next_links(beam, search->family, position);
+    const size_t first = pool_batch(beam, search, &b);
+    return next_unexpanded(beam, first < position ? first : position);
 }
 
-int hny__beam_search(hny__beam *walk, hny__family family, const hny__scorer *query,
+int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *scorer,
                      hny__found start, hny__effort effort) {
-    const beam b = {family, query, effort};
-    const uint32_t slot = slot_of(walk, family, start.node);
-    if (outcome(walk)) return outcome(walk);
-    next_epoch(walk);
-    walk->count = walk->visible = 0;
-    see(walk, family, start.node);
-    pool_add(walk, start.rank, start.node,
-             walk->source.hidden && walk->source.hidden(walk->source.arg, slot), effort);
-    for (size_t at = 0; at < walk->count && !stopped(walk) && !hny__beam_gave_up(walk);) {
-        at = expand(walk, &b, at);
+    const level_search search = {family, scorer, effort};
+    const uint32_t slot = slot_of_node(beam, family, start.node);
+    if (beam_status(beam)) return beam_status(beam);
+    begin_epoch(beam->view);
+    beam->count = beam->visible = 0;
+    mark_visited(beam->view, family, start.node);
+    pool_add(beam, start, beam->source.hidden && beam->source.hidden(beam->source.arg, slot),
+             effort);
+    for (size_t position = 0; position < beam->count && !must_stop(beam);) {
+        if (hny__beam_gave_up(beam)) break;
+        position = expand_nearest(beam, &search, position);
     }
-    return outcome(walk);
+    return beam_status(beam);
 }
 
-/* Rows of the flat tail that are ranked at once. */
-#define SOME 32
+#define UNLINKED_BATCH 32 /* rows that are ranked at once */
 
-static int flat_rows(hny__beam *walk, const beam *b, uint32_t first, uint32_t count) {
-    const uint8_t *rows[SOME];
-    float ranks[SOME];
+static int pool_unlinked_rows(hny__beam *beam, const level_search *search, uint32_t first,
+                              uint32_t count) {
+    const uint8_t *rows[UNLINKED_BATCH];
+    float ranks[UNLINKED_BATCH];
     for (uint32_t i = 0; i < count; i++) {
-        rows[i] = hny__view_code(walk->view, first + i);
-        if (!rows[i]) return outcome(walk);
+        rows[i] = hny__view_code(beam->view, first + i);
+        if (!rows[i]) return beam_status(beam);
     }
-    hny__scorer_ranks(b->query, rows, count, ranks);
-    float end = horizon(walk, b->effort);
+    hny__scorer_ranks(search->scorer, rows, count, ranks);
+    float cutoff = cutoff_rank(beam, search->effort);
     for (uint32_t i = 0; i < count; i++) {
-        if (ranks[i] >= end) continue;
-        if (walk->source.hidden && walk->source.hidden(walk->source.arg, first + i)) continue;
-        pool_add(walk, ranks[i], first + i, 0, b->effort);
-        end = horizon(walk, b->effort);
+        if (ranks[i] >= cutoff) continue;
+        if (beam->source.hidden && beam->source.hidden(beam->source.arg, first + i)) continue;
+        pool_add(beam, (hny__found){ranks[i], first + i}, false, search->effort);
+        cutoff = cutoff_rank(beam, search->effort);
     }
-    return outcome(walk);
+    return beam_status(beam);
 }
 
-int hny__beam_scan_unlinked(hny__beam *walk, const hny__scorer *query, hny__effort effort) {
-    const beam b = {HNY__LINKS, query, effort};
-    const uint32_t slots = walk->view->table.slots;
+int hny__beam_scan_unlinked(hny__beam *beam, const hny__scorer *scorer, hny__effort effort) {
+    const level_search search = {HNY__LINKS, scorer, effort};
+    const uint32_t slots = beam->view->table.slots;
     int rc = HNY_OK;
-    walk->distances += walk->view->table.unlinked;
-    for (uint32_t slot = hny__linked(&walk->view->table); slot < slots && !rc; slot += SOME) {
-        rc = flat_rows(walk, &b, slot, slots - slot < SOME ? slots - slot : SOME);
+    beam->distances += beam->view->table.unlinked;
+    for (uint32_t slot = hny__linked(&beam->view->table); slot < slots && !rc;
+         slot += UNLINKED_BATCH) {
+        const uint32_t left = slots - slot;
+        rc = pool_unlinked_rows(beam, &search, slot, left < UNLINKED_BATCH ? left : UNLINKED_BATCH);
     }
     return rc;
 }
 
 /* ----------------------------------------------------------------------------------- descent -- */
 
-/* The best node that is reached by always going to the nearest neighbour. */
-static int greedy(hny__beam *walk, const hny__scorer *query, hny__found *best) {
-    const beam b = {HNY__UPPER, query, {1, 0}};
-    meeting m;
-    see(walk, HNY__UPPER, best->node);
-    for (int better = 1; better && !stopped(walk);) {
-        meeting_begin(&m);
-        gather(walk, &b, best->node, &m);
-        if (!rank_all(walk, query, &m)) break;
-        better = 0;
-        for (size_t i = 0; i < m.count; i++) {
-            if (m.ranks[i] >= best->rank) continue;
-            *best = (hny__found){m.ranks[i], m.nodes[i]};
-            better = 1;
+/* Moves *best to the nearest neighbour until no neighbour is nearer: SEARCH-LAYER with ef = 1. */
+static int descend_on_level(hny__beam *beam, const hny__scorer *scorer, hny__found *best) {
+    batch b;
+    mark_visited(beam->view, HNY__UPPER, best->node);
+    for (bool better = true; better && !must_stop(beam);) {
+        batch_clear(&b);
+        batch_gather(beam, HNY__UPPER, best->node, &b);
+        if (!batch_rank(beam, scorer, &b)) break;
+        better = false;
+        for (size_t i = 0; i < b.count; i++) {
+            if (b.ranks[i] >= best->rank) continue;
+            *best = (hny__found){b.ranks[i], b.nodes[i]};
+            better = true;
         }
     }
-    return outcome(walk);
+    return beam_status(beam);
 }
 
-int hny__beam_descend(hny__beam *walk, const hny__scorer *query, const hny__entry *entry,
+int hny__beam_descend(hny__beam *beam, const hny__scorer *scorer, const hny__entry *entry,
                       uint32_t level, hny__found *out) {
-    const uint8_t *const row = hny__view_code(walk->view, entry->slot);
-    if (!row) return outcome(walk);
-    hny__found best = {hny__scorer_rank(query, row), entry->level ? entry->upper : entry->slot};
-    for (uint32_t at = entry->level; at > level; at--) {
+    const uint8_t *const row = hny__view_code(beam->view, entry->slot);
+    if (!row) return beam_status(beam);
+    hny__found best = {hny__scorer_rank(scorer, row), entry->level ? entry->upper : entry->slot};
+    for (uint32_t current = entry->level; current > level; current--) {
         uint32_t owner, down;
-        uint8_t said;
-        int rc = greedy(walk, query, &best);
-        if (!rc) rc = walk->source.upper(walk->source.arg, best.node, &owner, &down, &said);
-        if (!rc && said != at) rc = HNY_CORRUPT;
+        uint8_t stored_level;
+        int rc = descend_on_level(beam, scorer, &best);
+        if (!rc) {
+            rc = beam->source.upper(beam->source.arg, best.node, &owner, &down, &stored_level);
+        }
+        if (!rc && stored_level != current) rc = HNY_CORRUPT;
         if (rc) return rc;
-        best.node = at == 1 ? owner : down;
+        best.node = current == 1 ? owner : down;
     }
     *out = best;
     return HNY_OK;

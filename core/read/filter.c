@@ -1,3 +1,4 @@
+/* Filters: terms on attributes and sets of rowids, and the test of one row. */
 #include "read/filter.h"
 
 #include <stdlib.h>
@@ -21,25 +22,26 @@ static void rowids_free(hny__rowids *set) {
 
 void hny_filter_free(hny_filter *filter) {
     if (!filter) return;
-    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].attributes);
+    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].operands);
     for (size_t i = 0; i < filter->sets_count; i++) rowids_free(&filter->sets[i]);
     free(filter->terms);
     free(filter->sets);
     free(filter);
 }
 
-static void digest_more(hny_filter *filter, uint64_t what, const void *bytes, size_t size) {
-    const uint64_t head[3] = {filter->digest[0], filter->digest[1], what};
+/* Adds a term or a set, told apart by `tag`, to the digest. */
+static void extend_digest(hny_filter *filter, uint64_t tag, const void *bytes, size_t size) {
+    const uint64_t head[3] = {filter->digest[0], filter->digest[1], tag};
     const XXH128_hash_t before = XXH3_128bits(head, sizeof head);
     const XXH128_hash_t after = XXH3_128bits_withSeed(size ? bytes : "", size, before.low64);
     filter->digest[0] = after.low64 ^ before.high64;
     filter->digest[1] = after.high64;
 }
 
-/* -------------------------------------------------------------------------------------- attributes -- */
+/* ------------------------------------------------------------------------------- attributes -- */
 
-/* Equal numbers are equal attributes, so equality is that of the bits; any order of them will do. */
-static int by_bits(const void *a, const void *b) {
+/* Equal numbers are equal attributes, so a search for equal bits is a search for equal values. */
+static int compare_bits(const void *a, const void *b) {
     const hny_attribute *const x = a, *const y = b;
     if (x->word != y->word) return x->word < y->word ? -1 : 1;
     return (x->detail > y->detail) - (x->detail < y->detail);
@@ -51,41 +53,41 @@ int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
                   sizeof *filter->terms)) {
         return HNY_NOMEM;
     }
-    hny_attribute *const copy = malloc((count + 1) * sizeof *copy);
-    if (!copy) return HNY_NOMEM;
-    if (count) memcpy(copy, attributes, count * sizeof *copy);
-    if (op == HNY_IN) qsort(copy, count, sizeof *copy, by_bits);
-    filter->terms[filter->terms_count++] = (hny__term){attribute, op, copy, count};
-    digest_more(filter, (uint64_t)attribute << 8 | op, copy, count * sizeof *copy);
+    hny_attribute *const operands = malloc((count + 1) * sizeof *operands);
+    if (!operands) return HNY_NOMEM;
+    if (count) memcpy(operands, attributes, count * sizeof *operands);
+    if (op == HNY_IN) qsort(operands, count, sizeof *operands, compare_bits);
+    filter->terms[filter->terms_count++] = (hny__term){attribute, op, operands, count};
+    extend_digest(filter, (uint64_t)attribute << 8 | op, operands, count * sizeof *operands);
     return HNY_OK;
 }
 
-static hny_answer yes(int is) {
-    return is ? HNY_YES : HNY_NO;
+static hny_answer answer_of(bool passes) {
+    return passes ? HNY_YES : HNY_NO;
 }
 
-/* From how a row's attribute compares with the term's. */
-static hny_answer judge(hny_op op, hny__order order) {
-    if (op == HNY_EQ) return yes(order == HNY__SAME);
-    if (op == HNY_NE) return yes(order != HNY__SAME);
+/* From how a row's attribute compares with the term's operand. */
+static hny_answer test_order(hny_op op, hny__order order) {
+    if (op == HNY_EQ) return answer_of(order == HNY__SAME);
+    if (op == HNY_NE) return answer_of(order != HNY__SAME);
     if (order == HNY__UNSURE) return HNY_MAYBE;
-    if (order == HNY__SAME) return yes(op == HNY_LE || op == HNY_GE);
-    return yes((order == HNY__BEFORE) == (op == HNY_LT || op == HNY_LE));
+    if (order == HNY__SAME) return answer_of(op == HNY_LE || op == HNY_GE);
+    return answer_of((order == HNY__BEFORE) == (op == HNY_LT || op == HNY_LE));
 }
 
 static hny_answer test_term(const hny__term *term, hny_attribute attribute) {
-    const int null = hny__attribute_class(attribute) == HNY__NULL;
-    if (term->op == HNY_IS_NULL || null) return yes(null && term->op == HNY_IS_NULL);
+    const bool null = hny__attribute_class_of(attribute) == HNY__NULL;
+    if (term->op == HNY_IS_NULL || null) return answer_of(null && term->op == HNY_IS_NULL);
     if (term->op == HNY_NOT_NULL) return HNY_YES;
     if (term->op == HNY_IN) {
-        return yes(bsearch(&attribute, term->attributes, term->count, sizeof attribute, by_bits) !=
-                   NULL);
+        return answer_of(bsearch(&attribute, term->operands, term->count, sizeof attribute,
+                                 compare_bits) != NULL);
     }
-    if (hny__attribute_class(term->attributes[0]) == HNY__NULL) return HNY_NO;
-    return judge(term->op, hny__attribute_compare(attribute, term->attributes[0]));
+    if (hny__attribute_class_of(term->operands[0]) == HNY__NULL) return HNY_NO;
+    return test_order(term->op, hny__attribute_compare(attribute, term->operands[0]));
 }
 
-hny_answer hny__filter_attributes(const hny_filter *filter, const hny_attribute *attributes) {
+hny_answer hny__filter_test_attributes(const hny_filter *filter, const hny_attribute *attributes) {
     hny_answer all = HNY_YES;
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
@@ -96,18 +98,22 @@ hny_answer hny__filter_attributes(const hny_filter *filter, const hny_attribute 
     return all;
 }
 
-int hny_filter_unsure(const hny_filter *filter) {
+bool hny_filter_unsure(const hny_filter *filter) {
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
         if (term->op < HNY_LT || term->op > HNY_GE) continue;
-        if (hny__attribute_class(term->attributes[0]) >= HNY__TEXT) return 1;
+        if (hny__attribute_class_of(term->operands[0]) >= HNY__TEXT) return true;
     }
-    return 0;
+    return false;
 }
 
-/* ------------------------------------------------------------------------------------- rowids -- */
+/* ----------------------------------------------------------------------------------- rowids -- */
 
-static struct hny__rowids_part *find_part(const hny__rowids *set, int32_t high) {
+static int32_t high_word(int64_t rowid) {
+    return (int32_t)((uint64_t)rowid >> 32);
+}
+
+static const struct hny__rowids_part *find_part(const hny__rowids *set, int32_t high) {
     size_t first = 0, end = set->count;
     while (first < end) {
         const size_t middle = (first + end) / 2;
@@ -121,13 +127,9 @@ static struct hny__rowids_part *find_part(const hny__rowids *set, int32_t high) 
     return NULL;
 }
 
-static int32_t high_word(int64_t rowid) {
-    return (int32_t)((uint64_t)rowid >> 32);
-}
-
-/* Ascending rowids of one high word. */
+/* Adds ascending rowids of one high word. */
 static int add_part(hny__rowids *set, const int64_t *rowids, size_t count) {
-    if (hny__grow((void **)&set->parts, &set->room, set->count, sizeof *set->parts)) {
+    if (hny__grow((void **)&set->parts, &set->capacity, set->count, sizeof *set->parts)) {
         return HNY_NOMEM;
     }
     roaring_bitmap_t *const low = roaring_bitmap_create();
@@ -138,7 +140,7 @@ static int add_part(hny__rowids *set, const int64_t *rowids, size_t count) {
     return HNY_OK;
 }
 
-static int add_all(hny__rowids *set, const int64_t *rowids, size_t count) {
+static int add_sorted_rowids(hny__rowids *set, const int64_t *rowids, size_t count) {
     for (size_t first = 0, end = 0; first < count; first = end) {
         while (end < count && high_word(rowids[end]) == high_word(rowids[first])) end++;
         const int rc = add_part(set, rowids + first, end - first);
@@ -147,12 +149,12 @@ static int add_all(hny__rowids *set, const int64_t *rowids, size_t count) {
     return HNY_OK;
 }
 
-/* SQLite hands over the values of a set in order, as a rule. */
-static int is_sorted(const int64_t *rowids, size_t count) {
+/* SQLite passes the values of a set in order, as a rule. */
+static bool rowids_are_sorted(const int64_t *rowids, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (rowids[i] < rowids[i - 1]) return 0;
+        if (rowids[i] < rowids[i - 1]) return false;
     }
-    return 1;
+    return true;
 }
 
 int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
@@ -161,7 +163,7 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
                   sizeof *filter->sets)) {
         return HNY_NOMEM;
     }
-    if (!is_sorted(rowids, count)) {
+    if (!rowids_are_sorted(rowids, count)) {
         sorted = malloc(count * sizeof *sorted);
         if (!sorted) return HNY_NOMEM;
         memcpy(sorted, rowids, count * sizeof *sorted);
@@ -170,42 +172,43 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
     }
     hny__rowids *const set = &filter->sets[filter->sets_count++];
     *set = (hny__rowids){0};
-    const int rc = add_all(set, rowids, count);
-    digest_more(filter, 1u << 31, rowids, count * sizeof *rowids);
+    const int rc = add_sorted_rowids(set, rowids, count);
+    extend_digest(filter, 1u << 31, rowids, count * sizeof *rowids);
     free(sorted);
     return rc;
 }
 
-int hny__filter_rowid(const hny_filter *filter, int64_t rowid) {
+bool hny__filter_passes_rowid(const hny_filter *filter, int64_t rowid) {
     for (size_t i = 0; i < filter->sets_count; i++) {
         const struct hny__rowids_part *const part = find_part(&filter->sets[i], high_word(rowid));
-        if (!part || !roaring_bitmap_contains(part->low, (uint32_t)rowid)) return 0;
+        if (!part || !roaring_bitmap_contains(part->low, (uint32_t)rowid)) return false;
     }
-    return 1;
+    return true;
 }
 
 int hny__rowids_each(const hny__rowids *set, int (*visit)(void *arg, int64_t rowid), void *arg) {
     int rc = 0;
     for (size_t i = 0; i < set->count && !rc; i++) {
         const uint64_t high = (uint64_t)(uint32_t)set->parts[i].high << 32;
-        roaring_uint32_iterator_t at;
-        roaring_init_iterator(set->parts[i].low, &at);
-        for (; at.has_value && !rc; roaring_advance_uint32_iterator(&at)) {
-            rc = visit(arg, (int64_t)(high | at.current_value));
+        roaring_uint32_iterator_t low;
+        roaring_init_iterator(set->parts[i].low, &low);
+        for (; low.has_value && !rc; roaring_advance_uint32_iterator(&low)) {
+            rc = visit(arg, (int64_t)(high | low.current_value));
         }
     }
     return rc;
 }
 
-const hny__rowids *hny__filter_smallest(const hny_filter *filter) {
-    const hny__rowids *least = NULL;
+const hny__rowids *hny__filter_smallest_set(const hny_filter *filter) {
+    const hny__rowids *smallest = NULL;
     for (size_t i = 0; i < filter->sets_count; i++) {
-        if (!least || filter->sets[i].size < least->size) least = &filter->sets[i];
+        if (!smallest || filter->sets[i].size < smallest->size) smallest = &filter->sets[i];
     }
-    return least;
+    return smallest;
 }
 
 hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
                            const hny_attribute *attributes) {
-    return hny__filter_rowid(filter, rowid) ? hny__filter_attributes(filter, attributes) : HNY_NO;
+    if (!hny__filter_passes_rowid(filter, rowid)) return HNY_NO;
+    return hny__filter_test_attributes(filter, attributes);
 }

@@ -1,29 +1,28 @@
+/* Readers: pinning a table's newest state, its boundaries, the mask, and figures. */
 #include "read/reader.h"
-
-#include "build/calibrate.h"
-#include "read/filter_bitmap.h"
-#include "read/warmup.h"
-#include "sidecar/records.h"
 
 #include <stdlib.h>
 
-static void drop_query(hny_reader *reader) {
+#include "read/warmup.h"
+#include "sidecar/records.h"
+
+static void drop_encoder(hny_reader *reader) {
     hny__encoder_free(&reader->encoder);
     free(reader->code);
     free(reader->residual);
     reader->code = reader->residual = NULL;
 }
 
-int hny__reader_ready(hny_reader *reader) {
-    const hny__quantizer *const coding = &reader->view.geometry.coding;
-    if (reader->code && reader->encoder.coding.codes == coding->codes) return HNY_OK;
-    drop_query(reader);
-    const int rc = hny__encoder_init(&reader->encoder, coding);
+int hny__reader_make_encoder(hny_reader *reader) {
+    const hny__quantizer *const quantizer = &reader->view.geometry.coding;
+    if (reader->code && reader->encoder.coding.codes == quantizer->codes) return HNY_OK;
+    drop_encoder(reader);
+    const int rc = hny__encoder_init(&reader->encoder, quantizer);
     if (rc) return rc;
-    reader->code = aligned_alloc(64, (coding->code.stride + 63u) & ~63u);
-    reader->residual = malloc(coding->residual + 1);
+    reader->code = aligned_alloc(64, (quantizer->code.stride + 63u) & ~63u);
+    reader->residual = malloc(quantizer->residual + 1);
     if (reader->code && reader->residual) return HNY_OK;
-    drop_query(reader);
+    drop_encoder(reader);
     return HNY_NOMEM;
 }
 
@@ -46,7 +45,7 @@ static void drop_mask(hny_reader *reader) {
 }
 
 static void drop_env(hny_reader *reader) {
-    reader->prefetched = 0;
+    reader->warmed_up = false;
     hny__view_free(&reader->view);
     hny__env_unref(reader->env);
     reader->env = NULL;
@@ -56,20 +55,22 @@ void hny_reader_free(hny_reader *reader) {
     if (!reader) return;
     drop_env(reader);
     drop_mask(reader);
-    hny__filter_bitmap_drop(reader->matches);
-    hny__beam_free(&reader->walk);
+    hny__filter_cache_clear(&reader->filters);
+    hny__beam_free(&reader->beam);
+    drop_encoder(reader);
     hny_sidecar_unref(reader->sidecar);
-    drop_query(reader);
     free(reader);
 }
 
-static int same_shape(const hny_reader *reader) {
+/* ---------------------------------------------------------------------------------- pinning -- */
+
+static bool has_reader_shape(const hny_reader *reader) {
     const hny__table_record *const table = &reader->view.table;
     return table->dim == reader->shape.dim && table->metric == reader->shape.metric &&
            table->type == reader->shape.type && table->attributes == reader->attributes;
 }
 
-static int pin(hny_reader *reader, int *fresh) {
+static int pin_newest_state(hny_reader *reader, int *fresh) {
     hny__env *env;
     int rc = hny__sidecar_env(reader->sidecar, 0, &env);
     if (rc) {
@@ -82,7 +83,7 @@ static int pin(hny_reader *reader, int *fresh) {
     }
     rc = hny__view_begin(&reader->view, env, reader->table, fresh);
     if (rc == HNY_CORRUPT) hny__env_set_damaged(env);
-    if (!rc && !same_shape(reader)) {
+    if (!rc && !has_reader_shape(reader)) {
         hny__view_end(&reader->view);
         rc = HNY_SHAPE;
     }
@@ -91,15 +92,15 @@ static int pin(hny_reader *reader, int *fresh) {
 
 int hny_reader_begin(hny_reader *reader) {
     int fresh = 0;
-    const int rc = pin(reader, &fresh);
+    const int rc = pin_newest_state(reader, &fresh);
     if (fresh || rc != reader->status) {
         reader->version++;
         drop_mask(reader);
-        hny__filter_bitmap_drop(reader->matches);
+        hny__filter_cache_clear(&reader->filters);
     }
     reader->status = rc;
-    if (!rc && !reader->prefetched) {
-        reader->prefetched = 1;
+    if (!rc && !reader->warmed_up) {
+        reader->warmed_up = true;
         hny__warmup(&reader->view, hny__warmup_budget());
     }
     return rc;
@@ -109,7 +110,7 @@ void hny_reader_end(hny_reader *reader) {
     hny__view_end(&reader->view);
 }
 
-int hny_reader_intact(const hny_reader *reader) {
+bool hny_reader_intact(const hny_reader *reader) {
     return hny__env_intact(reader->env, reader->view.txn_id);
 }
 
@@ -117,15 +118,15 @@ uint64_t hny_reader_version(const hny_reader *reader) {
     return reader->version;
 }
 
-/* --------------------------------------------------------------------------------- boundaries -- */
+/* ------------------------------------------------------------------------------- boundaries -- */
 
-static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *at, int64_t **ids,
+static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *boundary, int64_t **ids,
                          size_t *count) {
     hny__view *const view = &reader->view;
     const hny__table_record *const table = &view->table;
     if (age >= table->boundaries) return HNY_MISSING;
     const uint32_t number = table->first_boundary + table->boundaries - 1 - age;
-    const int rc = hny__get_boundary(view->txn, table->space, number, at, ids, count);
+    const int rc = hny__get_boundary(view->txn, table->space, number, boundary, ids, count);
     if (rc == HNY_CORRUPT) hny__env_set_damaged(view->env);
     return rc;
 }
@@ -135,12 +136,12 @@ int hny_reader_boundary(hny_reader *reader, uint32_t age, hny_boundary *out) {
 }
 
 int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *count) {
-    hny_boundary at;
+    hny_boundary unused;
     if (age + 1 >= reader->view.table.boundaries) return HNY_MISSING;
-    return read_boundary(reader, age, &at, ids, count);
+    return read_boundary(reader, age, &unused, ids, count);
 }
 
-/* ---------------------------------------------------------------------------------------- mask -- */
+/* ------------------------------------------------------------------------------------- mask -- */
 
 int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
     drop_mask(reader);
@@ -162,19 +163,65 @@ int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
     return HNY_OK;
 }
 
-int hny__reader_hidden(hny_reader *reader, uint32_t slot) {
-    if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return 1;
+bool hny__reader_hidden(hny_reader *reader, uint32_t slot) {
+    if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return true;
     return reader->view.table.dead + reader->view.table.free_slots > 0 &&
            hny__view_deleted(&reader->view, slot);
 }
+
+/* ------------------------------------------------------------------------------------- rows -- */
+
+int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
+    hny__view *const view = &reader->view;
+    const uint8_t *const code = hny__view_code(view, slot);
+    const uint8_t *const residual = hny__view_residual(view, slot);
+    if (!code || (view->geometry.coding.residual && !residual)) return view->status;
+    out->distance =
+        hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
+    out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
+    return view->status;
+}
+
+/* These two return 1, 0 or a status. */
+
+static int has_codes(hny_reader *reader, uint32_t slot, const void *vector) {
+    hny__view *const view = &reader->view;
+    const hny__quantizer *const quantizer = &view->geometry.coding;
+    const uint8_t *const code = hny__view_code(view, slot);
+    const uint8_t *const residual = hny__view_residual(view, slot);
+    if (!code || (quantizer->residual && !residual)) return view->status;
+    const int rc = hny__reader_make_encoder(reader);
+    if (rc) return rc;
+    hny__encode(&reader->encoder, vector, reader->code, reader->residual);
+    return memcmp(code, reader->code, quantizer->code.stride) == 0 &&
+           (!residual || memcmp(residual, reader->residual, quantizer->residual) == 0);
+}
+
+static int has_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
+    if (!reader->attributes) return 1;
+    const hny_attribute *const stored = hny__view_attributes(&reader->view, slot);
+    if (!stored) return reader->view.status;
+    return memcmp(stored, attributes, reader->attributes * sizeof *attributes) == 0;
+}
+
+int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
+                     const hny_attribute *attributes) {
+    hny__view *const view = &reader->view;
+    uint32_t slot;
+    int rc = hny__view_find(view, rowid, &slot);
+    if (rc) return rc == HNY_MISSING ? 0 : rc;
+    if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) return view->status;
+    rc = has_attributes(reader, slot, attributes);
+    return rc == 1 ? has_codes(reader, slot, vector) : rc;
+}
+
+/* ---------------------------------------------------------------------------------- figures -- */
 
 uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall) {
     return hny__ef_for(&reader->view.table, k, recall);
 }
 
-/* ------------------------------------------------------------------------------- introspection -- */
-
-static int count_links(hny__view *view, uint64_t *links) {
+static int count_all_links(hny__view *view, uint64_t *links) {
     const hny__layout *const layout = &view->geometry.layout[HNY__LINKS];
     *links = 0;
     for (uint32_t number = 0; number < view->blocks[HNY__LINKS].count; number++) {
@@ -185,7 +232,7 @@ static int count_links(hny__view *view, uint64_t *links) {
     return HNY_OK;
 }
 
-int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
+int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out) {
     hny__view *const view = &reader->view;
     const hny__table_record *const table = &view->table;
     memset(out, 0, sizeof *out);
@@ -200,35 +247,5 @@ int hny_reader_stats(hny_reader *reader, int links, hny_stats *out) {
     out->boundaries = table->boundaries;
     out->m = table->m;
     out->codes = table->codes;
-    return links ? count_links(view, &out->links) : HNY_OK;
-}
-
-static int same_codes(hny_reader *reader, uint32_t slot, const void *vector) {
-    hny__view *const view = &reader->view;
-    const hny__quantizer *const coding = &view->geometry.coding;
-    const uint8_t *const code = hny__view_code(view, slot);
-    const uint8_t *const residual = hny__view_residual(view, slot);
-    if (!code || (coding->residual && !residual)) return view->status;
-    hny__encode(&reader->encoder, vector, reader->code, reader->residual);
-    return memcmp(code, reader->code, coding->code.stride) == 0 &&
-           (!residual || memcmp(residual, reader->residual, coding->residual) == 0);
-}
-
-static int same_cells(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
-    if (!reader->attributes) return 1;
-    const hny_attribute *const kept = hny__view_attributes(&reader->view, slot);
-    return kept ? memcmp(kept, attributes, reader->attributes * sizeof *attributes) == 0
-                : reader->view.status;
-}
-
-int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
-                     const hny_attribute *attributes) {
-    hny__view *const view = &reader->view;
-    uint32_t slot;
-    int rc = hny__view_find(view, rowid, &slot);
-    if (rc) return rc == HNY_MISSING ? 0 : rc;
-    if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) return view->status;
-    rc = hny__reader_ready(reader);
-    if (!rc) rc = same_cells(reader, slot, attributes);
-    return rc == 1 ? same_codes(reader, slot, vector) : rc;
+    return count_links ? count_all_links(view, &out->links) : HNY_OK;
 }

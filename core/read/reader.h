@@ -1,4 +1,4 @@
-/* Interface to reader.c: what a reader is, for search.c, build.c and check.c. */
+/* Interface to reader.c: what a reader consists of, for searches, checks and builds. */
 #ifndef HNY_READER_H
 #define HNY_READER_H
 
@@ -9,33 +9,39 @@
 #include "sidecar/sidecar.h"
 
 struct hny_reader {
-    hny_sidecar *sidecar; /* a reference of its own */
-    hny__env *env;        /* likewise; NULL: none yet */
+    hny_sidecar *sidecar; /* a reference */
+    hny__env *env;        /* a reference; NULL: none yet */
     uint32_t table;
     hny_shape shape;
-    uint32_t attributes;
-    uint64_t version;
-    int prefetched; /* since `env` was opened */
-    int status;     /* of the last begin */
+    uint32_t attributes; /* per row */
+
+    int status;       /* of the last begin */
+    uint64_t version; /* of the pinned state */
+    bool warmed_up;   /* since `env` was opened */
     hny__view view;
-    hny__beam walk;
-    roaring_bitmap_t *mask; /* slots left out; NULL: none */
-    hny__filter_bitmap
-        matches[HNY__FILTER_BITMAPS];  /* of filters asked for lately, of this version */
-    uint32_t asked;                    /* counts them */
-    const hny_filter *filter;          /* of the present search; NULL: none */
-    const hny__filter_bitmap *passing; /* its matches; NULL: not known */
+    roaring_bitmap_t *mask;    /* slots that are left out; NULL: none */
+    hny__filter_cache filters; /* of this version */
+
+    /* Made by hny__reader_make_encoder for the codes of the pinned state: */
+    hny__encoder encoder;
+    uint8_t *code; /* the vector encoded last; NULL: there is no encoder */
+    uint8_t *residual;
+
+    /* Of the present search: */
+    hny__beam beam;
+    hny__scorer scorer;
+    const hny_filter *filter;          /* NULL: none */
+    const hny__filter_bitmap *matches; /* of `filter`; NULL: not computed */
     hny_work work;
-    hny__encoder encoder; /* of the pinned state's coding, if `query` is there */
-    uint8_t *code;        /* the vector encoded last, as a code; NULL: not made yet */
-    hny__scorer query;    /* of the present search */
-    uint8_t *residual;    /* and room for a fine code */
 };
 
-/* Makes the tools that the pinned state's coding needs.  HNY_OK or HNY_NOMEM. */
-int hny__reader_ready(hny_reader *reader);
+/* Makes the encoder for the pinned state, unless there is one already.  HNY_OK or HNY_NOMEM. */
+int hny__reader_make_encoder(hny_reader *reader);
 
 /* Is a slot deleted, free or masked? */
-int hny__reader_hidden(hny_reader *reader, uint32_t slot);
+bool hny__reader_hidden(hny_reader *reader, uint32_t slot);
+
+/* Measures the row of a slot against the query, on its finest codes. */
+int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out);
 
 #endif

@@ -1,6 +1,7 @@
 /*
-** The invariants of a table's index, all of them.  A fault is told as a sentence; a caller's memory
-** or patience that runs out is a status.
+** Verification of a table's index: every invariant, block by block and node by node.
+**
+** A fault becomes a sentence.  A status tells why the verification itself could not go on.
 */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,108 +12,112 @@
 #include "sidecar/free_ids.h"
 #include "sidecar/records.h"
 
-typedef struct check {
+typedef struct verification {
+    hny_reader *reader;
     hny__view *view;
     hny_interrupt interrupt;
-    uint32_t seen;
+    uint32_t steps; /* between polls of the interrupt */
     char **fault;
     roaring_bitmap_t *deleted_ids, *free_slots, *free_uppers;
-} check;
+} verification;
 
 #define FAULT_BYTES 160
+#define POLL_STEPS  4096
 
-/* Always HNY_CORRUPT, so that checks can return it; only the first fault is kept. */
-__attribute__((format(printf, 2, 3))) static int fault(check *c, const char *format, ...) {
+/* Keeps the first fault.  Returns HNY_CORRUPT, so that a check can return it, or HNY_NOMEM. */
+__attribute__((format(printf, 2, 3))) static int report_fault(verification *v, const char *format,
+                                                              ...) {
     va_list args;
-    if (*c->fault) return HNY_CORRUPT;
-    *c->fault = malloc(FAULT_BYTES);
-    if (!*c->fault) return HNY_NOMEM;
+    if (*v->fault) return HNY_CORRUPT;
+    *v->fault = malloc(FAULT_BYTES);
+    if (!*v->fault) return HNY_NOMEM;
     va_start(args, format);
-    vsnprintf(*c->fault, FAULT_BYTES, format, args);
+    vsnprintf(*v->fault, FAULT_BYTES, format, args);
     va_end(args);
     return HNY_CORRUPT;
 }
 
-static int poll(check *c) {
-    if (++c->seen % 4096) return HNY_OK;
-    return hny__interrupted(c->interrupt) ? HNY_INTERRUPT : HNY_OK;
+static int poll_verification(verification *v) {
+    if (++v->steps % POLL_STEPS) return HNY_OK;
+    return hny__interrupted(v->interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
-/* --------------------------------------------------------------------------------------- blocks -- */
+/* ---------------------------------------------------------------------------------- blocks -- */
 
-/* All rows of a block of codes. */
-static int check_codes(check *c, uint32_t number) {
-    const uint32_t per_block = c->view->geometry.layout[HNY__CODES].per_block;
-    const uint32_t first = number * per_block, left = c->view->table.slots - first;
+/* The digests of all rows of a block of codes. */
+static bool code_rows_match(verification *v, uint32_t number) {
+    const uint32_t per_block = v->view->geometry.layout[HNY__CODES].per_block;
+    const uint32_t first = number * per_block, left = v->view->table.slots - first;
     for (uint32_t i = 0; i < per_block && i < left; i++) {
-        if (!hny__view_code(c->view, first + i)) return 0;
+        if (!hny__view_code(v->view, first + i)) return false;
     }
-    return 1;
+    return true;
 }
 
-static int check_blocks(check *c) {
-    static const char *const names[] = {"codes", "residual codes", "links",
-                                        "upper", "deleted",        "attributes"};
+static int verify_blocks(verification *v) {
+    static const char *const names[HNY__FAMILIES] = {
+        [HNY__CODES] = "codes",     [HNY__RESIDUALS] = "residual codes",
+        [HNY__LINKS] = "links",     [HNY__UPPER] = "upper rows",
+        [HNY__DELETED] = "deleted", [HNY__ATTRIBUTES] = "attributes"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
-        for (uint32_t number = 0; number < c->view->blocks[f].count; number++) {
-            if (!hny__view_block(c->view, (hny__family)f, number) ||
-                (f == HNY__CODES && !check_codes(c, number))) {
-                if (c->view->status != HNY_CORRUPT) return c->view->status;
-                return fault(c, "block %u of %s is missing or damaged", number, names[f]);
+        for (uint32_t number = 0; number < v->view->blocks[f].count; number++) {
+            if (!hny__view_block(v->view, (hny__family)f, number) ||
+                (f == HNY__CODES && !code_rows_match(v, number))) {
+                if (v->view->status != HNY_CORRUPT) return v->view->status;
+                return report_fault(v, "block %u of %s is missing or damaged", number, names[f]);
             }
-            const int rc = poll(c);
+            const int rc = poll_verification(v);
             if (rc) return rc;
         }
     }
     return HNY_OK;
 }
 
-/* ---------------------------------------------------------------------------------------- slots -- */
+/* ------------------------------------------------------------------------------------ sets -- */
 
-static int check_count(check *c, const char *what, uint64_t found, uint64_t said) {
-    if (found == said) return HNY_OK;
-    return fault(c, "there are %llu %s where the record says %llu", (unsigned long long)found, what,
-                 (unsigned long long)said);
+static int verify_count(verification *v, const char *what, uint64_t found, uint64_t recorded) {
+    if (found == recorded) return HNY_OK;
+    return report_fault(v, "there are %llu %s, but the record says %llu", (unsigned long long)found,
+                        what, (unsigned long long)recorded);
 }
 
-static int check_sets(check *c) {
-    const hny__table_record *const table = &c->view->table;
-    int rc = hny__free_ids_read(c->view, HNY__KIND_FREE_SLOTS, c->free_slots);
-    if (!rc) rc = hny__free_ids_read(c->view, HNY__KIND_FREE_UPPER, c->free_uppers);
-    if (!rc) rc = hny__deleted_ids_read(c->view, c->deleted_ids);
-    if (rc == HNY_CORRUPT) return fault(c, "a set of free slots is damaged");
+/* Reads the sets of deleted and free numbers. */
+static int verify_sets(verification *v) {
+    const hny__table_record *const table = &v->view->table;
+    int rc = hny__free_ids_read(v->view, HNY__KIND_FREE_SLOTS, v->free_slots);
+    if (!rc) rc = hny__free_ids_read(v->view, HNY__KIND_FREE_UPPER, v->free_uppers);
+    if (!rc) rc = hny__deleted_ids_read(v->view, v->deleted_ids);
+    if (rc == HNY_CORRUPT) return report_fault(v, "a set of free slots is damaged");
     if (rc) return rc;
-    rc = check_count(c, "deleted nodes", roaring_bitmap_get_cardinality(c->deleted_ids),
-                     table->dead);
-    if (!rc) {
-        rc = check_count(c, "free slots", roaring_bitmap_get_cardinality(c->free_slots),
-                         table->free_slots);
-    }
-    if (!rc) {
-        rc = check_count(c, "free upper rows", roaring_bitmap_get_cardinality(c->free_uppers),
-                         table->free_uppers);
-    }
+    const uint64_t deleted = roaring_bitmap_get_cardinality(v->deleted_ids);
+    const uint64_t free_slots = roaring_bitmap_get_cardinality(v->free_slots);
+    const uint64_t free_uppers = roaring_bitmap_get_cardinality(v->free_uppers);
+    rc = verify_count(v, "deleted nodes", deleted, table->dead);
+    if (!rc) rc = verify_count(v, "free slots", free_slots, table->free_slots);
+    if (!rc) rc = verify_count(v, "free upper rows", free_uppers, table->free_uppers);
     return rc;
 }
 
-static int check_rowid(check *c, uint32_t slot) {
-    const int64_t rowid = hny__view_rowid(c->view, slot);
+/* ---------------------------------------------------------------------------------- rowids -- */
+
+static int verify_rowid(verification *v, uint32_t slot) {
+    const int64_t rowid = hny__view_rowid(v->view, slot);
     uint32_t found = HNY__NONE;
-    const int rc = hny__view_find(c->view, rowid, &found);
+    const int rc = hny__view_find(v->view, rowid, &found);
     if (rc == HNY_NOMEM || rc == HNY_IO) return rc;
     if (rc || found != slot) {
-        return fault(c, "rowid %lld in slot %u is not found there", (long long)rowid, slot);
+        return report_fault(v, "rowid %lld in slot %u is not found there", (long long)rowid, slot);
     }
     return HNY_OK;
 }
 
-/* How many rowids have a slot. */
-static int check_rowids(check *c) {
-    const uint32_t space = c->view->table.space;
+/* There are as many rowids as live slots. */
+static int verify_rowid_count(verification *v) {
+    const uint32_t space = v->view->table.space;
     const hny__key key = hny__key_rowid(space, INT64_MIN);
     hny__cursor cursor;
     uint64_t found = 0;
-    int rc = hny__cursor_open(&cursor, c->view->txn);
+    int rc = hny__cursor_open(&cursor, v->view->txn);
     if (!rc) rc = hny__cursor_seek(&cursor, &key);
     while (!rc && cursor.space == space && cursor.kind == HNY__KIND_ROWID) {
         found++;
@@ -120,195 +125,212 @@ static int check_rowids(check *c) {
     }
     hny__cursor_close(&cursor);
     if (rc && rc != HNY_MISSING) return rc;
-    return check_count(c, "rowids", found, c->view->table.live);
+    return verify_count(v, "rowids", found, v->view->table.live);
 }
 
-/* ---------------------------------------------------------------------------------------- links -- */
+/* ----------------------------------------------------------------------------------- links -- */
 
-static int has_link(const uint32_t *links, uint32_t count, uint32_t link) {
+static bool has_link(const uint32_t *links, uint32_t count, uint32_t link) {
     for (uint32_t i = 0; i < count; i++) {
-        if (links[i] == link) return 1;
+        if (links[i] == link) return true;
     }
-    return 0;
+    return false;
 }
 
-static int check_list(check *c, hny__family family, uint32_t row, const uint32_t *links,
-                      uint32_t count) {
-    const roaring_bitmap_t *const unused = family == HNY__UPPER ? c->free_uppers : c->free_slots;
+static int verify_links(verification *v, hny__family family, uint32_t row, const uint32_t *links,
+                        uint32_t count) {
+    const roaring_bitmap_t *const unused = family == HNY__UPPER ? v->free_uppers : v->free_slots;
     const char *const what = family == HNY__UPPER ? "upper row" : "slot";
-    if (c->view->status) return fault(c, "%s %u has a link out of bounds", what, row);
+    if (v->view->status) return report_fault(v, "%s %u has a link out of bounds", what, row);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t node = HNY__NODE(links[i]);
-        if (node == row) return fault(c, "%s %u has a link to itself", what, row);
+        if (node == row) return report_fault(v, "%s %u has a link to itself", what, row);
         if (roaring_bitmap_contains(unused, node)) {
-            return fault(c, "%s %u has a link to %u, which is free", what, row, node);
+            return report_fault(v, "%s %u has a link to %u, which is free", what, row, node);
         }
         for (uint32_t j = 0; j < i; j++) {
             if (HNY__NODE(links[j]) == node) {
-                return fault(c, "%s %u has two links to %u", what, row, node);
+                return report_fault(v, "%s %u has two links to %u", what, row, node);
             }
         }
     }
     return HNY_OK;
 }
 
-static int check_tree_links(check *c, uint32_t slot, const uint32_t *links, uint32_t count) {
-    uint32_t theirs[HNY__MAX_LINKS];
+/* Tree links are marked on both ends. */
+static int verify_tree_links(verification *v, uint32_t slot, const uint32_t *links,
+                             uint32_t count) {
+    uint32_t others[HNY__MAX_LINKS];
     for (uint32_t i = 0; i < count; i++) {
         if (!(links[i] & HNY__TREE)) continue;
         const uint32_t node = HNY__NODE(links[i]);
-        const uint32_t size = hny__view_links(c->view, HNY__LINKS, node, theirs);
-        if (!has_link(theirs, size, slot | HNY__TREE)) {
-            return fault(c, "the tree link from slot %u to %u has no other end", slot, node);
+        const uint32_t others_count = hny__view_links(v->view, HNY__LINKS, node, others);
+        if (!has_link(others, others_count, slot | HNY__TREE)) {
+            return report_fault(v, "the tree link from slot %u to %u has no other end", slot, node);
         }
     }
     return HNY_OK;
 }
 
-static int check_slot(check *c, uint32_t slot) {
+static int verify_slot(verification *v, uint32_t slot) {
     uint32_t links[HNY__MAX_LINKS];
-    const int unlinked = slot >= hny__linked(&c->view->table);
-    const uint32_t count = unlinked ? 0 : hny__view_links(c->view, HNY__LINKS, slot, links);
-    if (unlinked && roaring_bitmap_contains(c->free_slots, slot)) {
-        return fault(c, "slot %u is free and waits to be linked", slot);
+    const bool unlinked = slot >= hny__linked(&v->view->table);
+    const uint32_t count = unlinked ? 0 : hny__view_links(v->view, HNY__LINKS, slot, links);
+    if (roaring_bitmap_contains(v->free_slots, slot)) {
+        if (unlinked) return report_fault(v, "slot %u is free, but counted as unlinked", slot);
+        if (!hny__view_deleted(v->view, slot)) {
+            return report_fault(v, "slot %u is free and live", slot);
+        }
+        return count ? report_fault(v, "slot %u is free and has links", slot) : HNY_OK;
     }
-    if (roaring_bitmap_contains(c->free_slots, slot)) {
-        if (!hny__view_deleted(c->view, slot)) return fault(c, "slot %u is free and live", slot);
-        return count ? fault(c, "slot %u is free and has links", slot) : HNY_OK;
-    }
-    int rc = check_list(c, HNY__LINKS, slot, links, count);
-    if (!rc) rc = check_tree_links(c, slot, links, count);
-    if (!rc && !roaring_bitmap_contains(c->deleted_ids, slot)) rc = check_rowid(c, slot);
-    return rc ? rc : poll(c);
+    int rc = verify_links(v, HNY__LINKS, slot, links, count);
+    if (!rc) rc = verify_tree_links(v, slot, links, count);
+    if (!rc && !roaring_bitmap_contains(v->deleted_ids, slot)) rc = verify_rowid(v, slot);
+    return rc ? rc : poll_verification(v);
 }
 
-static int check_slots(check *c) {
+static int verify_slots(verification *v) {
     int rc = HNY_OK;
-    for (uint32_t slot = 0; slot < c->view->table.slots && !rc; slot++) rc = check_slot(c, slot);
+    for (uint32_t slot = 0; slot < v->view->table.slots && !rc; slot++) rc = verify_slot(v, slot);
     return rc;
 }
 
-/* From the entry point, along tree links alone, every node must be met. */
-static int check_reach(check *c) {
-    const hny__table_record *const table = &c->view->table;
+/* Breadth-first from the entry point along tree links alone, every node must be reached. */
+static int verify_reach(verification *v) {
+    const hny__table_record *const table = &v->view->table;
     const uint64_t nodes = (uint64_t)table->live + table->dead - table->unlinked;
     if (nodes == 0) return HNY_OK;
-    roaring_bitmap_t *const met = roaring_bitmap_create();
+    roaring_bitmap_t *const visited = roaring_bitmap_create();
     uint32_t *const queue = malloc(nodes * sizeof *queue);
     uint64_t first = 0, last = 0;
-    int rc = met && queue ? HNY_OK : HNY_NOMEM;
+    int rc = visited && queue ? HNY_OK : HNY_NOMEM;
     if (!rc) {
         queue[last++] = table->entry_slot;
-        roaring_bitmap_add(met, table->entry_slot);
+        roaring_bitmap_add(visited, table->entry_slot);
     }
     while (!rc && first < last) {
         uint32_t links[HNY__MAX_LINKS];
-        const uint32_t count = hny__view_links(c->view, HNY__LINKS, queue[first++], links);
+        const uint32_t count = hny__view_links(v->view, HNY__LINKS, queue[first++], links);
         for (uint32_t i = 0; i < count && last < nodes; i++) {
             const uint32_t node = HNY__NODE(links[i]);
-            if ((links[i] & HNY__TREE) && roaring_bitmap_add_checked(met, node)) {
+            if ((links[i] & HNY__TREE) && roaring_bitmap_add_checked(visited, node)) {
                 queue[last++] = node;
             }
         }
-        rc = poll(c);
+        rc = poll_verification(v);
     }
-    if (!rc) rc = check_count(c, "nodes within reach of the entry point", last, nodes);
+    if (!rc) rc = verify_count(v, "nodes within reach of the entry point", last, nodes);
     free(queue);
-    if (met) roaring_bitmap_free(met);
+    if (visited) roaring_bitmap_free(visited);
     return rc;
 }
 
-/* ---------------------------------------------------------------------------------- upper levels -- */
+/* ---------------------------------------------------------------------------- upper levels -- */
 
-static int check_upper_row(check *c, uint32_t row) {
-    uint32_t links[HNY__MAX_LINKS], owner, down, theirs, unused;
-    uint8_t level, said;
-    if (hny__view_upper(c->view, row, &owner, &down, &level)) {
-        return fault(c, "upper row %u is out of bounds", row);
-    }
-    const uint32_t count = hny__view_links(c->view, HNY__UPPER, row, links);
-    if (roaring_bitmap_contains(c->free_uppers, row)) {
-        return level || count ? fault(c, "upper row %u is free and in use", row) : HNY_OK;
-    }
-    if (level == 0) return fault(c, "upper row %u is neither free nor in use", row);
-    if (roaring_bitmap_contains(c->free_slots, owner)) {
-        return fault(c, "upper row %u belongs to slot %u, which is free", row, owner);
-    }
-    if (level > 1 && (hny__view_upper(c->view, down, &theirs, &unused, &said) || theirs != owner ||
-                      said != level - 1)) {
-        return fault(c, "upper row %u is not above its own", row);
-    }
-    const int rc = check_list(c, HNY__UPPER, row, links, count);
-    for (uint32_t i = 0; i < count && !rc; i++) {
-        if (hny__view_upper(c->view, links[i], &theirs, &unused, &said) || said != level) {
-            return fault(c, "upper row %u has a link to another level", row);
-        }
-    }
-    return rc ? rc : poll(c);
+/* The row below an upper row has the same owner, one level lower. */
+static bool is_above_own_row(verification *v, uint32_t owner, uint32_t down, uint8_t level) {
+    uint32_t down_owner, unused;
+    uint8_t down_level;
+    if (level == 1) return true;
+    return !hny__view_upper(v->view, down, &down_owner, &unused, &down_level) &&
+           down_owner == owner && down_level == level - 1;
 }
 
-static int check_uppers(check *c) {
-    const hny__table_record *const table = &c->view->table;
+static int verify_upper_row(verification *v, uint32_t row) {
+    uint32_t links[HNY__MAX_LINKS], owner, down, unused;
+    uint8_t level, other_level;
+    if (hny__view_upper(v->view, row, &owner, &down, &level)) {
+        return report_fault(v, "upper row %u is out of bounds", row);
+    }
+    const uint32_t count = hny__view_links(v->view, HNY__UPPER, row, links);
+    if (roaring_bitmap_contains(v->free_uppers, row)) {
+        return level || count ? report_fault(v, "upper row %u is free and in use", row) : HNY_OK;
+    }
+    if (level == 0) return report_fault(v, "upper row %u is neither free nor in use", row);
+    if (roaring_bitmap_contains(v->free_slots, owner)) {
+        return report_fault(v, "upper row %u belongs to slot %u, which is free", row, owner);
+    }
+    if (!is_above_own_row(v, owner, down, level)) {
+        return report_fault(v, "upper row %u is not above a row of its own slot", row);
+    }
+    const int rc = verify_links(v, HNY__UPPER, row, links, count);
+    for (uint32_t i = 0; i < count && !rc; i++) {
+        uint32_t other_owner;
+        if (hny__view_upper(v->view, links[i], &other_owner, &unused, &other_level) ||
+            other_level != level) {
+            return report_fault(v, "upper row %u has a link to another level", row);
+        }
+    }
+    return rc ? rc : poll_verification(v);
+}
+
+static int verify_upper_rows(verification *v) {
+    int rc = HNY_OK;
+    for (uint32_t row = 0; row < v->view->table.uppers && !rc; row++) rc = verify_upper_row(v, row);
+    return rc;
+}
+
+static int verify_entry(verification *v) {
+    const hny__table_record *const table = &v->view->table;
     uint32_t owner, down;
     uint8_t level;
-    int rc = HNY_OK;
-    for (uint32_t row = 0; row < table->uppers && !rc; row++) rc = check_upper_row(c, row);
-    if (rc || table->live + table->dead == 0) return rc;
-    if (roaring_bitmap_contains(c->free_slots, table->entry_slot)) {
-        return fault(c, "the entry point is a free slot");
+    if (table->live + table->dead == 0) return HNY_OK;
+    if (roaring_bitmap_contains(v->free_slots, table->entry_slot)) {
+        return report_fault(v, "the entry point is a free slot");
     }
     if (table->entry_level == 0) return HNY_OK;
-    if (hny__view_upper(c->view, table->entry_upper, &owner, &down, &level) ||
+    if (hny__view_upper(v->view, table->entry_upper, &owner, &down, &level) ||
         owner != table->entry_slot || level != table->entry_level) {
-        return fault(c, "the entry point is not where the record says");
+        return report_fault(v, "the entry point is not where the record says");
     }
     return HNY_OK;
 }
 
-/* ----------------------------------------------------------------------------------- boundaries -- */
+/* ------------------------------------------------------------------------------ boundaries -- */
 
-static int check_boundaries(check *c, hny_reader *reader) {
-    const uint32_t count = c->view->table.boundaries;
+static int verify_boundaries(verification *v) {
+    const uint32_t count = v->view->table.boundaries;
     uint64_t total = 0;
     for (uint32_t age = 0; age < count; age++) {
-        hny_boundary at;
+        hny_boundary boundary;
         int64_t *ids = NULL;
-        size_t size = 0;
-        int rc = hny_reader_boundary(reader, age, &at);
-        if (!rc && age + 1 < count) rc = hny_reader_touched(reader, age, &ids, &size);
-        total += size;
-        for (size_t i = 1; i < size && !rc; i++) {
+        size_t ids_count = 0;
+        int rc = hny_reader_boundary(v->reader, age, &boundary);
+        if (!rc && age + 1 < count) rc = hny_reader_touched(v->reader, age, &ids, &ids_count);
+        total += ids_count;
+        for (size_t i = 1; i < ids_count && !rc; i++) {
             if (ids[i - 1] >= ids[i]) rc = HNY_CORRUPT;
         }
         free(ids);
-        if (rc == HNY_CORRUPT) return fault(c, "the boundary of age %u is damaged", age);
+        if (rc == HNY_CORRUPT) return report_fault(v, "the boundary of age %u is damaged", age);
         if (rc) return rc;
     }
-    return check_count(c, "touched ids", total, c->view->table.touched);
+    return verify_count(v, "touched ids", total, v->view->table.touched);
 }
 
-static int check_all(check *c, hny_reader *reader) {
-    int rc = check_blocks(c);
-    if (!rc) rc = check_boundaries(c, reader);
-    if (!rc) rc = check_sets(c);
-    if (!rc) rc = check_slots(c);
-    if (!rc) rc = check_rowids(c);
-    if (!rc) rc = check_uppers(c);
-    if (!rc) rc = check_reach(c);
+static int verify_all(verification *v) {
+    int rc = verify_blocks(v);
+    if (!rc) rc = verify_boundaries(v);
+    if (!rc) rc = verify_sets(v);
+    if (!rc) rc = verify_slots(v);
+    if (!rc) rc = verify_rowid_count(v);
+    if (!rc) rc = verify_upper_rows(v);
+    if (!rc) rc = verify_entry(v);
+    if (!rc) rc = verify_reach(v);
     return rc;
 }
 
-int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **out) {
-    check c = {.view = &reader->view, .interrupt = interrupt, .fault = out};
-    *out = NULL;
-    c.deleted_ids = roaring_bitmap_create();
-    c.free_slots = roaring_bitmap_create();
-    c.free_uppers = roaring_bitmap_create();
-    const int ready = c.deleted_ids && c.free_slots && c.free_uppers;
-    int rc = ready ? check_all(&c, reader) : HNY_NOMEM;
-    if (rc == HNY_CORRUPT && !*out) rc = fault(&c, "a record is damaged");
-    if (c.deleted_ids) roaring_bitmap_free(c.deleted_ids);
-    if (c.free_slots) roaring_bitmap_free(c.free_slots);
-    if (c.free_uppers) roaring_bitmap_free(c.free_uppers);
+int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault) {
+    verification v = {
+        .reader = reader, .view = &reader->view, .interrupt = interrupt, .fault = fault};
+    *fault = NULL;
+    v.deleted_ids = roaring_bitmap_create();
+    v.free_slots = roaring_bitmap_create();
+    v.free_uppers = roaring_bitmap_create();
+    int rc = v.deleted_ids && v.free_slots && v.free_uppers ? verify_all(&v) : HNY_NOMEM;
+    if (rc == HNY_CORRUPT && !*fault) rc = report_fault(&v, "a record is damaged");
+    if (v.deleted_ids) roaring_bitmap_free(v.deleted_ids);
+    if (v.free_slots) roaring_bitmap_free(v.free_slots);
+    if (v.free_uppers) roaring_bitmap_free(v.free_uppers);
     return rc == HNY_CORRUPT ? HNY_OK : rc;
 }

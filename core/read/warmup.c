@@ -1,99 +1,98 @@
+/* Warm-up of a reader: madvise() on the blocks around the entry point, breadth first. */
 #include "read/warmup.h"
-
-#include "base/memory.h"
-#include "base/os.h"
-#include "graph/beam_search.h"
-#include "sidecar/records.h"
 
 #include <roaring/roaring.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "base/os.h"
+#include "sidecar/records.h"
+
 size_t hny__warmup_budget(void) {
     return hny__os_variable_bytes("HANNOY_READER_PREFETCH_MEMORY", 0);
 }
 
-typedef struct prefetch {
+typedef struct warmup {
     hny__view *view;
-    size_t left;                            /* bytes that may still be asked for */
-    roaring_bitmap_t *asked[HNY__FAMILIES]; /* blocks */
-    roaring_bitmap_t *met;                  /* slots */
-    uint32_t *frontier, *next;              /* slots at the same distance from the entry */
+    size_t left;                                /* bytes that may still be requested */
+    roaring_bitmap_t *requested[HNY__FAMILIES]; /* blocks */
+    roaring_bitmap_t *visited;                  /* slots */
+    uint32_t *frontier, *next; /* slots at one distance from the entry, and farther */
     size_t frontier_count, next_count, next_capacity;
-} prefetch;
+} warmup;
 
-/* Where a block lies, unread: finding it costs some pages of the tree. */
-static void ask(prefetch *p, hny__family family, uint32_t number) {
-    const hny__layout *const layout = &p->view->geometry.layout[family];
-    const hny__key key = hny__key_make(p->view->table.space, layout->kind, number);
+/* Does not read the block: finding where it lies costs some pages of LMDB's tree. */
+static void request_block(warmup *w, hny__family family, uint32_t number) {
+    const hny__layout *const layout = &w->view->geometry.layout[family];
+    const hny__key key = hny__key_make(w->view->table.space, layout->kind, number);
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     hny__value value;
-    if (layout->per_block == 0 || !roaring_bitmap_add_checked(p->asked[family], number)) return;
-    if (p->left < layout->bytes || hny__get(p->view->txn, &key, &value)) {
-        p->left = 0;
+    if (layout->per_block == 0) return;
+    if (!roaring_bitmap_add_checked(w->requested[family], number)) return;
+    if (w->left < layout->bytes || hny__get(w->view->txn, &key, &value)) {
+        w->left = 0;
         return;
     }
     const uintptr_t first = (uintptr_t)value.data / page * page;
     madvise((void *)first, (uintptr_t)value.data + value.size - first, MADV_WILLNEED);
-    p->left -= layout->bytes;
+    w->left -= layout->bytes;
 }
 
-static void ask_for_slot(prefetch *p, uint32_t slot) {
-    const hny__layout *const layouts = p->view->geometry.layout;
-    ask(p, HNY__LINKS, hny__layout_block(&layouts[HNY__LINKS], slot));
-    ask(p, HNY__CODES, hny__layout_block(&layouts[HNY__CODES], slot));
+static void request_slot(warmup *w, uint32_t slot) {
+    const hny__layout *const layouts = w->view->geometry.layout;
+    request_block(w, HNY__LINKS, hny__layout_block(&layouts[HNY__LINKS], slot));
+    request_block(w, HNY__CODES, hny__layout_block(&layouts[HNY__CODES], slot));
 }
 
-static int push(prefetch *p, uint32_t slot) {
-    if (!roaring_bitmap_add_checked(p->met, slot)) return 0;
-    if (hny__grow((void **)&p->next, &p->next_capacity, p->next_count, sizeof *p->next)) {
-        return HNY_NOMEM;
-    }
-    p->next[p->next_count++] = slot;
-    return 0;
+static int push_next_slot(warmup *w, uint32_t slot) {
+    if (!roaring_bitmap_add_checked(w->visited, slot)) return HNY_OK;
+    const int rc = hny__grow((void **)&w->next, &w->next_capacity, w->next_count, sizeof *w->next);
+    if (!rc) w->next[w->next_count++] = slot;
+    return rc;
 }
 
-/* One step outwards: first all blocks are asked for, so that they come together. */
-static int widen(prefetch *p) {
+/* One step outwards: all blocks are requested first, so that the kernel reads them together. */
+static int expand_frontier(warmup *w) {
     uint32_t links[HNY__MAX_LINKS];
-    uint32_t *const done = p->frontier;
-    p->frontier = p->next;
-    p->frontier_count = p->next_count;
-    p->next = NULL;
-    p->next_count = p->next_capacity = 0;
-    free(done);
-    for (size_t i = 0; i < p->frontier_count && p->left; i++) ask_for_slot(p, p->frontier[i]);
-    for (size_t i = 0; i < p->frontier_count && p->left; i++) {
-        const uint32_t count = hny__view_links(p->view, HNY__LINKS, p->frontier[i], links);
+    free(w->frontier);
+    w->frontier = w->next;
+    w->frontier_count = w->next_count;
+    w->next = NULL;
+    w->next_count = w->next_capacity = 0;
+    for (size_t i = 0; i < w->frontier_count && w->left; i++) request_slot(w, w->frontier[i]);
+    for (size_t i = 0; i < w->frontier_count && w->left; i++) {
+        const uint32_t count = hny__view_links(w->view, HNY__LINKS, w->frontier[i], links);
         for (uint32_t j = 0; j < count; j++) {
-            if (push(p, HNY__NODE(links[j]))) return HNY_NOMEM;
+            const int rc = push_next_slot(w, HNY__NODE(links[j]));
+            if (rc) return rc;
         }
     }
-    return p->view->status;
+    return w->view->status;
 }
 
-static int start(prefetch *p) {
-    p->met = roaring_bitmap_create();
+static int start_at_entry(warmup *w) {
+    w->visited = roaring_bitmap_create();
     for (int f = 0; f < HNY__FAMILIES; f++) {
-        p->asked[f] = roaring_bitmap_create();
-        if (!p->asked[f]) return HNY_NOMEM;
+        w->requested[f] = roaring_bitmap_create();
+        if (!w->requested[f]) return HNY_NOMEM;
     }
-    return p->met ? push(p, p->view->table.entry_slot) : HNY_NOMEM;
+    return w->visited ? push_next_slot(w, w->view->table.entry_slot) : HNY_NOMEM;
 }
 
 void hny__warmup(hny__view *view, size_t bytes) {
-    prefetch p = {.view = view, .left = bytes};
+    warmup w = {.view = view, .left = bytes};
     if (bytes == 0 || view->table.entry_slot == HNY__NONE) return;
-    int rc = start(&p);
-    for (uint32_t i = 0; !rc && i < view->blocks[HNY__UPPER].count && p.left; i++) {
-        ask(&p, HNY__UPPER, i);
+    int rc = start_at_entry(&w);
+    for (uint32_t i = 0; !rc && i < view->blocks[HNY__UPPER].count && w.left; i++) {
+        request_block(&w, HNY__UPPER, i);
     }
-    while (!rc && p.left && p.next_count) rc = widen(&p);
+    while (!rc && w.left && w.next_count) rc = expand_frontier(&w);
     for (int f = 0; f < HNY__FAMILIES; f++) {
-        if (p.asked[f]) roaring_bitmap_free(p.asked[f]);
+        if (w.requested[f]) roaring_bitmap_free(w.requested[f]);
     }
-    if (p.met) roaring_bitmap_free(p.met);
-    free(p.frontier);
-    free(p.next);
+    if (w.visited) roaring_bitmap_free(w.visited);
+    free(w.frontier);
+    free(w.next);
 }

@@ -1,19 +1,22 @@
 /*
-** Interface to prefetch.c: asking the kernel for the blocks that the first queries will read, where
-** the environment variable HANNOY_READER_PREFETCH_MEMORY says how many bytes of them.  On a cold
-** cache a query otherwise waits for hundreds of reads, one after the other.
+** Interface to warmup.c: reading ahead the blocks that the first queries need.
+**
+** On a cold cache a query waits for hundreds of reads, one after the other.  The environment
+** variable HANNOY_READER_PREFETCH_MEMORY is the number of bytes that a reader asks the kernel to
+** read ahead.
 */
 #ifndef HNY_WARMUP_H
 #define HNY_WARMUP_H
 
 #include "sidecar/view.h"
 
-/* What the variable says; 0 where it is not set, or no number. */
+/* The value of the variable; 0 if it is not set or not a number. */
 size_t hny__warmup_budget(void);
 
 /*
-** Asks for the upper levels of a pinned state, then for codes and links, those nearest to the entry
-** point first, until so many bytes were asked for.  Failures are the next reader's to meet.
+** Asks the kernel for up to `bytes` of a pinned state: the upper levels, then links and codes,
+** those nearest to the entry point first.  Failures are ignored: a search that meets the same
+** reports it.
 */
 void hny__warmup(hny__view *view, size_t bytes);
 

@@ -174,9 +174,9 @@ static void test_sets(void **unused) {
         assert_int_equal(hny_filter_test(filter, some[i], NULL), HNY_YES);
         assert_int_equal(hny_filter_test(filter, some[i] ^ 2, NULL), HNY_NO);
     }
-    assert_int_equal(hny__filter_smallest(filter)->size, 7);
+    assert_int_equal(hny__filter_smallest_set(filter)->size, 7);
     assert_int_equal(hny_filter_rowids(filter, others, 4), HNY_OK);
-    assert_int_equal(hny__filter_smallest(filter)->size, 4);
+    assert_int_equal(hny__filter_smallest_set(filter)->size, 4);
     assert_int_equal(hny_filter_test(filter, 8, NULL), HNY_NO);
     assert_int_equal(hny_filter_test(filter, INT64_MAX, NULL), HNY_NO);
     assert_int_equal(hny_filter_test(filter, -1, NULL), HNY_YES);

@@ -162,34 +162,39 @@ static void assert_nothing_nearer(const hny_hit *want, size_t rows, const hny_hi
     }
 }
 
+static hny_hit *reserve(void *arg, size_t capacity) {
+    assert_true(capacity <= IDS);
+    return arg;
+}
+
 static void compare_answers(const world *w, hny_reader *reader, const uint8_t *masked) {
-    static hny_hit want[IDS], got[IDS];
+    static hny_hit want[IDS], got[2 * IDS];
     uint8_t *const query = malloc(w->bytes);
-    size_t count, more;
     random_vector(w, query);
     const size_t rows = exact(w, query, masked, want);
-    const hny_search all = {IDS, rows_of(w) + 1, 0, NULL};
-
-    assert_int_equal(hny_reader_search(reader, query, &all, IDS, (hny_interrupt){0}, got, &count),
-                     HNY_OK);
-    assert_int_equal(count, rows);
+    hny_search all = {
+        .vector = query, .k = IDS, .ef = rows_of(w) + 1, .reserve = reserve, .arg = got};
+    assert_int_equal(hny_reader_search(reader, &all), HNY_OK);
+    assert_int_equal(all.count, rows);
     assert_hits(want, rows, got, rows);
     for (size_t i = 0; i < rows; i++) {
         assert_true(got[i].error > 0 || got[i].rowid == want[i].rowid);
     }
 
-    assert_int_equal(
-        hny_reader_scan(reader, query, NULL, NULL, 10, (hny_interrupt){0}, got, &count), HNY_OK);
-    assert_int_equal(count, rows < 10 ? rows : 10);
+    hny_search scan = {.vector = query, .k = 10, .reserve = reserve, .arg = got};
+    assert_int_equal(hny_reader_scan(reader, &scan), HNY_OK);
+    const size_t count = scan.count;
+    assert_true(count >= (rows < 10 ? rows : 10));
+    assert_true(count == rows || !scan.exhaustive);
     assert_hits(want, rows, got, count);
-    if (rows > 20) {
+    if (!scan.exhaustive) {
+        hny_search next = {.vector = query, .k = 10, .after = &got[count - 1], .reserve = reserve};
+        next.arg = got + count;
         assert_nothing_nearer(want, rows, got, count);
-        assert_int_equal(
-            hny_reader_scan(reader, query, NULL, &got[9], 10, (hny_interrupt){0}, got + 10, &more),
-            HNY_OK);
-        assert_int_equal(more, 10);
-        assert_hits(want, rows, got, 20);
-        assert_nothing_nearer(want, rows, got, 20);
+        assert_int_equal(hny_reader_scan(reader, &next), HNY_OK);
+        assert_true(next.count >= (rows - count < 10 ? rows - count : 10));
+        assert_hits(want, rows, got, count + next.count);
+        if (!next.exhaustive) assert_nothing_nearer(want, rows, got, count + next.count);
     }
     free(query);
 }

@@ -301,8 +301,8 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
     static const char *const words[] = {
         [0] = NULL,
         [HNY_SCAN] = "scan",
-        [HNY_WALK] = "walk",
-        [HNY_WALK_THEN_SCAN] = "walk, then scan",
+        [HNY_GRAPH] = "walk",
+        [HNY_GRAPH_THEN_SCAN] = "walk, then scan",
     };
     const hx_last *const last = &table->view.last;
     const char *const word = last->strategy      ? words[last->strategy]

@@ -210,33 +210,41 @@ static void order(hx_knn *knn) {
     for (size_t i = 0; knn->exact && i < AHEAD; i++) look_ahead(knn, i);
 }
 
-/* A query for k rows, as the statement or the table has it. */
-static hny_search search_for(const hx_knn *knn, int64_t k) {
+static hny_hit *reserve_hits(void *arg, size_t capacity) {
+    hx_hit_heap *const hits = arg;
+    return hx_hit_heap_reserve(hits, capacity) ? NULL : hits->at;
+}
+
+/* A search for what the statement asks for, whose hits go to the buffer of the index. */
+static hny_search new_search(hx_knn *knn) {
+    return (hny_search){.vector = knn->vector,
+                        .filter = filter_of(knn),
+                        .interrupt = hx_interrupt(knn->view->shadow),
+                        .reserve = reserve_hits,
+                        .arg = &knn->index.hits};
+}
+
+/* The same for k rows, with the ef and recall of the statement or the table. */
+static hny_search search_for(hx_knn *knn, int64_t k) {
     const hx_options *const options = &knn->view->shadow->config.options;
     int64_t ef = knn->wish.ef ? knn->wish.ef : options->ef;
     if (ef && ef < k) ef = k;
     if (ef > INT32_MAX) ef = INT32_MAX;
-    return (hny_search){(uint64_t)k, (uint32_t)ef, options->recall / HX_RECALL_UNIT,
-                        filter_of(knn)};
-}
-
-static size_t ask(const hx_knn *knn, int64_t rows, int64_t k) {
-    const hny_search search = search_for(knn, k);
-    const size_t want = hny_reader_ask(knn->view->reader, &search);
-    return want < (size_t)rows ? want : (size_t)rows;
+    hny_search search = new_search(knn);
+    search.k = (uint64_t)k;
+    search.ef = (uint32_t)ef;
+    search.recall = options->recall / HX_RECALL_UNIT;
+    return search;
 }
 
 static int scan(hx_knn *knn) {
     stream *const s = &knn->index;
-    const int64_t rows = (int64_t)knn->view->snapshot.stats.rows;
-    const size_t limit = ask(knn, rows, widen(knn, s));
+    hny_search search = search_for(knn, widen(knn, s));
+    if (knn->resumes) search.after = &knn->resume;
     empty(s);
-    if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
-    const int status = hny_reader_scan(knn->view->reader, knn->vector, filter_of(knn),
-                                       knn->resumes ? &knn->resume : NULL, limit,
-                                       hx_interrupt(knn->view->shadow), s->hits.at, &s->hits.count);
-    if (status) s->hits.count = 0;
-    s->ended = s->hits.count < limit || (int64_t)limit == rows;
+    const int status = hny_reader_scan(knn->view->reader, &search);
+    s->hits.count = search.count;
+    s->ended = status || search.exhaustive;
     knn->resumes = !s->ended;
     if (knn->resumes) {
         knn->resume = s->hits.at[s->hits.count - 1];
@@ -246,21 +254,12 @@ static int scan(hx_knn *knn) {
     return status;
 }
 
-static int walk(hx_knn *knn, const hny_search *search, size_t limit) {
+static int walk(hx_knn *knn, hny_search *search) {
     stream *const s = &knn->index;
     empty(s);
-    if (hx_hit_heap_reserve(&s->hits, limit)) return HNY_NOMEM;
-    const int status =
-        hny_reader_search(knn->view->reader, knn->vector, search, limit,
-                          hx_interrupt(knn->view->shadow), s->hits.at, &s->hits.count);
-    if (status) s->hits.count = 0;
+    const int status = hny_reader_search(knn->view->reader, search);
+    s->hits.count = search->count;
     return status;
-}
-
-/* Did the engine look at every row that may be returned, to find what is in the buffer? */
-static bool is_all(const hx_knn *knn, size_t limit) {
-    return hny_reader_work(knn->view->reader)->strategy != HNY_WALK &&
-           knn->index.hits.count < limit;
 }
 
 /* Hits of whose distance the codes tell something: of numbers whose squares overflow they tell nothing. */
@@ -277,17 +276,15 @@ static int64_t count_told(const hx_hit_heap *hits) {
 static int fill_bounded(hx_knn *knn, int64_t rows) {
     hx_hit_heap *const hits = &knn->index.hits;
     const int64_t k = least(wanted(knn), rows);
-    const hny_search search = search_for(knn, k);
-    const size_t limit = ask(knn, rows, k);
-    const int status = walk(knn, &search, limit);
+    hny_search search = search_for(knn, k);
+    const int status = walk(knn, &search);
     if (status) return status;
-    const bool all = is_all(knn, limit);
-    if (count_told(hits) < k && !all) {
+    if (count_told(hits) < k && !search.exhaustive) {
         start_scanning(knn);
         return scan(knn);
     }
     order(knn);
-    knn->index.ended = all || !may_turn_down(knn);
+    knn->index.ended = search.exhaustive || !may_turn_down(knn);
     if (knn->index.ended) return HNY_OK;
     set_floor(knn, &hits->at[hits->count - 1]);
     start_scanning(knn);
@@ -302,7 +299,7 @@ static bool is_handed(const hx_knn *knn, const hny_hit *hit) {
 }
 
 /* Of a stream's first walk: what k rows would take that are half of what it finds. */
-static int64_t first_ef(const hx_knn *knn) {
+static int64_t first_ef(hx_knn *knn) {
     const hny_search search = search_for(knn, STREAM_EF / 2);
     const int64_t ef =
         search.ef ? search.ef : hny_reader_ef(knn->view->reader, search.k, search.recall);
@@ -319,10 +316,12 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
     if (!s->step) s->step = first;
     while (is_dry(s) && !knn->scanning) {
         const int64_t ef = least(s->step, rows);
-        const int status = walk(knn, &(hny_search){0, (uint32_t)ef, 0, filter_of(knn)}, (size_t)ef);
+        hny_search search = new_search(knn);
+        search.ef = (uint32_t)ef;
+        const int status = walk(knn, &search);
         if (status) return status;
         const bool short_of = (int64_t)s->hits.count < ef;
-        s->ended = is_all(knn, (size_t)ef);
+        s->ended = search.exhaustive;
         if (!s->ended) s->hits.count = (s->hits.count + 1) / 2;
         order(knn);
         if (s->hits.count) set_floor(knn, &s->hits.at[s->hits.count - 1]);
