@@ -18,17 +18,23 @@ int hny__sort_open(hny__sort *spill, const char *beside, size_t record) {
     char *path;
     *spill = (hny__sort){.record = record, .room = BUFFER_BYTES / record + 1};
     spill->fd = hny__temporary_file(beside, &path);
-    if (spill->fd < 0) return spill->fd;
+    if (spill->fd < 0) {
+        return spill->fd;
+    }
     unlink(path);
     free(path);
     spill->buffer = malloc(spill->room * record);
-    if (spill->buffer) return HNY_OK;
+    if (spill->buffer) {
+        return HNY_OK;
+    }
     hny__sort_close(spill);
     return HNY_NOMEM;
 }
 
 static void drop_runs(hny__sort *spill) {
-    for (size_t i = 0; i < spill->runs_count; i++) free(spill->runs[i].buffer);
+    for (size_t i = 0; i < spill->runs_count; i++) {
+        free(spill->runs[i].buffer);
+    }
     spill->runs_count = 0;
     spill->count = 0;
     spill->size = 0;
@@ -38,7 +44,9 @@ void hny__sort_close(hny__sort *spill) {
     drop_runs(spill);
     free(spill->runs);
     free(spill->buffer);
-    if (spill->fd >= 0) close(spill->fd);
+    if (spill->fd >= 0) {
+        close(spill->fd);
+    }
     *spill = (hny__sort){.fd = -1};
 }
 
@@ -52,8 +60,12 @@ static int write_all(hny__sort *spill) {
     const uint8_t *from = spill->buffer;
     for (size_t left = spill->count * spill->record; left > 0;) {
         const ssize_t done = pwrite(spill->fd, from, left, (off_t)spill->size);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return errno == ENOSPC ? HNY_FULL : HNY_IO;
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return errno == ENOSPC ? HNY_FULL : HNY_IO;
+        }
         from += done;
         left -= (size_t)done;
         spill->size += (size_t)done;
@@ -96,8 +108,12 @@ int hny__sort_end_run(hny__sort *spill) {
 static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
     while (left > 0) {
         const ssize_t done = pread(fd, to, left, (off_t)at);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return HNY_IO;
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return HNY_IO;
+        }
         to += done;
         left -= (size_t)done;
         at += (size_t)done;
@@ -143,10 +159,16 @@ static int start_merge(hny__sort *spill, run_head *heads, size_t *count, size_t 
     for (size_t i = 0; i < spill->runs_count; i++) {
         hny__sort_run *const run = &spill->runs[i];
         run->buffer = malloc(room * spill->record);
-        if (!run->buffer) return HNY_NOMEM;
+        if (!run->buffer) {
+            return HNY_NOMEM;
+        }
         const int rc = refill_run(spill, run, room);
-        if (rc) return rc;
-        if (run->count) heads[(*count)++] = (run_head){key_of(spill, i), i};
+        if (rc) {
+            return rc;
+        }
+        if (run->count) {
+            heads[(*count)++] = (run_head){key_of(spill, i), i};
+        }
     }
     heads_make(heads, *count);
     return HNY_OK;
@@ -156,14 +178,20 @@ static int start_merge(hny__sort *spill, run_head *heads, size_t *count, size_t 
 static int advance_merge(hny__sort *spill, run_head *heads, size_t *count, size_t room) {
     hny__sort_run *const run = &spill->runs[heads[0].run];
     int rc = HNY_OK;
-    if (++run->first == run->count) rc = refill_run(spill, run, room);
-    if (rc) return rc;
+    if (++run->first == run->count) {
+        rc = refill_run(spill, run, room);
+    }
+    if (rc) {
+        return rc;
+    }
     if (run->count) {
         heads[0].key = key_of(spill, heads[0].run);
     } else {
         heads[0] = heads[--*count];
     }
-    if (*count) heads_sift_down(heads, *count, 0);
+    if (*count) {
+        heads_sift_down(heads, *count, 0);
+    }
     return HNY_OK;
 }
 
@@ -176,7 +204,9 @@ int hny__sort_merge(hny__sort *spill, int (*take)(void *arg, const uint8_t *reco
     int rc = start_merge(spill, heads, &count, room);
     while (!rc && count) {
         rc = take(arg, head_of(spill, heads[0].run), heads[0].run);
-        if (!rc) rc = advance_merge(spill, heads, &count, room);
+        if (!rc) {
+            rc = advance_merge(spill, heads, &count, room);
+        }
     }
     drop_runs(spill);
     return rc;

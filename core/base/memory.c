@@ -20,7 +20,9 @@ struct hny__chunk {
 static int add_chunk(hny__arena *arena, size_t size) {
     const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
     struct hny__chunk *const chunk = malloc(sizeof *chunk + room);
-    if (!chunk) return 0;
+    if (!chunk) {
+        return 0;
+    }
     chunk->next = arena->first;
     chunk->size = room;
     arena->first = chunk;
@@ -30,7 +32,9 @@ static int add_chunk(hny__arena *arena, size_t size) {
 
 void *hny__arena_alloc(hny__arena *arena, size_t size) {
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (size > arena->left && !add_chunk(arena, size)) return NULL;
+    if (size > arena->left && !add_chunk(arena, size)) {
+        return NULL;
+    }
     struct hny__chunk *const chunk = arena->first;
     void *const at = chunk->bytes + (chunk->size - arena->left);
     arena->left -= size;
@@ -48,10 +52,14 @@ void hny__arena_free(hny__arena *arena) {
 }
 
 int hny__grow(void **list, size_t *capacity, size_t count, size_t size) {
-    if (count < *capacity) return HNY_OK;
+    if (count < *capacity) {
+        return HNY_OK;
+    }
     const size_t more = *capacity + *capacity / 2 + 16;
     void *const bigger = realloc(*list, more * size);
-    if (!bigger) return HNY_NOMEM;
+    if (!bigger) {
+        return HNY_NOMEM;
+    }
     *list = bigger;
     *capacity = more;
     return HNY_OK;
@@ -64,7 +72,9 @@ void *hny__zeros(size_t bytes) {
     const uintptr_t first = ((uintptr_t)zeros + page - 1) / page * page;
     const uintptr_t end = ((uintptr_t)zeros + bytes) / page * page;
     /* A hint, which kernels before 5.14 reject. */
-    if (zeros && first < end) (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+    if (zeros && first < end) {
+        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+    }
 #endif
     return zeros;
 }

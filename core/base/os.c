@@ -12,7 +12,9 @@
 size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     const char *const text = getenv(name);
     char *end;
-    if (!text || *text < '0' || *text > '9') return otherwise;
+    if (!text || *text < '0' || *text > '9') {
+        return otherwise;
+    }
     errno = 0;
     const unsigned long long bytes = strtoull(text, &end, 10);
     return errno || *end ? otherwise : (size_t)bytes;
@@ -23,7 +25,9 @@ static const char *temporary_folder(void) {
     const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
                                       "/usr/tmp", "/tmp"};
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
-        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) return candidates[i];
+        if (candidates[i] && access(candidates[i], W_OK | X_OK) == 0) {
+            return candidates[i];
+        }
     }
     return ".";
 }
@@ -33,7 +37,9 @@ int hny__temporary_file(const char *beside, char **path) {
     const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
     const size_t size = strlen(first), more = strlen(rest) + 1;
     *path = malloc(size + more);
-    if (!*path) return HNY_NOMEM;
+    if (!*path) {
+        return HNY_NOMEM;
+    }
     memcpy(*path, first, size);
     memcpy(*path + size, rest, more);
     const int fd = mkstemp(*path);

@@ -27,7 +27,9 @@ static struct {
 
 static int inspect_path(const char *path, const struct stat *st) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    if (fd < 0) {
+        return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    }
     const int rc = hny__lmdb_check(fd, (uint64_t)st->st_size);
     close(fd);
     return rc;
@@ -69,11 +71,19 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
     int rc = ENOMEM;
     for (size_t i = 0; i < sizeof map_sizes / sizeof *map_sizes && rc == ENOMEM; i++) {
         rc = mdb_env_create(&env->mdb);
-        if (rc) break;
+        if (rc) {
+            break;
+        }
         rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
-        if (!rc) rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
-        if (!rc) rc = hny__lmdb_guard_watch(env->mdb);
-        if (!rc) rc = mdb_env_open(env->mdb, path, flags, mode);
+        if (!rc) {
+            rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
+        }
+        if (!rc) {
+            rc = hny__lmdb_guard_watch(env->mdb);
+        }
+        if (!rc) {
+            rc = mdb_env_open(env->mdb, path, flags, mode);
+        }
         if (rc) {
             mdb_env_close(env->mdb);
             env->mdb = NULL;
@@ -98,7 +108,9 @@ static int look_at(const char *path) {
 /* What LMDB opened must be what was made ready for it; else somebody is putting files in its place. */
 static int remember_data(hny__env *env, ino_t inode) {
     struct stat st;
-    if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) return HNY_IO;
+    if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) {
+        return HNY_IO;
+    }
     env->dev = st.st_dev;
     env->ino = st.st_ino;
     atomic_store(&env->min_size, (unsigned long long)st.st_size);
@@ -117,17 +129,25 @@ static int lock_file_same(const hny__env *env) {
 /* Before LMDB opens it, which does not tell what it opened: one path that is twice the same never changed. */
 static int remember_lock(hny__env *env) {
     struct stat st;
-    if (env->unlocked) return HNY_OK;
+    if (env->unlocked) {
+        return HNY_OK;
+    }
     env->lock_fd = look_at(env->lock);
-    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) : stat(env->lock, &st)) return HNY_BUSY;
+    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) : stat(env->lock, &st)) {
+        return HNY_BUSY;
+    }
     env->lock_dev = st.st_dev;
     env->lock_ino = st.st_ino;
     return HNY_OK;
 }
 
 static void env_free(hny__env *env) {
-    if (env->mdb) mdb_env_close(env->mdb);
-    if (env->lock_fd >= 0) close(env->lock_fd);
+    if (env->mdb) {
+        mdb_env_close(env->mdb);
+    }
+    if (env->lock_fd >= 0) {
+        close(env->lock_fd);
+    }
     free(env->lock);
     pthread_rwlock_destroy(&env->map_lock);
     pthread_mutex_destroy(&env->progress_lock);
@@ -136,7 +156,9 @@ static void env_free(hny__env *env) {
 
 static hny__env *env_alloc(void) {
     hny__env *const env = calloc(1, sizeof *env);
-    if (!env) return NULL;
+    if (!env) {
+        return NULL;
+    }
     pthread_rwlock_init(&env->map_lock, NULL);
     pthread_mutex_init(&env->progress_lock, NULL);
     env->refs = 1;
@@ -148,9 +170,13 @@ static hny__env *env_alloc(void) {
 /* Does an environment of this process hold this lock file? */
 static int lock_held(const char *lock) {
     struct stat st;
-    if (stat(lock, &st)) return 0;
+    if (stat(lock, &st)) {
+        return 0;
+    }
     for (const hny__env *env = registry.first; env; env = env->next) {
-        if (!hny__env_inherited(env) && lock_file_is(env, &st)) return 1;
+        if (!hny__env_inherited(env) && lock_file_is(env, &st)) {
+            return 1;
+        }
     }
     return 0;
 }
@@ -164,15 +190,23 @@ static int on_readonly_system(const char *path) {
 /* The data file, which is there; the lock file is made ready before. */
 static int open_both(hny__env *env, const char *path, ino_t inode) {
     int rc = remember_lock(env);
-    if (!rc) rc = open_mdb(env, path, 0644);
-    if (!rc) rc = remember_data(env, inode);
-    if (!rc && !lock_file_same(env)) rc = HNY_BUSY;
+    if (!rc) {
+        rc = open_mdb(env, path, 0644);
+    }
+    if (!rc) {
+        rc = remember_data(env, inode);
+    }
+    if (!rc && !lock_file_same(env)) {
+        rc = HNY_BUSY;
+    }
     return rc;
 }
 
 static int open_file(const char *path, const char *model, ino_t inode, int fresh, hny__env **out) {
     hny__env *const env = env_alloc();
-    if (!env) return HNY_NOMEM;
+    if (!env) {
+        return HNY_NOMEM;
+    }
     env->readonly = !fresh && access(path, W_OK) != 0;
     env->unlocked = env->readonly && on_readonly_system(path);
     env->lock = hny__lockfile_name(path);
@@ -180,17 +214,29 @@ static int open_file(const char *path, const char *model, ino_t inode, int fresh
     if (!rc && !env->unlocked) {
         rc = hny__lockfile_ready(env->lock, path, inode, lock_held(env->lock), model);
     }
-    if (!rc) rc = open_both(env, path, inode);
-    if (!rc && fresh) hny__copy_owner(env->fd, model);
-    if (!rc) rc = inspect_record(env);
-    if (rc) env_free(env);
-    if (!rc) *out = env;
+    if (!rc) {
+        rc = open_both(env, path, inode);
+    }
+    if (!rc && fresh) {
+        hny__copy_owner(env->fd, model);
+    }
+    if (!rc) {
+        rc = inspect_record(env);
+    }
+    if (rc) {
+        env_free(env);
+    }
+    if (!rc) {
+        *out = env;
+    }
     return rc;
 }
 
 static int make_file(const char *path, struct stat *st) {
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return hny__errno_status(errno);
+    if (fd < 0) {
+        return hny__errno_status(errno);
+    }
     const int failed = fstat(fd, st);
     close(fd);
     return failed ? HNY_IO : HNY_OK;
@@ -201,15 +247,23 @@ static int open_private(hny__env **out) {
     struct stat st;
     char *path;
     const int fd = hny__temporary_file(NULL, &path);
-    if (fd < 0) return fd;
+    if (fd < 0) {
+        return fd;
+    }
     const int failed = fstat(fd, &st);
     close(fd);
     char *const lock = hny__lockfile_name(path);
     int rc = lock ? HNY_OK : HNY_NOMEM;
-    if (!rc) rc = failed ? HNY_IO : open_file(path, NULL, st.st_ino, 1, out);
+    if (!rc) {
+        rc = failed ? HNY_IO : open_file(path, NULL, st.st_ino, 1, out);
+    }
     unlink(path);
-    if (lock) unlink(lock);
-    if (!rc) (*out)->anonymous = true;
+    if (lock) {
+        unlink(lock);
+    }
+    if (!rc) {
+        (*out)->anonymous = true;
+    }
     free(lock);
     free(path);
     return rc;
@@ -229,7 +283,9 @@ static int long_enough(const hny__env *env, const struct stat *st) {
 
 static hny__env *registered(const struct stat *st) {
     for (hny__env *env = registry.first; env; env = env->next) {
-        if (!env->anonymous && same_file(env, st) && lock_file_same(env)) return env;
+        if (!env->anonymous && same_file(env, st) && lock_file_same(env)) {
+            return env;
+        }
     }
     return NULL;
 }
@@ -237,21 +293,31 @@ static hny__env *registered(const struct stat *st) {
 static int open_registered(const char *path, const char *model, int create, hny__env **out) {
     struct stat st;
     const int missing = stat(path, &st) != 0;
-    if (missing && errno != ENOENT) return HNY_IO;
-    if (!missing && !S_ISREG(st.st_mode)) return HNY_CORRUPT;
+    if (missing && errno != ENOENT) {
+        return HNY_IO;
+    }
+    if (!missing && !S_ISREG(st.st_mode)) {
+        return HNY_CORRUPT;
+    }
     const int fresh = missing || st.st_size == 0;
-    if (fresh && !create) return HNY_MISSING;
+    if (fresh && !create) {
+        return HNY_MISSING;
+    }
     if (!fresh) {
         hny__env *const env = registered(&st);
         if (env) {
             /* Broken, or truncated under those who have it: to open it again would be no better. */
-            if (atomic_load(&env->broken) || !long_enough(env, &st)) return HNY_CORRUPT;
+            if (atomic_load(&env->broken) || !long_enough(env, &st)) {
+                return HNY_CORRUPT;
+            }
             env->refs++;
             *out = env;
             return HNY_OK;
         }
         const int rc = inspect_path(path, &st);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
     }
     const int rc = missing ? make_file(path, &st) : HNY_OK;
     return rc ? rc : open_file(path, model, st.st_ino, fresh, out);
@@ -276,11 +342,15 @@ hny__env *hny__env_ref(hny__env *env) {
 }
 
 void hny__env_unref(hny__env *env) {
-    if (!env || hny__env_inherited(env)) return;
+    if (!env || hny__env_inherited(env)) {
+        return;
+    }
     pthread_mutex_lock(&registry.lock);
     if (--env->refs == 0) {
         hny__env **at = &registry.first;
-        while (*at != env) at = &(*at)->next;
+        while (*at != env) {
+            at = &(*at)->next;
+        }
         *at = env->next;
         env_free(env);
     }
@@ -289,26 +359,44 @@ void hny__env_unref(hny__env *env) {
 
 int hny__env_current(const hny__env *env, const char *path) {
     struct stat st;
-    if (hny__env_inherited(env)) return HNY_MISSING;
-    if (atomic_load(&env->broken)) return HNY_CORRUPT;
-    if (env->anonymous) return HNY_OK;
-    if (stat(path, &st) || !same_file(env, &st) || !lock_file_same(env)) return HNY_MISSING;
+    if (hny__env_inherited(env)) {
+        return HNY_MISSING;
+    }
+    if (atomic_load(&env->broken)) {
+        return HNY_CORRUPT;
+    }
+    if (env->anonymous) {
+        return HNY_OK;
+    }
+    if (stat(path, &st) || !same_file(env, &st) || !lock_file_same(env)) {
+        return HNY_MISSING;
+    }
     return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
 /* Has a lock file that was opened a name still? */
 static int lock_file_named(const hny__env *env) {
     struct stat st;
-    if (env->lock_fd < 0) return lock_file_same(env);
+    if (env->lock_fd < 0) {
+        return lock_file_same(env);
+    }
     return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
 }
 
 int hny__env_usable(const hny__env *env) {
     struct stat st;
-    if (hny__env_inherited(env)) return HNY_MISSING;
-    if (atomic_load(&env->broken)) return HNY_CORRUPT;
-    if (env->anonymous) return HNY_OK;
-    if (fstat(env->fd, &st) || st.st_nlink == 0 || !lock_file_named(env)) return HNY_MISSING;
+    if (hny__env_inherited(env)) {
+        return HNY_MISSING;
+    }
+    if (atomic_load(&env->broken)) {
+        return HNY_CORRUPT;
+    }
+    if (env->anonymous) {
+        return HNY_OK;
+    }
+    if (fstat(env->fd, &st) || st.st_nlink == 0 || !lock_file_named(env)) {
+        return HNY_MISSING;
+    }
     return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
@@ -319,9 +407,13 @@ int hny__env_usable(const hny__env *env) {
 */
 bool hny__env_intact(hny__env *env, size_t txn_id) {
     MDB_envinfo info;
-    if (env->anonymous) return true;
+    if (env->anonymous) {
+        return true;
+    }
     mdb_env_info(env->mdb, &info);
-    if (info.me_last_txnid <= txn_id + 1) return true;
+    if (info.me_last_txnid <= txn_id + 1) {
+        return true;
+    }
     return !env->unlocked && lock_file_named(env);
 }
 
@@ -335,9 +427,13 @@ static int discard_other(const char *path) {
 int hny__env_discard(const char *path) {
     struct stat st;
     int fd;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return discard_other(path);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return discard_other(path);
+    }
     int rc = hny__lock_take(path, &fd);
-    if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
+    if (rc) {
+        return rc == HNY_MISSING ? HNY_OK : rc;
+    }
     char *const lock = hny__lockfile_name(path);
     if (!lock) {
         rc = HNY_NOMEM;

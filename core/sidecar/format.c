@@ -73,12 +73,16 @@ static const char magic[16] = "hannoy sidecar";
 /* ------------------------------------------------------------------------------------ keys -- */
 
 static void put_be(uint8_t *out, uint64_t value, int bytes) {
-    for (int i = bytes - 1; i >= 0; i--, value >>= 8) out[i] = (uint8_t)value;
+    for (int i = bytes - 1; i >= 0; i--, value >>= 8) {
+        out[i] = (uint8_t)value;
+    }
 }
 
 static uint64_t get_be(const uint8_t *in, int bytes) {
     uint64_t value = 0;
-    for (int i = 0; i < bytes; i++) value = value << 8 | in[i];
+    for (int i = 0; i < bytes; i++) {
+        value = value << 8 | in[i];
+    }
     return value;
 }
 
@@ -97,12 +101,16 @@ hny__key hny__key_rowid(uint32_t space, int64_t rowid) {
 
 int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
                    uint32_t *number, int64_t *rowid) {
-    if (size != HNY__KEY_BYTES && size != HNY__ROWID_KEY_BYTES) return 0;
+    if (size != HNY__KEY_BYTES && size != HNY__ROWID_KEY_BYTES) {
+        return 0;
+    }
     const uint64_t head = get_be(bytes, 8);
     *space = (uint32_t)(head >> 40);
     *kind = (hny__kind)(head >> 32 & 0xff);
     *number = (uint32_t)head;
-    if ((*kind == HNY__KIND_ROWID) != (size == HNY__ROWID_KEY_BYTES)) return 0;
+    if ((*kind == HNY__KIND_ROWID) != (size == HNY__ROWID_KEY_BYTES)) {
+        return 0;
+    }
     if (*kind == HNY__KIND_ROWID) {
         *rowid = (int64_t)(get_be((const uint8_t *)bytes + 8, 8) ^ (uint64_t)1 << 63);
     }
@@ -126,7 +134,9 @@ void hny__digest_write(void *value, size_t size, const hny__key *key) {
 
 int hny__digest_ok(const void *value, size_t size, const hny__key *key) {
     uint64_t digest;
-    if (size < 8) return 0;
+    if (size < 8) {
+        return 0;
+    }
     memcpy(&digest, value, 8);
     return digest == digest_of(value, size, key);
 }
@@ -143,18 +153,28 @@ void hny__file_record_init(hny__file_record *record) {
 int hny__file_record_read(const void *value, size_t size, hny__file_record *out) {
     const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
     /* Another version may have another length and another digest; its head says what it is. */
-    if (size < offsetof(hny__file_record, next_space)) return HNY_CORRUPT;
+    if (size < offsetof(hny__file_record, next_space)) {
+        return HNY_CORRUPT;
+    }
     memset(out, 0, sizeof *out);
     memcpy(out, value, size < sizeof *out ? size : sizeof *out);
-    if (memcmp(out->magic, magic, sizeof magic) != 0) return HNY_CORRUPT;
-    if (out->format != HNY__FORMAT) return HNY_VERSION;
-    if (size != sizeof *out || !hny__digest_ok(value, size, &key)) return HNY_CORRUPT;
+    if (memcmp(out->magic, magic, sizeof magic) != 0) {
+        return HNY_CORRUPT;
+    }
+    if (out->format != HNY__FORMAT) {
+        return HNY_VERSION;
+    }
+    if (size != sizeof *out || !hny__digest_ok(value, size, &key)) {
+        return HNY_CORRUPT;
+    }
     return HNY_OK;
 }
 
 int hny__table_record_read(const void *value, size_t size, const hny__key *key,
                            hny__table_record *out) {
-    if (size != sizeof *out || !hny__digest_ok(value, size, key)) return HNY_CORRUPT;
+    if (size != sizeof *out || !hny__digest_ok(value, size, key)) {
+        return HNY_CORRUPT;
+    }
     memcpy(out, value, sizeof *out);
     const hny__table_record *t = out;
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
@@ -168,9 +188,15 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
         t->unlinked > t->live + t->dead) {
         return HNY_CORRUPT;
     }
-    if (t->live + t->dead == 0) return t->entry_slot == HNY__NONE ? HNY_OK : HNY_CORRUPT;
-    if (t->entry_slot >= hny__linked(t) || t->entry_level > 63) return HNY_CORRUPT;
-    if (t->entry_level == 0) return t->entry_upper == HNY__NONE ? HNY_OK : HNY_CORRUPT;
+    if (t->live + t->dead == 0) {
+        return t->entry_slot == HNY__NONE ? HNY_OK : HNY_CORRUPT;
+    }
+    if (t->entry_slot >= hny__linked(t) || t->entry_level > 63) {
+        return HNY_CORRUPT;
+    }
+    if (t->entry_level == 0) {
+        return t->entry_upper == HNY__NONE ? HNY_OK : HNY_CORRUPT;
+    }
     return t->entry_upper < t->uppers ? HNY_OK : HNY_CORRUPT;
 }
 
@@ -180,7 +206,9 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
 #define VARINT_BYTES  10
 
 static uint8_t *put_varint(uint8_t *out, uint64_t value) {
-    for (; value >= 128; value >>= 7) *out++ = (uint8_t)(value | 128);
+    for (; value >= 128; value >>= 7) {
+        *out++ = (uint8_t)(value | 128);
+    }
     *out++ = (uint8_t)value;
     return out;
 }
@@ -190,7 +218,9 @@ static const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t
     for (unsigned shift = 0; in < end && shift < 64; shift += 7) {
         const uint8_t byte = *in++;
         *value |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128) return in;
+        if (byte < 128) {
+            return in;
+        }
     }
     return NULL;
 }
@@ -198,7 +228,9 @@ static const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t
 int hny__boundary_encode(const hny_boundary *at, const int64_t *ids, size_t count,
                          const hny__key *key, void **value, size_t *size) {
     uint8_t *const bytes = malloc(BOUNDARY_HEAD + count * VARINT_BYTES);
-    if (!bytes) return HNY_NOMEM;
+    if (!bytes) {
+        return HNY_NOMEM;
+    }
     const uint64_t ids64 = count;
     memcpy(bytes + 8, &at->seq, 8);
     memcpy(bytes + 16, &at->chain, 8);
@@ -223,15 +255,23 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hn
     const uint8_t *in = value;
     const uint8_t *const end = in + size;
     uint64_t ids64;
-    if (size < BOUNDARY_HEAD || !hny__digest_ok(value, size, key)) return HNY_CORRUPT;
+    if (size < BOUNDARY_HEAD || !hny__digest_ok(value, size, key)) {
+        return HNY_CORRUPT;
+    }
     memcpy(&at->seq, in + 8, 8);
     memcpy(&at->chain, in + 16, 8);
-    if (!ids) return HNY_OK;
+    if (!ids) {
+        return HNY_OK;
+    }
 
     memcpy(&ids64, in + 24, 8);
-    if (ids64 > size - BOUNDARY_HEAD) return HNY_CORRUPT;
+    if (ids64 > size - BOUNDARY_HEAD) {
+        return HNY_CORRUPT;
+    }
     int64_t *const list = malloc((ids64 + 1) * sizeof *list);
-    if (!list) return HNY_NOMEM;
+    if (!list) {
+        return HNY_NOMEM;
+    }
     uint64_t id = 0;
     in += BOUNDARY_HEAD;
     for (uint64_t i = 0; i < ids64; i++) {
@@ -277,7 +317,9 @@ static void layout_vectors(hny__layout *layout, hny__kind kind, uint32_t stride,
     double best = 0, taken = 0;
     for (uint32_t pages = first; pages <= last; pages++) {
         const double use = (block_bytes(pages) - CODES_AT) / row * (double)row / (pages * PAGE);
-        if (use > best) best = use;
+        if (use > best) {
+            best = use;
+        }
     }
     for (uint32_t pages = first; taken < best * 0.98; pages++) {
         layout->bytes = block_bytes(pages);
@@ -389,11 +431,17 @@ static uint64_t first_seed(const hny__layout *layout, const hny__key *key) {
 
 int hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
                   const hny__key *key) {
-    if (size != layout->bytes) return 0;
-    if (layout->kind != HNY__KIND_CODES) return hny__digest_ok(block, size, key);
+    if (size != layout->bytes) {
+        return 0;
+    }
+    if (layout->kind != HNY__KIND_CODES) {
+        return hny__digest_ok(block, size, key);
+    }
     const uint64_t seed = first_seed(layout, key);
     for (uint32_t i = 0; i < layout->per_block; i++) {
-        if (!row_holds(layout, seed + i, hny__row_at(layout, block, i))) return 0;
+        if (!row_holds(layout, seed + i, hny__row_at(layout, block, i))) {
+            return 0;
+        }
     }
     return 1;
 }
@@ -418,7 +466,9 @@ void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
     uint8_t *const at = block + layout->at + (size_t)index * layout->stride;
     block[8 + index] = (uint8_t)count;
     memset(at, 0, layout->stride);
-    if (count) memcpy(at, links, count * 4);
+    if (count) {
+        memcpy(at, links, count * 4);
+    }
 }
 
 void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, uint8_t level,

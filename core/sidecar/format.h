@@ -187,7 +187,9 @@ uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows);
 
 /* Exact for every 32-bit row, since per_block is below 2^16. */
 static inline uint32_t hny__layout_block(const hny__layout *layout, uint32_t row) {
-    if (layout->per_block == 1) return row;
+    if (layout->per_block == 1) {
+        return row;
+    }
     return (uint32_t)(((unsigned __int128)layout->inverse * row) >> 64);
 }
 

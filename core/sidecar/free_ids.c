@@ -11,13 +11,19 @@ int hny__free_ids_init(hny__free_ids *numbers, hny__kind kind) {
 }
 
 void hny__free_ids_free(hny__free_ids *numbers) {
-    if (numbers->here) roaring_bitmap_free(numbers->here);
-    if (numbers->taken) roaring_bitmap_free(numbers->taken);
+    if (numbers->here) {
+        roaring_bitmap_free(numbers->here);
+    }
+    if (numbers->taken) {
+        roaring_bitmap_free(numbers->taken);
+    }
     numbers->here = numbers->taken = NULL;
 }
 
 static int decode_chunk(const hny__value *value, const hny__key *key, roaring_bitmap_t **out) {
-    if (!hny__digest_ok(value->data, value->size, key)) return HNY_CORRUPT;
+    if (!hny__digest_ok(value->data, value->size, key)) {
+        return HNY_CORRUPT;
+    }
     *out = roaring_bitmap_portable_deserialize_safe((const char *)value->data + DIGEST_BYTES,
                                                     value->size - DIGEST_BYTES);
     return *out ? HNY_OK : HNY_NOMEM;
@@ -30,8 +36,12 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
     hny__key key = hny__key_make(space, kind, from);
     hny__cursor cursor;
     int rc = hny__cursor_open(&cursor, view->txn);
-    if (!rc) rc = hny__cursor_seek(&cursor, &key);
-    if (!rc && (cursor.space != space || cursor.kind != kind)) rc = HNY_MISSING;
+    if (!rc) {
+        rc = hny__cursor_seek(&cursor, &key);
+    }
+    if (!rc && (cursor.space != space || cursor.kind != kind)) {
+        rc = HNY_MISSING;
+    }
     if (!rc) {
         *chunk = cursor.number;
         key = hny__key_make(space, kind, *chunk);
@@ -45,10 +55,14 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
 static int refill(hny__free_ids *numbers, hny__view *view) {
     while (!numbers->here || roaring_bitmap_is_empty(numbers->here)) {
         const uint32_t from = numbers->here ? numbers->chunk + 1 : 0;
-        if (numbers->here) roaring_bitmap_free(numbers->here);
+        if (numbers->here) {
+            roaring_bitmap_free(numbers->here);
+        }
         numbers->here = NULL;
         const int rc = next_chunk(view, numbers->kind, from, &numbers->chunk, &numbers->here);
-        if (rc) return rc == HNY_MISSING ? HNY_CORRUPT : rc;
+        if (rc) {
+            return rc == HNY_MISSING ? HNY_CORRUPT : rc;
+        }
     }
     return HNY_OK;
 }
@@ -56,16 +70,22 @@ static int refill(hny__free_ids *numbers, hny__view *view) {
 int hny__free_ids_take(hny__free_ids *numbers, hny__view *view, uint32_t *free, uint32_t *next,
                        uint32_t *out) {
     if (*free == 0) {
-        if (*next >= HNY__MAX_SLOTS - 1) return HNY_LIMIT;
+        if (*next >= HNY__MAX_SLOTS - 1) {
+            return HNY_LIMIT;
+        }
         *out = (*next)++;
         return HNY_OK;
     }
     const int rc = refill(numbers, view);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const uint32_t low = roaring_bitmap_minimum(numbers->here);
     roaring_bitmap_remove(numbers->here, low);
     *out = numbers->chunk << CHUNK_SHIFT | low;
-    if (*out >= *next) return HNY_CORRUPT;
+    if (*out >= *next) {
+        return HNY_CORRUPT;
+    }
     roaring_bitmap_add(numbers->taken, *out);
     (*free)--;
     return HNY_OK;
@@ -89,17 +109,22 @@ int hny__free_ids_read(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
 int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
     const hny__layout *const layout = &view->geometry.layout[HNY__DELETED];
     roaring_bitmap_t *const unused = roaring_bitmap_create();
-    if (!unused) return HNY_NOMEM;
+    if (!unused) {
+        return HNY_NOMEM;
+    }
     int rc = hny__free_ids_read(view, HNY__KIND_FREE_SLOTS, unused);
     for (uint32_t number = 0; number < view->blocks[HNY__DELETED].count && !rc; number++) {
         const uint8_t *const block = hny__view_block(view, HNY__DELETED, number);
         for (uint32_t i = 0; block && i < layout->per_block; i++) {
-            if (hny__deleted_at(block, i))
+            if (hny__deleted_at(block, i)) {
                 roaring_bitmap_add(deleted_ids, number * layout->per_block + i);
+            }
         }
         rc = view->status;
     }
-    if (!rc) roaring_bitmap_andnot_inplace(deleted_ids, unused);
+    if (!rc) {
+        roaring_bitmap_andnot_inplace(deleted_ids, unused);
+    }
     roaring_bitmap_free(unused);
     return rc;
 }
@@ -107,10 +132,14 @@ int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
 /* ------------------------------------------------------------------------------------- writing -- */
 
 static int write_chunk(hny__txn *txn, const hny__key *key, const roaring_bitmap_t *chunk) {
-    if (roaring_bitmap_is_empty(chunk)) return hny__del(txn, key);
+    if (roaring_bitmap_is_empty(chunk)) {
+        return hny__del(txn, key);
+    }
     const size_t size = DIGEST_BYTES + roaring_bitmap_portable_size_in_bytes(chunk);
     char *const bytes = calloc(1, size);
-    if (!bytes) return HNY_NOMEM;
+    if (!bytes) {
+        return HNY_NOMEM;
+    }
     roaring_bitmap_portable_serialize(chunk, bytes + DIGEST_BYTES);
     const int rc = hny__put_digested(txn, key, bytes, size);
     free(bytes);
@@ -145,7 +174,9 @@ static int change_chunk(hny__txn *txn, const hny__key *key, uint32_t number,
     } else if (!rc) {
         rc = decode_chunk(&value, key, &chunk);
     }
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     part(taken, number, chunk, 0);
     part(freed, number, chunk, 1);
     rc = write_chunk(txn, key, chunk);
@@ -158,13 +189,17 @@ int hny__free_ids_write(hny__txn *txn, uint32_t space, hny__kind kind,
     roaring_bitmap_t *const both = roaring_bitmap_or(taken, freed);
     roaring_uint32_iterator_t at;
     int rc = both ? 0 : HNY_NOMEM;
-    if (!both) return rc;
+    if (!both) {
+        return rc;
+    }
     roaring_init_iterator(both, &at);
     while (at.has_value && !rc) {
         const uint32_t number = at.current_value >> CHUNK_SHIFT;
         const hny__key key = hny__key_make(space, kind, number);
         rc = change_chunk(txn, &key, number, taken, freed);
-        if (!roaring_move_uint32_iterator_equalorlarger(&at, (number + 1) << CHUNK_SHIFT)) break;
+        if (!roaring_move_uint32_iterator_equalorlarger(&at, (number + 1) << CHUNK_SHIFT)) {
+            break;
+        }
     }
     roaring_bitmap_free(both);
     return rc;

@@ -60,17 +60,27 @@ static int is_page(const subject *s, uint64_t number) {
 
 /* The first bytes of a page, if it says that it is that page and of one of these kinds. */
 static int read_page(const subject *s, uint64_t number, uint64_t kinds, uint8_t *out, size_t size) {
-    if (!is_page(s, number)) return 0;
-    if (pread(s->fd, out, size, (off_t)(number * s->page_size)) != (ssize_t)size) return 0;
+    if (!is_page(s, number)) {
+        return 0;
+    }
+    if (pread(s->fd, out, size, (off_t)(number * s->page_size)) != (ssize_t)size) {
+        return 0;
+    }
     return load(out, 0, 8) == number && (load(out, PAGE_FLAGS, 2) & kinds) != 0;
 }
 
 static int root_ok(const subject *s, const uint8_t *db, uint64_t flags) {
     const uint64_t root = load(db, DB_ROOT, 8), depth = load(db, DB_DEPTH, 2);
     uint8_t head[PAGE_HEAD];
-    if ((load(db, DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) return 0;
-    if (root == UINT64_MAX) return depth == 0;
-    if (depth < 1 || depth > LMDB_MAX_DEPTH) return 0;
+    if ((load(db, DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) {
+        return 0;
+    }
+    if (root == UINT64_MAX) {
+        return depth == 0;
+    }
+    if (depth < 1 || depth > LMDB_MAX_DEPTH) {
+        return 0;
+    }
     return read_page(s, root, depth > 1 ? LMDB_P_BRANCH : LMDB_P_LEAF, head, sizeof head);
 }
 
@@ -79,9 +89,13 @@ static int root_ok(const subject *s, const uint8_t *db, uint64_t flags) {
 /* Free pages: how many, and their numbers, `room` bytes of which can be looked at. */
 static int list_ok(const subject *s, const uint8_t *list, uint64_t size, uint64_t room) {
     const uint64_t count = load(list, 0, 8);
-    if (size < 8 || count > size / 8 - 1) return 0;
+    if (size < 8 || count > size / 8 - 1) {
+        return 0;
+    }
     for (uint64_t i = 1; i <= count && 8 * i + 8 <= room; i++) {
-        if (!is_page(s, load(list, 8 * i, 8))) return 0;
+        if (!is_page(s, load(list, 8 * i, 8))) {
+            return 0;
+        }
     }
     return 1;
 }
@@ -97,8 +111,12 @@ static int leaf_node_ok(const subject *s, const uint8_t *node, uint64_t left) {
     const uint64_t size = load(node, NODE_SIZE, 4), key = load(node, NODE_KEY_SIZE, 2);
     const int big = (load(node, NODE_FLAGS, 2) & LMDB_BIG_DATA) != 0;
     const uint64_t here = big ? 8 : size;
-    if (key != 8 || left < NODE_HEAD + 16 || here > left - NODE_HEAD - 8) return 0;
-    if (load(node, NODE_HEAD, 8) > s->txn) return 0;
+    if (key != 8 || left < NODE_HEAD + 16 || here > left - NODE_HEAD - 8) {
+        return 0;
+    }
+    if (load(node, NODE_HEAD, 8) > s->txn) {
+        return 0;
+    }
     const uint8_t *const data = node + NODE_HEAD + 8;
     return big ? big_list_ok(s, load(data, 0, 8), size) : list_ok(s, data, size, size);
 }
@@ -111,10 +129,14 @@ static int branch_node_ok(const subject *s, const uint8_t *node, int first) {
 static int nodes_ok(const subject *s, const uint8_t *page) {
     const uint64_t lower = load(page, PAGE_LOWER, 2), upper = load(page, PAGE_UPPER, 2);
     const int leaf = (load(page, PAGE_FLAGS, 2) & LMDB_P_LEAF) != 0;
-    if (lower < PAGE_HEAD || lower > upper || upper > s->page_size) return 0;
+    if (lower < PAGE_HEAD || lower > upper || upper > s->page_size) {
+        return 0;
+    }
     for (uint64_t at = PAGE_HEAD; at < lower; at += 2) {
         const uint64_t node = load(page, at, 2);
-        if (node < upper || node + NODE_HEAD > s->page_size) return 0;
+        if (node < upper || node + NODE_HEAD > s->page_size) {
+            return 0;
+        }
         if (leaf ? !leaf_node_ok(s, page + node, s->page_size - node)
                  : !branch_node_ok(s, page + node, at == PAGE_HEAD)) {
             return 0;
@@ -126,9 +148,13 @@ static int nodes_ok(const subject *s, const uint8_t *page) {
 /* The first page of the free list. */
 static int free_list_ok(const subject *s, const uint8_t *db) {
     const uint64_t root = load(db, DB_ROOT, 8);
-    if (root == UINT64_MAX) return 1;
+    if (root == UINT64_MAX) {
+        return 1;
+    }
     uint8_t *const page = malloc(s->page_size);
-    if (!page) return 1; /* LMDB will say so */
+    if (!page) {
+        return 1; /* LMDB will say so */
+    }
     const int ok =
         read_page(s, root, LMDB_P_BRANCH | LMDB_P_LEAF, page, s->page_size) && nodes_ok(s, page);
     free(page);
@@ -147,26 +173,46 @@ static int meta_ok(const uint8_t *meta, uint64_t page_size) {
 ** LMDB take pages for free that are in use, which it finds out by an assertion.
 */
 static int transactions_ok(uint64_t even, uint64_t odd) {
-    if (even == 0 && odd == 0) return 1;
+    if (even == 0 && odd == 0) {
+        return 1;
+    }
     return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
 
 int hny__lmdb_check(int fd, uint64_t size) {
     uint8_t metas[2][META_BYTES];
-    if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) return HNY_CORRUPT;
+    if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) {
+        return HNY_CORRUPT;
+    }
     const uint64_t page_size = load(metas[0], META_PAGE_SIZE, 4);
-    if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return HNY_CORRUPT;
-    if (pread(fd, metas[1], META_BYTES, (off_t)page_size) != META_BYTES) return HNY_CORRUPT;
-    if (!meta_ok(metas[0], page_size) || !meta_ok(metas[1], page_size)) return HNY_CORRUPT;
+    if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) {
+        return HNY_CORRUPT;
+    }
+    if (pread(fd, metas[1], META_BYTES, (off_t)page_size) != META_BYTES) {
+        return HNY_CORRUPT;
+    }
+    if (!meta_ok(metas[0], page_size) || !meta_ok(metas[1], page_size)) {
+        return HNY_CORRUPT;
+    }
     for (int i = 0; i < 2; i++) {
-        if (load(metas[i], META_VERSION, 4) != LMDB_VERSION) return HNY_VERSION;
+        if (load(metas[i], META_VERSION, 4) != LMDB_VERSION) {
+            return HNY_VERSION;
+        }
     }
     const uint64_t even = load(metas[0], META_TXN, 8), odd = load(metas[1], META_TXN, 8);
-    if (!transactions_ok(even, odd)) return HNY_CORRUPT;
+    if (!transactions_ok(even, odd)) {
+        return HNY_CORRUPT;
+    }
     const uint8_t *const newest = metas[odd > even];
     const subject s = {fd, page_size, load(newest, META_LAST_PAGE, 8), load(newest, META_TXN, 8)};
-    if (s.last_page >= size / page_size) return HNY_CORRUPT;
-    if (!root_ok(&s, newest + META_FREE_DB, LMDB_INTEGERKEY)) return HNY_CORRUPT;
-    if (!root_ok(&s, newest + META_MAIN_DB, 0)) return HNY_CORRUPT;
+    if (s.last_page >= size / page_size) {
+        return HNY_CORRUPT;
+    }
+    if (!root_ok(&s, newest + META_FREE_DB, LMDB_INTEGERKEY)) {
+        return HNY_CORRUPT;
+    }
+    if (!root_ok(&s, newest + META_MAIN_DB, 0)) {
+        return HNY_CORRUPT;
+    }
     return free_list_ok(&s, newest + META_FREE_DB) ? HNY_OK : HNY_CORRUPT;
 }

@@ -15,20 +15,26 @@ static void make_key(void) {
 }
 
 void hny__lmdb_guard_enter(hny__lmdb_guard *guard) {
-    if (!made) return;
+    if (!made) {
+        return;
+    }
     guard->outer = pthread_getspecific(innermost);
     pthread_setspecific(innermost, guard);
 }
 
 void hny__lmdb_guard_leave(const hny__lmdb_guard *guard) {
-    if (made) pthread_setspecific(innermost, guard->outer);
+    if (made) {
+        pthread_setspecific(innermost, guard->outer);
+    }
 }
 
 static void leave(MDB_env *mdb, const char *assertion) {
     hny__lmdb_guard *const guard = made ? pthread_getspecific(innermost) : NULL;
     (void)mdb;
     (void)assertion;
-    if (guard) _longjmp(guard->at, 1);
+    if (guard) {
+        _longjmp(guard->at, 1);
+    }
 }
 
 int hny__lmdb_guard_watch(MDB_env *mdb) {

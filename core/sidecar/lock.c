@@ -20,7 +20,9 @@ static int lock_file(const char *path, int shared, int *fd) {
     struct stat mine, there;
     *fd = -1;
     const int opened = open(path, (shared ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-    if (opened < 0) return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    if (opened < 0) {
+        return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    }
     int rc = HNY_OK;
     if (fcntl(opened, F_OFD_SETLK, &lock)) {
         rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
@@ -42,7 +44,9 @@ int hny__lock_take(const char *path, int *fd) {
 }
 
 void hny__lock_release(int fd) {
-    if (fd >= 0) close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 /* -------------------------------------------------------------------------------- the lock file -- */
@@ -70,16 +74,24 @@ char *hny__lockfile_name(const char *path) {
 
 void hny__copy_owner(int fd, const char *model) {
     struct stat st;
-    if (!model || stat(model, &st)) return;
-    if (fchmod(fd, st.st_mode & 0666)) return;
-    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid)) return;
+    if (!model || stat(model, &st)) {
+        return;
+    }
+    if (fchmod(fd, st.st_mode & 0666)) {
+        return;
+    }
+    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid)) {
+        return;
+    }
 }
 
 /* Not of one that this process has open: to close a second descriptor drops the locks of the first. */
 static int names(const char *lock, ino_t inode) {
     owner found;
     const int fd = open(lock, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
+    if (fd < 0) {
+        return 0;
+    }
     const ssize_t got = pread(fd, &found, sizeof found, LMDB_BYTES);
     close(fd);
     return got == (ssize_t)sizeof found && memcmp(found.mark, owner_mark, sizeof owner_mark) == 0 &&
@@ -90,20 +102,30 @@ static int names(const char *lock, ino_t inode) {
 static int fill(int fd, ino_t inode) {
     owner made = {.inode = inode};
     memcpy(made.mark, owner_mark, sizeof owner_mark);
-    if (hny__errno_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) return HNY_FULL;
+    if (hny__errno_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) {
+        return HNY_FULL;
+    }
     const ssize_t put = pwrite(fd, &made, sizeof made, LMDB_BYTES);
-    if (put < 0) return hny__errno_status(errno);
+    if (put < 0) {
+        return hny__errno_status(errno);
+    }
     return put == (ssize_t)sizeof made ? HNY_OK : HNY_IO;
 }
 
 static int make(const char *lock, ino_t inode, const char *model) {
-    if (unlink(lock) && errno != ENOENT) return HNY_IO;
+    if (unlink(lock) && errno != ENOENT) {
+        return HNY_IO;
+    }
     const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return hny__errno_status(errno);
+    if (fd < 0) {
+        return hny__errno_status(errno);
+    }
     const int rc = fill(fd, inode);
     hny__copy_owner(fd, model);
     close(fd);
-    if (rc) unlink(lock);
+    if (rc) {
+        unlink(lock);
+    }
     return rc;
 }
 
@@ -111,9 +133,13 @@ static int make_locked(const char *lock, const char *path, ino_t inode, int held
                        const char *model) {
     int fd;
     int rc = lock_file(path, access(path, W_OK) != 0, &fd);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     /* Somebody else may have made it in between. */
-    if (held || !names(lock, inode)) rc = make(lock, inode, model);
+    if (held || !names(lock, inode)) {
+        rc = make(lock, inode, model);
+    }
     hny__lock_release(fd);
     return rc;
 }
@@ -126,7 +152,9 @@ int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, int hel
     const struct timespec millisecond = {0, 1000000};
     int rc = HNY_BUSY;
     for (int i = 0; rc == HNY_BUSY && i < TRIES; i++) {
-        if (i > 0) nanosleep(&millisecond, NULL);
+        if (i > 0) {
+            nanosleep(&millisecond, NULL);
+        }
         rc = !held && names(lock, inode) ? HNY_OK : make_locked(lock, path, inode, held, model);
     }
     return rc;

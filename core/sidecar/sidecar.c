@@ -16,7 +16,9 @@ struct hny_sidecar {
 int hny_sidecar_new(const char *database, hny_sidecar **out) {
     static const char suffix[] = "-hannoy";
     hny_sidecar *const sidecar = calloc(1, sizeof *sidecar);
-    if (!sidecar) return HNY_NOMEM;
+    if (!sidecar) {
+        return HNY_NOMEM;
+    }
     sidecar->refs = 1;
     if (database) {
         const size_t size = strlen(database);
@@ -39,7 +41,9 @@ hny_sidecar *hny_sidecar_ref(hny_sidecar *sidecar) {
 }
 
 void hny_sidecar_unref(hny_sidecar *sidecar) {
-    if (!sidecar || --sidecar->refs > 0) return;
+    if (!sidecar || --sidecar->refs > 0) {
+        return;
+    }
     hny__env_unref(sidecar->env);
     free(sidecar->database);
     free(sidecar->path);
@@ -68,26 +72,36 @@ static int look(hny_sidecar *sidecar, int create) {
 }
 
 int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
-    if (sidecar->env && look(sidecar, create)) let_go(sidecar);
+    if (sidecar->env && look(sidecar, create)) {
+        let_go(sidecar);
+    }
     int rc = HNY_OK;
     if (!sidecar->env && (sidecar->path || create)) {
         rc = hny__env_open(sidecar->path, sidecar->database, create, &sidecar->env);
     } else if (!sidecar->env) {
         rc = HNY_MISSING;
     }
-    if (!rc && hny__env_damaged(sidecar->env)) rc = HNY_CORRUPT;
+    if (!rc && hny__env_damaged(sidecar->env)) {
+        rc = HNY_CORRUPT;
+    }
     if (create && unusable(rc)) {
         let_go(sidecar);
         rc = sidecar->path ? hny__env_discard(sidecar->path) : HNY_OK;
-        if (!rc) rc = hny__env_open(sidecar->path, sidecar->database, 1, &sidecar->env);
+        if (!rc) {
+            rc = hny__env_open(sidecar->path, sidecar->database, 1, &sidecar->env);
+        }
     }
-    if (!rc) *out = sidecar->env;
+    if (!rc) {
+        *out = sidecar->env;
+    }
     return rc;
 }
 
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out) {
     hny__env *env;
     memset(out, 0, sizeof *out);
-    if (hny__sidecar_env(sidecar, 0, &env)) return;
+    if (hny__sidecar_env(sidecar, 0, &env)) {
+        return;
+    }
     *out = hny__env_progress(env);
 }

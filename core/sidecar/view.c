@@ -6,20 +6,26 @@
 #include "sidecar/records.h"
 
 static void drop_blocks(hny__view *view) {
-    for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) free(view->blocks[f].at);
+    for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) {
+        free(view->blocks[f].at);
+    }
     memset(view->blocks, 0, sizeof view->blocks);
     view->borrowed = 0;
 }
 
 static int size_blocks(hny__view *view) {
-    if (view->borrowed) drop_blocks(view);
+    if (view->borrowed) {
+        drop_blocks(view);
+    }
     for (int f = 0; f < HNY__FAMILIES; f++) {
         const uint32_t rows = hny__view_rows(view, (hny__family)f);
         const uint32_t count = hny__layout_blocks(&view->geometry.layout[f], rows);
         if (count > view->blocks[f].room) {
             const uint32_t room = count + count / 4 + 8;
             void *const at = calloc(room, sizeof *view->blocks[f].at); /* pages made when needed */
-            if (!at) return HNY_NOMEM;
+            if (!at) {
+                return HNY_NOMEM;
+            }
             free(view->blocks[f].at);
             view->blocks[f].at = at;
             view->blocks[f].room = room;
@@ -41,13 +47,17 @@ static int use_table(hny__view *view) {
 int hny__view_make_marks(hny__view *view) {
     const hny__table_record *const table = &view->table;
     const size_t nodes = (size_t)table->slots + table->uppers;
-    if (view->marks) return HNY_OK;
+    if (view->marks) {
+        return HNY_OK;
+    }
     if (nodes <= view->marks_capacity) {
         memset(view->marks_kept, 0, view->marks_capacity);
     } else {
         const size_t room = (nodes + nodes / 4 + 64) / 8 * 8;
         uint8_t *const marks = hny__zeros(room);
-        if (!marks) return HNY_NOMEM;
+        if (!marks) {
+            return HNY_NOMEM;
+        }
         free(view->marks_kept);
         view->marks_kept = marks;
         view->marks_capacity = room;
@@ -65,10 +75,14 @@ static void detach(hny__view *view) {
 }
 
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) {
-    if (view->env != env) detach(view);
+    if (view->env != env) {
+        detach(view);
+    }
     view->env = env;
     int rc = hny__env_begin_read(env, &view->txn);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const size_t id = hny__txn_id(view->txn);
     const unsigned moves = hny__env_moves(env);
     *fresh = id != view->txn_id || moves != view->moves || table != view->table_id || view->status;
@@ -77,8 +91,12 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh) 
         view->moves = moves;
         view->table_id = table;
         view->absent = hny__get_table_record(view->txn, table, &view->table);
-        if (!view->absent) view->absent = use_table(view);
-        if (view->absent == HNY_NOMEM) view->txn_id = 0;
+        if (!view->absent) {
+            view->absent = use_table(view);
+        }
+        if (view->absent == HNY_NOMEM) {
+            view->txn_id = 0;
+        }
     }
     if (view->absent) {
         hny__env_end_read(env, view->txn);
@@ -99,7 +117,9 @@ static int borrow(hny__view *view, const hny__view *shared) {
     drop_blocks(view);
     view->status = HNY_OK;
     view->table = shared->table;
-    if (shared->moves != hny__env_moves(shared->env)) return use_table(view);
+    if (shared->moves != hny__env_moves(shared->env)) {
+        return use_table(view);
+    }
     view->geometry = shared->geometry;
     memcpy(view->blocks, shared->blocks, sizeof view->blocks);
     view->borrowed = 1;
@@ -107,11 +127,15 @@ static int borrow(hny__view *view, const hny__view *shared) {
 }
 
 int hny__view_begin_as(hny__view *view, const hny__view *shared) {
-    if (view->env != shared->env) detach(view);
+    if (view->env != shared->env) {
+        detach(view);
+    }
     view->env = shared->env;
     view->txn_id = 0;
     int rc = hny__env_begin_read(view->env, &view->txn);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = borrow(view, shared);
     if (rc) {
         hny__env_end_read(view->env, view->txn);
@@ -122,7 +146,9 @@ int hny__view_begin_as(hny__view *view, const hny__view *shared) {
 }
 
 void hny__view_end(hny__view *view) {
-    if (!view->pinned) return;
+    if (!view->pinned) {
+        return;
+    }
     view->pinned = 0;
     hny__env_end_read(view->env, view->txn);
 }
@@ -136,8 +162,12 @@ void hny__view_free(hny__view *view) {
 }
 
 static const uint8_t *fail(hny__view *view, int status) {
-    if (status == HNY_CORRUPT) hny__env_set_damaged(view->env);
-    if (!view->status) view->status = status;
+    if (status == HNY_CORRUPT) {
+        hny__env_set_damaged(view->env);
+    }
+    if (!view->status) {
+        view->status = status;
+    }
     return NULL;
 }
 
@@ -145,9 +175,13 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     const hny__layout *const layout = &view->geometry.layout[family];
     const hny__key key = hny__key_make(view->table.space, layout->kind, number);
     hny__value value;
-    if (number >= view->blocks[family].count) return fail(view, HNY_CORRUPT);
+    if (number >= view->blocks[family].count) {
+        return fail(view, HNY_CORRUPT);
+    }
     const int rc = hny__get(view->txn, &key, &value);
-    if (rc) return fail(view, rc == HNY_MISSING ? HNY_CORRUPT : rc);
+    if (rc) {
+        return fail(view, rc == HNY_MISSING ? HNY_CORRUPT : rc);
+    }
     const int rows = family == HNY__CODES; /* with digests of their own */
     if (value.size != layout->bytes || (!rows && !hny__digest_ok(value.data, value.size, &key))) {
         return fail(view, HNY_CORRUPT);
@@ -159,12 +193,16 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
 
 const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *row) {
     const int rc = hny__view_make_marks(view);
-    if (rc) return fail(view, rc);
+    if (rc) {
+        return fail(view, rc);
+    }
     if (slot >= view->table.slots ||
         !hny__row_ok(&view->geometry.layout[HNY__CODES], view->table.space, slot, row)) {
         return fail(view, HNY_CORRUPT);
     }
-    if (!view->marks[slot]) view->marks[slot] = HNY__VERIFIED;
+    if (!view->marks[slot]) {
+        view->marks[slot] = HNY__VERIFIED;
+    }
     return row;
 }
 
@@ -185,7 +223,9 @@ const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row
     const uint32_t number = hny__layout_block(layout, row);
     const uint8_t *const block = hny__view_block(view, family, number);
     *count = 0;
-    if (!block) return NULL;
+    if (!block) {
+        return NULL;
+    }
     const uint32_t index = row - number * layout->per_block;
     const uint32_t links = hny__count_at(block, index);
     if (links > layout->capacity) {
@@ -200,10 +240,14 @@ uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint
     uint32_t count;
     const uint32_t *const list = hny__view_list(view, family, row, &count);
     const uint32_t rows = hny__view_rows(view, family);
-    if (count) memcpy(links, list, count * sizeof *links);
+    if (count) {
+        memcpy(links, list, count * sizeof *links);
+    }
     uint32_t largest = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (HNY__NODE(links[i]) > largest) largest = HNY__NODE(links[i]);
+        if (HNY__NODE(links[i]) > largest) {
+            largest = HNY__NODE(links[i]);
+        }
     }
     if (count && largest >= rows) {
         fail(view, HNY_CORRUPT);
@@ -217,13 +261,17 @@ int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *do
     const hny__layout *const layout = &view->geometry.layout[HNY__UPPER];
     const uint32_t number = hny__layout_block(layout, row);
     const uint8_t *const block = hny__view_block(view, HNY__UPPER, number);
-    if (!block) return view->status;
+    if (!block) {
+        return view->status;
+    }
     const uint32_t index = row - number * layout->per_block;
     *owner = hny__owner_at(layout, block, index);
     *down = hny__down_at(layout, block, index);
     *level = hny__level_at(layout, block, index);
     const int below_ok = *level == 1 ? *down == HNY__NONE : *down < view->table.uppers;
-    if (*level != 0 && (*owner >= view->table.slots || !below_ok)) fail(view, HNY_CORRUPT);
+    if (*level != 0 && (*owner >= view->table.slots || !below_ok)) {
+        fail(view, HNY_CORRUPT);
+    }
     return view->status;
 }
 

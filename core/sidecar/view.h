@@ -74,7 +74,9 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
 /* The same if it was resolved before, or NULL.  Any of several workers may have done that. */
 static inline const uint8_t *hny__view_known(const hny__view *view, hny__family family,
                                              uint32_t number) {
-    if (number >= view->blocks[family].count) return NULL;
+    if (number >= view->blocks[family].count) {
+        return NULL;
+    }
     return __atomic_load_n(&view->blocks[family].at[number], __ATOMIC_RELAXED);
 }
 
@@ -92,7 +94,9 @@ static inline const uint8_t *hny__view_vector(hny__view *view, hny__family famil
 
 /* The rows of a family that a state has. */
 static inline uint32_t hny__view_rows(const hny__view *view, hny__family family) {
-    if (family == HNY__UPPER) return view->table.uppers;
+    if (family == HNY__UPPER) {
+        return view->table.uppers;
+    }
     return family == HNY__LINKS ? hny__linked(&view->table) : view->table.slots;
 }
 
@@ -126,7 +130,9 @@ static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
     const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
     const uint32_t number = hny__layout_block(layout, slot);
     const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
-    if (!block) return;
+    if (!block) {
+        return;
+    }
     hny__prefetch_line(hny__row_at(layout, block, slot - number * layout->per_block) +
                        layout->stride);
 }
@@ -152,7 +158,9 @@ static inline void hny__view_ahead(const hny__view *view, hny__family family, ui
     const hny__layout *const layout = &view->geometry.layout[family];
     const uint32_t number = hny__layout_block(layout, row);
     const uint8_t *const block = hny__view_known(view, family, number);
-    if (!block) return;
+    if (!block) {
+        return;
+    }
     const uint32_t index = row - number * layout->per_block;
     const uint8_t *const links = (const uint8_t *)hny__links_at(layout, block, index);
     hny__prefetch_line(&block[8 + index]);

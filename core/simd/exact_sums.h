@@ -32,12 +32,16 @@ typedef void exact_loader(exact_lanes *to, const uint8_t *from);
 
 EXACT_INLINE void exact_load_f32(exact_lanes *to, const uint8_t *from) {
 #pragma GCC unroll 4
-    for (int i = 0; i < EXACT_PARTS; i++) to->part[i] = widen_f32(from + 4 * i * EXACT_WIDTH);
+    for (int i = 0; i < EXACT_PARTS; i++) {
+        to->part[i] = widen_f32(from + 4 * i * EXACT_WIDTH);
+    }
 }
 
 EXACT_INLINE void exact_load_f16(exact_lanes *to, const uint8_t *from) {
 #pragma GCC unroll 4
-    for (int i = 0; i < EXACT_PARTS; i++) to->part[i] = widen_f16(from + 2 * i * EXACT_WIDTH);
+    for (int i = 0; i < EXACT_PARTS; i++) {
+        to->part[i] = widen_f16(from + 2 * i * EXACT_WIDTH);
+    }
 }
 
 /* The last few numbers and zeros, which change no sum. */
@@ -51,7 +55,9 @@ EXACT_INLINE void exact_load_tail(exact_lanes *to, const uint8_t *from, size_t b
 /* sums[i] += a[i] * b[i] */
 EXACT_INLINE void exact_add_product(exact_lanes *sums, const exact_lanes *a, const exact_lanes *b) {
 #pragma GCC unroll 4
-    for (int i = 0; i < EXACT_PARTS; i++) sums->part[i] += a->part[i] * b->part[i];
+    for (int i = 0; i < EXACT_PARTS; i++) {
+        sums->part[i] += a->part[i] * b->part[i];
+    }
 }
 
 EXACT_INLINE void exact_add_square(exact_lanes *sums, const exact_lanes *a, const exact_lanes *b) {

@@ -15,10 +15,18 @@ uint16_t hny_half_from_float(float value) {
     const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
     const uint32_t size = bits & 0x7fffffff, exponent = size >> 23;
 
-    if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (size >> 13 & 0x3ff)); /* NaN */
-    if (size >= 0x477ff000) return sign | 0x7c00; /* from 65520, half-way to 65536, on */
-    if (exponent >= 113) return (uint16_t)(sign | round_off(size - (112u << 23), 13));
-    if (exponent < 102) return sign; /* below 2^-25: half of the least subnormal */
+    if (size > 0x7f800000) {
+        return (uint16_t)(sign | 0x7e00 | (size >> 13 & 0x3ff)); /* NaN */
+    }
+    if (size >= 0x477ff000) {
+        return sign | 0x7c00; /* from 65520, half-way to 65536, on */
+    }
+    if (exponent >= 113) {
+        return (uint16_t)(sign | round_off(size - (112u << 23), 13));
+    }
+    if (exponent < 102) {
+        return sign; /* below 2^-25: half of the least subnormal */
+    }
     return (uint16_t)(sign | round_off((size & 0x7fffff) | 0x800000, 126 - exponent));
 }
 

@@ -71,14 +71,18 @@ static const struct candidate {
 
 const hny__kernels *hny__kernels_at(size_t place) {
     for (size_t i = 0; i < CANDIDATES; i++) {
-        if (candidates[i].runs() && place-- == 0) return candidates[i].table;
+        if (candidates[i].runs() && place-- == 0) {
+            return candidates[i].table;
+        }
     }
     return NULL;
 }
 
 const hny__kernels *hny__kernels_named(const char *name) {
     const hny__kernels *table;
-    for (size_t i = 0; (table = hny__kernels_at(i)) && strcmp(table->name, name) != 0;) i++;
+    for (size_t i = 0; (table = hny__kernels_at(i)) && strcmp(table->name, name) != 0;) {
+        i++;
+    }
     return table;
 }
 
@@ -91,7 +95,9 @@ static const char *wished(void) {
 const hny__kernels *hny__kernels_choose(void) {
     const char *const wish = wished();
     const hny__kernels *table = wish ? hny__kernels_named(wish) : NULL;
-    if (!table) table = hny__kernels_at(0);
+    if (!table) {
+        table = hny__kernels_at(0);
+    }
 
     const hny__kernels *before = NULL;
     return atomic_compare_exchange_strong(&hny__kernels_chosen, &before, table) ? table : before;
@@ -107,9 +113,13 @@ int hny_kernels_check(char **fault) {
     const char *const wish = wished();
     const hny__kernels *table;
     *fault = NULL;
-    if (!wish || hny__kernels_named(wish)) return HNY_OK;
+    if (!wish || hny__kernels_named(wish)) {
+        return HNY_OK;
+    }
     *fault = malloc(FAULT_BYTES);
-    if (!*fault) return HNY_NOMEM;
+    if (!*fault) {
+        return HNY_NOMEM;
+    }
     int at =
         snprintf(*fault, FAULT_BYTES, "HANNOY_KERNELS is '%.40s', but this processor has", wish);
     for (size_t i = 0; (table = hny__kernels_at(i)); i++) {

@@ -59,8 +59,12 @@ INLINE __m256 load_f16(const void *from) {
 INLINE __m256 tail_f16(const void *from, size_t count) {
     const uint16_t *const halves = from;
     uint64_t low = 0, high = 0;
-    for (size_t i = 0; i < count && i < 4; i++) low |= (uint64_t)halves[i] << 16 * i;
-    for (size_t i = 4; i < count; i++) high |= (uint64_t)halves[i] << 16 * (i - 4);
+    for (size_t i = 0; i < count && i < 4; i++) {
+        low |= (uint64_t)halves[i] << 16 * i;
+    }
+    for (size_t i = 4; i < count; i++) {
+        high |= (uint64_t)halves[i] << 16 * (i - 4);
+    }
     return _mm256_cvtph_ps(_mm_set_epi64x((int64_t)high, (int64_t)low));
 }
 
@@ -94,8 +98,12 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
         s2 = add(s2, load(a + 2 * step), load(b + 2 * step));
         s3 = add(s3, load(a + 3 * step), load(b + 3 * step));
     }
-    for (; n >= 8; n -= 8, a += step, b += step) s0 = add(s0, load(a), load(b));
-    if (n) s1 = add(s1, tail(a, n), tail(b, n));
+    for (; n >= 8; n -= 8, a += step, b += step) {
+        s0 = add(s0, load(a), load(b));
+    }
+    if (n) {
+        s1 = add(s1, tail(a, n), tail(b, n));
+    }
     return total_ps(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
 }
 
@@ -130,7 +138,9 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
         i += 16;
     }
     int32_t sum = (int32_t)total_epi32(_mm256_add_epi32(s0, s1));
-    for (; i < n; i++) sum += a[i] * b[i];
+    for (; i < n; i++) {
+        sum += a[i] * b[i];
+    }
     return sum;
 }
 
@@ -218,7 +228,9 @@ static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
         i += 16;
     }
     uint32_t sum = total_epi32(_mm256_add_epi32(s0, s1));
-    for (; i < n; i++) sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));
+    for (; i < n; i++) {
+        sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));
+    }
     return sum;
 }
 
@@ -234,7 +246,9 @@ static uint32_t l1_i8(const int8_t *a, const int8_t *b, size_t n) {
         sums = _mm256_add_epi32(sums, sizes);
     }
     uint32_t sum = total_epi32(sums);
-    for (; i < n; i++) sum += (uint32_t)(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
+    for (; i < n; i++) {
+        sum += (uint32_t)(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
+    }
     return sum;
 }
 

@@ -61,7 +61,9 @@ typedef struct one {
 /* Some numbers, 32 or fewer, as the last of 32 bytes; as the first where there are no more in all. */
 INLINE __m256i last_bytes(const int8_t *from, size_t count, size_t places, size_t all) {
     uint8_t few[32] = {0};
-    if (count) memcpy(few + (all < 32 ? 0 : 32 - places), from, count);
+    if (count) {
+        memcpy(few + (all < 32 ? 0 : 32 - places), from, count);
+    }
     return _mm256_loadu_si256((const __m256i *)few);
 }
 
@@ -72,7 +74,9 @@ INLINE __m128i totals(const four *sums) {
 }
 
 INLINE __m256i last_of(const one *o, const uint8_t *b) {
-    if (o->bytes < 32) return few_bytes(b, o->bytes);
+    if (o->bytes < 32) {
+        return few_bytes(b, o->bytes);
+    }
     return _mm256_loadu_si256((const __m256i *)(b + o->bytes - 32));
 }
 
@@ -106,7 +110,9 @@ INLINE void dots_by_four(const one *o, const uint8_t *const *b, size_t count, fa
     for (; count >= FOUR; count -= FOUR, b += FOUR, dots += FOUR) {
         _mm_storeu_si128((__m128i *)dots, sum_four(o, b, load, add));
     }
-    if (count == 0) return;
+    if (count == 0) {
+        return;
+    }
     const uint8_t *const last[FOUR] = {b[0], b[count > 1 ? 1 : 0], b[count > 2 ? 2 : 0], b[0]};
     int32_t four[FOUR];
     _mm_storeu_si128((__m128i *)four, sum_four(o, last, load, add));
@@ -130,7 +136,9 @@ static int32_t moved_i4(const int8_t *a, size_t n) {
         sums = _mm256_add_epi64(sums, _mm256_sad_epu8(_mm256_xor_si256(bytes, up), zero));
     }
     int32_t sum = (int32_t)total_epi32(sums) - 128 * (int32_t)i;
-    for (; i < n; i++) sum += a[i];
+    for (; i < n; i++) {
+        sum += a[i];
+    }
     return 8 * sum;
 }
 

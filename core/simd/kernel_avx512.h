@@ -134,7 +134,9 @@ typedef __m512i mixed_adder(__m512i sums, __m512i a, __m512i b);
 
 /* The first bytes, 64 or fewer, and zeros. */
 INLINE __m512i few_bytes(const void *from, size_t count) {
-    if (count >= 64) return _mm512_loadu_si512(from);
+    if (count >= 64) {
+        return _mm512_loadu_si512(from);
+    }
     return _mm512_maskz_loadu_epi8(((uint64_t)1 << count) - 1, from);
 }
 

@@ -60,8 +60,12 @@ INLINE int32_t sum_i8(const int8_t *a, size_t n) {
     const __m512i ones = _mm512_set1_epi8(1);
     __m512i sums = _mm512_setzero_si512();
     size_t i = 0;
-    for (; i + 64 <= n; i += 64) sums = _mm512_dpbusd_epi32(sums, ones, _mm512_loadu_si512(a + i));
-    if (i < n) sums = _mm512_dpbusd_epi32(sums, ones, few_bytes(a + i, n - i));
+    for (; i + 64 <= n; i += 64) {
+        sums = _mm512_dpbusd_epi32(sums, ones, _mm512_loadu_si512(a + i));
+    }
+    if (i < n) {
+        sums = _mm512_dpbusd_epi32(sums, ones, few_bytes(a + i, n - i));
+    }
     return (int32_t)total_epi32(sums);
 }
 
@@ -121,14 +125,20 @@ INLINE void dots_by_four(const int8_t *a, const uint8_t *const *b, size_t count,
     for (; count >= FOUR; count -= FOUR, b += FOUR, dots += FOUR) {
         four sums = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                      _mm512_setzero_si512()};
-        for (size_t i = 0; i < bytes; i += 64) add(&sums, a, b, i, n);
+        for (size_t i = 0; i < bytes; i += 64) {
+            add(&sums, a, b, i, n);
+        }
         _mm_storeu_si128((__m128i *)dots, _mm_sub_epi32(totals(&sums), moved));
     }
-    if (count == 0) return;
+    if (count == 0) {
+        return;
+    }
     const uint8_t *const last[FOUR] = {b[0], b[count > 1 ? 1 : 0], b[count > 2 ? 2 : 0], b[0]};
     four sums = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                  _mm512_setzero_si512()};
-    for (size_t i = 0; i < bytes; i += 64) add(&sums, a, last, i, n);
+    for (size_t i = 0; i < bytes; i += 64) {
+        add(&sums, a, last, i, n);
+    }
     _mm_mask_storeu_epi32(dots, (__mmask8)((1u << count) - 1), _mm_sub_epi32(totals(&sums), moved));
 }
 

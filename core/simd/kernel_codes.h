@@ -29,7 +29,9 @@ CODES_INLINE codes_floats codes_load(const float *from, size_t count) {
 
 CODES_INLINE codes_ints codes_load_i8(const int8_t *from, size_t count) {
     int8_t few[CODES_WIDTH] = {0};
-    if (count == CODES_WIDTH) return (codes_ints)widen_i8(from);
+    if (count == CODES_WIDTH) {
+        return (codes_ints)widen_i8(from);
+    }
     memcpy(few, from, count);
     return (codes_ints)widen_i8(few);
 }
@@ -87,7 +89,9 @@ static float largest_f32(const float *x, size_t n) {
     CODES_EACH(n, STEP);
 #undef STEP
     int32_t largest = 0;
-    for (int i = 0; i < CODES_WIDTH; i++) largest = most[i] > largest ? most[i] : largest;
+    for (int i = 0; i < CODES_WIDTH; i++) {
+        largest = most[i] > largest ? most[i] : largest;
+    }
     float out;
     memcpy(&out, &largest, sizeof out);
     return out;
@@ -98,7 +102,9 @@ CODES_INLINE void quantise_step(const float *x, float inverse, int8_t *code, int
     const codes_floats steps = codes_load(x, count) * inverse;
     const codes_ints whole = codes_round(steps);
     codes_store_i8(code, whole, count);
-    if (!residual) return;
+    if (!residual) {
+        return;
+    }
     const codes_floats rest = steps - __builtin_convertvector(whole, codes_floats);
     codes_store_i8(residual, codes_round(rest * HNY__RESIDUAL_STEPS), count);
 }
@@ -113,7 +119,9 @@ static void quantise_f32(const float *x, float inverse, int8_t *code, int8_t *re
 CODES_INLINE void decode_step(const int8_t *code, const int8_t *residual, float step, float *out,
                               size_t count) {
     codes_ints whole = codes_load_i8(code, count);
-    if (residual) whole = whole * HNY__RESIDUAL_STEPS + codes_load_i8(residual, count);
+    if (residual) {
+        whole = whole * HNY__RESIDUAL_STEPS + codes_load_i8(residual, count);
+    }
     const codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
     memcpy(out, &x, count * sizeof *out);
 }
@@ -148,7 +156,9 @@ static void quantise_i4(const float *x, float inverse, int8_t *code, size_t n) {
 CODES_INLINE void decode_step_i4(codes_ints whole, float step, const int8_t *residual,
                                  float residual_step, float *out, size_t count) {
     codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
-    if (residual) x += codes_widen_i8(residual, count) * residual_step;
+    if (residual) {
+        x += codes_widen_i8(residual, count) * residual_step;
+    }
     memcpy(out, &x, count * sizeof *out);
 }
 
@@ -194,7 +204,9 @@ static float l1_scaled_i8(const int8_t *a, float x, const int8_t *b, float y, si
         s2 += codes_sizes(a + 2 * WIDTH, x, b + 2 * WIDTH, y, WIDTH);
         s3 += codes_sizes(a + 3 * WIDTH, x, b + 3 * WIDTH, y, WIDTH);
     }
-    for (; n >= WIDTH; n -= WIDTH, a += WIDTH, b += WIDTH) s0 += codes_sizes(a, x, b, y, WIDTH);
+    for (; n >= WIDTH; n -= WIDTH, a += WIDTH, b += WIDTH) {
+        s0 += codes_sizes(a, x, b, y, WIDTH);
+    }
     if (n && all < WIDTH) {
         s1 += codes_sizes(a, x, b, y, n);
     } else if (n) {
@@ -205,7 +217,9 @@ static float l1_scaled_i8(const int8_t *a, float x, const int8_t *b, float y, si
     float left[WIDTH];
     memcpy(left, &sums, sizeof left);
     for (int half = WIDTH / 2; half; half /= 2) {
-        for (int i = 0; i < half; i++) left[i] += left[i + half];
+        for (int i = 0; i < half; i++) {
+            left[i] += left[i + half];
+        }
     }
     return left[0];
 }

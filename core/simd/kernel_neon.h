@@ -77,7 +77,9 @@ INLINE float32x4_t add_size(float32x4_t sum, float32x4_t a, float32x4_t b) {
 INLINE float32x4_t add_tail(float32x4_t sum, const uint8_t *a, const uint8_t *b, size_t bytes,
                             loader *load, adder *add) {
     uint8_t x[16] = {0}, y[16] = {0};
-    for (size_t i = 0; i < bytes; i++) x[i] = a[i], y[i] = b[i];
+    for (size_t i = 0; i < bytes; i++) {
+        x[i] = a[i], y[i] = b[i];
+    }
     return add(sum, load(x), load(y));
 }
 
@@ -91,8 +93,12 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
         s2 = add(s2, load(a + 2 * step), load(b + 2 * step));
         s3 = add(s3, load(a + 3 * step), load(b + 3 * step));
     }
-    for (; n >= 4; n -= 4, a += step, b += step) s0 = add(s0, load(a), load(b));
-    if (n) s1 = add_tail(s1, a, b, n * size, load, add);
+    for (; n >= 4; n -= 4, a += step, b += step) {
+        s0 = add(s0, load(a), load(b));
+    }
+    if (n) {
+        s1 = add_tail(s1, a, b, n * size, load, add);
+    }
     return vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
 }
 
@@ -129,8 +135,12 @@ INLINE uint32_t sum_bytes(const uint8_t *a, const uint8_t *b, size_t n, byte_add
         s2 = add(s2, vld1q_u8(a + i + 32), vld1q_u8(b + i + 32));
         s3 = add(s3, vld1q_u8(a + i + 48), vld1q_u8(b + i + 48));
     }
-    for (; i + 16 <= n; i += 16) s0 = add(s0, vld1q_u8(a + i), vld1q_u8(b + i));
-    if (i < n) s1 = add(s1, load_rest(a, n, n - i), load_rest(b, n, n - i));
+    for (; i + 16 <= n; i += 16) {
+        s0 = add(s0, vld1q_u8(a + i), vld1q_u8(b + i));
+    }
+    if (i < n) {
+        s1 = add(s1, load_rest(a, n, n - i), load_rest(b, n, n - i));
+    }
     return vaddvq_u32(vaddq_u32(vaddq_u32(s0, s1), vaddq_u32(s2, s3)));
 }
 
@@ -180,8 +190,12 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     }
     if (i < half) {
         uint8_t x[16] = {0}, y[16] = {0}, few[16] = {0};
-        for (size_t j = i; j < half; j++) x[j - i] = low[j], few[j - i] = b[j];
-        for (size_t j = i; j < rest; j++) y[j - i] = high[j];
+        for (size_t j = i; j < half; j++) {
+            x[j - i] = low[j], few[j - i] = b[j];
+        }
+        for (size_t j = i; j < rest; j++) {
+            y[j - i] = high[j];
+        }
         const uint8x16_t bytes = vld1q_u8(few);
         s0 = add_product_i8(s0, vld1q_u8(x), vshlq_n_u8(bytes, 4));
         s1 = add_product_i8(s1, vld1q_u8(y), vandq_u8(bytes, upper));

@@ -27,7 +27,9 @@ static inline four_ints widen_i8(const int8_t *from) {
 }
 
 static inline void narrow_i8(int8_t *to, four_ints x) {
-    for (int i = 0; i < 4; i++) to[i] = (int8_t)x[i];
+    for (int i = 0; i < 4; i++) {
+        to[i] = (int8_t)x[i];
+    }
 }
 
 #define CODES_WIDTH 4
@@ -36,25 +38,33 @@ static inline void narrow_i8(int8_t *to, four_ints x) {
 
 static float dot_f32(const float *a, const float *b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    for (size_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
     return sum;
 }
 
 static float l2_f32(const float *a, const float *b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    }
     return sum;
 }
 
 static float l1_f32(const float *a, const float *b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += __builtin_fabsf(a[i] - b[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += __builtin_fabsf(a[i] - b[i]);
+    }
     return sum;
 }
 
 static float dot_f16(const uint16_t *a, const uint16_t *b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += hny__half_widen(a[i]) * hny__half_widen(b[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += hny__half_widen(a[i]) * hny__half_widen(b[i]);
+    }
     return sum;
 }
 
@@ -77,7 +87,9 @@ static float l1_f16(const uint16_t *a, const uint16_t *b, size_t n) {
 
 static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     int32_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    for (size_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
     return sum;
 }
 
@@ -97,8 +109,12 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
 static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     const size_t half = (n + 1) / 2;
     int32_t sum = 0;
-    for (size_t i = 0; i < half; i++) sum += a[i] * number_i4(b[i], 0);
-    for (size_t i = 0; i < n - half; i++) sum += a[half + i] * number_i4(b[i], 4);
+    for (size_t i = 0; i < half; i++) {
+        sum += a[i] * number_i4(b[i], 0);
+    }
+    for (size_t i = 0; i < n - half; i++) {
+        sum += a[half + i] * number_i4(b[i], 4);
+    }
     return sum;
 }
 
@@ -107,13 +123,17 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     uint32_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));
+    for (size_t i = 0; i < n; i++) {
+        sum += (uint32_t)((a[i] - b[i]) * (a[i] - b[i]));
+    }
     return sum;
 }
 
 static uint32_t l1_i8(const int8_t *a, const int8_t *b, size_t n) {
     uint32_t sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (uint32_t)(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += (uint32_t)(a[i] > b[i] ? a[i] - b[i] : b[i] - a[i]);
+    }
     return sum;
 }
 

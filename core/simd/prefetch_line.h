@@ -25,7 +25,9 @@ static inline __attribute__((always_inline)) void hny__prefetch_line(const void 
 static inline __attribute__((always_inline)) void hny__prefetch_lines(const void *address,
                                                                       uint32_t bytes) {
     const uint8_t *const first = address;
-    for (uint32_t at = 0; at < bytes; at += HNY__LINE) hny__prefetch_line(first + at);
+    for (uint32_t at = 0; at < bytes; at += HNY__LINE) {
+        hny__prefetch_line(first + at);
+    }
     hny__prefetch_line(first + bytes - 1);
 }
 

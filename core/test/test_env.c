@@ -159,7 +159,9 @@ static void test_pinned(void **unused) {
     hny__env *const env = open_it(1);
     write_to(env, 1);
     const size_t id = pin(env, &txn);
-    for (uint32_t i = 0; i < 9; i++) write_to(env, i);
+    for (uint32_t i = 0; i < 9; i++) {
+        write_to(env, i);
+    }
     assert_true(hny__env_intact(env, id));
     unpin(env, txn);
     hny__env_unref(env);

@@ -37,9 +37,13 @@ static void add(hny__sort *spill, uint64_t key, size_t record) {
 }
 
 static void add_run(hny__sort *spill, uint64_t *keys, size_t count, size_t record) {
-    for (size_t i = 0; i < count; i++) keys[i] = random64();
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = random64();
+    }
     qsort(keys, count, sizeof *keys, compare);
-    for (size_t i = 0; i < count; i++) add(spill, keys[i], record);
+    for (size_t i = 0; i < count; i++) {
+        add(spill, keys[i], record);
+    }
     assert_int_equal(hny__sort_end_run(spill), HNY_OK);
 }
 
@@ -52,7 +56,9 @@ static int list(void *arg, const uint8_t *record, size_t run) {
     listing *const l = arg;
     uint64_t key;
     memcpy(&key, record, sizeof key);
-    for (size_t i = sizeof key; i < l->record; i++) assert_int_equal(record[i], key & 255);
+    for (size_t i = sizeof key; i < l->record; i++) {
+        assert_int_equal(record[i], key & 255);
+    }
     assert_true(run < l->runs);
     l->keys[l->count++] = key;
     return HNY_OK;
@@ -158,7 +164,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_stopped), cmocka_unit_test(test_full),
         cmocka_unit_test(test_short),
     };
-    if (argc > 1) state = strtoull(argv[1], NULL, 10);
+    if (argc > 1) {
+        state = strtoull(argv[1], NULL, 10);
+    }
     printf("seed %llu\n", (unsigned long long)state);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

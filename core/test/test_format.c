@@ -23,7 +23,9 @@ static void test_keys(void **unused) {
         assert_int_equal(space, 77);
         assert_int_equal(kind, HNY__KIND_ROWID);
         assert_true(rowid == rowids[i]);
-        if (i == 0) continue;
+        if (i == 0) {
+            continue;
+        }
         const hny__key before = hny__key_rowid(77, rowids[i - 1]);
         assert_true(memcmp(before.bytes, key.bytes, key.size) < 0);
     }
@@ -50,7 +52,9 @@ static void test_digest(void **unused) {
     const hny__key key = hny__key_make(1, HNY__KIND_CODES, 9);
     const hny__key other = hny__key_make(1, HNY__KIND_CODES, 10);
     (void)unused;
-    for (size_t i = 0; i < sizeof value; i++) value[i] = (uint8_t)(i * 7);
+    for (size_t i = 0; i < sizeof value; i++) {
+        value[i] = (uint8_t)(i * 7);
+    }
     hny__digest_write(value, sizeof value, &key);
     assert_true(hny__digest_ok(value, sizeof value, &key));
     assert_false(hny__digest_ok(value, sizeof value, &other));
@@ -98,7 +102,9 @@ static void test_table_record(void **unused) {
                                     .entry_level = 1};
     hny__table_record bad[11], out, record = good;
     (void)unused;
-    for (size_t i = 0; i < 11; i++) bad[i] = good;
+    for (size_t i = 0; i < 11; i++) {
+        bad[i] = good;
+    }
     bad[0].dim = 0;
     bad[1].dim = HNY_MAX_DIM + 1;
     bad[2].metric = 9;
@@ -134,7 +140,9 @@ static void test_boundary(void **unused) {
                          HNY_OK);
         assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found), HNY_OK);
         assert_int_equal(found, count - first);
-        if (found) assert_memory_equal(list, ids + first, found * sizeof *list);
+        if (found) {
+            assert_memory_equal(list, ids + first, found * sizeof *list);
+        }
         assert_true(back.seq == at.seq && back.chain == at.chain);
         free(list);
         for (size_t cut = 0; cut < size; cut++) {
@@ -231,7 +239,9 @@ static void test_rows(void **unused) {
         hny__block_seal(l, block, &key);
         assert_true(hny__block_ok(l, block, l->bytes, &key));
         assert_false(hny__block_ok(l, block, l->bytes - 1, &key));
-        for (size_t i = 0; i < 2; i++) assert_false(hny__block_ok(l, block, l->bytes, &others[i]));
+        for (size_t i = 0; i < 2; i++) {
+            assert_false(hny__block_ok(l, block, l->bytes, &others[i]));
+        }
         for (uint32_t i = 0; i < l->per_block; i++) {
             const uint8_t *const row = hny__row_at(l, block, i);
             assert_true(hny__row_ok(l, 9, first + i, row));

@@ -55,7 +55,9 @@ static int set_up(void **out) {
     for (int i = 0; i < 4; i++) {
         uint8_t *const map =
             mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0) return -1;
+        if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0) {
+            return -1;
+        }
         f.end[i] = map + room;
     }
     *out = &f;
@@ -71,7 +73,9 @@ static float random_float(void) {
 /* The last n numbers of a buffer; returns where they begin. */
 static const float *fill_f32(fixture *f, int which, size_t n) {
     float *const to = (float *)f->end[which] - n;
-    for (size_t i = 0; i < n; i++) to[i] = random_float();
+    for (size_t i = 0; i < n; i++) {
+        to[i] = random_float();
+    }
     return to;
 }
 
@@ -86,7 +90,9 @@ static const uint16_t *fill_f16(fixture *f, int which, size_t n) {
 
 static const uint8_t *fill_bytes(fixture *f, int which, size_t n) {
     uint8_t *const to = f->end[which] - n;
-    for (size_t i = 0; i < n; i++) to[i] = (uint8_t)next();
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (uint8_t)next();
+    }
     return to;
 }
 
@@ -95,8 +101,12 @@ static const uint8_t *fill_bytes(fixture *f, int which, size_t n) {
 
 /* Calls check for every number of dimensions that is tested. */
 static void each_size(fixture *f, void (*check)(fixture *f, size_t n)) {
-    for (size_t n = 1; n <= MOST; n++) check(f, n);
-    for (size_t i = 0; i < sizeof large / sizeof *large; i++) check(f, large[i]);
+    for (size_t n = 1; n <= MOST; n++) {
+        check(f, n);
+    }
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        check(f, large[i]);
+    }
 }
 
 /* ----------------------------------------------------------------------------------- floats -- */
@@ -107,19 +117,25 @@ typedef struct reference {
 
 static reference of_dot(const double *a, const double *b, size_t n) {
     reference r = {0, 0};
-    for (size_t i = 0; i < n; i++) r.sum += a[i] * b[i], r.sizes += fabs(a[i] * b[i]);
+    for (size_t i = 0; i < n; i++) {
+        r.sum += a[i] * b[i], r.sizes += fabs(a[i] * b[i]);
+    }
     return r;
 }
 
 static reference of_l2(const double *a, const double *b, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    }
     return (reference){sum, sum};
 }
 
 static reference of_l1(const double *a, const double *b, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += fabs(a[i] - b[i]);
+    for (size_t i = 0; i < n; i++) {
+        sum += fabs(a[i] - b[i]);
+    }
     return (reference){sum, sum};
 }
 
@@ -145,7 +161,9 @@ static void check_floats(const hny__kernels *table, size_t n, const float *a, co
 
 static void check_f32(fixture *f, size_t n) {
     const float *const a = fill_f32(f, 0, n), *const b = fill_f32(f, 1, n);
-    for (size_t i = 0; i < n; i++) wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+    for (size_t i = 0; i < n; i++) {
+        wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+    }
     EACH_TABLE(table) check_floats(table, n, a, b);
 }
 
@@ -205,9 +223,13 @@ static void test_worst_floats(void **out) {
         for (size_t l = 0; l < sizeof large / sizeof *large; l++) {
             const size_t n = large[l];
             float *const a = (float *)f->end[0] - n, *const b = (float *)f->end[1] - n;
-            for (size_t i = 0; i < n; i++) a[i] = values[v][0], b[i] = values[v][1];
+            for (size_t i = 0; i < n; i++) {
+                a[i] = values[v][0], b[i] = values[v][1];
+            }
             a[0] = 0x1p12f; /* absorbs a part of each later term of its lane */
-            for (size_t i = 0; i < n; i++) wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+            for (size_t i = 0; i < n; i++) {
+                wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+            }
             EACH_TABLE(table) check_floats(table, n, a, b);
         }
     }
@@ -218,7 +240,9 @@ static void test_worst_floats(void **out) {
 static void check_exact(fixture *f, size_t n) {
     const float *const a = fill_f32(f, 0, n), *const b = fill_f32(f, 1, n);
     double want[3], got[3];
-    for (size_t i = 0; i < n; i++) wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+    for (size_t i = 0; i < n; i++) {
+        wide[0][i] = (double)a[i], wide[1][i] = (double)b[i];
+    }
 
     const hny__kernels *const scalar = &hny__kernels_scalar;
     scalar->cosine_exact_f32(a, b, n, want);
@@ -243,7 +267,9 @@ static void check_exact_f16(fixture *f, size_t n) {
     const uint16_t *const a = fill_f16(f, 0, n), *const b = fill_f16(f, 1, n);
     double want[3], got[3];
     float single[2][MOST];
-    if (n > MOST) return;
+    if (n > MOST) {
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         single[0][i] = hny_float_from_half(a[i]);
         single[1][i] = hny_float_from_half(b[i]);
@@ -287,12 +313,16 @@ static void check_many(many_dots *many, const int8_t *a, const uint8_t *const b[
                        const int32_t dot[2], size_t n) {
     enum { MANY = 9 };
     const uint8_t *rows[MANY];
-    for (size_t i = 0; i < MANY; i++) rows[i] = b[i % 3 == 1];
+    for (size_t i = 0; i < MANY; i++) {
+        rows[i] = b[i % 3 == 1];
+    }
     for (size_t count = 0; count <= MANY; count++) {
         int32_t dots[MANY + 1];
         dots[count] = 12345;
         many(a, rows, count, n, dots);
-        for (size_t i = 0; i < count; i++) assert_true(dots[i] == dot[i % 3 == 1]);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(dots[i] == dot[i % 3 == 1]);
+        }
         assert_true(dots[count] == 12345);
     }
 }
@@ -366,7 +396,9 @@ static int number_i4(const uint8_t *bytes, size_t i) {
 
 static void check_i4_dot(const uint8_t *a, const uint8_t *b, size_t bytes) {
     int64_t dot = 0;
-    for (size_t i = 0; i < 2 * bytes; i++) dot += number_i4(a, i) * number_i4(b, i);
+    for (size_t i = 0; i < 2 * bytes; i++) {
+        dot += number_i4(a, i) * number_i4(b, i);
+    }
     EACH_TABLE(table) assert_true(table->dot_i4(a, b, bytes) == dot);
 }
 
@@ -378,7 +410,9 @@ static int number_of_i4(const uint8_t *bytes, size_t i, size_t n) {
 
 static void check_mixed(const int8_t *a, const uint8_t *b, size_t n) {
     int64_t dot = 0;
-    for (size_t i = 0; i < n; i++) dot += a[i] * number_of_i4(b, i, n);
+    for (size_t i = 0; i < n; i++) {
+        dot += a[i] * number_of_i4(b, i, n);
+    }
     EACH_TABLE(table) assert_true(table->dot_i8_i4(a, b, n) == dot);
 }
 
@@ -404,10 +438,14 @@ static void test_i4(void **out) {
 
 static void check_hamming(fixture *f, size_t words) {
     const size_t bytes = 4 * words;
-    if (bytes > room) return;
+    if (bytes > room) {
+        return;
+    }
     const uint8_t *const a = fill_bytes(f, 0, bytes), *const b = fill_bytes(f, 1, bytes);
     uint32_t want = 0;
-    for (size_t i = 0; i < 8 * bytes; i++) want += (a[i / 8] ^ b[i / 8]) >> i % 8 & 1;
+    for (size_t i = 0; i < 8 * bytes; i++) {
+        want += (a[i / 8] ^ b[i / 8]) >> i % 8 & 1;
+    }
     EACH_TABLE(table) {
         assert_int_equal(table->hamming(a, b, bytes), want);
         assert_int_equal(table->hamming(a, a, bytes), 0);
@@ -466,10 +504,14 @@ static void check_coding(fixture *f, const hny__kernels *table, const float *x, 
 static void check_codes(fixture *f, size_t n) {
     const float *const x = fill_f32(f, 0, n);
     float largest = 0;
-    for (size_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf(x[i]));
+    for (size_t i = 0; i < n; i++) {
+        largest = fmaxf(largest, fabsf(x[i]));
+    }
     const float inverse = 127 / largest;
     EACH_TABLE(table) assert_true(table->largest_f32(x, n) == largest);
-    if (largest == 0) return;
+    if (largest == 0) {
+        return;
+    }
     code_by_scalar(x, inverse, n);
     EACH_TABLE(table) check_coding(f, table, x, inverse, n);
 }
@@ -548,10 +590,11 @@ static void assert_chosen(const char *wish, const char *want) {
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (wish)
+        if (wish) {
             setenv("HANNOY_KERNELS", wish, 1);
-        else
+        } else {
             unsetenv("HANNOY_KERNELS");
+        }
         const char *const name = hny_kernels_name();
         _exit(write(ends[1], name, strlen(name)) != (ssize_t)strlen(name));
     }
@@ -582,7 +625,9 @@ static void test_dispatch(void **out) {
     size_t found = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         const hny__kernels *const table = hny__kernels_named(order[i]);
-        if (!table) continue;
+        if (!table) {
+            continue;
+        }
         assert_ptr_equal(table, tables[found++]);
         assert_string_equal(table->name, order[i]);
         assert_chosen(order[i], order[i]);
@@ -644,11 +689,17 @@ static void test_first_use_by_threads(void **out) {
         pthread_t threads[8];
         const hny__kernels *got[8];
         for (int i = 0; i < 8; i++) {
-            if (pthread_create(&threads[i], NULL, choose, &got[i]) != 0) _exit(2);
+            if (pthread_create(&threads[i], NULL, choose, &got[i]) != 0) {
+                _exit(2);
+            }
         }
-        for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
         for (int i = 0; i < 8; i++) {
-            if (got[i] != hny__kernels_get() || !got[i]) _exit(1);
+            pthread_join(threads[i], NULL);
+        }
+        for (int i = 0; i < 8; i++) {
+            if (got[i] != hny__kernels_get() || !got[i]) {
+                _exit(1);
+            }
         }
         _exit(0);
     }
@@ -658,7 +709,9 @@ static void test_first_use_by_threads(void **out) {
 }
 
 int main(int argc, char **argv) {
-    for (size_t i = 0; (tables[i] = hny__kernels_at(i));) i++;
+    for (size_t i = 0; (tables[i] = hny__kernels_at(i));) {
+        i++;
+    }
     if (argc > 1 && strcmp(argv[1], "list") == 0) {
         EACH_TABLE(table) puts(table->name);
         return 0;

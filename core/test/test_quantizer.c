@@ -88,7 +88,9 @@ static void test_shapes(void **unused) {
         assert_int_equal(coding.codes, cases[i].got);
         assert_int_equal(coding.exact, cases[i].exact);
         assert_int_equal(coding.code.stride % 4, 0);
-        if (coding.exact) assert_int_equal(coding.residual, 0);
+        if (coding.exact) {
+            assert_int_equal(coding.residual, 0);
+        }
     }
 }
 
@@ -142,7 +144,9 @@ static void test_bounds(void **unused) {
                     start(&encoder, (hny_shape){dim, metric, type}, (hny_codes)codes);
                     for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
                         const float near = s % 2 ? 1.0f : 0.01f;
-                        if (type == HNY_FLOAT16 && scales[s] > 300) continue;
+                        if (type == HNY_FLOAT16 && scales[s] > 300) {
+                            continue;
+                        }
                         for (uint32_t i = 0; i < dim; i++) {
                             a[i] = random_number() / 2;
                             b[i] = a[i] + near * random_number() / 2;
@@ -221,7 +225,9 @@ static void test_scales(void **unused) {
     hny__encoder encoder;
     (void)unused;
     start(&encoder, (hny_shape){40, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8);
-    for (int i = 0; i < 40; i++) a[i] = (float)(int)(random_number() * 100) / 128;
+    for (int i = 0; i < 40; i++) {
+        a[i] = (float)(int)(random_number() * 100) / 128;
+    }
     encode(&encoder, a, 1, &first);
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
         encode(&encoder, a, scales[i], &other);
@@ -261,7 +267,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_tight),  cmocka_unit_test(test_tight_i4),
         cmocka_unit_test(test_scales), cmocka_unit_test(test_odd),
     };
-    if (argc > 1) state = strtoull(argv[1], NULL, 10);
+    if (argc > 1) {
+        state = strtoull(argv[1], NULL, 10);
+    }
     printf("seed %llu\n", (unsigned long long)state);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,9 @@ static long double reference(hny_shape shape, const uint8_t *a, const uint8_t *b
 }
 
 static void fill(hny_shape shape, uint8_t *vector) {
-    for (size_t i = 0; i < shape.dim; i++) put(shape.type, vector, i, unit());
+    for (size_t i = 0; i < shape.dim; i++) {
+        put(shape.type, vector, i, unit());
+    }
 }
 
 #define EACH_SHAPE(shape)                                                                          \
@@ -115,7 +117,9 @@ static void fill(hny_shape shape, uint8_t *vector) {
         for (hny_shape shape = {1, (uint8_t)m_, HNY_FLOAT32}; shape.type <= HNY_BIT; shape.type++)
 
 static void encode_both(const hny__row_format *code) {
-    for (int i = 0; i < 2; i++) hny__row_encode(code, stored[i], rows[i]);
+    for (int i = 0; i < 2; i++) {
+        hny__row_encode(code, stored[i], rows[i]);
+    }
 }
 
 #define assert_shape(condition, shape)                                                             \
@@ -160,7 +164,9 @@ static void test_encode(void **unused) {
             hny__row_format code;
             hny__row_format_init(&code, shape);
             const size_t bytes = hny_vector_bytes(shape);
-            for (size_t i = 0; i < bytes; i++) stored[0][i] = (uint8_t)next();
+            for (size_t i = 0; i < bytes; i++) {
+                stored[0][i] = (uint8_t)next();
+            }
             fill(shape, stored[0]); /* of bits only those below dim */
             memset(rows[0], 0xee, code.stride + 16);
             hny__row_encode(&code, stored[0], rows[0]);
@@ -181,8 +187,12 @@ static void test_encode(void **unused) {
             }
             assert_memory_equal(rows[0], stored[0], bytes);
             const size_t norm_end = code.norm ? code.norm + 4 : code.bytes;
-            for (size_t i = bytes; i < code.norm; i++) assert_int_equal(rows[0][i], 0);
-            for (size_t i = norm_end; i < code.stride; i++) assert_int_equal(rows[0][i], 0);
+            for (size_t i = bytes; i < code.norm; i++) {
+                assert_int_equal(rows[0][i], 0);
+            }
+            for (size_t i = norm_end; i < code.stride; i++) {
+                assert_int_equal(rows[0][i], 0);
+            }
         }
     }
 }
@@ -208,7 +218,9 @@ static void check_distance(hny_shape shape, const hny__row_format *code,
     const double got = hny__row_distance(code, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
     assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
-    if (shape.metric == HNY_COSINE) assert_shape(got >= 0 && got <= 2, shape);
+    if (shape.metric == HNY_COSINE) {
+        assert_shape(got >= 0 && got <= 2, shape);
+    }
 
     assert_shape(hny__row_distance(code, rows[1], rows[0]) == got, shape);
     assert_shape(hny_distance_computer_distance(probe, stored[1]) == got, shape);
@@ -297,20 +309,30 @@ static void test_same_and_scaled(void **unused) {
             memcpy(stored[1], stored[0], hny_vector_bytes(shape));
             encode_both(&code);
             assert_shape(hny__row_distance(&code, rows[0], rows[1]) == 0, shape);
-            if (shape.metric != HNY_COSINE || shape.type != HNY_FLOAT32) continue;
+            if (shape.metric != HNY_COSINE || shape.type != HNY_FLOAT32) {
+                continue;
+            }
 
             float *const a = (float *)stored[0], *const b = (float *)stored[1];
-            for (size_t i = 0; i < d; i++) b[i] = -8 * a[i];
+            for (size_t i = 0; i < d; i++) {
+                b[i] = -8 * a[i];
+            }
             encode_both(&code);
             assert_shape(hny__row_distance(&code, rows[0], rows[1]) == 2, shape);
             /* of 20 bits, so that three times as much is no rounding but the sums' own */
-            for (size_t i = 0; i < d; i++) a[i] = rintf(a[i] * 0x1p20f), b[i] = 3 * a[i];
+            for (size_t i = 0; i < d; i++) {
+                a[i] = rintf(a[i] * 0x1p20f), b[i] = 3 * a[i];
+            }
             encode_both(&code);
             const double distance = hny__row_distance(&code, rows[0], rows[1]);
-            if (distance > worst) worst = distance;
+            if (distance > worst) {
+                worst = distance;
+            }
         }
     }
-    if (worst > 1e-15) fail_msg("a scaled copy is at %g", worst);
+    if (worst > 1e-15) {
+        fail_msg("a scaled copy is at %g", worst);
+    }
 }
 
 static void test_zero_vectors(void **unused) {
@@ -324,7 +346,9 @@ static void test_zero_vectors(void **unused) {
         assert_true(hny__row_distance(&code, rows[0], rows[1]) == 1);
         assert_true(hny__row_rank(&code, rows[0], rows[1]) == 1);
         put(type, stored[1], 0, 1);
-        if (type == HNY_FLOAT32) put(type, stored[1], 1, 1e38);
+        if (type == HNY_FLOAT32) {
+            put(type, stored[1], 1, 1e38);
+        }
         encode_both(&code);
         assert_true(hny__row_distance(&code, rows[0], rows[1]) == 1);
         assert_true(hny__row_distance(&code, rows[1], rows[0]) == 1);
@@ -371,7 +395,9 @@ static void test_signs(void **unused) {
     assert_memory_equal(rows[0], want, 1);
 
     uint16_t halves[8];
-    for (int i = 0; i < 8; i++) halves[i] = hny_half_from_float(values[i]);
+    for (int i = 0; i < 8; i++) {
+        halves[i] = hny_half_from_float(values[i]);
+    }
     halves[4] = 0x0001, halves[5] = 0x8001;
     hny__row_format_init(&code, (hny_shape){8, HNY_HAMMING, HNY_FLOAT16});
     hny__row_encode(&code, halves, rows[0]);
@@ -443,7 +469,9 @@ static number *const numbers[] = {ordinary, near_copy, opposite, one_way, absorb
 
 static void fill_both(hny_shape shape, number *value) {
     for (int v = 0; v < 2; v++) {
-        for (size_t i = 0; i < shape.dim; i++) put(shape.type, stored[v], i, value(i, v));
+        for (size_t i = 0; i < shape.dim; i++) {
+            put(shape.type, stored[v], i, value(i, v));
+        }
     }
 }
 
@@ -506,8 +534,12 @@ static void test_ruled_out(void **unused) {
                 const float cut = hny__rank_of_distance(&code, distance[i]);
                 const float slack = hny__rank_slack(&code, cut);
                 for (int j = 0; j < MANY; j++) {
-                    if (rank[j] > cut + slack) assert_shape(distance[j] > distance[i], shape);
-                    if (rank[j] + slack < cut) assert_shape(distance[j] < distance[i], shape);
+                    if (rank[j] > cut + slack) {
+                        assert_shape(distance[j] > distance[i], shape);
+                    }
+                    if (rank[j] + slack < cut) {
+                        assert_shape(distance[j] < distance[i], shape);
+                    }
                 }
             }
         }
@@ -518,7 +550,9 @@ static void test_ruled_out(void **unused) {
 static void test_rank_of_bits(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
-        if (shape.metric != HNY_HAMMING && shape.type != HNY_BIT) continue;
+        if (shape.metric != HNY_HAMMING && shape.type != HNY_BIT) {
+            continue;
+        }
         shape.dim = 1001;
         hny__row_format code;
         hny__row_format_init(&code, shape);
@@ -530,7 +564,9 @@ static void test_rank_of_bits(void **unused) {
             assert_shape(rank == (float)bits, shape);
             const double distance = hny__row_distance(&code, rows[0], rows[1]);
             assert_shape(fabsf(hny__rank_of_distance(&code, distance) - rank) < 0.01f, shape);
-            if (bits == shape.dim) break;
+            if (bits == shape.dim) {
+                break;
+            }
             put(shape.type, stored[1], bits, get(shape.type, stored[0], bits) > 0 ? -1 : 1);
         }
     }
@@ -621,8 +657,12 @@ static void test_any_bytes(void **unused) {
             shape.dim = 2 + (uint32_t)(next() % 40);
             const size_t bytes = hny_vector_bytes(shape);
             for (int v = 0; v < 2; v++) {
-                for (size_t i = 0; i < bytes; i++) stored[v][i] = (uint8_t)next();
-                if (bytes >= 4) memcpy(stored[v], &special[next() % 6], 4);
+                for (size_t i = 0; i < bytes; i++) {
+                    stored[v][i] = (uint8_t)next();
+                }
+                if (bytes >= 4) {
+                    memcpy(stored[v], &special[next() % 6], 4);
+                }
             }
             hny__row_format code;
             hny__row_format_init(&code, shape);
@@ -631,7 +671,9 @@ static void test_any_bytes(void **unused) {
             const double distance = hny__row_distance(&code, rows[0], rows[1]);
             assert_shape(rank >= 0 && rank <= FLT_MAX, shape);
             assert_shape(distance >= 0, shape);
-            if (shape.metric == HNY_COSINE) assert_shape(distance <= 2, shape);
+            if (shape.metric == HNY_COSINE) {
+                assert_shape(distance <= 2, shape);
+            }
             hny_distance_computer *probe;
             assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
             assert_shape(hny_distance_computer_distance(probe, stored[1]) == distance, shape);
@@ -762,7 +804,9 @@ static void test_strerror(void **unused) {
 static int run_with(const char *kernels) {
     setenv("HANNOY_KERNELS", kernels, 1);
     state = seed;
-    if (strcmp(hny_kernels_name(), kernels) != 0) return 1;
+    if (strcmp(hny_kernels_name(), kernels) != 0) {
+        return 1;
+    }
     printf("test_code: seed %llu, kernels %s\n", (unsigned long long)seed, kernels);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layout),          cmocka_unit_test(test_encode),
@@ -788,9 +832,13 @@ int main(int argc, char **argv) {
     for (size_t i = 0; (table = hny__kernels_at(i)); i++) {
         fflush(NULL);
         const pid_t child = fork();
-        if (child == 0) exit(run_with(table->name));
+        if (child == 0) {
+            exit(run_with(table->name));
+        }
         int status = 0;
-        if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) failed = 1;
+        if (child < 0 || waitpid(child, &status, 0) < 0 || status != 0) {
+            failed = 1;
+        }
     }
     return failed;
 }

@@ -51,9 +51,13 @@ double hny__exact_square(hny_shape shape, const void *vector) {
 static double cosine(hny_shape shape, const void *a, const void *b) {
     double sums[3];
     cosine_sums(shape, a, b, sums);
-    if (sums[1] == 0 || sums[2] == 0) return 1;
+    if (sums[1] == 0 || sums[2] == 0) {
+        return 1;
+    }
     const double distance = 1 - sums[0] / sqrt(sums[1] * sums[2]);
-    if (!(distance < 2)) return 2;
+    if (!(distance < 2)) {
+        return 2;
+    }
     return distance > 0 ? distance : 0;
 }
 
@@ -63,7 +67,9 @@ static double without_nan(double distance) {
 
 static double euclidean(hny_shape shape, const void *a, const void *b) {
     const hny__kernels *const kernels = hny__kernels_get();
-    if (shape.type == HNY_INT8) return sqrt(kernels->l2_i8(a, b, shape.dim));
+    if (shape.type == HNY_INT8) {
+        return sqrt(kernels->l2_i8(a, b, shape.dim));
+    }
     const double sum = shape.type == HNY_FLOAT32 ? kernels->l2_exact_f32(a, b, shape.dim)
                                                  : kernels->l2_exact_f16(a, b, shape.dim);
     return without_nan(sqrt(sum));
@@ -71,7 +77,9 @@ static double euclidean(hny_shape shape, const void *a, const void *b) {
 
 static double manhattan(hny_shape shape, const void *a, const void *b) {
     const hny__kernels *const kernels = hny__kernels_get();
-    if (shape.type == HNY_INT8) return kernels->l1_i8(a, b, shape.dim);
+    if (shape.type == HNY_INT8) {
+        return kernels->l1_i8(a, b, shape.dim);
+    }
     return without_nan(shape.type == HNY_FLOAT32 ? kernels->l1_exact_f32(a, b, shape.dim)
                                                  : kernels->l1_exact_f16(a, b, shape.dim));
 }
@@ -105,7 +113,9 @@ double hny__exact_distance(hny_shape shape, const void *a, const void *b) {
     if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
         return hny__exact_of_bits(shape, differing_bits(shape.dim, a, b));
     }
-    if (shape.metric == HNY_COSINE) return cosine(shape, a, b);
+    if (shape.metric == HNY_COSINE) {
+        return cosine(shape, a, b);
+    }
     return shape.metric == HNY_EUCLIDEAN ? euclidean(shape, a, b) : manhattan(shape, a, b);
 }
 
@@ -136,10 +146,14 @@ static inline __attribute__((always_inline)) void pack(hny_type type, const uint
     for (; i + 8 <= count; i += 8) {
         unsigned byte = 0;
 #pragma GCC unroll 8
-        for (unsigned j = 0; j < 8; j++) byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+        for (unsigned j = 0; j < 8; j++) {
+            byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+        }
         bits[i / 8] = (uint8_t)byte;
     }
-    if (i == count) return;
+    if (i == count) {
+        return;
+    }
     unsigned byte = 0;
     for (unsigned j = 0; i + j < count; j++) {
         byte |= (unsigned)above_zero(type, numbers, i + j) << j;

@@ -68,10 +68,18 @@ static float manhattan_i8(const hny__row_format *code, const void *a, const void
 /* ---------------------------------------------------------------------------------- codings -- */
 
 static hny_codes resolve(hny_shape shape, hny_codes codes) {
-    if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) return HNY_CODES_BIT;
-    if (shape.type == HNY_INT8) return codes == HNY_CODES_BIT ? codes : HNY_CODES_INT8;
-    if (shape.type == HNY_FLOAT16 && codes == HNY_CODES_FLOAT32) return HNY_CODES_FLOAT16;
-    if (shape.metric == HNY_MANHATTAN && codes == HNY_CODES_INT4) return HNY_CODES_INT8;
+    if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
+        return HNY_CODES_BIT;
+    }
+    if (shape.type == HNY_INT8) {
+        return codes == HNY_CODES_BIT ? codes : HNY_CODES_INT8;
+    }
+    if (shape.type == HNY_FLOAT16 && codes == HNY_CODES_FLOAT32) {
+        return HNY_CODES_FLOAT16;
+    }
+    if (shape.metric == HNY_MANHATTAN && codes == HNY_CODES_INT4) {
+        return HNY_CODES_INT8;
+    }
     return codes;
 }
 
@@ -135,7 +143,9 @@ void hny__quantizer_init(hny__quantizer *coding, hny_shape shape, hny_codes code
 ** precision by fewer, and bits by so many that all that was found is worth a look.
 */
 size_t hny__quantizer_rerank(const hny__quantizer *coding, size_t limit, size_t ef) {
-    if (coding->exact) return limit;
+    if (coding->exact) {
+        return limit;
+    }
     if (coding->codes == HNY_CODES_BIT) {
         const size_t all = ef ? ef : HNY__MAX_KEPT;
         return all > limit ? all : limit;
@@ -148,12 +158,18 @@ size_t hny__quantizer_rerank(const hny__quantizer *coding, size_t limit, size_t 
 int hny__encoder_init(hny__encoder *encoder, const hny__quantizer *coding) {
     memset(encoder, 0, sizeof *encoder);
     encoder->coding = *coding;
-    if (coding->exact) return HNY_OK;
+    if (coding->exact) {
+        return HNY_OK;
+    }
     encoder->numbers = malloc(coding->shape.dim * sizeof *encoder->numbers);
     encoder->decoded = malloc(coding->shape.dim * sizeof *encoder->decoded);
-    if (coding->codes == HNY_CODES_INT4) encoder->whole = malloc(coding->shape.dim);
+    if (coding->codes == HNY_CODES_INT4) {
+        encoder->whole = malloc(coding->shape.dim);
+    }
     const int lacks = coding->codes == HNY_CODES_INT4 && !encoder->whole;
-    if (encoder->numbers && encoder->decoded && !lacks) return HNY_OK;
+    if (encoder->numbers && encoder->decoded && !lacks) {
+        return HNY_OK;
+    }
     hny__encoder_free(encoder);
     return HNY_NOMEM;
 }
@@ -192,13 +208,17 @@ static void read_numbers(hny_shape shape, const void *vector, float *out) {
 static void normalise(hny_shape shape, const void *vector, float *numbers) {
     const double square = hny__exact_square(shape, vector);
     const double inverse = square > 0 ? 1 / sqrt(square) : 0;
-    for (uint32_t i = 0; i < shape.dim; i++) numbers[i] = (float)((double)numbers[i] * inverse);
+    for (uint32_t i = 0; i < shape.dim; i++) {
+        numbers[i] = (float)((double)numbers[i] * inverse);
+    }
 }
 
 /* The largest of the numbers; where one is not finite, all are made zero and -1 is returned. */
 static float tame(float *numbers, size_t n) {
     const float largest = hny__kernels_get()->largest_f32(numbers, n);
-    if (largest <= FLT_MAX) return largest;
+    if (largest <= FLT_MAX) {
+        return largest;
+    }
     memset(numbers, 0, n * sizeof *numbers);
     return -1;
 }
@@ -242,7 +262,9 @@ static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_
         t.square = 0;
     }
     kernels->decode_i8((int8_t *)code, NULL, t.scale, encoder->decoded, dim);
-    if (largest >= 0) t.error = error_of(encoder);
+    if (largest >= 0) {
+        t.error = error_of(encoder);
+    }
     memset(code + dim, 0, coding->code.norm - dim);
     memcpy(code + coding->code.norm, &t, sizeof t);
 }
@@ -259,7 +281,9 @@ static void finish_residual(hny__encoder *encoder, const uint8_t *code, float st
     } else {
         hny__kernels_get()->decode_i8((int8_t *)residual, NULL, t.step, encoder->decoded, dim);
     }
-    if (largest >= 0) t.error = error_of(encoder);
+    if (largest >= 0) {
+        t.error = error_of(encoder);
+    }
     memset(residual + dim, 0, hny__align4(dim) - dim);
     memcpy(residual + hny__align4(dim), &t, sizeof t);
 }
@@ -272,7 +296,9 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
     hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)code, (int8_t *)residual,
                                      dim);
     finish_int8(encoder, step, largest, code);
-    if (!residual) return;
+    if (!residual) {
+        return;
+    }
     finish_residual(encoder, code, step, largest, residual);
     /* Of numbers that the code has exactly, the fine code's roundings may be the larger ones. */
     const float error =
@@ -314,7 +340,9 @@ static void quantise_i4(hny__encoder *encoder, float largest, int8_t *best, floa
         const double dot = kernels->dot_i8(whole, tried, dim);
         const double square = kernels->dot_i8(tried, tried, dim);
         const double share = square > 0 ? dot * dot / square : 0;
-        if (share <= most) break;
+        if (share <= most) {
+            break;
+        }
         most = share;
         memcpy(best, tried, dim);
         *scale = square > 0 ? (float)(dot / square * step) : 0;
@@ -326,7 +354,9 @@ static void pack_i4(const int8_t *numbers, uint32_t dim, uint8_t *code) {
     for (uint32_t i = 0; i < dim / 2; i++) {
         code[i] = (uint8_t)((numbers[i] & 15) | (uint32_t)numbers[half + i] << 4);
     }
-    if (dim % 2) code[half - 1] = numbers[half - 1] & 15;
+    if (dim % 2) {
+        code[half - 1] = numbers[half - 1] & 15;
+    }
     memset(code + half, 0, hny__align4(half) - half);
 }
 
@@ -342,7 +372,9 @@ static float encode_rest_i4(hny__encoder *encoder, const uint8_t *code, float sc
     const float inverse = steps_of(kernels->largest_f32(encoder->decoded, dim), &t.step);
     kernels->quantise_f32(encoder->decoded, inverse, (int8_t *)residual, NULL, dim);
     kernels->decode_i4(code, scale, (int8_t *)residual, t.step, encoder->decoded, dim);
-    if (largest >= 0) t.error = error_of(encoder);
+    if (largest >= 0) {
+        t.error = error_of(encoder);
+    }
     memset(residual + dim, 0, hny__align4(dim) - dim);
     memcpy(residual + hny__align4(dim), &t, sizeof t);
     return t.error;
@@ -356,15 +388,20 @@ static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8
     quantise_i4(encoder, largest, numbers, &t.scale);
     pack_i4(numbers, coding->shape.dim, code);
     const double square = kernels->dot_i4(code, code, coding->code.bytes);
-    if (coding->shape.metric == HNY_COSINE)
+    if (coding->shape.metric == HNY_COSINE) {
         t.scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
-    else
+    } else {
         t.square = (float)((double)t.scale * t.scale * square);
+    }
     kernels->decode_i4(code, t.scale, NULL, 0, encoder->decoded, coding->shape.dim);
-    if (largest >= 0) t.error = error_of(encoder);
+    if (largest >= 0) {
+        t.error = error_of(encoder);
+    }
     if (residual) {
         const float error = encode_rest_i4(encoder, code, t.scale, largest, residual);
-        if (t.error < HNY__RESIDUAL_GAIN_I4 * error) t.error = HNY__RESIDUAL_GAIN_I4 * error;
+        if (t.error < HNY__RESIDUAL_GAIN_I4 * error) {
+            t.error = HNY__RESIDUAL_GAIN_I4 * error;
+        }
     }
     memcpy(code + coding->code.norm, &t, sizeof t);
 }
@@ -374,7 +411,9 @@ static void encode_bit(hny__encoder *encoder, const void *vector, float largest,
     float step;
     const float inverse = steps_of(largest, &step);
     hny__row_encode(&encoder->coding.code, vector, code);
-    if (!residual) return;
+    if (!residual) {
+        return;
+    }
     hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)residual, NULL,
                                      encoder->coding.shape.dim);
     finish_residual(encoder, code, step, largest, residual);
@@ -382,7 +421,9 @@ static void encode_bit(hny__encoder *encoder, const void *vector, float largest,
 
 static uint16_t half_of(float number) {
     const float most = 65504; /* the largest half */
-    if (number > most) return hny_half_from_float(most);
+    if (number > most) {
+        return hny_half_from_float(most);
+    }
     return hny_half_from_float(number < -most ? -most : number);
 }
 
@@ -407,7 +448,9 @@ static void encode_float16(hny__encoder *encoder, float largest, uint8_t *code) 
 static float take(hny__encoder *encoder, const void *vector) {
     const hny_shape shape = encoder->coding.shape;
     read_numbers(shape, vector, encoder->numbers);
-    if (shape.metric == HNY_COSINE) normalise(shape, vector, encoder->numbers);
+    if (shape.metric == HNY_COSINE) {
+        normalise(shape, vector, encoder->numbers);
+    }
     return tame(encoder->numbers, shape.dim);
 }
 
@@ -456,7 +499,9 @@ static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *r
         read_halves(code, dim, encoder->decoded);
         return float_at(code, coding->error_offset);
     }
-    if (coding->codes == HNY_CODES_INT4) return decode_i4(encoder, code, residual);
+    if (coding->codes == HNY_CODES_INT4) {
+        return decode_i4(encoder, code, residual);
+    }
     const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : residual);
     const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)residual : NULL;
     residual_trailer t;
@@ -466,7 +511,9 @@ static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *r
 }
 
 void hny__encoder_decode(hny__encoder *encoder, const void *code, const void *residual) {
-    if (encoder->coding.exact) return;
+    if (encoder->coding.exact) {
+        return;
+    }
     decode(encoder, code, residual);
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
@@ -513,6 +560,8 @@ double hny__encoder_distance(hny__encoder *encoder, const void *query, const voi
                              const void *residual, double *error) {
     const hny__quantizer *const coding = &encoder->coding;
     *error = 0;
-    if (coding->exact) return hny__row_distance(&coding->code, query, code);
+    if (coding->exact) {
+        return hny__row_distance(&coding->code, query, code);
+    }
     return to_decoded(encoder, decode(encoder, code, residual), error);
 }

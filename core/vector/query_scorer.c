@@ -55,14 +55,18 @@ static void ranks_euclidean(const hny__scorer *query, const uint8_t *const *rows
 static void ranks_each(const hny__scorer *query, const uint8_t *const *rows, size_t count,
                        float *ranks) {
     const hny__row_format *const code = &query->coding->code;
-    for (size_t i = 0; i < count; i++) ranks[i] = hny__row_rank(code, query->row, rows[i]);
+    for (size_t i = 0; i < count; i++) {
+        ranks[i] = hny__row_rank(code, query->row, rows[i]);
+    }
 }
 
 /* ------------------------------------------------------------------------------------ making -- */
 
 /* Do dot products of integers make the ranks? */
 static int by_dots(const hny__quantizer *coding) {
-    if (coding->codes != HNY_CODES_INT8 && coding->codes != HNY_CODES_INT4) return 0;
+    if (coding->codes != HNY_CODES_INT8 && coding->codes != HNY_CODES_INT4) {
+        return 0;
+    }
     return coding->shape.metric == HNY_COSINE ||
            (coding->shape.metric == HNY_EUCLIDEAN && !coding->exact);
 }
@@ -94,14 +98,20 @@ static void use_code(hny__scorer *query, const uint8_t *row, const int8_t *numbe
 
 static void unpack_i4(const uint8_t *row, uint32_t dim, int8_t *numbers) {
     const uint32_t half = (dim + 1) / 2;
-    for (uint32_t i = 0; i < half; i++) numbers[i] = (int8_t)(((row[i] & 15) ^ 8) - 8);
-    for (uint32_t i = half; i < dim; i++) numbers[i] = (int8_t)((int8_t)row[i - half] >> 4);
+    for (uint32_t i = 0; i < half; i++) {
+        numbers[i] = (int8_t)(((row[i] & 15) ^ 8) - 8);
+    }
+    for (uint32_t i = half; i < dim; i++) {
+        numbers[i] = (int8_t)((int8_t)row[i - half] >> 4);
+    }
 }
 
 void hny__scorer_of_row(hny__scorer *query, const hny__quantizer *coding, const uint8_t *row,
                         int8_t *room) {
     begin(query, coding, row);
-    if (!by_dots(coding)) return;
+    if (!by_dots(coding)) {
+        return;
+    }
     if (coding->codes == HNY_CODES_INT4) {
         unpack_i4(row, coding->shape.dim, room);
         use_code(query, row, room);
@@ -124,7 +134,9 @@ void hny__scorer_of_vector(hny__scorer *query, const hny__encoder *encoder, cons
         memcpy(&error, row + coding->error_offset, sizeof error);
         query->error = (double)error;
     }
-    if (by_dots(coding)) use_code(query, row, (const int8_t *)row);
+    if (by_dots(coding)) {
+        use_code(query, row, (const int8_t *)row);
+    }
 }
 
 /* --------------------------------------------------------------------------------- how near -- */
@@ -136,21 +148,27 @@ void hny__scorer_of_vector(hny__scorer *query, const hny__encoder *encoder, cons
 */
 double hny__distance_lower_bound(const hny__scorer *query, const uint8_t *row, float rank) {
     const hny__quantizer *const coding = query->coding;
-    if (coding->codes == HNY_CODES_BIT) return -(double)INFINITY;
+    if (coding->codes == HNY_CODES_BIT) {
+        return -(double)INFINITY;
+    }
     float at_row;
     memcpy(&at_row, row + coding->error_offset, sizeof at_row);
     const double own = (double)at_row;
     const double sides = coding->codes == HNY_CODES_INT4 ? 2.0 / HNY__RESIDUAL_GAIN_I4 : 2;
     const double error = query->error + (1 + sides) * own;
     /* Squares of such sizes overflow in float32, and then hny__encoder_distance knows nothing. */
-    if (rank > 0x1p120f || !(error < 0x1p50)) return -(double)INFINITY;
+    if (rank > 0x1p120f || !(error < 0x1p50)) {
+        return -(double)INFINITY;
+    }
     const double slack = query->slack;
     const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;
     if (coding->shape.metric == HNY_COSINE) {
         /* A half-precision code is not of unit length itself; its rank is of the one that is. */
         return rank - (coding->codes == HNY_CODES_FLOAT16 ? 2.04 : 1.02) * error - 1.02 * slack;
     }
-    if (coding->shape.metric == HNY_MANHATTAN) return rank * (1 - slack) - error - 3 * least;
+    if (coding->shape.metric == HNY_MANHATTAN) {
+        return rank * (1 - slack) - error - 3 * least;
+    }
     double square = rank;
     if (coding->codes == HNY_CODES_INT8 || coding->codes == HNY_CODES_INT4) {
         /* A difference of large squares: what they were rounded by stays. */

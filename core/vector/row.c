@@ -17,7 +17,9 @@ static int is_bits(hny_shape shape) {
 
 /* A float kernel's sum, or where that overflowed the exact one, as far as a float goes. */
 static float bounded(const hny__row_format *code, float sum, const void *a, const void *b) {
-    if (sum <= FLT_MAX) return sum;
+    if (sum <= FLT_MAX) {
+        return sum;
+    }
     return hny__rank_of_distance(code, hny__row_distance(code, a, b));
 }
 
@@ -30,7 +32,9 @@ static float cosine(const hny__row_format *code, float dot, const void *a, const
     memcpy(&inverse_a, (const uint8_t *)a + code->norm, sizeof inverse_a);
     memcpy(&inverse_b, (const uint8_t *)b + code->norm, sizeof inverse_b);
     const float rank = 1 - dot * (inverse_a * inverse_b); /* the same for b and a */
-    if (rank != rank) return hny__rank_of_distance(code, hny__row_distance(code, a, b));
+    if (rank != rank) {
+        return hny__rank_of_distance(code, hny__row_distance(code, a, b));
+    }
     return rank > 0 ? rank : 0;
 }
 
@@ -106,8 +110,12 @@ void hny__row_format_init(hny__row_format *code, hny_shape shape) {
 */
 static float inverse_length(hny_shape shape, const void *vector) {
     const double square = hny__exact_square(shape, vector);
-    if (square == 0) return 0;
-    if (!(square >= 0x1p-80 && square <= 0x1p80)) return NAN;
+    if (square == 0) {
+        return 0;
+    }
+    if (!(square >= 0x1p-80 && square <= 0x1p80)) {
+        return NAN;
+    }
     return (float)(1 / sqrt(square));
 }
 
@@ -122,7 +130,9 @@ void hny__row_encode(const hny__row_format *code, const void *vector, void *row)
     if (code->shape.type == HNY_BIT && code->shape.dim % 8) {
         bytes[code->bytes - 1] &= (uint8_t)((1u << code->shape.dim % 8) - 1);
     }
-    if (!code->norm) return;
+    if (!code->norm) {
+        return;
+    }
     const float inverse = inverse_length(code->shape, vector);
     memcpy(bytes + code->norm, &inverse, sizeof inverse);
 }
@@ -182,7 +192,9 @@ float hny__rank_slack(const hny__row_format *code, float rank) {
         least = 3.0 * shape.dim * (double)FLT_MIN;
     }
     const double relative = 1.02 * roundings * u;
-    if (code->norm) return (float)relative;
+    if (code->norm) {
+        return (float)relative;
+    }
     const double slack = relative * (double)rank + least;
     return slack <= (double)FLT_MAX ? (float)slack : FLT_MAX;
 }
