@@ -1,3 +1,4 @@
+/* External merge sort: sorted runs in a temporary file, merged with a heap. */
 #include "base/external_sort.h"
 
 #include <errno.h>
@@ -12,54 +13,56 @@
 #include "hannoy.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
-#define MERGE_BYTES  ((size_t)2 << 20) /* of all runs together */
+#define MERGE_BYTES  ((size_t)2 << 20) /* of all runs' buffers together */
 
-int hny__sort_open(hny__sort *spill, const char *beside, size_t record) {
+int hny__sort_open(hny__sort *sort, const char *beside, size_t record_bytes) {
     char *path;
-    *spill = (hny__sort){.record = record, .room = BUFFER_BYTES / record + 1};
-    spill->fd = hny__temporary_file(beside, &path);
-    if (spill->fd < 0) {
-        return spill->fd;
+    *sort = (hny__sort){.record_bytes = record_bytes, .capacity = BUFFER_BYTES / record_bytes + 1};
+    sort->fd = hny__temporary_file(beside, &path);
+    if (sort->fd < 0) {
+        return sort->fd;
     }
     unlink(path);
     free(path);
-    spill->buffer = malloc(spill->room * record);
-    if (spill->buffer) {
+    sort->buffer = malloc(sort->capacity * record_bytes);
+    if (sort->buffer) {
         return HNY_OK;
     }
-    hny__sort_close(spill);
+    hny__sort_close(sort);
     return HNY_NOMEM;
 }
 
-static void drop_runs(hny__sort *spill) {
-    for (size_t i = 0; i < spill->runs_count; i++) {
-        free(spill->runs[i].buffer);
+static void drop_runs(hny__sort *sort) {
+    for (size_t i = 0; i < sort->runs_count; i++) {
+        free(sort->runs[i].buffer);
     }
-    spill->runs_count = 0;
-    spill->count = 0;
-    spill->size = 0;
+    sort->runs_count = 0;
+    sort->count = 0;
+    sort->file_size = 0;
 }
 
-void hny__sort_close(hny__sort *spill) {
-    drop_runs(spill);
-    free(spill->runs);
-    free(spill->buffer);
-    if (spill->fd >= 0) {
-        close(spill->fd);
+void hny__sort_close(hny__sort *sort) {
+    drop_runs(sort);
+    free(sort->runs);
+    free(sort->buffer);
+    if (sort->fd >= 0) {
+        close(sort->fd);
     }
-    *spill = (hny__sort){.fd = -1};
+    *sort = (hny__sort){.fd = -1};
 }
 
-/* ------------------------------------------------------------------------------------ writing -- */
+/*
+** ------------------------------------------------------------------------------------ writing --
+*/
 
-static uint64_t end_of_runs(const hny__sort *spill) {
-    return spill->runs_count ? spill->runs[spill->runs_count - 1].end : 0;
+static uint64_t end_of_runs(const hny__sort *sort) {
+    return sort->runs_count ? sort->runs[sort->runs_count - 1].end : 0;
 }
 
-static int write_all(hny__sort *spill) {
-    const uint8_t *from = spill->buffer;
-    for (size_t left = spill->count * spill->record; left > 0;) {
-        const ssize_t done = pwrite(spill->fd, from, left, (off_t)spill->size);
+static int write_buffer(hny__sort *sort) {
+    const uint8_t *from = sort->buffer;
+    for (size_t left = sort->count * sort->record_bytes; left > 0;) {
+        const ssize_t done = pwrite(sort->fd, from, left, (off_t)sort->file_size);
         if (done < 0 && errno == EINTR) {
             continue;
         }
@@ -68,46 +71,48 @@ static int write_all(hny__sort *spill) {
         }
         from += done;
         left -= (size_t)done;
-        spill->size += (size_t)done;
+        sort->file_size += (size_t)done;
     }
-    spill->count = 0;
+    sort->count = 0;
     return HNY_OK;
 }
 
-/* What was added since the last run. */
-static void forget(hny__sort *spill) {
-    spill->count = 0;
-    spill->size = end_of_runs(spill);
+/* Drops what was added since the last run. */
+static void drop_unfinished_run(hny__sort *sort) {
+    sort->count = 0;
+    sort->file_size = end_of_runs(sort);
 }
 
-uint8_t *hny__sort_add(hny__sort *spill) {
-    if (spill->count == spill->room && write_all(spill)) {
-        forget(spill);
+uint8_t *hny__sort_add(hny__sort *sort) {
+    if (sort->count == sort->capacity && write_buffer(sort)) {
+        drop_unfinished_run(sort);
         return NULL;
     }
-    return spill->buffer + spill->count++ * spill->record;
+    return sort->buffer + sort->count++ * sort->record_bytes;
 }
 
-int hny__sort_end_run(hny__sort *spill) {
-    int rc = write_all(spill);
+int hny__sort_end_run(hny__sort *sort) {
+    int rc = write_buffer(sort);
     if (!rc) {
-        rc = hny__grow((void **)&spill->runs, &spill->runs_capacity, spill->runs_count,
-                       sizeof *spill->runs);
+        rc = hny__grow((void **)&sort->runs, &sort->runs_capacity, sort->runs_count,
+                       sizeof *sort->runs);
     }
     if (!rc) {
-        const hny__sort_run run = {.at = end_of_runs(spill), .end = spill->size};
-        spill->runs[spill->runs_count++] = run;
+        const hny__sort_run run = {.begin = end_of_runs(sort), .end = sort->file_size};
+        sort->runs[sort->runs_count++] = run;
     } else {
-        forget(spill);
+        drop_unfinished_run(sort);
     }
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------ merging -- */
+/*
+** ------------------------------------------------------------------------------------ merging --
+*/
 
-static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
+static int read_at(int fd, uint8_t *to, size_t left, uint64_t offset) {
     while (left > 0) {
-        const ssize_t done = pread(fd, to, left, (off_t)at);
+        const ssize_t done = pread(fd, to, left, (off_t)offset);
         if (done < 0 && errno == EINTR) {
             continue;
         }
@@ -116,30 +121,29 @@ static int read_all(int fd, uint8_t *to, size_t left, uint64_t at) {
         }
         to += done;
         left -= (size_t)done;
-        at += (size_t)done;
+        offset += (size_t)done;
     }
     return HNY_OK;
 }
 
-/* The next records of a run, as many as there is room for; none at its end. */
-static int refill_run(const hny__sort *spill, hny__sort_run *run, size_t room) {
-    const uint64_t left = (run->end - run->at) / spill->record;
+uint64_t hny__sort_run_length(const hny__sort *sort, size_t run) {
+    return (sort->runs[run].end - sort->runs[run].begin) / sort->record_bytes;
+}
+
+/* Reads the next records of a run, at most `capacity`; none at its end. */
+static int refill_run(hny__sort *sort, size_t number, size_t capacity) {
+    hny__sort_run *const run = &sort->runs[number];
+    const uint64_t left = hny__sort_run_length(sort, number);
     run->first = 0;
-    run->count = left < room ? (size_t)left : room;
-    const size_t bytes = run->count * spill->record;
-    const int rc = read_all(spill->fd, run->buffer, bytes, run->at);
-    run->at += bytes;
+    run->count = left < capacity ? (size_t)left : capacity;
+    const size_t bytes = run->count * sort->record_bytes;
+    const int rc = read_at(sort->fd, run->buffer, bytes, run->begin);
+    run->begin += bytes;
     return rc;
 }
 
-static const uint8_t *head_of(const hny__sort *spill, size_t run) {
-    return spill->runs[run].buffer + spill->runs[run].first * spill->record;
-}
-
-static uint64_t key_of(const hny__sort *spill, size_t run) {
-    uint64_t key;
-    memcpy(&key, head_of(spill, run), sizeof key);
-    return key;
+static const uint8_t *first_record(const hny__sort *sort, size_t run) {
+    return sort->runs[run].buffer + sort->runs[run].first * sort->record_bytes;
 }
 
 /* A run that has records left, and the key of its next one. */
@@ -148,66 +152,68 @@ typedef struct run_head {
     size_t run;
 } run_head;
 
-static bool head_above(const run_head *a, const run_head *b) {
+static run_head head_of_run(const hny__sort *sort, size_t run) {
+    run_head head = {.run = run};
+    memcpy(&head.key, first_record(sort, run), sizeof head.key);
+    return head;
+}
+
+static bool is_head_above(const run_head *a, const run_head *b) {
     return a->key < b->key;
 }
 
-HNY__DEFINE_HEAP(heads, run_head, head_above)
+HNY__DEFINE_HEAP(run_heap, run_head, is_head_above)
 
-static int start_merge(hny__sort *spill, run_head *heads, size_t *count, size_t room) {
+static int start_merge(hny__sort *sort, run_head *heap, size_t *count, size_t capacity) {
     *count = 0;
-    for (size_t i = 0; i < spill->runs_count; i++) {
-        hny__sort_run *const run = &spill->runs[i];
-        run->buffer = malloc(room * spill->record);
+    for (size_t i = 0; i < sort->runs_count; i++) {
+        hny__sort_run *const run = &sort->runs[i];
+        run->buffer = malloc(capacity * sort->record_bytes);
         if (!run->buffer) {
             return HNY_NOMEM;
         }
-        const int rc = refill_run(spill, run, room);
+        const int rc = refill_run(sort, i, capacity);
         if (rc) {
             return rc;
         }
         if (run->count) {
-            heads[(*count)++] = (run_head){key_of(spill, i), i};
+            heap[(*count)++] = head_of_run(sort, i);
         }
     }
-    heads_make(heads, *count);
+    run_heap_make(heap, *count);
     return HNY_OK;
 }
 
 /* Moves the run on top past its first record. */
-static int advance_merge(hny__sort *spill, run_head *heads, size_t *count, size_t room) {
-    hny__sort_run *const run = &spill->runs[heads[0].run];
-    int rc = HNY_OK;
+static int advance_merge(hny__sort *sort, run_head *heap, size_t *count, size_t capacity) {
+    const size_t number = heap[0].run;
+    hny__sort_run *const run = &sort->runs[number];
     if (++run->first == run->count) {
-        rc = refill_run(spill, run, room);
+        const int rc = refill_run(sort, number, capacity);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc) {
-        return rc;
-    }
-    if (run->count) {
-        heads[0].key = key_of(spill, heads[0].run);
-    } else {
-        heads[0] = heads[--*count];
-    }
+    heap[0] = run->count ? head_of_run(sort, number) : heap[--*count];
     if (*count) {
-        heads_sift_down(heads, *count, 0);
+        run_heap_sift_down(heap, *count, 0);
     }
     return HNY_OK;
 }
 
-int hny__sort_merge(hny__sort *spill, int (*take)(void *arg, const uint8_t *record, size_t run),
+int hny__sort_merge(hny__sort *sort, int (*take)(void *arg, const uint8_t *record, size_t run),
                     void *arg) {
-    const size_t runs = spill->runs_count ? spill->runs_count : 1;
-    const size_t room = MERGE_BYTES / runs / spill->record + 1;
-    run_head heads[HNY__MAX_SORT_RUNS];
+    const size_t runs = sort->runs_count ? sort->runs_count : 1;
+    const size_t capacity = MERGE_BYTES / runs / sort->record_bytes + 1;
+    run_head heap[HNY__MAX_SORT_RUNS];
     size_t count;
-    int rc = start_merge(spill, heads, &count, room);
+    int rc = start_merge(sort, heap, &count, capacity);
     while (!rc && count) {
-        rc = take(arg, head_of(spill, heads[0].run), heads[0].run);
+        rc = take(arg, first_record(sort, heap[0].run), heap[0].run);
         if (!rc) {
-            rc = advance_merge(spill, heads, &count, room);
+            rc = advance_merge(sort, heap, &count, capacity);
         }
     }
-    drop_runs(spill);
+    drop_runs(sort);
     return rc;
 }

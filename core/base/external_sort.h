@@ -1,8 +1,11 @@
 /*
-** Interface to spill.c: records that are too many for memory, sorted: an external merge sort, in a file
-** that was unlinked as soon as it was made.
+** Interface to external_sort.c: an external merge sort of records that do not fit in memory.
 **
-** A record begins with the eight bytes of a uint64_t, which it sorts by and no other has.
+** The file is unlinked as soon as it is created, so that nothing is left after a crash.  A record
+** begins with a uint64_t, by which it is sorted; no two records have the same.
+**
+** The caller adds sorted runs: hny__sort_add for each record, then hny__sort_end_run.
+** hny__sort_merge hands out all records in order.
 */
 #ifndef HNY_EXTERNAL_SORT_H
 #define HNY_EXTERNAL_SORT_H
@@ -12,35 +15,41 @@
 
 /* Records that were sorted before they were written. */
 typedef struct hny__sort_run {
-    uint64_t at, end; /* what is left of it in the file */
+    uint64_t begin, end; /* the part of the file that was not read yet */
     uint8_t *buffer;
-    size_t first, count; /* records in the buffer */
+    size_t first, count; /* records in the buffer: the next one, and their number */
 } hny__sort_run;
 
 typedef struct hny__sort {
     int fd; /* negative: there is no file */
-    size_t record;
-    uint64_t size; /* of the file */
+    size_t record_bytes;
+    uint64_t file_size;
     uint8_t *buffer;
-    size_t count, room; /* records in the buffer */
+    size_t count, capacity; /* records in the buffer */
     hny__sort_run *runs;
     size_t runs_count, runs_capacity;
 } hny__sort;
 
 #define HNY__MAX_SORT_RUNS 1024
 
-/* Of records of so many bytes, beside a file or where temporary files are (NULL). */
-int hny__sort_open(hny__sort *spill, const char *beside, size_t record);
-void hny__sort_close(hny__sort *spill);
+/* Creates the file beside the file `beside`, or for NULL in the folder for temporary files. */
+int hny__sort_open(hny__sort *sort, const char *beside, size_t record_bytes);
+void hny__sort_close(hny__sort *sort);
 
-/* Where the next record of a run is to be written; NULL: failed, and those added to it are forgotten. */
-uint8_t *hny__sort_add(hny__sort *spill);
+/*
+** Where to write the next record of a run.  NULL: the file could not be written, and all records
+** that were added since the last run are dropped.
+*/
+uint8_t *hny__sort_add(hny__sort *sort);
 
-/* Ends a run; on failure its records are forgotten. */
-int hny__sort_end_run(hny__sort *spill);
+/* Ends a run.  On failure its records are dropped. */
+int hny__sort_end_run(hny__sort *sort);
 
-/* Hands out all records in their order, with the number of each one's run, and forgets them. */
-int hny__sort_merge(hny__sort *spill, int (*take)(void *arg, const uint8_t *record, size_t run),
+/* Records of a run that the merge has not handed out yet. */
+uint64_t hny__sort_run_length(const hny__sort *sort, size_t run);
+
+/* Calls `take` for all records in order, with the number of each one's run, then drops them all. */
+int hny__sort_merge(hny__sort *sort, int (*take)(void *arg, const uint8_t *record, size_t run),
                     void *arg);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
-** Defines three static functions for heaps of TYPE, with the item on top that is above all others by
-** ABOVE(const TYPE *, const TYPE *), a strict order:
+** Defines three static functions for heaps of TYPE, with the item on top that is above all others
+** by ABOVE(const TYPE *, const TYPE *), a strict order:
 **
 **   NAME_sift_down(heap, count, place)  restores the heap after heap[place] was replaced by an item
 **                                       that is not above the old one

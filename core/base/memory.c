@@ -1,6 +1,7 @@
 /* Arenas, arrays that grow, and zeroed tables. */
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,17 +18,17 @@ struct hny__chunk {
     _Alignas(ALIGN) unsigned char bytes[];
 };
 
-static int add_chunk(hny__arena *arena, size_t size) {
-    const size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-    struct hny__chunk *const chunk = malloc(sizeof *chunk + room);
+static bool add_chunk(hny__arena *arena, size_t size) {
+    const size_t capacity = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+    struct hny__chunk *const chunk = malloc(sizeof *chunk + capacity);
     if (!chunk) {
-        return 0;
+        return false;
     }
     chunk->next = arena->first;
-    chunk->size = room;
+    chunk->size = capacity;
     arena->first = chunk;
-    arena->left = room;
-    return 1;
+    arena->left = capacity;
+    return true;
 }
 
 void *hny__arena_alloc(hny__arena *arena, size_t size) {
@@ -36,9 +37,9 @@ void *hny__arena_alloc(hny__arena *arena, size_t size) {
         return NULL;
     }
     struct hny__chunk *const chunk = arena->first;
-    void *const at = chunk->bytes + (chunk->size - arena->left);
+    void *const result = chunk->bytes + (chunk->size - arena->left);
     arena->left -= size;
-    return at;
+    return result;
 }
 
 void hny__arena_free(hny__arena *arena) {

@@ -1,4 +1,5 @@
 /* Environment variables and temporary files. */
+#define _GNU_SOURCE /* mkostemp */
 #include "base/os.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     return errno || *end ? otherwise : (size_t)bytes;
 }
 
-/* The folder that SQLite would take, too. */
+/* The folder that SQLite would use. */
 static const char *temporary_folder(void) {
     const char *const candidates[] = {getenv("SQLITE_TMPDIR"), getenv("TMPDIR"), "/var/tmp",
                                       "/usr/tmp", "/tmp"};
@@ -42,9 +43,8 @@ int hny__temporary_file(const char *beside, char **path) {
     }
     memcpy(*path, first, size);
     memcpy(*path + size, rest, more);
-    const int fd = mkstemp(*path);
+    const int fd = mkostemp(*path, O_CLOEXEC);
     if (fd >= 0) {
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         return fd;
     }
     free(*path);

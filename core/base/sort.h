@@ -16,9 +16,9 @@ static inline int hny__compare_int64(const void *a, const void *b) {
 #define HNY__INSERTION_MAX 64
 
 /*
-** Defines static void NAME(TYPE *items, size_t count), which sorts by BEFORE(const TYPE *, const TYPE *),
-** a strict order: by insertion where the items are few, else with qsort().  For arrays that are short
-** and nearly sorted as a rule.
+** Defines static void NAME(TYPE *items, size_t count), for arrays that are short and nearly sorted
+** as a rule: few items are sorted by insertion, more with qsort().  BEFORE(const TYPE *,
+** const TYPE *) is the strict order.
 */
 #define HNY__DEFINE_SORT(name, type, before)                                                       \
     static int name##_compare(const void *a, const void *b) {                                      \

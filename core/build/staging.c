@@ -261,7 +261,7 @@ static int merge(hny_build *build) {
     hny__env_set_progress(build->env, build->table, "reordering", 0, 0);
     for (size_t i = 0; i < spill->runs_count; i++) {
         m.link_orders[i] = link_order;
-        link_order += (uint32_t)((spill->runs[i].end - spill->runs[i].at) / spill->record);
+        link_order += (uint32_t)hny__sort_run_length(spill, i);
     }
     int rc = hny__sort_merge(spill, take_back, &m);
     if (!rc) rc = settle(build);

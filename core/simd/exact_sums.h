@@ -1,17 +1,17 @@
 /*
-** The sums behind every distance that is returned, in double precision: this text is included by
-** each kernel file and compiled there for its instruction set, and gives the same bits in all of
-** them.  Number i goes to sum i % 8, in order, and the eight are added up in one fixed tree; the
-** language and -ffp-contract=off leave the compiler no other rounding.
+** The sums of all distances that are returned, in double precision: this text is included by each
+** kernel file and compiled there for its instruction set.  It gives the same bits in all of them:
+** number i is added to sum i % 8, in order, the eight sums are added in one fixed tree, and
+** -ffp-contract=off leaves the compiler no other rounding.
 **
 ** The including file defines EXACT_WIDTH, the doubles of one register, and before it
 **
 **     static inline exact_doubles widen_f32(const uint8_t *from);
 **     static inline exact_doubles widen_f16(const uint8_t *from);
 **
-** which turn EXACT_WIDTH numbers at any address into doubles, exactly (__builtin_convertvector
-** would do, but gcc 12 makes two or four instructions of it; so do vectors wider than a register,
-** by way of memory: 900 ns for 768 dimensions with AVX2).
+** which convert EXACT_WIDTH numbers at any address to doubles, exactly.  (gcc 12 compiles
+** __builtin_convertvector to two or four instructions, and vectors wider than a register to a way
+** through memory: 900 ns for 768 dimensions with AVX2.)
 */
 #include <stddef.h>
 #include <stdint.h>
@@ -44,7 +44,7 @@ EXACT_INLINE void exact_load_f16(exact_lanes *to, const uint8_t *from) {
     }
 }
 
-/* The last few numbers and zeros, which change no sum. */
+/* The last numbers, fewer than eight, and zeros, which change no sum. */
 EXACT_INLINE void exact_load_tail(exact_lanes *to, const uint8_t *from, size_t bytes,
                                   exact_loader *load) {
     uint8_t eight[32] = {0};
@@ -68,7 +68,7 @@ EXACT_INLINE void exact_add_square(exact_lanes *sums, const exact_lanes *a, cons
     }
 }
 
-EXACT_INLINE void exact_add_size(exact_lanes *sums, const exact_lanes *a, const exact_lanes *b) {
+EXACT_INLINE void exact_add_abs(exact_lanes *sums, const exact_lanes *a, const exact_lanes *b) {
     typedef int64_t exact_masks __attribute__((vector_size(8 * EXACT_WIDTH)));
 #pragma GCC unroll 4
     for (int i = 0; i < EXACT_PARTS; i++) {
@@ -134,7 +134,7 @@ static double l2_exact_f32(const void *a, const void *b, size_t n) {
 }
 
 static double l1_exact_f32(const void *a, const void *b, size_t n) {
-    return exact_sum(a, b, n, 4, exact_load_f32, exact_add_size);
+    return exact_sum(a, b, n, 4, exact_load_f32, exact_add_abs);
 }
 
 static void cosine_exact_f16(const void *a, const void *b, size_t n, double sums[3]) {
@@ -146,5 +146,5 @@ static double l2_exact_f16(const void *a, const void *b, size_t n) {
 }
 
 static double l1_exact_f16(const void *a, const void *b, size_t n) {
-    return exact_sum(a, b, n, 2, exact_load_f16, exact_add_size);
+    return exact_sum(a, b, n, 2, exact_load_f16, exact_add_abs);
 }

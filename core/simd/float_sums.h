@@ -1,7 +1,7 @@
 /*
-** The sums over floats of a kernel file that includes this text: each is its sum_floats, with one
-** of its adders.  The including file also defines LOAD_F32 and LOAD_F16, the arguments by which its
-** sum_floats reads numbers.
+** The float kernels of a file that includes this text: its sum_floats with each of its adders.  The
+** including file also defines LOAD_F32 and LOAD_F16, the arguments by which its sum_floats reads
+** numbers.
 */
 static float dot_f32(const float *a, const float *b, size_t n) {
     return sum_floats((const uint8_t *)a, (const uint8_t *)b, n, 4, LOAD_F32, add_product);
@@ -12,7 +12,7 @@ static float l2_f32(const float *a, const float *b, size_t n) {
 }
 
 static float l1_f32(const float *a, const float *b, size_t n) {
-    return sum_floats((const uint8_t *)a, (const uint8_t *)b, n, 4, LOAD_F32, add_size);
+    return sum_floats((const uint8_t *)a, (const uint8_t *)b, n, 4, LOAD_F32, add_abs);
 }
 
 static float dot_f16(const uint16_t *a, const uint16_t *b, size_t n) {
@@ -24,5 +24,5 @@ static float l2_f16(const uint16_t *a, const uint16_t *b, size_t n) {
 }
 
 static float l1_f16(const uint16_t *a, const uint16_t *b, size_t n) {
-    return sum_floats((const uint8_t *)a, (const uint8_t *)b, n, 2, LOAD_F16, add_size);
+    return sum_floats((const uint8_t *)a, (const uint8_t *)b, n, 2, LOAD_F16, add_abs);
 }

@@ -1,6 +1,6 @@
 /*
-** Half precision to single, inline: kernels and exact sums widen thousands of them.  The reverse,
-** which is rare, is hny_half_from_float in half.c.
+** Half precision to single, inline, since kernels and exact sums convert many at a time.  The
+** reverse is rare: hny_half_from_float in half.c.
 */
 #ifndef HNY_HALF_H
 #define HNY_HALF_H
@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Integers and one exact product: the same value whatever the host does about subnormal floats. */
+/*
+** Integers and one exact product, so that the result does not depend on how the host treats
+** subnormals.
+*/
 static inline float hny__half_widen(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     const uint32_t exponent = half & 0x7c00, fraction = half & 0x3ff;

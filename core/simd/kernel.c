@@ -1,5 +1,7 @@
+/* The choice of a kernel table for this processor. */
 #include "simd/kernel.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,38 +17,40 @@
 
 _Atomic(const hny__kernels *) hny__kernels_chosen;
 
-static int always(void) {
-    return 1;
+static bool always(void) {
+    return true;
 }
 
 #if defined(__x86_64__)
-/* clang 14's __builtin_cpu_supports does not know f16c.  Like AVX it needs the ymm registers of the
-** operating system, which the builtin's answer for avx2 covers. */
-static int has_f16c(void) {
+/*
+** clang 14's __builtin_cpu_supports does not know f16c.  Like AVX it needs ymm registers that the
+** operating system saves, which the builtin checks for avx2.
+*/
+static bool has_f16c(void) {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
-/* What the flags of kernel_avx2.c let the compiler use. */
-static int runs_avx2(void) {
+/* The instruction sets that kernel_avx2.c is compiled for. */
+static bool runs_avx2(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("popcnt") && has_f16c();
 }
 
-/* The same of kernel_avx512.c. */
-static int runs_avx512(void) {
+/* Those of kernel_avx512.c. */
+static bool runs_avx512(void) {
     return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
-/* And of kernel_avx512_vnni.c. */
-static int runs_avx512_vnni(void) {
+/* Those of kernel_avx512_vnni.c. */
+static bool runs_avx512_vnni(void) {
     return runs_avx512() && __builtin_cpu_supports("avx512vnni") &&
            __builtin_cpu_supports("avx512vpopcntdq");
 }
 #elif defined(__aarch64__)
-static int runs_neon_dot(void) {
+static bool runs_neon_dot(void) {
     return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 }
 #endif
@@ -54,7 +58,7 @@ static int runs_neon_dot(void) {
 /* Best first. */
 static const struct candidate {
     const hny__kernels *table;
-    int (*runs)(void);
+    bool (*runs)(void);
 } candidates[] = {
 #if defined(__x86_64__)
     {&hny__kernels_avx512_vnni, runs_avx512_vnni},
@@ -86,15 +90,15 @@ const hny__kernels *hny__kernels_named(const char *name) {
     return table;
 }
 
-/* NULL: none.  An empty one is none, too. */
-static const char *wished(void) {
-    const char *const wish = getenv("HANNOY_KERNELS");
-    return wish && *wish ? wish : NULL;
+/* NULL if the variable is not set, or empty. */
+static const char *requested_kernels(void) {
+    const char *const name = getenv("HANNOY_KERNELS");
+    return name && *name ? name : NULL;
 }
 
 const hny__kernels *hny__kernels_choose(void) {
-    const char *const wish = wished();
-    const hny__kernels *table = wish ? hny__kernels_named(wish) : NULL;
+    const char *const name = requested_kernels();
+    const hny__kernels *table = name ? hny__kernels_named(name) : NULL;
     if (!table) {
         table = hny__kernels_at(0);
     }
@@ -110,20 +114,21 @@ const char *hny_kernels_name(void) {
 #define FAULT_BYTES 200
 
 int hny_kernels_check(char **fault) {
-    const char *const wish = wished();
+    const char *const name = requested_kernels();
     const hny__kernels *table;
     *fault = NULL;
-    if (!wish || hny__kernels_named(wish)) {
+    if (!name || hny__kernels_named(name)) {
         return HNY_OK;
     }
     *fault = malloc(FAULT_BYTES);
     if (!*fault) {
         return HNY_NOMEM;
     }
-    int at =
-        snprintf(*fault, FAULT_BYTES, "HANNOY_KERNELS is '%.40s', but this processor has", wish);
+    int used =
+        snprintf(*fault, FAULT_BYTES, "HANNOY_KERNELS is '%.40s', but this processor has", name);
     for (size_t i = 0; (table = hny__kernels_at(i)); i++) {
-        at += snprintf(*fault + at, FAULT_BYTES - (size_t)at, "%s%s", i ? ", " : " ", table->name);
+        used += snprintf(*fault + used, FAULT_BYTES - (size_t)used, "%s%s", i ? ", " : " ",
+                         table->name);
     }
     return HNY_OK;
 }

@@ -35,10 +35,10 @@ static inline void narrow_i8(int8_t *to, __m256i x) {
 
 /* ---------------------------------------------------------------------------------- floats -- */
 
-/* Eight numbers as floats; of the last few, `count` of them and zeros. */
+/* Eight numbers as floats; for a tail `count` numbers, then zeros. */
 typedef __m256 loader(const void *from);
 typedef __m256 tail_loader(const void *from, size_t count);
-/* sum + what the pair adds to it */
+/* sum + f(a, b) */
 typedef __m256 adder(__m256 sum, __m256 a, __m256 b);
 
 INLINE __m256 load_f32(const void *from) {
@@ -54,8 +54,10 @@ INLINE __m256 load_f16(const void *from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(from));
 }
 
-/* Put together in registers: 15 ns less than through memory, where a wide load has to wait for the
-** narrow stores before it. */
+/*
+** Assembled in registers: 15 ns less than through memory, where a wide load has to wait for the
+** narrow stores before it.
+*/
 INLINE __m256 tail_f16(const void *from, size_t count) {
     const uint16_t *const halves = from;
     uint64_t low = 0, high = 0;
@@ -77,7 +79,7 @@ INLINE __m256 add_square(__m256 sum, __m256 a, __m256 b) {
     return _mm256_fmadd_ps(difference, difference, sum);
 }
 
-INLINE __m256 add_size(__m256 sum, __m256 a, __m256 b) {
+INLINE __m256 add_abs(__m256 sum, __m256 a, __m256 b) {
     return _mm256_add_ps(sum, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(a, b)));
 }
 
@@ -125,7 +127,7 @@ INLINE __m256i load_i8(const int8_t *from) {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)from));
 }
 
-/* At most 2 * 2^14 a lane and step, so 2^15 * 2^16 / 16 at the most dimensions. */
+/* At most 2 * 2^14 a lane and step, so 2^15 * 2^16 / 16 for HNY_MAX_DIM. */
 static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     __m256i s0 = _mm256_setzero_si256(), s1 = s0;
     size_t i = 0;
@@ -144,15 +146,15 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum;
 }
 
-/* The low numbers of 32 bytes, moved up by 8; the high ones are those of the bytes shifted by 4. */
+/* The low numbers of 32 bytes, biased by 8.  The high ones: shift the bytes by 4 before. */
 INLINE __m256i low_i4(__m256i bytes) {
     return _mm256_xor_si256(_mm256_and_si256(bytes, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
 }
 
-/* a . b, a being moved up by 8: pairs add up to 240 at most, and what is too much is taken away. */
+/* a . b: a is biased by 8, so that pairs add up to at most 240, and the bias is subtracted. */
 INLINE __m256i products_i4(__m256i a, __m256i b) {
-    const __m256i up = _mm256_set1_epi8(8), y = _mm256_sub_epi8(low_i4(b), up);
-    return _mm256_sub_epi16(_mm256_maddubs_epi16(low_i4(a), y), _mm256_maddubs_epi16(up, y));
+    const __m256i bias = _mm256_set1_epi8(8), y = _mm256_sub_epi8(low_i4(b), bias);
+    return _mm256_sub_epi16(_mm256_maddubs_epi16(low_i4(a), y), _mm256_maddubs_epi16(bias, y));
 }
 
 INLINE __m256i add_product_i4(__m256i sums, __m256i a, __m256i b) {
@@ -161,7 +163,7 @@ INLINE __m256i add_product_i4(__m256i sums, __m256i a, __m256i b) {
     return _mm256_add_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
 }
 
-/* The first bytes, 32 or fewer, and zeros. */
+/* The first `count` bytes, at most 32, then zeros. */
 INLINE __m256i few_bytes(const uint8_t *from, size_t count) {
     uint8_t few[32] = {0};
     memcpy(few, from, count);
@@ -181,7 +183,7 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)total_epi32(sums);
 }
 
-/* sums + a . b, b's numbers being moved up by 8: pairs add up to 2 * 15 * 128 at most. */
+/* sums + a . b; the numbers of b are biased by 8, so that pairs add up to at most 2 * 15 * 128. */
 INLINE __m256i add_product_i8_i4(__m256i sums, __m256i a, __m256i b) {
     const __m256i words = _mm256_sub_epi16(_mm256_maddubs_epi16(low_i4(b), a),
                                            _mm256_maddubs_epi16(_mm256_set1_epi8(8), a));
@@ -208,7 +210,8 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
 }
 
 #include "simd/kernel_avx2_dots.h"
-#include "simd/kernel_digest.h"
+#define KERNEL_HAS_DOTS
+#include "simd/kernel_common.h"
 
 INLINE __m256i add_square_i8(__m256i sums, const int8_t *a, const int8_t *b) {
     const __m256i difference = _mm256_sub_epi16(load_i8(a), load_i8(b));
@@ -234,15 +237,17 @@ static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum;
 }
 
-/* |a - b| is the same for both numbers moved up by 128, and there is an instruction for bytes. */
+/*
+** |a - b| is the same for both numbers biased by 128, as the instruction for unsigned bytes needs.
+*/
 static uint32_t l1_i8(const int8_t *a, const int8_t *b, size_t n) {
-    const __m256i up = _mm256_set1_epi8((char)0x80);
+    const __m256i bias = _mm256_set1_epi8((char)0x80);
     __m256i sums = _mm256_setzero_si256();
     size_t i = 0;
     for (; i + 32 <= n; i += 32) {
         const __m256i x = _mm256_loadu_si256((const __m256i *)(a + i));
         const __m256i y = _mm256_loadu_si256((const __m256i *)(b + i));
-        const __m256i sizes = _mm256_sad_epu8(_mm256_xor_si256(x, up), _mm256_xor_si256(y, up));
+        const __m256i sizes = _mm256_sad_epu8(_mm256_xor_si256(x, bias), _mm256_xor_si256(y, bias));
         sums = _mm256_add_epi32(sums, sizes);
     }
     uint32_t sum = total_epi32(sums);
@@ -259,7 +264,7 @@ INLINE uint32_t differing_bits(const uint8_t *a, const uint8_t *b) {
     return (uint32_t)_mm_popcnt_u64(x ^ y);
 }
 
-/* The scalar instruction: 16 of them for 1024 bits, where a table lookup by shuffle needs 40. */
+/* The scalar instruction: 16 of them for 1024 bits; a table lookup by shuffle needs 40. */
 static uint32_t hamming(const void *left, const void *right, size_t bytes) {
     const uint8_t *a = left, *b = right;
     uint32_t s0 = 0, s1 = 0;

@@ -45,10 +45,10 @@ static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return total_epi32(sum_words(a, b, n, add_square_i16));
 }
 
-/* a . b, a being moved up by 8: pairs add up to 240 at most, and what is too much is taken away. */
+/* a . b: a is biased by 8, so that pairs add up to at most 240, and the bias is subtracted. */
 INLINE __m512i products_i4(__m512i a, __m512i b) {
-    const __m512i up = _mm512_set1_epi8(8), y = _mm512_sub_epi8(low_i4(b), up);
-    return _mm512_sub_epi16(_mm512_maddubs_epi16(low_i4(a), y), _mm512_maddubs_epi16(up, y));
+    const __m512i bias = _mm512_set1_epi8(8), y = _mm512_sub_epi8(low_i4(b), bias);
+    return _mm512_sub_epi16(_mm512_maddubs_epi16(low_i4(a), y), _mm512_maddubs_epi16(bias, y));
 }
 
 INLINE __m512i add_product_i4(__m512i sums, __m512i a, __m512i b) {
@@ -61,7 +61,7 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)total_epi32(sum_bytes(a, b, bytes, add_product_i4));
 }
 
-/* Pairs add up to 2 * 15 * 128 at most. */
+/* Pairs add up to at most 2 * 15 * 128. */
 INLINE __m512i add_product_i8_i4(__m512i sums, __m512i a, __m512i b) {
     const __m512i words =
         _mm512_sub_epi16(_mm512_maddubs_epi16(b, a), _mm512_maddubs_epi16(_mm512_set1_epi8(8), a));
@@ -73,9 +73,8 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
 }
 
 #include "simd/kernel_common.h"
-#include "simd/kernel_digest.h"
 
-/* A table of the bits in half a byte, looked up by shuffle. */
+/* The bits in half a byte, from a table by shuffle. */
 INLINE __m512i add_bits(__m512i sums, __m512i a, __m512i b) {
     const __m512i counts =
         _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));

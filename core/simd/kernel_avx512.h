@@ -1,6 +1,6 @@
 /*
-** What the tables of AVX-512 have in common: this text is included by the file of each, and compiled
-** there for its instructions.  Tails are masked loads.
+** What the AVX-512 kernel files have in common: this text is included by each and compiled there
+** for its instruction set.  Tails are masked loads.
 */
 #include "simd/kernel.h"
 
@@ -33,9 +33,9 @@ static inline void narrow_i8(int8_t *to, __m512i x) {
 
 /* ---------------------------------------------------------------------------------- floats -- */
 
-/* Those of sixteen numbers whose bit is set, as floats, and zeros. */
+/* Of sixteen numbers those whose bit is set, as floats; zeros for the others. */
 typedef __m512 loader(const void *from, __mmask16 mask);
-/* sum + what the pair adds to it */
+/* sum + f(a, b) */
 typedef __m512 adder(__m512 sum, __m512 a, __m512 b);
 
 INLINE __m512 load_f32(const void *from, __mmask16 mask) {
@@ -55,13 +55,13 @@ INLINE __m512 add_square(__m512 sum, __m512 a, __m512 b) {
     return _mm512_fmadd_ps(difference, difference, sum);
 }
 
-INLINE __m512 add_size(__m512 sum, __m512 a, __m512 b) {
+INLINE __m512 add_abs(__m512 sum, __m512 a, __m512 b) {
     return _mm512_add_ps(sum, _mm512_abs_ps(_mm512_sub_ps(a, b)));
 }
 
 /*
-** Four registers of sums, enough to hide the latency of an FMA.  The tail, up to 63 numbers, goes
-** to all four without a branch: a masked load of nothing touches no memory.
+** Four registers of sums, enough to hide the latency of an FMA.  The tail, up to 63 numbers, is
+** added to all four without a branch: a masked load with an empty mask accesses no memory.
 */
 INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t size, loader *load,
                         adder *add) {
@@ -92,8 +92,10 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
 
 /* -------------------------------------------------------------------------------- integers -- */
 
-/* In instructions that wrap: gcc 12's _mm512_reduce_add_epi32 adds C ints, for which overflow is
-** undefined, and an l2 needs all 32 bits. */
+/*
+** By instructions that wrap: gcc 12's _mm512_reduce_add_epi32 adds C ints, whose overflow is
+** undefined, and an l2 needs all 32 bits.
+*/
 INLINE uint32_t total_epi32(__m512i sums) {
     const __m256i x =
         _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
@@ -103,7 +105,7 @@ INLINE uint32_t total_epi32(__m512i sums) {
     return (uint32_t)_mm_cvtsi128_si32(y);
 }
 
-/* sums + what 64 pairs of bytes add to it; pairs of zeros add nothing */
+/* sums + f(64 pairs of bytes); f(0, 0) = 0 */
 typedef __m512i byte_adder(__m512i sums, __m512i a, __m512i b);
 
 INLINE __m512i sum_bytes(const uint8_t *a, const uint8_t *b, size_t n, byte_adder *add) {
@@ -124,15 +126,15 @@ INLINE __m512i sum_bytes(const uint8_t *a, const uint8_t *b, size_t n, byte_adde
     return _mm512_add_epi32(s0, s1);
 }
 
-/* The low numbers of 64 bytes, moved up by 8; the high ones are those of the bytes shifted by 4. */
+/* The low numbers of 64 bytes, biased by 8.  The high ones: shift the bytes by 4 before. */
 INLINE __m512i low_i4(__m512i bytes) {
     return _mm512_xor_si512(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi8(8));
 }
 
-/* sums + what 64 int8 and the low numbers of as many bytes add to it, these moved up by 8 */
+/* sums + f(64 int8, the low numbers of 64 bytes, biased by 8) */
 typedef __m512i mixed_adder(__m512i sums, __m512i a, __m512i b);
 
-/* The first bytes, 64 or fewer, and zeros. */
+/* The first `count` bytes, at most 64, then zeros. */
 INLINE __m512i few_bytes(const void *from, size_t count) {
     if (count >= 64) {
         return _mm512_loadu_si512(from);
@@ -158,13 +160,15 @@ INLINE __m512i sum_mixed(const int8_t *a, const uint8_t *b, size_t n, mixed_adde
     return _mm512_add_epi32(s0, s1);
 }
 
-/* |a - b| is the same for both numbers moved up by 128, and there is an instruction for bytes. */
-INLINE __m512i add_size_i8(__m512i sums, __m512i a, __m512i b) {
-    const __m512i up = _mm512_set1_epi8((char)0x80);
-    const __m512i sizes = _mm512_sad_epu8(_mm512_xor_si512(a, up), _mm512_xor_si512(b, up));
+/*
+** |a - b| is the same for both numbers biased by 128, as the instruction for unsigned bytes needs.
+*/
+INLINE __m512i add_abs_i8(__m512i sums, __m512i a, __m512i b) {
+    const __m512i bias = _mm512_set1_epi8((char)0x80);
+    const __m512i sizes = _mm512_sad_epu8(_mm512_xor_si512(a, bias), _mm512_xor_si512(b, bias));
     return _mm512_add_epi32(sums, sizes);
 }
 
 static uint32_t l1_i8(const int8_t *a, const int8_t *b, size_t n) {
-    return total_epi32(sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_size_i8));
+    return total_epi32(sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_abs_i8));
 }

@@ -1,17 +1,17 @@
 /*
-** Between floats and codes of int8 or 4 bits: this text is included by each kernel file and compiled there for
-** its instruction set.  Every number is computed by itself, with one rounding an operation, so all
-** tables make the same codes, bit for bit, and read the same numbers back; only the sum of
-** l1_scaled_i8 depends on the order of its terms.
+** Conversion between floats and codes of int8 or 4 bits: this text is included by each kernel file
+** and compiled there for its instruction set.  Every number is computed by itself, with one
+** rounding an operation, so that all tables encode and decode the same, bit for bit; only the sum
+** of l1_scaled_i8 depends on the order of its terms.
 **
-** The including file defines CODES_WIDTH, the floats of one register; CODES_INTS, the type of as many
-** int32; and before it
+** The including file defines CODES_WIDTH, the floats of one register; CODES_INTS, the type of as
+** many int32; and before it
 **
 **     static inline CODES_INTS widen_i8(const int8_t *from);
-**     static inline void narrow_i8(int8_t *to, CODES_INTS x);    each is an int8
+**     static inline void narrow_i8(int8_t *to, CODES_INTS x);    each fits an int8
 **
-** which __builtin_convertvector would do, but gcc 12 takes the register apart for it: 430 ns for the
-** 768 numbers of a code and its fine code, instead of 26.
+** (For __builtin_convertvector gcc 12 takes registers apart: 430 ns for the 768 numbers of a code
+** and its residual code, instead of 26.)
 */
 #include <string.h>
 
@@ -20,7 +20,7 @@ typedef int32_t codes_ints __attribute__((vector_size(4 * CODES_WIDTH)));
 
 #define CODES_INLINE static inline __attribute__((always_inline))
 
-/* The first `count` of a register's numbers at any address, and zeros. */
+/* `count` numbers at any address, then zeros. */
 CODES_INLINE codes_floats codes_load(const float *from, size_t count) {
     codes_floats x = {0};
     memcpy(&x, from, count * sizeof *from);
@@ -51,7 +51,7 @@ CODES_INLINE void codes_store_i8(int8_t *to, codes_ints x, size_t count) {
 }
 
 /* |x|: the sign bit cleared. */
-CODES_INLINE codes_floats codes_size(codes_floats x) {
+CODES_INLINE codes_floats codes_abs(codes_floats x) {
     return (codes_floats)((codes_ints)x & INT32_MAX);
 }
 
@@ -62,9 +62,9 @@ CODES_INLINE codes_ints codes_round(codes_floats x) {
 }
 
 /*
-** STEP(i, count) for each register's worth of n numbers.  The last few are taken together with some
-** before them, a second time, so STEP must not mind that; `count` is a constant but where n is less
-** than a register, so that nearly all copies are single instructions.
+** STEP(i, count) for n numbers, a register at a time.  The last ones are processed together with
+** some before them, which are then processed twice, so STEP must be idempotent.  `count` is
+** constant unless n is less than a register, so that nearly all copies are single instructions.
 */
 #define CODES_EACH(n, STEP)                                                                        \
     do {                                                                                           \
@@ -77,20 +77,20 @@ CODES_INLINE codes_ints codes_round(codes_floats x) {
             STEP(0, n);                                                                            \
     } while (0)
 
-/* Sizes of floats are ordered as their bits are. */
+/* Absolute values of floats are ordered as their bits. */
 static float largest_f32(const float *x, size_t n) {
-    codes_ints most = {0};
+    codes_ints max = {0};
 #define STEP(i, count)                                                                             \
     do {                                                                                           \
-        const codes_ints size = (codes_ints)codes_size(codes_load(x + (i), count));                \
-        const codes_ints more = size > most;                                                       \
-        most = (size & more) | (most & ~more);                                                     \
+        const codes_ints magnitude = (codes_ints)codes_abs(codes_load(x + (i), count));            \
+        const codes_ints more = magnitude > max;                                                   \
+        max = (magnitude & more) | (max & ~more);                                                  \
     } while (0)
     CODES_EACH(n, STEP);
 #undef STEP
     int32_t largest = 0;
     for (int i = 0; i < CODES_WIDTH; i++) {
-        largest = most[i] > largest ? most[i] : largest;
+        largest = max[i] > largest ? max[i] : largest;
     }
     float out;
     memcpy(&out, &largest, sizeof out);
@@ -135,15 +135,15 @@ static void decode_i8(const int8_t *code, const int8_t *residual, float step, fl
 }
 
 /* The smaller of each two. */
-CODES_INLINE codes_ints codes_least(codes_ints x, codes_ints y) {
+CODES_INLINE codes_ints codes_min(codes_ints x, codes_ints y) {
     const codes_ints first = x < y;
     return (x & first) | (y & ~first);
 }
 
 CODES_INLINE void quantise_step_i4(const float *x, float inverse, int8_t *code, size_t count) {
-    const codes_ints most = (codes_ints){0} + 7;
-    const codes_ints whole = codes_least(codes_round(codes_load(x, count) * inverse), most);
-    codes_store_i8(code, -codes_least(-whole, most), count);
+    const codes_ints max = (codes_ints){0} + 7;
+    const codes_ints whole = codes_min(codes_round(codes_load(x, count) * inverse), max);
+    codes_store_i8(code, -codes_min(-whole, max), count);
 }
 
 static void quantise_i4(const float *x, float inverse, int8_t *code, size_t n) {
@@ -152,7 +152,7 @@ static void quantise_i4(const float *x, float inverse, int8_t *code, size_t n) {
 #undef STEP
 }
 
-/* What a number of 4 bits and its fine code stand for. */
+/* The numbers that 4-bit codes and their residuals stand for. */
 CODES_INLINE void decode_step_i4(codes_ints whole, float step, const int8_t *residual,
                                  float residual_step, float *out, size_t count) {
     codes_floats x = __builtin_convertvector(whole, codes_floats) * step;
@@ -179,13 +179,13 @@ static void decode_i4(const uint8_t *code, float step, const int8_t *residual, f
 #undef STEP
 }
 
-/* |a - b|, of the numbers that decode_i8 reads from both codes */
-CODES_INLINE codes_floats codes_sizes(const int8_t *a, float scale_a, const int8_t *b,
-                                      float scale_b, size_t count) {
-    return codes_size(codes_widen_i8(a, count) * scale_a - codes_widen_i8(b, count) * scale_b);
+/* |a - b| of the numbers that decode_i8 reads from both codes. */
+CODES_INLINE codes_floats codes_abs_differences(const int8_t *a, float scale_a, const int8_t *b,
+                                                float scale_b, size_t count) {
+    return codes_abs(codes_widen_i8(a, count) * scale_a - codes_widen_i8(b, count) * scale_b);
 }
 
-/* x with zeros in all places but the last `count`. */
+/* x with zeros in all places before the last `count`. */
 CODES_INLINE codes_floats codes_last(codes_floats x, size_t count) {
     static const int32_t numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     codes_ints places;
@@ -193,25 +193,25 @@ CODES_INLINE codes_floats codes_last(codes_floats x, size_t count) {
     return (codes_floats)((codes_ints)x & (places >= CODES_WIDTH - (int32_t)count));
 }
 
-/* Four registers of sums, as the kernels of floats have: `lanes` counts on them. */
+/* Four registers of sums, as `lanes` says of the float kernels. */
 static float l1_scaled_i8(const int8_t *a, float x, const int8_t *b, float y, size_t n) {
     enum { WIDTH = CODES_WIDTH };
     const size_t all = n;
     codes_floats s0 = {0}, s1 = s0, s2 = s0, s3 = s0;
     for (; n >= 4 * WIDTH; n -= 4 * WIDTH, a += 4 * WIDTH, b += 4 * WIDTH) {
-        s0 += codes_sizes(a, x, b, y, WIDTH);
-        s1 += codes_sizes(a + WIDTH, x, b + WIDTH, y, WIDTH);
-        s2 += codes_sizes(a + 2 * WIDTH, x, b + 2 * WIDTH, y, WIDTH);
-        s3 += codes_sizes(a + 3 * WIDTH, x, b + 3 * WIDTH, y, WIDTH);
+        s0 += codes_abs_differences(a, x, b, y, WIDTH);
+        s1 += codes_abs_differences(a + WIDTH, x, b + WIDTH, y, WIDTH);
+        s2 += codes_abs_differences(a + 2 * WIDTH, x, b + 2 * WIDTH, y, WIDTH);
+        s3 += codes_abs_differences(a + 3 * WIDTH, x, b + 3 * WIDTH, y, WIDTH);
     }
     for (; n >= WIDTH; n -= WIDTH, a += WIDTH, b += WIDTH) {
-        s0 += codes_sizes(a, x, b, y, WIDTH);
+        s0 += codes_abs_differences(a, x, b, y, WIDTH);
     }
     if (n && all < WIDTH) {
-        s1 += codes_sizes(a, x, b, y, n);
+        s1 += codes_abs_differences(a, x, b, y, n);
     } else if (n) {
         const size_t again = WIDTH - n;
-        s1 += codes_last(codes_sizes(a - again, x, b - again, y, WIDTH), n);
+        s1 += codes_last(codes_abs_differences(a - again, x, b - again, y, WIDTH), n);
     }
     const codes_floats sums = (s0 + s1) + (s2 + s3);
     float left[WIDTH];

@@ -1,4 +1,4 @@
-/* NEON as every aarch64 processor has it. */
+/* NEON, which every aarch64 processor has. */
 #if defined(__aarch64__)
 
 #include <arm_neon.h>

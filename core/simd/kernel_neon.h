@@ -1,9 +1,9 @@
 /*
-** What the tables of NEON have in common: this text is included by the file of each, and compiled
-** there for its instructions.  Half-precision arithmetic is not among them.
+** What the NEON kernel files have in common: this text is included by each and compiled there for
+** its instruction set.  Half-precision arithmetic is not used.
 **
-** The including file defines INLINE, includes <arm_neon.h>, and defines what 16 pairs of bytes add
-** to four sums, where pairs of zeros add nothing:
+** The including file defines INLINE, includes <arm_neon.h>, and defines three functions that add
+** 16 pairs of bytes, or 16 bytes, to four sums; zeros add nothing:
 **
 **     uint32x4_t add_product_i8(uint32x4_t sums, uint8x16_t a, uint8x16_t b);
 **     uint32x4_t add_bytes(uint32x4_t sums, uint8x16_t bytes);
@@ -53,7 +53,7 @@ static inline void narrow_i8(int8_t *to, int32x4_t x) {
 
 /* Four numbers as floats. */
 typedef float32x4_t loader(const uint8_t *from);
-/* sum + what the pair adds to it */
+/* sum + f(a, b) */
 typedef float32x4_t adder(float32x4_t sum, float32x4_t a, float32x4_t b);
 
 INLINE float32x4_t load_f32(const uint8_t *from) {
@@ -69,11 +69,11 @@ INLINE float32x4_t add_square(float32x4_t sum, float32x4_t a, float32x4_t b) {
     return vfmaq_f32(sum, difference, difference);
 }
 
-INLINE float32x4_t add_size(float32x4_t sum, float32x4_t a, float32x4_t b) {
+INLINE float32x4_t add_abs(float32x4_t sum, float32x4_t a, float32x4_t b) {
     return vaddq_f32(sum, vabdq_f32(a, b));
 }
 
-/* The last few (1 .. 3) numbers, by way of a copy with zeros behind them. */
+/* The last 1 .. 3 numbers, copied and padded with zeros. */
 INLINE float32x4_t add_tail(float32x4_t sum, const uint8_t *a, const uint8_t *b, size_t bytes,
                             loader *load, adder *add) {
     uint8_t x[16] = {0}, y[16] = {0};
@@ -108,12 +108,12 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
 
 /* -------------------------------------------------------------------------------- integers -- */
 
-/* sums + what 16 pairs of bytes add to it; pairs of zeros add nothing */
+/* sums + f(16 pairs of bytes); f(0, 0) = 0 */
 typedef uint32x4_t byte_adder(uint32x4_t sums, uint8x16_t a, uint8x16_t b);
 
 /*
-** The last `count` (1 .. 15) of n bytes, and zeros: of sixteen, those that were read before are
-** masked, since a copy to memory and back waits for its own stores.
+** The last `count` (1 .. 15) of n bytes, and zeros.  The last sixteen bytes are loaded and those
+** that were read before are masked: a copy to memory and back would wait for its own stores.
 */
 INLINE uint8x16_t load_rest(const uint8_t *from, size_t n, size_t count) {
     static const uint8_t places[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -144,17 +144,17 @@ INLINE uint32_t sum_bytes(const uint8_t *a, const uint8_t *b, size_t n, byte_add
     return vaddvq_u32(vaddq_u32(vaddq_u32(s0, s1), vaddq_u32(s2, s3)));
 }
 
-/* The difference of two int8 is a byte without sign. */
-INLINE uint8x16_t sizes(uint8x16_t a, uint8x16_t b) {
+/* The absolute difference of two int8 is an unsigned byte. */
+INLINE uint8x16_t abs_differences(uint8x16_t a, uint8x16_t b) {
     return vreinterpretq_u8_s8(vabdq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
 }
 
 INLINE uint32x4_t add_square_i8(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
-    return add_squares(sums, sizes(a, b));
+    return add_squares(sums, abs_differences(a, b));
 }
 
-INLINE uint32x4_t add_size_i8(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
-    return add_bytes(sums, sizes(a, b));
+INLINE uint32x4_t add_abs_i8(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
+    return add_bytes(sums, abs_differences(a, b));
 }
 
 INLINE uint32x4_t add_bits(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
@@ -165,7 +165,7 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return (int32_t)sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_product_i8);
 }
 
-/* Numbers of 4 bits where they are in the upper half of a byte, 16 times as large. */
+/* 4-bit numbers in the upper half of a byte are 16 times as large. */
 INLINE uint32x4_t add_product_i4(uint32x4_t sums, uint8x16_t a, uint8x16_t b) {
     const uint8x16_t upper = vdupq_n_u8(0xf0);
     sums = add_product_i8(sums, vshlq_n_u8(a, 4), vshlq_n_u8(b, 4));
@@ -176,7 +176,7 @@ static int32_t dot_i4(const uint8_t *a, const uint8_t *b, size_t bytes) {
     return (int32_t)sum_bytes(a, b, bytes, add_product_i4) / 256;
 }
 
-/* b's numbers 16 times as large, in the upper half of a byte. */
+/* The numbers of b in the upper half of a byte are 16 times as large. */
 static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
     const uint8x16_t upper = vdupq_n_u8(0xf0);
     const size_t half = (n + 1) / 2, rest = n - half;
@@ -204,14 +204,13 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
 }
 
 #include "simd/kernel_common.h"
-#include "simd/kernel_digest.h"
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_square_i8);
 }
 
 static uint32_t l1_i8(const int8_t *a, const int8_t *b, size_t n) {
-    return sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_size_i8);
+    return sum_bytes((const uint8_t *)a, (const uint8_t *)b, n, add_abs_i8);
 }
 
 static uint32_t hamming(const void *a, const void *b, size_t bytes) {

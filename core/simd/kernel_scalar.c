@@ -1,4 +1,4 @@
-/* Plain loops: what every other table is held against, and what runs where there is none. */
+/* Plain loops: the reference for all other tables, and the fallback on other processors. */
 #include "simd/kernel.h"
 
 #include "simd/half.h"
@@ -17,7 +17,7 @@ static inline two widen_f16(const uint8_t *from) {
     return (two){(double)hny__half_widen(pair[0]), (double)hny__half_widen(pair[1])};
 }
 
-#define EXACT_WIDTH 2 /* SSE2, and the least that NEON has */
+#define EXACT_WIDTH 2 /* as SSE2 and NEON have at least */
 #include "simd/exact_sums.h"
 
 typedef int32_t four_ints __attribute__((vector_size(16)));
@@ -119,7 +119,6 @@ static int32_t dot_i8_i4(const int8_t *a, const uint8_t *b, size_t n) {
 }
 
 #include "simd/kernel_common.h"
-#include "simd/kernel_digest.h"
 
 static uint32_t l2_i8(const int8_t *a, const int8_t *b, size_t n) {
     uint32_t sum = 0;

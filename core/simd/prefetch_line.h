@@ -1,7 +1,7 @@
 /*
-** hny__prefetch_line: asks for the cache line of an address.  Where __builtin_prefetch is all that a function
-** does, gcc 12 takes the function for one without effects and drops its calls: no walk had a single
-** prefetch in it, and took three times as long.  What is said in the machine's own words stays.
+** Prefetching of cache lines.  If __builtin_prefetch is all that a function does, gcc 12 considers
+** the function free of effects and drops calls of it: searches had no prefetch at all and took
+** three times as long.  Inline asm is not removed.
 */
 #ifndef HNY_PREFETCH_LINE_H
 #define HNY_PREFETCH_LINE_H
@@ -21,12 +21,12 @@ static inline __attribute__((always_inline)) void hny__prefetch_line(const void 
 #endif
 }
 
-/* All lines of so many bytes. */
+/* All lines of `bytes` bytes; bytes > 0. */
 static inline __attribute__((always_inline)) void hny__prefetch_lines(const void *address,
                                                                       uint32_t bytes) {
     const uint8_t *const first = address;
-    for (uint32_t at = 0; at < bytes; at += HNY__LINE) {
-        hny__prefetch_line(first + at);
+    for (uint32_t offset = 0; offset < bytes; offset += HNY__LINE) {
+        hny__prefetch_line(first + offset);
     }
     hny__prefetch_line(first + bytes - 1);
 }

@@ -1,4 +1,4 @@
-/* Whatever runs records come in, they come back in their order; and a file that fails takes none with it. */
+/* The external merge sort: order over any number of runs, and files that cannot be written or read. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,23 +28,23 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* A record: its key, then the low byte of that over and over. */
-static void add(hny__sort *spill, uint64_t key, size_t record) {
-    uint8_t *const to = hny__sort_add(spill);
+/* A record is its key, then copies of the low byte of the key. */
+static void add(hny__sort *sort, uint64_t key, size_t record) {
+    uint8_t *const to = hny__sort_add(sort);
     assert_non_null(to);
     memset(to, (int)(key & 255), record);
     memcpy(to, &key, sizeof key);
 }
 
-static void add_run(hny__sort *spill, uint64_t *keys, size_t count, size_t record) {
+static void add_run(hny__sort *sort, uint64_t *keys, size_t count, size_t record) {
     for (size_t i = 0; i < count; i++) {
         keys[i] = random64();
     }
     qsort(keys, count, sizeof *keys, compare);
     for (size_t i = 0; i < count; i++) {
-        add(spill, keys[i], record);
+        add(sort, keys[i], record);
     }
-    assert_int_equal(hny__sort_end_run(spill), HNY_OK);
+    assert_int_equal(hny__sort_end_run(sort), HNY_OK);
 }
 
 typedef struct listing {
@@ -64,48 +64,48 @@ static int list(void *arg, const uint8_t *record, size_t run) {
     return HNY_OK;
 }
 
-static void merge_and_compare(hny__sort *spill, uint64_t *keys, size_t count) {
-    listing l = {spill->record, 0, spill->runs_count, malloc((count + 1) * sizeof *keys)};
-    assert_int_equal(hny__sort_merge(spill, list, &l), HNY_OK);
+static void merge_and_compare(hny__sort *sort, uint64_t *keys, size_t count) {
+    listing l = {sort->record_bytes, 0, sort->runs_count, malloc((count + 1) * sizeof *keys)};
+    assert_int_equal(hny__sort_merge(sort, list, &l), HNY_OK);
     assert_int_equal(l.count, count);
     qsort(keys, count, sizeof *keys, compare);
     assert_memory_equal(l.keys, keys, count * sizeof *keys);
     free(l.keys);
 }
 
-/* From one run to the most that there may be, of records small and larger than any buffer. */
+/* One run up to HNY__MAX_SORT_RUNS, with records from 8 bytes to more than a buffer holds. */
 static void test_merge(void **unused) {
     static const size_t runs[] = {1, 2, 3, 7, HNY__MAX_SORT_RUNS};
     static const size_t records[] = {8, 29, 4000, 3 << 20};
     (void)unused;
     for (size_t i = 0; i < 4 * 5; i++) {
-        const size_t record = records[i % 4], most = record > 5000 ? 3 : 5000 / runs[i / 4] + 1;
+        const size_t record = records[i % 4], max = record > 5000 ? 3 : 5000 / runs[i / 4] + 1;
         const size_t some = record > 5000 && runs[i / 4] > 7 ? 7 : runs[i / 4];
-        uint64_t *const keys = malloc(some * most * sizeof *keys);
-        hny__sort spill;
-        assert_int_equal(hny__sort_open(&spill, NULL, record), HNY_OK);
-        for (int again = 0; again < 2; again++) { /* a merge leaves nothing behind */
+        uint64_t *const keys = malloc(some * max * sizeof *keys);
+        hny__sort sort;
+        assert_int_equal(hny__sort_open(&sort, NULL, record), HNY_OK);
+        for (int again = 0; again < 2; again++) { /* a sort can be used again after a merge */
             size_t count = 0;
             for (size_t run = 0; run < some; run++) {
-                const size_t size = random64() % (most + 1);
-                add_run(&spill, keys + count, size, record);
+                const size_t size = random64() % (max + 1);
+                add_run(&sort, keys + count, size, record);
                 count += size;
             }
-            merge_and_compare(&spill, keys, count);
+            merge_and_compare(&sort, keys, count);
         }
-        hny__sort_close(&spill);
+        hny__sort_close(&sort);
         free(keys);
     }
 }
 
 static void test_nothing(void **unused) {
-    hny__sort spill;
+    hny__sort sort;
     uint64_t none = 0;
     (void)unused;
-    assert_int_equal(hny__sort_open(&spill, NULL, 16), HNY_OK);
-    merge_and_compare(&spill, &none, 0);
-    hny__sort_close(&spill);
-    assert_int_equal(hny__sort_open(&spill, "/no/such/folder/file", 16), HNY_IO);
+    assert_int_equal(hny__sort_open(&sort, NULL, 16), HNY_OK);
+    merge_and_compare(&sort, &none, 0);
+    hny__sort_close(&sort);
+    assert_int_equal(hny__sort_open(&sort, "/no/such/folder/file", 16), HNY_IO);
 }
 
 static int stop(void *arg, const uint8_t *record, size_t run) {
@@ -115,46 +115,46 @@ static int stop(void *arg, const uint8_t *record, size_t run) {
 }
 
 static void test_stopped(void **unused) {
-    hny__sort spill;
+    hny__sort sort;
     uint64_t keys[100];
     int taken = 0;
     (void)unused;
-    assert_int_equal(hny__sort_open(&spill, NULL, 16), HNY_OK);
-    add_run(&spill, keys, 100, 16);
-    assert_int_equal(hny__sort_merge(&spill, stop, &taken), HNY_INTERRUPT);
+    assert_int_equal(hny__sort_open(&sort, NULL, 16), HNY_OK);
+    add_run(&sort, keys, 100, 16);
+    assert_int_equal(hny__sort_merge(&sort, stop, &taken), HNY_INTERRUPT);
     assert_int_equal(taken, 10);
-    hny__sort_close(&spill);
+    hny__sort_close(&sort);
 }
 
-/* The run that could not be written is forgotten; those before it are there. */
+/* A run that cannot be written is dropped; the runs before it stay. */
 static void test_full(void **unused) {
-    hny__sort spill;
+    hny__sort sort;
     uint64_t keys[1000];
     (void)unused;
-    assert_int_equal(hny__sort_open(&spill, NULL, 100), HNY_OK);
-    add_run(&spill, keys, 1000, 100);
-    const int writable = spill.fd;
-    spill.fd = open("/dev/full", O_WRONLY);
-    assert_true(spill.fd >= 0);
-    add(&spill, 1, 100);
-    assert_int_equal(hny__sort_end_run(&spill), HNY_FULL);
-    close(spill.fd);
-    spill.fd = writable;
-    merge_and_compare(&spill, keys, 1000);
-    hny__sort_close(&spill);
+    assert_int_equal(hny__sort_open(&sort, NULL, 100), HNY_OK);
+    add_run(&sort, keys, 1000, 100);
+    const int writable = sort.fd;
+    sort.fd = open("/dev/full", O_WRONLY);
+    assert_true(sort.fd >= 0);
+    add(&sort, 1, 100);
+    assert_int_equal(hny__sort_end_run(&sort), HNY_FULL);
+    close(sort.fd);
+    sort.fd = writable;
+    merge_and_compare(&sort, keys, 1000);
+    hny__sort_close(&sort);
 }
 
-/* A file that lost its end is an error, not rows of nothing. */
+/* A truncated file is an error. */
 static void test_short(void **unused) {
-    hny__sort spill;
+    hny__sort sort;
     uint64_t keys[1000];
     listing l = {100, 0, 1, malloc(sizeof keys)};
     (void)unused;
-    assert_int_equal(hny__sort_open(&spill, NULL, 100), HNY_OK);
-    add_run(&spill, keys, 1000, 100);
-    assert_int_equal(ftruncate(spill.fd, 99950), 0);
-    assert_int_equal(hny__sort_merge(&spill, list, &l), HNY_IO);
-    hny__sort_close(&spill);
+    assert_int_equal(hny__sort_open(&sort, NULL, 100), HNY_OK);
+    add_run(&sort, keys, 1000, 100);
+    assert_int_equal(ftruncate(sort.fd, 99950), 0);
+    assert_int_equal(hny__sort_merge(&sort, list, &l), HNY_IO);
+    hny__sort_close(&sort);
     free(l.keys);
 }
 
