@@ -18,14 +18,14 @@
 
 static void start_over(hny_build *build) {
     const hny_shape shape = build->options.shape;
-    hny__quantizer coding;
-    hny__quantizer_init(&coding, shape, (hny_codes)build->options.codes);
+    hny__quantizer quantizer;
+    hny__quantizer_init(&quantizer, shape, (hny_codes)build->options.codes);
     build->has_base = build->append = 0;
     build->ordinals = 0;
     build->record = (hny__table_record){.dim = shape.dim,
                                         .metric = shape.metric,
                                         .type = shape.type,
-                                        .codes = (uint8_t)coding.codes,
+                                        .codes = (uint8_t)quantizer.codes,
                                         .attributes = (uint8_t)build->options.attributes,
                                         .m = build->options.m,
                                         .entry_slot = HNY__NONE,
@@ -111,10 +111,10 @@ hny_reader *hny_build_reader(hny_build *build) {
 }
 
 bool hny_build_outdated(const hny_build *build) {
-    hny__quantizer coding;
-    hny__quantizer_init(&coding, build->options.shape, (hny_codes)build->options.codes);
+    hny__quantizer quantizer;
+    hny__quantizer_init(&quantizer, build->options.shape, (hny_codes)build->options.codes);
     return build->has_base &&
-           (build->base.m != build->options.m || build->base.codes != coding.codes);
+           (build->base.m != build->options.m || build->base.codes != quantizer.codes);
 }
 
 int hny_build_restart(hny_build *build) {
@@ -277,7 +277,7 @@ static int kill_slot(hny_build *build, uint32_t slot) {
     if (!roaring_bitmap_add_checked(build->deleted_slots, slot)) return HNY_CORRUPT;
     if (build->record.live == 0) return HNY_CORRUPT;
     build->record.live--;
-    build->record.dead++;
+    build->record.deleted++;
     return HNY_OK;
 }
 
@@ -285,12 +285,12 @@ static int kill_slot(hny_build *build, uint32_t slot) {
 static int unchanged(hny_build *build, uint32_t slot, const uint8_t *code,
                      const uint8_t *residual) {
     hny__view *const view = &build->reader->view;
-    const hny__quantizer *const coding = &build->geometry.coding;
+    const hny__quantizer *const quantizer = &build->geometry.quantizer;
     const uint8_t *const old = hny__view_code(view, slot);
     const uint8_t *const old_residual = hny__view_residual(view, slot);
-    if (!old || (coding->residual && !old_residual)) return view->status;
-    return memcmp(old, code, coding->code.stride) == 0 &&
-           (!old_residual || memcmp(old_residual, residual, coding->residual) == 0);
+    if (!old || (quantizer->residual_bytes && !old_residual)) return view->status;
+    return memcmp(old, code, quantizer->format.row_bytes) == 0 &&
+           (!old_residual || memcmp(old_residual, residual, quantizer->residual_bytes) == 0);
 }
 
 /* The row stays in its slot; its attributes change where they differ. */
@@ -316,11 +316,11 @@ static int recell(hny_build *build, uint32_t slot, const hny_attribute *attribut
 
 int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
                   const hny_attribute *attributes) {
-    const hny__quantizer *const coding = &build->geometry.coding;
+    const hny__quantizer *const quantizer = &build->geometry.quantizer;
     const hny__staging *const stage = &build->stage;
     const uint32_t width = build->record.attributes;
-    uint8_t *const code = stage->codes + stage->count * coding->code.stride;
-    uint8_t *const residual = stage->residual + stage->count * coding->residual;
+    uint8_t *const code = stage->codes + stage->count * quantizer->format.row_bytes;
+    uint8_t *const residual = stage->residual + stage->count * quantizer->residual_bytes;
     uint32_t slot;
     int rc = note_touched(build, rowid);
     if (rc) return rc;

@@ -106,7 +106,7 @@ static void source_ahead(void *arg, hny__family family, uint32_t row) {
     if (held) {
         hny__prefetch_lines(held, (uint32_t)(sizeof *held + plane->max * sizeof *held->links));
     } else if (row < plane->base_rows) {
-        hny__view_ahead(&worker->view, family, row);
+        hny__view_prefetch_links(&worker->view, family, row);
     }
 }
 
@@ -142,7 +142,7 @@ int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     rc = hny__beam_prepare(&worker->beam);
     if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
     if (!rc && !worker->numbers) {
-        worker->numbers = malloc(graph->geometry.coding.shape.dim);
+        worker->numbers = malloc(graph->geometry.quantizer.shape.dim);
         rc = worker->numbers ? HNY_OK : HNY_NOMEM;
     }
     if (rc) hny__view_end(&worker->view);
@@ -264,7 +264,7 @@ uint32_t hny__graph_links(hny__worker *worker, hny__plane *plane, uint32_t node,
 /* The list as candidates, ranks computed where they were not known. */
 static int list_candidates(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
                            hny__candidate *out) {
-    const hny__row_format *const code = &worker->graph->geometry.coding.code;
+    const hny__row_format *const code = &worker->graph->geometry.quantizer.format;
     const uint8_t *const row = hny__graph_row(worker, plane, node);
     const float *const ranks = ranks_of(plane, held);
     if (!row) return hny__worker_status(worker);
@@ -294,7 +294,7 @@ static int shrink(hny__worker *worker, hny__plane *plane, uint32_t node, hny__no
     const int rc = list_candidates(worker, plane, node, held, all);
     if (rc) return rc;
     hny__candidates_sort(all, held->count);
-    const size_t count = hny__select_neighbors(&worker->graph->geometry.coding.code, all,
+    const size_t count = hny__select_neighbors(&worker->graph->geometry.quantizer.format, all,
                                                held->count, plane->max, 1, kept);
     fill(plane, held, kept, count);
     return HNY_OK;

@@ -75,7 +75,7 @@ typedef struct bench {
 
 static int bench_open(bench *b, hny__worker *worker) {
     b->worker = worker;
-    return hny__encoder_init(&b->encoder, &worker->graph->geometry.coding);
+    return hny__encoder_init(&b->encoder, &worker->graph->geometry.quantizer);
 }
 
 /* As if a row were a query of the user's. */
@@ -83,7 +83,7 @@ static int look_from(bench *b, uint32_t slot) {
     hny__view *const view = &b->worker->view;
     const uint8_t *const code = hny__view_code(view, slot),
                          *residual = hny__view_residual(view, slot);
-    if (!code || (view->geometry.coding.residual && !residual)) return view->status;
+    if (!code || (view->geometry.quantizer.residual_bytes && !residual)) return view->status;
     hny__encoder_decode(&b->encoder, code, residual);
     hny__scorer_of_vector(&b->query, &b->encoder, code);
     return HNY_OK;
@@ -97,7 +97,8 @@ static int measure(bench *b, uint32_t slot, near *list, uint32_t count) {
         double error;
         const uint8_t *const other = hny__view_code(view, list[i].slot);
         const uint8_t *const other_residual = hny__view_residual(view, list[i].slot);
-        if (!other || (view->geometry.coding.residual && !other_residual)) return view->status;
+        if (!other || (view->geometry.quantizer.residual_bytes && !other_residual))
+            return view->status;
         list[i].distance = hny__encoder_distance(&b->encoder, code, other, other_residual, &error);
     }
     qsort(list, count, sizeof *list, compare_near);
@@ -156,7 +157,7 @@ static int scan(hny__worker *worker, const calibration *c, query *queries, const
 /* Makes what to look from of some queries; `room` is for the numbers of all. */
 static int look_from_all(bench *b, const query *queries, uint32_t count, int8_t *room,
                          hny__scorer *from) {
-    const uint32_t dim = b->encoder.coding.shape.dim;
+    const uint32_t dim = b->encoder.quantizer.shape.dim;
     for (uint32_t i = 0; i < count; i++) {
         const int rc = look_from(b, queries[i].slot);
         if (rc) return rc;
@@ -188,7 +189,7 @@ static int answer(hny__worker *worker, void *arg, uint32_t index) {
     bench b;
     int rc = bench_open(&b, worker);
     if (rc) return rc;
-    int8_t *const room = malloc((size_t)SCANNED_TOGETHER * b.encoder.coding.shape.dim);
+    int8_t *const room = malloc((size_t)SCANNED_TOGETHER * b.encoder.quantizer.shape.dim);
     rc = room ? answer_some(&b, c, &c->queries[first], count, room) : HNY_NOMEM;
     free(room);
     hny__encoder_free(&b.encoder);
@@ -209,7 +210,7 @@ static void score(calibration *c, const query *q, const near *found, uint32_t co
 
 /* As a query's: the best of the pool by code, measured again. */
 static int judge(bench *b, calibration *c, const query *q) {
-    const size_t limit = hny__quantizer_rerank(&b->encoder.coding, c->k, 0);
+    const size_t limit = hny__quantizer_rerank(&b->encoder.quantizer, c->k, 0);
     near *const found = malloc((limit + 1) * sizeof *found);
     size_t at = 0;
     uint32_t count = 0;

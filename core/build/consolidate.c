@@ -69,7 +69,7 @@ static int choose_partner(gap *g, size_t i) {
         if (g->rim[j].trees >= plane->max) continue;
         const uint8_t *const other = hny__graph_row(g->worker, plane, g->rim[j].node);
         if (!other) return 0;
-        const float rank = hny__row_rank(&graph->geometry.coding.code, row, other);
+        const float rank = hny__row_rank(&graph->geometry.quantizer.format, row, other);
         if (found && rank >= g->rim[i].rank) continue;
         g->rim[i].rank = rank;
         g->rim[i].partner = (uint32_t)j;
@@ -199,7 +199,7 @@ static int rank_candidates(hny__worker *worker, const repair *r, uint32_t node, 
         hny__candidate *const c = &worker->candidates[i];
         c->row = hny__graph_row(worker, r->plane, HNY__NODE(c->link));
         if (!c->row) break;
-        c->rank = hny__row_rank(&r->graph->geometry.coding.code, row, c->row);
+        c->rank = hny__row_rank(&r->graph->geometry.quantizer.format, row, c->row);
     }
     return hny__worker_status(worker);
 }
@@ -224,8 +224,8 @@ static int repair_node(hny__worker *worker, const repair *r, uint32_t node, cons
     rc = rank_candidates(worker, r, node, found);
     if (rc) return rc;
     hny__candidates_sort(worker->candidates, found);
-    const size_t size = hny__select_neighbors(&r->graph->geometry.coding.code, worker->candidates,
-                                              found, r->plane->max, 1, kept);
+    const size_t size = hny__select_neighbors(&r->graph->geometry.quantizer.format,
+                                              worker->candidates, found, r->plane->max, 1, kept);
     return hny__graph_set(worker, r->plane, node, kept, size);
 }
 

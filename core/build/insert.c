@@ -57,7 +57,7 @@ static int adopt_stranger(hny__worker *worker, uint32_t slot, uint32_t parent, f
 
 /* Through the tree from `start` until a node has room: a tree has leaves, so one is found. */
 static int adopt_anywhere(hny__worker *worker, uint32_t slot, uint32_t start) {
-    const hny__row_format *const code = &worker->graph->geometry.coding.code;
+    const hny__row_format *const code = &worker->graph->geometry.quantizer.format;
     hny__plane *const plane = &worker->graph->planes[0];
     roaring_bitmap_t *const met = roaring_bitmap_create();
     uint32_t *queue = malloc(sizeof *queue);
@@ -160,7 +160,7 @@ static int choose(hny__worker *worker, choice *c, const hny__scorer *query, hny_
     ** longer by a tenth and a build takes 5 to 15 % more distances, for the same recall at the same
     ** cost of a query (WordNet and GloVe vectors).
     */
-    c->count = hny__select_neighbors(&graph->geometry.coding.code, worker->candidates, *found,
+    c->count = hny__select_neighbors(&graph->geometry.quantizer.format, worker->candidates, *found,
                                      graph->m, 0, c->kept);
     return HNY_OK;
 }
@@ -176,7 +176,7 @@ static int choose_all(hny__worker *worker, const hny__new_node *new_node, choice
     hny__found at;
     hny__scorer query;
     if (!own) return hny__worker_status(worker);
-    hny__scorer_of_row(&query, &graph->geometry.coding, own, worker->numbers);
+    hny__scorer_of_row(&query, &graph->geometry.quantizer, own, worker->numbers);
     *top = new_node->level < entry.level ? new_node->level : entry.level;
     int rc = hny__beam_descend(&worker->beam, &query, &entry, *top, &at);
     for (uint32_t l = new_node->level; l > 0 && !rc; l--) {

@@ -80,7 +80,7 @@ static int make_graph(publication *p) {
         graph->ef_construction = build->options.ef_construction;
         graph->deleted_slots = build->deleted_slots;
         graph->new_slots = build->slots.taken;
-        graph->hiding = build->record.dead > 0;
+        graph->hiding = build->record.deleted > 0;
         rc = hny__graph_init(graph, &build->base, build->has_base);
     }
     if (!rc) rc = hny__graph_size(graph);
@@ -94,7 +94,7 @@ static int make_graph(publication *p) {
 
 /* Amortised: a fifth of the graph, or where it was asked for a tenth. */
 static int worth_consolidating(const hny_build *build) {
-    const uint64_t dead = build->record.dead;
+    const uint64_t dead = build->record.deleted;
     const uint64_t share = build->flags & HNY_BUILD_CONSOLIDATE ? 10 : 5;
     return dead > 0 && dead * share >= dead + build->record.live;
 }
@@ -110,8 +110,8 @@ static int consolidate(publication *p) {
     rc = hny__consolidate(&p->pool, p->freed_slots, p->freed_uppers);
     if (rc) return rc;
     const uint32_t freed = (uint32_t)roaring_bitmap_get_cardinality(p->freed_slots);
-    if (freed > record->dead) return HNY_CORRUPT;
-    record->dead -= freed;
+    if (freed > record->deleted) return HNY_CORRUPT;
+    record->deleted -= freed;
     record->free_slots += freed;
     record->free_uppers += (uint32_t)roaring_bitmap_get_cardinality(p->freed_uppers);
     return HNY_OK;
@@ -130,7 +130,7 @@ static int take_flat(publication *p, roaring_bitmap_t *freed) {
         if (roaring_bitmap_contains(build->deleted_slots, slot) ||
             hny__view_deleted(&build->reader->view, slot)) {
             roaring_bitmap_add(freed, slot);
-            record->dead--;
+            record->deleted--;
             record->free_slots++;
         } else {
             rc = hny__build_add_node(build, (hny__new_node){.slot = slot, .ordinal = slot});
@@ -156,7 +156,7 @@ static int arrange_births(hny_build *build, size_t count) {
         rows[i] = hny__view_code(&build->reader->view, new_nodes[i].slot);
         if (!rows[i]) rc = build->reader->view.status;
     }
-    if (!rc) rc = hny__reorder_new(&build->geometry.coding, rows, (uint32_t)count, &reorder);
+    if (!rc) rc = hny__reorder_new(&build->geometry.quantizer, rows, (uint32_t)count, &reorder);
     if (!rc) hny__reorder_rows(reorder, rows, (uint32_t)count, places);
     for (size_t i = 0; i < count && !rc; i++) {
         new_nodes[hny__place_row(places[i])].link_order = (uint32_t)(first + i);

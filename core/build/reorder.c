@@ -10,7 +10,7 @@
 #define PIVOT_BYTES ((size_t)4 << 20)
 
 struct hny__reorder {
-    const hny__quantizer *coding;
+    const hny__quantizer *quantizer;
     uint8_t *copies; /* of the pivots' rows */
     int8_t *numbers; /* see query.h */
     uint32_t counts[CELLS];
@@ -52,14 +52,14 @@ static uint32_t most_within(size_t stride) {
 
 static const uint8_t *copy(hny__reorder *reorder, size_t *used, const uint8_t *row) {
     uint8_t *const to = reorder->copies + *used;
-    memcpy(to, row, reorder->coding->code.stride);
-    *used += reorder->coding->code.stride;
+    memcpy(to, row, reorder->quantizer->format.row_bytes);
+    *used += reorder->quantizer->format.row_bytes;
     return to;
 }
 
 /* An even choice of the rows: the first level; then, of twice as many as may be taken, the others. */
 static void choose_pivots(hny__reorder *reorder, const uint8_t *const *rows, uint32_t count) {
-    const uint32_t most = most_within(reorder->coding->code.stride);
+    const uint32_t most = most_within(reorder->quantizer->format.row_bytes);
     const uint32_t wanted = 2 * CELLS * most, some = count < wanted ? count : wanted;
     size_t used = 0;
     for (uint32_t i = 0; i < CELLS; i++) {
@@ -70,22 +70,23 @@ static void choose_pivots(hny__reorder *reorder, const uint8_t *const *rows, uin
     for (uint32_t i = 0; i < some; i++) {
         const uint8_t *const row = rows[(uint64_t)count * i / some];
         hny__scorer query;
-        hny__scorer_of_row(&query, reorder->coding, row, reorder->numbers);
+        hny__scorer_of_row(&query, reorder->quantizer, row, reorder->numbers);
         const uint32_t attribute = cell_of(reorder, &query);
         if (reorder->counts[attribute] == most) continue;
         reorder->within[attribute][reorder->counts[attribute]++] = copy(reorder, &used, row);
     }
 }
 
-int hny__reorder_new(const hny__quantizer *coding, const uint8_t *const *rows, uint32_t count,
+int hny__reorder_new(const hny__quantizer *quantizer, const uint8_t *const *rows, uint32_t count,
                      hny__reorder **out) {
     *out = NULL;
     if (count < WORTH) return HNY_OK;
     hny__reorder *const reorder = calloc(1, sizeof *reorder);
     if (!reorder) return HNY_NOMEM;
-    reorder->coding = coding;
-    reorder->numbers = malloc(coding->shape.dim);
-    reorder->copies = malloc(coding->code.stride * CELLS * most_within(coding->code.stride));
+    reorder->quantizer = quantizer;
+    reorder->numbers = malloc(quantizer->shape.dim);
+    reorder->copies =
+        malloc(quantizer->format.row_bytes * CELLS * most_within(quantizer->format.row_bytes));
     if (!reorder->numbers || !reorder->copies) {
         hny__reorder_free(reorder);
         return HNY_NOMEM;
@@ -104,7 +105,7 @@ void hny__reorder_free(hny__reorder *reorder) {
 
 static hny__place place_of(const hny__reorder *reorder, const uint8_t *row) {
     hny__scorer query;
-    hny__scorer_of_row(&query, reorder->coding, row, reorder->numbers);
+    hny__scorer_of_row(&query, reorder->quantizer, row, reorder->numbers);
     const uint32_t attribute = cell_of(reorder, &query);
     const nearest within =
         nearest_of(&query, reorder->within[attribute], reorder->counts[attribute]);

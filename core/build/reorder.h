@@ -20,7 +20,7 @@
 typedef struct hny__reorder hny__reorder;
 
 /* With pivots out of these code rows; *out NULL where they are too few to be worth it. */
-int hny__reorder_new(const hny__quantizer *coding, const uint8_t *const *rows, uint32_t count,
+int hny__reorder_new(const hny__quantizer *quantizer, const uint8_t *const *rows, uint32_t count,
                      hny__reorder **out);
 
 void hny__reorder_free(hny__reorder *reorder);

@@ -35,15 +35,16 @@ void hny__staging_close(hny_build *build) {
 }
 
 int hny__staging_open(hny_build *build) {
-    const hny__quantizer *const coding = &build->geometry.coding;
+    const hny__quantizer *const quantizer = &build->geometry.quantizer;
     hny__staging *const stage = &build->stage;
     hny__staging_close(build);
-    const int rc = hny__encoder_init(&build->encoder, coding);
+    const int rc = hny__encoder_init(&build->encoder, quantizer);
     if (rc) return rc;
     const size_t attributes = build->options.attributes * sizeof *stage->attributes;
-    stage->room = stage_bytes() / (coding->code.stride + coding->residual + attributes) + 1;
-    stage->codes = malloc(stage->room * coding->code.stride);
-    stage->residual = malloc(stage->room * coding->residual + 1);
+    stage->room =
+        stage_bytes() / (quantizer->format.row_bytes + quantizer->residual_bytes + attributes) + 1;
+    stage->codes = malloc(stage->room * quantizer->format.row_bytes);
+    stage->residual = malloc(stage->room * quantizer->residual_bytes + 1);
     stage->attributes = malloc(stage->room * attributes + 1);
     stage->rowids = malloc(stage->room * sizeof *stage->rowids);
     stage->ordinals = malloc(stage->room * sizeof *stage->ordinals);
@@ -67,7 +68,7 @@ typedef struct flush {
 
 static void flush_one(const flush *f, uint32_t index, uint32_t row) {
     const hny__layout *const layout = &f->build->geometry.layout[f->family];
-    hny__code_put(layout, f->block, index, f->from + (size_t)row * layout->stride);
+    hny__code_put(layout, f->block, index, f->from + (size_t)row * layout->row_bytes);
     if (f->family == HNY__CODES) {
         hny__rowid_put(layout, f->block, index, f->build->stage.rowids[row]);
     }
@@ -107,7 +108,8 @@ static int flush_family(const hny_build *build, hny__txn *txn, hny__family famil
 static int flush_body(void *arg, hny__txn *txn) {
     const hny_build *const build = arg;
     int rc = flush_family(build, txn, HNY__CODES);
-    if (!rc && build->geometry.coding.residual) rc = flush_family(build, txn, HNY__RESIDUALS);
+    if (!rc && build->geometry.quantizer.residual_bytes)
+        rc = flush_family(build, txn, HNY__RESIDUALS);
     if (!rc && build->record.attributes) rc = flush_family(build, txn, HNY__ATTRIBUTES);
     return rc;
 }
@@ -149,13 +151,14 @@ static int settle(hny_build *build) {
 
 /* The staged rows' places. */
 static int arrange_stage(hny_build *build) {
-    const hny__quantizer *const coding = &build->geometry.coding;
+    const hny__quantizer *const quantizer = &build->geometry.quantizer;
     hny__staging *const stage = &build->stage;
     const uint32_t count = (uint32_t)stage->count;
     const uint8_t **const rows = malloc((count + 1) * sizeof *rows);
     int rc = rows ? HNY_OK : HNY_NOMEM;
-    for (uint32_t i = 0; i < count && !rc; i++) rows[i] = stage->codes + i * coding->code.stride;
-    if (!rc && !stage->reorder) rc = hny__reorder_new(coding, rows, count, &stage->reorder);
+    for (uint32_t i = 0; i < count && !rc; i++)
+        rows[i] = stage->codes + i * quantizer->format.row_bytes;
+    if (!rc && !stage->reorder) rc = hny__reorder_new(quantizer, rows, count, &stage->reorder);
     if (!rc) hny__reorder_rows(stage->reorder, rows, count, stage->places);
     free(rows);
     return rc;
@@ -176,8 +179,8 @@ typedef struct record {
 } record;
 
 static record record_of(const hny_build *build) {
-    const hny__quantizer *const coding = &build->geometry.coding;
-    return (record){coding->code.stride, coding->residual,
+    const hny__quantizer *const quantizer = &build->geometry.quantizer;
+    return (record){quantizer->format.row_bytes, quantizer->residual_bytes,
                     build->record.attributes * sizeof(hny_attribute)};
 }
 

@@ -276,7 +276,7 @@ static void batch_gather(hny__beam *beam, hny__family family, uint32_t node, bat
     uint32_t *const nodes = b->nodes + b->count;
     const uint32_t count = collect_unvisited(beam, family, node, nodes);
     const hny__layout *const layout = &beam->view->geometry.layout[HNY__CODES];
-    const uint32_t code_bytes = layout->stride, digested_bytes = layout->pitch;
+    const uint32_t code_bytes = layout->row_bytes, digested_bytes = layout->pitch;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t next = nodes[i] & ~UNVERIFIED, slot = slot_of_node(beam, family, next);
         const uint8_t *const row =

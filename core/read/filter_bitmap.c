@@ -81,7 +81,7 @@ static int poll_bitmap_pass(bitmap_pass *p) {
 /* Sets the bit of a slot if its row is live and passes. */
 static int test_slot(bitmap_pass *p, uint32_t slot) {
     const hny__table_record *const table = &p->view->table;
-    const bool may_be_deleted = table->dead + table->free_slots > 0;
+    const bool may_be_deleted = table->deleted + table->free_slots > 0;
     if (hny__filter_passes_slot(p->filter, p->view, slot) &&
         !(may_be_deleted && hny__view_deleted(p->view, slot))) {
         p->bitmap->bits[slot / 64] |= UINT64_C(1) << (slot % 64);

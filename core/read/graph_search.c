@@ -12,7 +12,7 @@ static const uint32_t *reader_links(void *arg, hny__family family, uint32_t row,
 }
 
 static void reader_prefetch_links(void *arg, hny__family family, uint32_t row) {
-    hny__view_ahead(&((hny_reader *)arg)->view, family, row);
+    hny__view_prefetch_links(&((hny_reader *)arg)->view, family, row);
 }
 
 static int reader_upper(void *arg, uint32_t row, uint32_t *owner, uint32_t *down, uint8_t *level) {
@@ -42,7 +42,7 @@ static hny__source source_of_reader(hny_reader *reader) {
         source.hidden = is_hidden_or_unmatched;
     } else if (reader->filter) {
         source.hidden = is_hidden_or_filtered;
-    } else if (reader->mask || reader->view.table.dead > 0) {
+    } else if (reader->mask || reader->view.table.deleted > 0) {
         source.hidden = is_hidden;
     }
     return source;
@@ -54,8 +54,8 @@ static hny__source source_of_reader(hny_reader *reader) {
 
 static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     const uint8_t *const residual = hny__view_residual(&reader->view, slot);
-    if (residual) hny__prefetch_lines(residual, reader->view.geometry.coding.residual);
-    hny__view_rowid_ahead(&reader->view, slot);
+    if (residual) hny__prefetch_lines(residual, reader->view.geometry.quantizer.residual_bytes);
+    hny__view_prefetch_rowid(&reader->view, slot);
 }
 
 /*
@@ -63,7 +63,7 @@ static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
 ** no more than a rounding may be nearer, or as near with a lower rowid, so those are measured too.
 */
 static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
-    const hny__row_format *const format = &reader->view.geometry.coding.code;
+    const hny__row_format *const format = &reader->view.geometry.quantizer.format;
     const hny__beam *const beam = &reader->beam;
     hny__best_hits best = {search->hits, 0, limit};
     size_t position = 0, ahead = 0, measured = 0;

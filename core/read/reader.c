@@ -14,13 +14,13 @@ static void drop_encoder(hny_reader *reader) {
 }
 
 int hny__reader_make_encoder(hny_reader *reader) {
-    const hny__quantizer *const quantizer = &reader->view.geometry.coding;
-    if (reader->code && reader->encoder.coding.codes == quantizer->codes) return HNY_OK;
+    const hny__quantizer *const quantizer = &reader->view.geometry.quantizer;
+    if (reader->code && reader->encoder.quantizer.codes == quantizer->codes) return HNY_OK;
     drop_encoder(reader);
     const int rc = hny__encoder_init(&reader->encoder, quantizer);
     if (rc) return rc;
-    reader->code = aligned_alloc(64, (quantizer->code.stride + 63u) & ~63u);
-    reader->residual = malloc(quantizer->residual + 1);
+    reader->code = aligned_alloc(64, (quantizer->format.row_bytes + 63u) & ~63u);
+    reader->residual = malloc(quantizer->residual_bytes + 1);
     if (reader->code && reader->residual) return HNY_OK;
     drop_encoder(reader);
     return HNY_NOMEM;
@@ -165,7 +165,7 @@ int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
 
 bool hny__reader_hidden(hny_reader *reader, uint32_t slot) {
     if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return true;
-    return reader->view.table.dead + reader->view.table.free_slots > 0 &&
+    return reader->view.table.deleted + reader->view.table.free_slots > 0 &&
            hny__view_deleted(&reader->view, slot);
 }
 
@@ -175,7 +175,7 @@ int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
     hny__view *const view = &reader->view;
     const uint8_t *const code = hny__view_code(view, slot);
     const uint8_t *const residual = hny__view_residual(view, slot);
-    if (!code || (view->geometry.coding.residual && !residual)) return view->status;
+    if (!code || (view->geometry.quantizer.residual_bytes && !residual)) return view->status;
     out->distance =
         hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
     out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
@@ -186,15 +186,15 @@ int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
 
 static int has_codes(hny_reader *reader, uint32_t slot, const void *vector) {
     hny__view *const view = &reader->view;
-    const hny__quantizer *const quantizer = &view->geometry.coding;
+    const hny__quantizer *const quantizer = &view->geometry.quantizer;
     const uint8_t *const code = hny__view_code(view, slot);
     const uint8_t *const residual = hny__view_residual(view, slot);
-    if (!code || (quantizer->residual && !residual)) return view->status;
+    if (!code || (quantizer->residual_bytes && !residual)) return view->status;
     const int rc = hny__reader_make_encoder(reader);
     if (rc) return rc;
     hny__encode(&reader->encoder, vector, reader->code, reader->residual);
-    return memcmp(code, reader->code, quantizer->code.stride) == 0 &&
-           (!residual || memcmp(residual, reader->residual, quantizer->residual) == 0);
+    return memcmp(code, reader->code, quantizer->format.row_bytes) == 0 &&
+           (!residual || memcmp(residual, reader->residual, quantizer->residual_bytes) == 0);
 }
 
 static int has_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
@@ -239,9 +239,9 @@ int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out) {
     const int rc = hny_reader_boundary(reader, 0, &out->boundary);
     if (rc) return rc;
     out->rows = table->live;
-    out->nodes = (uint64_t)table->live + table->dead - table->unlinked;
+    out->nodes = (uint64_t)table->live + table->deleted - table->unlinked;
     out->unlinked = table->unlinked;
-    out->deleted = table->dead;
+    out->deleted = table->deleted;
     out->levels = table->entry_slot == HNY__NONE ? 0 : table->entry_level + 1;
     out->bytes = hny__env_bytes(view->env);
     out->boundaries = table->boundaries;

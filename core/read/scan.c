@@ -25,26 +25,26 @@ typedef struct code_scan {
 
 /* Can the row be among the best, judged by its rank? */
 static bool may_be_among_best(const code_scan *s, const uint8_t *code, float rank) {
-    if (s->reader->view.geometry.coding.exact) return rank >= s->min_rank && rank <= s->max_rank;
+    if (s->reader->view.geometry.quantizer.exact) return rank >= s->min_rank && rank <= s->max_rank;
     return s->best.count < s->best.limit ||
            hny__distance_lower_bound(&s->reader->scorer, code, rank) <= s->max_bound;
 }
 
 static void set_min_rank(code_scan *s) {
-    const hny__quantizer *const quantizer = &s->reader->view.geometry.coding;
+    const hny__quantizer *const quantizer = &s->reader->view.geometry.quantizer;
     if (!s->after || !quantizer->exact) return;
-    const float rank = hny__rank_of_distance(&quantizer->code, s->after->distance);
-    s->min_rank = rank - hny__rank_slack(&quantizer->code, rank);
+    const float rank = hny__rank_of_distance(&quantizer->format, s->after->distance);
+    s->min_rank = rank - hny__rank_slack(&quantizer->format, rank);
 }
 
 /* Takes the worst of the best hits as the new limit. */
 static void narrow_limits(code_scan *s) {
-    const hny__quantizer *const quantizer = &s->reader->view.geometry.coding;
+    const hny__quantizer *const quantizer = &s->reader->view.geometry.quantizer;
     if (s->best.count < s->best.limit) return;
     s->max_bound = hny_hit_lower_bound(&s->best.items[0]);
     if (!quantizer->exact) return;
-    const float rank = hny__rank_of_distance(&quantizer->code, s->max_bound);
-    s->max_rank = rank + hny__rank_slack(&quantizer->code, rank);
+    const float rank = hny__rank_of_distance(&quantizer->format, s->max_bound);
+    s->max_rank = rank + hny__rank_slack(&quantizer->format, rank);
 }
 
 static int scan_row(code_scan *s, uint32_t slot, const uint8_t *code, float rank) {
@@ -116,7 +116,7 @@ static int scan_all_rows(code_scan *s) {
 static uint32_t gather_matches(code_scan *s, uint32_t word, uint32_t *slots,
                                const uint8_t **codes) {
     hny__view *const view = &s->reader->view;
-    const uint32_t bytes = view->geometry.coding.code.stride;
+    const uint32_t bytes = view->geometry.quantizer.format.row_bytes;
     uint32_t count = 0;
     for (uint64_t bits = s->reader->matches->bits[word]; bits; bits &= bits - 1) {
         slots[count] = word * 64 + (uint32_t)__builtin_ctzll(bits);

@@ -7,9 +7,9 @@
 static size_t count_wanted_hits(const hny_reader *reader, const hny_search *search) {
     const size_t live = reader->view.table.live;
     const size_t k = search->k < live ? (size_t)search->k : live;
-    const size_t wanted = search->k
-                              ? hny__quantizer_rerank(&reader->view.geometry.coding, k, search->ef)
-                              : search->ef;
+    const size_t wanted =
+        search->k ? hny__quantizer_rerank(&reader->view.geometry.quantizer, k, search->ef)
+                  : search->ef;
     return wanted < live ? wanted : live;
 }
 
@@ -73,8 +73,8 @@ int hny_reader_scan(hny_reader *reader, hny_search *search) {
 /* Is a graph search cheaper than a scan where so many rows match? */
 static bool graph_is_cheaper(const hny_reader *reader, hny__effort effort, double matches) {
     const double share = matches / reader->view.table.live;
-    const double cost =
-        reader->view.geometry.coding.codes == HNY_CODES_INT4 ? DISTANCE_COST_INT4 : DISTANCE_COST;
+    const double cost = reader->view.geometry.quantizer.codes == HNY_CODES_INT4 ? DISTANCE_COST_INT4
+                                                                                : DISTANCE_COST;
     const double unfiltered =
         BASE_DISTANCES + DISTANCES_PER_EF * (double)(effort.ef > 10 ? effort.ef - 10 : 0);
     return matches > 0 && cost * unfiltered / share < matches;

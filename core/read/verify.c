@@ -92,7 +92,7 @@ static int verify_sets(verification *v) {
     const uint64_t deleted = roaring_bitmap_get_cardinality(v->deleted_ids);
     const uint64_t free_slots = roaring_bitmap_get_cardinality(v->free_slots);
     const uint64_t free_uppers = roaring_bitmap_get_cardinality(v->free_uppers);
-    rc = verify_count(v, "deleted nodes", deleted, table->dead);
+    rc = verify_count(v, "deleted nodes", deleted, table->deleted);
     if (!rc) rc = verify_count(v, "free slots", free_slots, table->free_slots);
     if (!rc) rc = verify_count(v, "free upper rows", free_uppers, table->free_uppers);
     return rc;
@@ -198,7 +198,7 @@ static int verify_slots(verification *v) {
 /* Breadth-first from the entry point along tree links alone, every node must be reached. */
 static int verify_reach(verification *v) {
     const hny__table_record *const table = &v->view->table;
-    const uint64_t nodes = (uint64_t)table->live + table->dead - table->unlinked;
+    const uint64_t nodes = (uint64_t)table->live + table->deleted - table->unlinked;
     if (nodes == 0) return HNY_OK;
     roaring_bitmap_t *const visited = roaring_bitmap_create();
     uint32_t *const queue = malloc(nodes * sizeof *queue);
@@ -274,7 +274,7 @@ static int verify_entry(verification *v) {
     const hny__table_record *const table = &v->view->table;
     uint32_t owner, down;
     uint8_t level;
-    if (table->live + table->dead == 0) return HNY_OK;
+    if (table->live + table->deleted == 0) return HNY_OK;
     if (roaring_bitmap_contains(v->free_slots, table->entry_slot)) {
         return report_fault(v, "the entry point is a free slot");
     }

@@ -184,11 +184,11 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
         return HNY_CORRUPT;
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
-        (uint64_t)t->live + t->dead + t->free_slots != t->slots || t->free_uppers > t->uppers ||
-        t->unlinked > t->live + t->dead) {
+        (uint64_t)t->live + t->deleted + t->free_slots != t->slots || t->free_uppers > t->uppers ||
+        t->unlinked > t->live + t->deleted) {
         return HNY_CORRUPT;
     }
-    if (t->live + t->dead == 0) {
+    if (t->live + t->deleted == 0) {
         return t->entry_slot == HNY__NONE ? HNY_OK : HNY_CORRUPT;
     }
     if (t->entry_slot >= hny__linked(t) || t->entry_level > 63) {
@@ -327,7 +327,7 @@ static void layout_vectors(hny__layout *layout, hny__kind kind, uint32_t stride,
         taken = layout->per_block * (double)row / (pages * PAGE);
     }
     layout->kind = kind;
-    layout->stride = stride;
+    layout->row_bytes = stride;
     layout->pitch = row;
     layout->at = CODES_AT;
     layout_finish(layout);
@@ -344,9 +344,9 @@ static void layout_codes(hny__layout *layout, uint32_t stride) {
 static void layout_links(hny__layout *layout, uint32_t links) {
     layout->kind = HNY__KIND_LINKS;
     layout->bytes = HNY__SMALL_BLOCK;
-    layout->stride = layout->pitch = links * 4;
+    layout->row_bytes = layout->pitch = links * 4;
     layout->capacity = links;
-    layout->per_block = (layout->bytes - 8 - 3) / (layout->stride + 1);
+    layout->per_block = (layout->bytes - 8 - 3) / (layout->row_bytes + 1);
     layout->at = hny__align4(8 + layout->per_block);
     layout_finish(layout);
 }
@@ -354,9 +354,9 @@ static void layout_links(hny__layout *layout, uint32_t links) {
 static void layout_upper(hny__layout *layout, uint32_t links) {
     layout->kind = HNY__KIND_UPPER;
     layout->bytes = HNY__SMALL_BLOCK;
-    layout->stride = layout->pitch = links * 4;
+    layout->row_bytes = layout->pitch = links * 4;
     layout->capacity = links;
-    layout->per_block = (layout->bytes - 8 - 3) / (layout->stride + 10);
+    layout->per_block = (layout->bytes - 8 - 3) / (layout->row_bytes + 10);
     layout->at_owner = hny__align4(8 + 2 * layout->per_block);
     layout->at_down = layout->at_owner + 4 * layout->per_block;
     layout->at = layout->at_down + 4 * layout->per_block;
@@ -373,13 +373,13 @@ static void layout_dead(hny__layout *layout) {
 
 void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table) {
     const hny_shape shape = {table->dim, table->metric, table->type};
-    hny__quantizer *const coding = &geometry->coding;
+    hny__quantizer *const quantizer = &geometry->quantizer;
     memset(geometry, 0, sizeof *geometry);
-    hny__quantizer_init(coding, shape, (hny_codes)table->codes);
-    layout_codes(&geometry->layout[HNY__CODES], coding->code.stride);
-    if (coding->residual) {
-        layout_vectors(&geometry->layout[HNY__RESIDUALS], HNY__KIND_RESIDUALS, coding->residual,
-                       coding->residual);
+    hny__quantizer_init(quantizer, shape, (hny_codes)table->codes);
+    layout_codes(&geometry->layout[HNY__CODES], quantizer->format.row_bytes);
+    if (quantizer->residual_bytes) {
+        layout_vectors(&geometry->layout[HNY__RESIDUALS], HNY__KIND_RESIDUALS,
+                       quantizer->residual_bytes, quantizer->residual_bytes);
     }
     layout_links(&geometry->layout[HNY__LINKS], 2 * table->m);
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
@@ -395,18 +395,18 @@ uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows) {
 }
 
 void hny__code_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *code) {
-    memcpy(block + layout->at + (size_t)index * layout->pitch, code, layout->stride);
+    memcpy(block + layout->at + (size_t)index * layout->pitch, code, layout->row_bytes);
 }
 
 void hny__rowid_put(const hny__layout *layout, uint8_t *block, uint32_t index, int64_t rowid) {
-    memcpy(block + layout->at + (size_t)index * layout->pitch + layout->stride, &rowid, 8);
+    memcpy(block + layout->at + (size_t)index * layout->pitch + layout->row_bytes, &rowid, 8);
 }
 
 /* --------------------------------------------------------------------------- digests of blocks -- */
 
 /* Bytes of a row that its digest is of, and behind which it lies. */
 static uint32_t digested(const hny__layout *layout) {
-    return layout->stride + ROWID_BYTES;
+    return layout->row_bytes + ROWID_BYTES;
 }
 
 static uint32_t row_digest(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
@@ -463,9 +463,9 @@ void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *
 
 void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
                     const uint32_t *links, uint32_t count) {
-    uint8_t *const at = block + layout->at + (size_t)index * layout->stride;
+    uint8_t *const at = block + layout->at + (size_t)index * layout->row_bytes;
     block[8 + index] = (uint8_t)count;
-    memset(at, 0, layout->stride);
+    memset(at, 0, layout->row_bytes);
     if (count) {
         memcpy(at, links, count * 4);
     }

@@ -113,7 +113,7 @@ typedef struct hny__table_record {
     uint32_t slots;      /* allotted so far, free ones included */
     uint32_t uppers;     /* rows of upper blocks allotted so far */
     uint32_t live;       /* slots that hold a row */
-    uint32_t dead;       /* deleted nodes */
+    uint32_t deleted;    /* nodes */
     uint32_t free_slots; /* slots = live + dead + free_slots */
     uint32_t free_uppers;
     uint32_t entry_slot;  /* where searches begin; HNY__NONE for an empty graph */
@@ -165,7 +165,7 @@ typedef struct hny__layout {
     hny__kind kind;
     uint32_t bytes;     /* of a block */
     uint32_t per_block; /* rows or bits (dead) in it; 0: there are no such blocks */
-    uint32_t stride;    /* bytes of a code or a row's links */
+    uint32_t row_bytes; /* of a code or a row's links */
     uint32_t pitch;     /* from one row to the next */
     uint32_t capacity;  /* links a row has room for */
     uint32_t at;        /* offset of the first row */
@@ -175,7 +175,7 @@ typedef struct hny__layout {
 } hny__layout;
 
 typedef struct hny__geometry {
-    hny__quantizer coding;
+    hny__quantizer quantizer;
     hny__layout layout[HNY__FAMILIES];
 } hny__geometry;
 
@@ -201,7 +201,7 @@ static inline const uint8_t *hny__row_at(const hny__layout *layout, const uint8_
 /* Of a row of codes. */
 static inline int64_t hny__rowid_of(const hny__layout *layout, const uint8_t *row) {
     int64_t rowid;
-    memcpy(&rowid, row + layout->stride, 8);
+    memcpy(&rowid, row + layout->row_bytes, 8);
     return rowid;
 }
 

@@ -117,7 +117,8 @@ static inline const uint8_t *hny__view_code(hny__view *view, uint32_t slot) {
 
 /* Its fine code, or NULL: also where there are none. */
 static inline const uint8_t *hny__view_residual(hny__view *view, uint32_t slot) {
-    return view->geometry.coding.residual ? hny__view_vector(view, HNY__RESIDUALS, slot) : NULL;
+    return view->geometry.quantizer.residual_bytes ? hny__view_vector(view, HNY__RESIDUALS, slot)
+                                                   : NULL;
 }
 
 /* Its attributes, or NULL. */
@@ -126,7 +127,7 @@ static inline const hny_attribute *hny__view_attributes(hny__view *view, uint32_
 }
 
 /* Asks for a slot's rowid, if its block is known. */
-static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
+static inline void hny__view_prefetch_rowid(const hny__view *view, uint32_t slot) {
     const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
     const uint32_t number = hny__layout_block(layout, slot);
     const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
@@ -134,7 +135,7 @@ static inline void hny__view_rowid_ahead(const hny__view *view, uint32_t slot) {
         return;
     }
     hny__prefetch_line(hny__row_at(layout, block, slot - number * layout->per_block) +
-                       layout->stride);
+                       layout->row_bytes);
 }
 
 /* A slot's rowid; 0 with view->status set where it cannot be had. */
@@ -154,7 +155,8 @@ uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint
 const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row, uint32_t *count);
 
 /* Asks for the links of a row, if their block is known. */
-static inline void hny__view_ahead(const hny__view *view, hny__family family, uint32_t row) {
+static inline void hny__view_prefetch_links(const hny__view *view, hny__family family,
+                                            uint32_t row) {
     const hny__layout *const layout = &view->geometry.layout[family];
     const uint32_t number = hny__layout_block(layout, row);
     const uint8_t *const block = hny__view_known(view, family, number);
@@ -164,7 +166,7 @@ static inline void hny__view_ahead(const hny__view *view, hny__family family, ui
     const uint32_t index = row - number * layout->per_block;
     const uint8_t *const links = (const uint8_t *)hny__links_at(layout, block, index);
     hny__prefetch_line(&block[8 + index]);
-    hny__prefetch_lines(links, layout->stride);
+    hny__prefetch_lines(links, layout->row_bytes);
 }
 
 /* What an upper row says of itself.  0 where it can be had. */

@@ -95,7 +95,7 @@ static void test_table_record(void **unused) {
                                     .slots = 10,
                                     .uppers = 2,
                                     .live = 7,
-                                    .dead = 2,
+                                    .deleted = 2,
                                     .free_slots = 1,
                                     .entry_slot = 4,
                                     .entry_upper = 1,
@@ -189,7 +189,7 @@ static void test_geometry(void **unused) {
             hny__geometry_init(&g, &table);
             for (int f = 0; f < HNY__FAMILIES; f++) {
                 const hny__layout *const l = &g.layout[f];
-                if ((f == HNY__RESIDUALS && g.coding.exact) ||
+                if ((f == HNY__RESIDUALS && g.quantizer.exact) ||
                     (f == HNY__ATTRIBUTES && !table.attributes)) {
                     assert_int_equal(hny__layout_blocks(l, 1000), 0);
                     continue;
@@ -202,13 +202,13 @@ static void test_geometry(void **unused) {
             }
             const hny__layout *const r = &g.layout[HNY__CODES], *const c =
                                                                     &g.layout[HNY__RESIDUALS];
-            assert_true(r->pitch >= r->stride + 12 && r->pitch % 4 == 0);
+            assert_true(r->pitch >= r->row_bytes + 12 && r->pitch % 4 == 0);
             assert_true(r->at + r->pitch * r->per_block <= r->bytes);
             assert_true(c->at + c->pitch * c->per_block <= c->bytes);
             const hny__layout *const u = &g.layout[HNY__UPPER];
-            assert_true(u->at + u->stride * u->per_block <= u->bytes && u->at % 4 == 0);
+            assert_true(u->at + u->row_bytes * u->per_block <= u->bytes && u->at % 4 == 0);
             const hny__layout *const k = &g.layout[HNY__LINKS];
-            assert_true(k->at + k->stride * k->per_block <= k->bytes && k->at % 4 == 0);
+            assert_true(k->at + k->row_bytes * k->per_block <= k->bytes && k->at % 4 == 0);
         }
     }
 }
@@ -230,9 +230,9 @@ static void test_rows(void **unused) {
         const hny__key others[] = {hny__key_make(9, HNY__KIND_CODES, 4),
                                    hny__key_make(8, HNY__KIND_CODES, 3)};
         const uint32_t first = 3 * l->per_block, last = l->per_block - 1;
-        uint8_t *const block = calloc(l->bytes, 1), *const code = malloc(l->stride);
+        uint8_t *const block = calloc(l->bytes, 1), *const code = malloc(l->row_bytes);
         for (uint32_t i = 0; i < l->per_block; i++) {
-            memset(code, (int)(i + 1), l->stride);
+            memset(code, (int)(i + 1), l->row_bytes);
             hny__code_put(l, block, i, code);
             hny__rowid_put(l, block, i, -(int64_t)i - 5);
         }
@@ -249,7 +249,7 @@ static void test_rows(void **unused) {
             assert_int_equal(hny__rowid_of(l, row), -(int64_t)i - 5);
         }
         uint8_t *const row = (uint8_t *)(uintptr_t)hny__row_at(l, block, last);
-        for (uint32_t bit = 0; bit < 8 * (l->stride + 12); bit++) {
+        for (uint32_t bit = 0; bit < 8 * (l->row_bytes + 12); bit++) {
             row[bit / 8] ^= (uint8_t)(1u << bit % 8);
             assert_false(hny__row_ok(l, 9, first + last, row));
             assert_false(hny__block_ok(l, block, l->bytes, &key));

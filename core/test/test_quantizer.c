@@ -51,14 +51,14 @@ static void store(hny_shape shape, const float *numbers, float scale, uint8_t *o
 static void encode(hny__encoder *encoder, const float *numbers, float scale, coded *out) {
     memset(out->code, 0xaa, sizeof out->code);
     memset(out->residual, 0xaa, sizeof out->residual);
-    store(encoder->coding.shape, numbers, scale, out->stored);
+    store(encoder->quantizer.shape, numbers, scale, out->stored);
     hny__encode(encoder, out->stored, out->code, out->residual);
 }
 
 static void start(hny__encoder *encoder, hny_shape shape, hny_codes codes) {
-    hny__quantizer coding;
-    hny__quantizer_init(&coding, shape, codes);
-    assert_int_equal(hny__encoder_init(encoder, &coding), HNY_OK);
+    hny__quantizer quantizer;
+    hny__quantizer_init(&quantizer, shape, codes);
+    assert_int_equal(hny__encoder_init(encoder, &quantizer), HNY_OK);
 }
 
 static void test_shapes(void **unused) {
@@ -83,31 +83,31 @@ static void test_shapes(void **unused) {
     };
     (void)unused;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        hny__quantizer coding;
-        hny__quantizer_init(&coding, cases[i].shape, cases[i].asked);
-        assert_int_equal(coding.codes, cases[i].got);
-        assert_int_equal(coding.exact, cases[i].exact);
-        assert_int_equal(coding.code.stride % 4, 0);
-        if (coding.exact) {
-            assert_int_equal(coding.residual, 0);
+        hny__quantizer quantizer;
+        hny__quantizer_init(&quantizer, cases[i].shape, cases[i].asked);
+        assert_int_equal(quantizer.codes, cases[i].got);
+        assert_int_equal(quantizer.exact, cases[i].exact);
+        assert_int_equal(quantizer.format.row_bytes % 4, 0);
+        if (quantizer.exact) {
+            assert_int_equal(quantizer.residual_bytes, 0);
         }
     }
 }
 
 /* The exact distance lies within the error that is said, and no lower than a rank lets expect. */
 static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
-    const hny__quantizer *const coding = &encoder->coding;
+    const hny__quantizer *const quantizer = &encoder->quantizer;
     _Alignas(16) static uint8_t query[4 * MOST + 64];
     double error;
     hny__scorer from;
     hny__encode_query(encoder, x->stored, query);
     hny__scorer_of_vector(&from, encoder, query);
     const double said = hny__encoder_distance(encoder, query, y->code, y->residual, &error);
-    const double exact = hny__exact_distance(coding->shape, x->stored, y->stored);
+    const double exact = hny__exact_distance(quantizer->shape, x->stored, y->stored);
     const float rank = hny__scorer_rank(&from, y->code);
     assert_true(rank >= 0 && said >= 0 && error >= 0);
     assert_true(fabs(said - exact) <= error);
-    if (coding->exact) {
+    if (quantizer->exact) {
         assert_true(error == 0);
     } else {
         assert_true(hny__distance_lower_bound(&from, y->code, rank) <= said - error);
@@ -115,19 +115,19 @@ static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
 }
 
 /* A row of the table ranks others as two codes do, to the bit, one at a time or many. */
-static void check_row(const hny__quantizer *coding, const coded *x, const coded *y) {
+static void check_row(const hny__quantizer *quantizer, const coded *x, const coded *y) {
     static int8_t room[MOST];
     const uint8_t *const rows[] = {y->code, x->code, y->code, y->code, x->code};
     const size_t count = sizeof rows / sizeof *rows;
     float ranks[sizeof rows / sizeof *rows];
     hny__scorer from;
-    hny__scorer_of_row(&from, coding, x->code, room);
+    hny__scorer_of_row(&from, quantizer, x->code, room);
     hny__scorer_ranks(&from, rows, count, ranks);
     for (size_t i = 0; i < count; i++) {
-        const float rank = hny__row_rank(&coding->code, x->code, rows[i]);
+        const float rank = hny__row_rank(&quantizer->format, x->code, rows[i]);
         assert_true(ranks[i] == rank);
         assert_true(hny__scorer_rank(&from, rows[i]) == rank);
-        assert_true(hny__row_rank(&coding->code, rows[i], x->code) == rank);
+        assert_true(hny__row_rank(&quantizer->format, rows[i], x->code) == rank);
     }
 }
 
@@ -155,7 +155,7 @@ static void test_bounds(void **unused) {
                         encode(&encoder, b, scales[s], &y);
                         check_pair(&encoder, &x, &y);
                         check_pair(&encoder, &x, &x);
-                        check_row(&encoder.coding, &x, &y);
+                        check_row(&encoder.quantizer, &x, &y);
                     }
                     hny__encoder_free(&encoder);
                 }
@@ -208,7 +208,7 @@ static void test_tight_i4(void **unused) {
             encode(&encoder, b, 1, &y);
             hny__encode(&encoder, x.stored, x.code, NULL);
             const double said = hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error);
-            const float rank = hny__row_rank(&encoder.coding.code, x.code, y.code);
+            const float rank = hny__row_rank(&encoder.quantizer.format, x.code, y.code);
             const double coarse = metric == HNY_COSINE ? rank : sqrt((double)rank);
             assert_true(error < said * 0.005);
             assert_true(fabs(coarse - said) < said * 0.1);
@@ -231,8 +231,8 @@ static void test_scales(void **unused) {
     encode(&encoder, a, 1, &first);
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
         encode(&encoder, a, scales[i], &other);
-        assert_memory_equal(first.code, other.code, encoder.coding.code.stride);
-        assert_memory_equal(first.residual, other.residual, encoder.coding.residual);
+        assert_memory_equal(first.code, other.code, encoder.quantizer.format.row_bytes);
+        assert_memory_equal(first.residual, other.residual, encoder.quantizer.residual_bytes);
     }
     hny__encoder_free(&encoder);
 }
@@ -251,7 +251,7 @@ static void test_odd(void **unused) {
         encode(&encoder, one, 1, &y);
         encode(&encoder, zero, 1, &x);
         assert_true(hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error) == 1);
-        for (size_t i = 0; i < 2 && !encoder.coding.exact; i++) {
+        for (size_t i = 0; i < 2 && !encoder.quantizer.exact; i++) {
             encode(&encoder, odd[i], 1, &y);
             encode(&encoder, one, 1, &x);
             assert_true(hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error) >= 0);

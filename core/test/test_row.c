@@ -116,9 +116,9 @@ static void fill(hny_shape shape, uint8_t *vector) {
     for (int m_ = HNY_COSINE; m_ <= HNY_HAMMING; m_++)                                             \
         for (hny_shape shape = {1, (uint8_t)m_, HNY_FLOAT32}; shape.type <= HNY_BIT; shape.type++)
 
-static void encode_both(const hny__row_format *code) {
+static void encode_both(const hny__row_format *format) {
     for (int i = 0; i < 2; i++) {
-        hny__row_encode(code, stored[i], rows[i]);
+        hny__row_encode(format, stored[i], rows[i]);
     }
 }
 
@@ -142,16 +142,16 @@ static void test_layout(void **unused) {
                                       (shape.dim + 7) / 8};
             assert_int_equal(hny_vector_bytes(shape), of_type[shape.type - 1]);
 
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             const int bits = shape.metric == HNY_HAMMING || shape.type == HNY_BIT;
-            assert_int_equal(code.bytes, bits ? of_type[3] : of_type[shape.type - 1]);
-            assert_int_equal(code.stride % 16, 0);
-            const uint32_t padded = (code.bytes + 3) / 4 * 4;
+            assert_int_equal(format.vector_bytes, bits ? of_type[3] : of_type[shape.type - 1]);
+            assert_int_equal(format.row_bytes % 16, 0);
+            const uint32_t padded = (format.vector_bytes + 3) / 4 * 4;
             const uint32_t norm = shape.metric == HNY_COSINE && !bits ? padded : 0;
-            assert_int_equal(code.norm, norm);
+            assert_int_equal(format.scale_offset, norm);
             const uint32_t used = norm ? norm + 4 : padded;
-            assert_true(code.stride >= used && code.stride < used + 16);
+            assert_true(format.row_bytes >= used && format.row_bytes < used + 16);
         }
     }
 }
@@ -161,36 +161,37 @@ static void test_encode(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
         for (shape.dim = 1; shape.dim <= 300; shape.dim++) {
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             const size_t bytes = hny_vector_bytes(shape);
             for (size_t i = 0; i < bytes; i++) {
                 stored[0][i] = (uint8_t)next();
             }
             fill(shape, stored[0]); /* of bits only those below dim */
-            memset(rows[0], 0xee, code.stride + 16);
-            hny__row_encode(&code, stored[0], rows[0]);
-            assert_int_equal(rows[0][code.stride], 0xee);
+            memset(rows[0], 0xee, format.row_bytes + 16);
+            hny__row_encode(&format, stored[0], rows[0]);
+            assert_int_equal(rows[0][format.row_bytes], 0xee);
 
             const size_t off = 1 + shape.dim % 7;
             memcpy(stored[1] + off, stored[0], bytes);
-            memset(rows[1], 0x11, code.stride + 16);
-            hny__row_encode(&code, stored[1] + off, rows[1] + 4);
-            assert_shape(memcmp(rows[0], rows[1] + 4, code.stride) == 0, shape);
+            memset(rows[1], 0x11, format.row_bytes + 16);
+            hny__row_encode(&format, stored[1] + off, rows[1] + 4);
+            assert_shape(memcmp(rows[0], rows[1] + 4, format.row_bytes) == 0, shape);
 
             if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
-                for (uint32_t i = 0; i < 8 * code.stride; i++) {
+                for (uint32_t i = 0; i < 8 * format.row_bytes; i++) {
                     const int want = i < shape.dim && get(shape.type, stored[0], i) > 0;
                     assert_shape((rows[0][i / 8] >> i % 8 & 1) == want, shape);
                 }
                 continue;
             }
             assert_memory_equal(rows[0], stored[0], bytes);
-            const size_t norm_end = code.norm ? code.norm + 4 : code.bytes;
-            for (size_t i = bytes; i < code.norm; i++) {
+            const size_t norm_end =
+                format.scale_offset ? format.scale_offset + 4 : format.vector_bytes;
+            for (size_t i = bytes; i < format.scale_offset; i++) {
                 assert_int_equal(rows[0][i], 0);
             }
-            for (size_t i = norm_end; i < code.stride; i++) {
+            for (size_t i = norm_end; i < format.row_bytes; i++) {
                 assert_int_equal(rows[0][i], 0);
             }
         }
@@ -199,30 +200,30 @@ static void test_encode(void **unused) {
 
 static void test_inverse_length(void **unused) {
     (void)unused;
-    hny__row_format code;
-    hny__row_format_init(&code, (hny_shape){2, HNY_COSINE, HNY_FLOAT32});
+    hny__row_format format;
+    hny__row_format_init(&format, (hny_shape){2, HNY_COSINE, HNY_FLOAT32});
     float inverse;
-    hny__row_encode(&code, (float[]){3, -4}, rows[0]);
-    memcpy(&inverse, rows[0] + code.norm, 4);
+    hny__row_encode(&format, (float[]){3, -4}, rows[0]);
+    memcpy(&inverse, rows[0] + format.scale_offset, 4);
     assert_true(inverse == 0.2f);
-    hny__row_encode(&code, (float[]){0, -0.0f}, rows[0]);
-    memcpy(&inverse, rows[0] + code.norm, 4);
+    hny__row_encode(&format, (float[]){0, -0.0f}, rows[0]);
+    memcpy(&inverse, rows[0] + format.scale_offset, 4);
     assert_true(inverse == 0);
 }
 
 /* -------------------------------------------------------------------------------- distances -- */
 
-static void check_distance(hny_shape shape, const hny__row_format *code,
+static void check_distance(hny_shape shape, const hny__row_format *format,
                            const hny_distance_computer *probe) {
     const long double want = reference(shape, stored[0], stored[1]);
-    const double got = hny__row_distance(code, rows[0], rows[1]);
+    const double got = hny__row_distance(format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
     assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
     if (shape.metric == HNY_COSINE) {
         assert_shape(got >= 0 && got <= 2, shape);
     }
 
-    assert_shape(hny__row_distance(code, rows[1], rows[0]) == got, shape);
+    assert_shape(hny__row_distance(format, rows[1], rows[0]) == got, shape);
     assert_shape(hny_distance_computer_distance(probe, stored[1]) == got, shape);
     static uint8_t shifted[ROOM];
     memcpy(shifted + 3, stored[1], hny_vector_bytes(shape));
@@ -236,15 +237,15 @@ static void test_distances(void **unused) {
     EACH_SHAPE(shape) {
         for (uint32_t d = 1; d <= 70 + sizeof more / sizeof *more; d++) {
             shape.dim = d <= 70 ? d : more[d - 71];
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             for (int pair = 0; pair < (d <= 70 ? 4 : 1); pair++) {
                 fill(shape, stored[0]);
                 fill(shape, stored[1]);
-                encode_both(&code);
+                encode_both(&format);
                 hny_distance_computer *probe;
                 assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-                check_distance(shape, &code, probe);
+                check_distance(shape, &format, probe);
                 hny_distance_computer_free(probe);
             }
         }
@@ -282,15 +283,15 @@ static void test_rank_reads_the_row(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
         for (shape.dim = 1; shape.dim <= 300; shape.dim += 7) {
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
-            uint8_t *const row = malloc(code.stride);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
+            uint8_t *const row = malloc(format.row_bytes);
             assert_non_null(row);
             fill(shape, stored[0]);
             put(shape.type, stored[0], 0, 1); /* not the zero vector */
-            hny__row_encode(&code, stored[0], row);
-            const float slack = hny__rank_slack(&code, 0);
-            assert_shape(hny__row_rank(&code, row, row) <= slack, shape);
+            hny__row_encode(&format, stored[0], row);
+            const float slack = hny__rank_slack(&format, 0);
+            assert_shape(hny__row_rank(&format, row, row) <= slack, shape);
             free(row);
         }
     }
@@ -302,13 +303,13 @@ static void test_same_and_scaled(void **unused) {
     EACH_SHAPE(shape) {
         for (uint32_t d = 1; d <= MOST; d += 1 + d / 16) {
             shape.dim = d;
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             fill(shape, stored[0]);
             put(shape.type, stored[0], 0, 1); /* not the zero vector */
             memcpy(stored[1], stored[0], hny_vector_bytes(shape));
-            encode_both(&code);
-            assert_shape(hny__row_distance(&code, rows[0], rows[1]) == 0, shape);
+            encode_both(&format);
+            assert_shape(hny__row_distance(&format, rows[0], rows[1]) == 0, shape);
             if (shape.metric != HNY_COSINE || shape.type != HNY_FLOAT32) {
                 continue;
             }
@@ -317,14 +318,14 @@ static void test_same_and_scaled(void **unused) {
             for (size_t i = 0; i < d; i++) {
                 b[i] = -8 * a[i];
             }
-            encode_both(&code);
-            assert_shape(hny__row_distance(&code, rows[0], rows[1]) == 2, shape);
+            encode_both(&format);
+            assert_shape(hny__row_distance(&format, rows[0], rows[1]) == 2, shape);
             /* of 20 bits, so that three times as much is no rounding but the sums' own */
             for (size_t i = 0; i < d; i++) {
                 a[i] = rintf(a[i] * 0x1p20f), b[i] = 3 * a[i];
             }
-            encode_both(&code);
-            const double distance = hny__row_distance(&code, rows[0], rows[1]);
+            encode_both(&format);
+            const double distance = hny__row_distance(&format, rows[0], rows[1]);
             if (distance > worst) {
                 worst = distance;
             }
@@ -339,20 +340,20 @@ static void test_zero_vectors(void **unused) {
     (void)unused;
     for (uint8_t type = HNY_FLOAT32; type <= HNY_INT8; type++) {
         const hny_shape shape = {17, HNY_COSINE, type};
-        hny__row_format code;
-        hny__row_format_init(&code, shape);
+        hny__row_format format;
+        hny__row_format_init(&format, shape);
         memset(stored, 0, sizeof stored);
-        encode_both(&code);
-        assert_true(hny__row_distance(&code, rows[0], rows[1]) == 1);
-        assert_true(hny__row_rank(&code, rows[0], rows[1]) == 1);
+        encode_both(&format);
+        assert_true(hny__row_distance(&format, rows[0], rows[1]) == 1);
+        assert_true(hny__row_rank(&format, rows[0], rows[1]) == 1);
         put(type, stored[1], 0, 1);
         if (type == HNY_FLOAT32) {
             put(type, stored[1], 1, 1e38);
         }
-        encode_both(&code);
-        assert_true(hny__row_distance(&code, rows[0], rows[1]) == 1);
-        assert_true(hny__row_distance(&code, rows[1], rows[0]) == 1);
-        assert_true(hny__row_rank(&code, rows[0], rows[1]) == 1);
+        encode_both(&format);
+        assert_true(hny__row_distance(&format, rows[0], rows[1]) == 1);
+        assert_true(hny__row_distance(&format, rows[1], rows[0]) == 1);
+        assert_true(hny__row_rank(&format, rows[0], rows[1]) == 1);
         hny_distance_computer *probe;
         assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
         assert_true(hny_distance_computer_distance(probe, stored[1]) == 1);
@@ -367,17 +368,17 @@ static void test_padding_bits(void **unused) {
         for (uint32_t dim = 1; dim <= 130; dim++) {
             const hny_shape shape = {dim, metric, HNY_BIT};
             const size_t bytes = hny_vector_bytes(shape);
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             for (size_t i = 0; i < bytes; i++) {
                 stored[0][i] = (uint8_t)next();
                 stored[1][i] = (uint8_t)next();
             }
-            encode_both(&code);
+            encode_both(&format);
             const double want = (double)reference(shape, stored[0], stored[1]);
             hny_distance_computer *probe;
             assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-            assert_shape(fabs(hny__row_distance(&code, rows[0], rows[1]) - want) < 1e-13, shape);
+            assert_shape(fabs(hny__row_distance(&format, rows[0], rows[1]) - want) < 1e-13, shape);
             assert_shape(fabs(hny_distance_computer_distance(probe, stored[1]) - want) < 1e-13,
                          shape);
             hny_distance_computer_free(probe);
@@ -389,9 +390,9 @@ static void test_signs(void **unused) {
     (void)unused;
     const float values[] = {1, -1, 0, -0.0f, 1e-45f, -1e-45f, FLT_MAX, -FLT_MAX};
     const uint8_t want[] = {0x51};
-    hny__row_format code;
-    hny__row_format_init(&code, (hny_shape){8, HNY_HAMMING, HNY_FLOAT32});
-    hny__row_encode(&code, values, rows[0]);
+    hny__row_format format;
+    hny__row_format_init(&format, (hny_shape){8, HNY_HAMMING, HNY_FLOAT32});
+    hny__row_encode(&format, values, rows[0]);
     assert_memory_equal(rows[0], want, 1);
 
     uint16_t halves[8];
@@ -399,30 +400,30 @@ static void test_signs(void **unused) {
         halves[i] = hny_half_from_float(values[i]);
     }
     halves[4] = 0x0001, halves[5] = 0x8001;
-    hny__row_format_init(&code, (hny_shape){8, HNY_HAMMING, HNY_FLOAT16});
-    hny__row_encode(&code, halves, rows[0]);
+    hny__row_format_init(&format, (hny_shape){8, HNY_HAMMING, HNY_FLOAT16});
+    hny__row_encode(&format, halves, rows[0]);
     assert_memory_equal(rows[0], want, 1);
 
     const int8_t small[] = {1, -1, 0, 0, 5, -128, 127, -5};
-    hny__row_format_init(&code, (hny_shape){8, HNY_HAMMING, HNY_INT8});
-    hny__row_encode(&code, small, rows[0]);
+    hny__row_format_init(&format, (hny_shape){8, HNY_HAMMING, HNY_INT8});
+    hny__row_encode(&format, small, rows[0]);
     assert_memory_equal(rows[0], want, 1);
 }
 
 /* ------------------------------------------------------------------------------------ ranks -- */
 
-static void check_rank(const hny__row_format *code) {
-    const float rank = hny__row_rank(code, rows[0], rows[1]);
-    const double distance = hny__row_distance(code, rows[0], rows[1]);
-    const float want = hny__rank_of_distance(code, distance);
+static void check_rank(const hny__row_format *format) {
+    const float rank = hny__row_rank(format, rows[0], rows[1]);
+    const double distance = hny__row_distance(format, rows[0], rows[1]);
+    const float want = hny__rank_of_distance(format, distance);
     const double error = fabs((double)rank - (double)want);
-    if (!(error <= (double)hny__rank_slack(code, want)) ||
-        !(error <= (double)hny__rank_slack(code, rank)) || !(rank >= 0) || !(rank <= FLT_MAX)) {
+    if (!(error <= (double)hny__rank_slack(format, want)) ||
+        !(error <= (double)hny__rank_slack(format, rank)) || !(rank >= 0) || !(rank <= FLT_MAX)) {
         fail_msg("dim %u, metric %d, type %d, kernels %s: rank %.9g, not %.9g; slack %.3g",
-                 code->shape.dim, code->shape.metric, code->shape.type, hny_kernels_name(),
-                 (double)rank, (double)want, (double)hny__rank_slack(code, want));
+                 format->shape.dim, format->shape.metric, format->shape.type, hny_kernels_name(),
+                 (double)rank, (double)want, (double)hny__rank_slack(format, want));
     }
-    assert_shape(hny__row_rank(code, rows[1], rows[0]) == rank, code->shape);
+    assert_shape(hny__row_rank(format, rows[1], rows[0]) == rank, format->shape);
 }
 
 /* Pairs that are ordinary, and pairs that round badly. */
@@ -480,13 +481,13 @@ static void test_slack(void **unused) {
     EACH_SHAPE(shape) {
         for (uint32_t d = 1; d <= MOST + 3; d++) {
             shape.dim = d <= MOST ? d : (uint32_t[]){16384, 65535, 65536}[d - MOST - 1];
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             /* each dimension with two kinds, each kind with a third of the dimensions */
             for (size_t kind = d % 3; kind < sizeof numbers / sizeof *numbers; kind += 3) {
                 fill_both(shape, numbers[kind]);
-                encode_both(&code);
-                check_rank(&code);
+                encode_both(&format);
+                check_rank(&format);
             }
         }
     }
@@ -498,13 +499,13 @@ static void test_slack_is_small(void **unused) {
     const double lanes = hny__kernels_get()->lanes;
     EACH_SHAPE(shape) {
         shape.dim = 768;
-        hny__row_format code;
-        hny__row_format_init(&code, shape);
+        hny__row_format format;
+        hny__row_format_init(&format, shape);
         const double sum = shape.type <= HNY_FLOAT16 ? 768 / lanes + 16 : 0;
-        const double slack = (double)hny__rank_slack(&code, 1);
+        const double slack = (double)hny__rank_slack(&format, 1);
         assert_shape(slack > 0 && slack < 1.1 * (sum + 8) * 0x1p-24, shape);
-        assert_true(hny__rank_slack(&code, FLT_MAX) <= FLT_MAX);
-        assert_true(hny__rank_slack(&code, 2) >= hny__rank_slack(&code, 1));
+        assert_true(hny__rank_slack(&format, FLT_MAX) <= FLT_MAX);
+        assert_true(hny__rank_slack(&format, 2) >= hny__rank_slack(&format, 1));
     }
 }
 
@@ -515,8 +516,8 @@ static void test_ruled_out(void **unused) {
     EACH_SHAPE(shape) {
         for (int round = 0; round < 30; round++) {
             shape.dim = 1 + (uint32_t)(next() % 400);
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             float rank[MANY];
             double distance[MANY];
             fill(shape, stored[0]);
@@ -526,13 +527,13 @@ static void test_ruled_out(void **unused) {
                 const double value = (double)get(shape.type, stored[1], at);
                 put(shape.type, stored[1], at,
                     shape.type == HNY_INT8 ? (value + 1) / 127 : value * (1 + 1e-5 * unit()));
-                encode_both(&code);
-                rank[i] = hny__row_rank(&code, rows[0], rows[1]);
-                distance[i] = hny__row_distance(&code, rows[0], rows[1]);
+                encode_both(&format);
+                rank[i] = hny__row_rank(&format, rows[0], rows[1]);
+                distance[i] = hny__row_distance(&format, rows[0], rows[1]);
             }
             for (int i = 0; i < MANY; i++) {
-                const float cut = hny__rank_of_distance(&code, distance[i]);
-                const float slack = hny__rank_slack(&code, cut);
+                const float cut = hny__rank_of_distance(&format, distance[i]);
+                const float slack = hny__rank_slack(&format, cut);
                 for (int j = 0; j < MANY; j++) {
                     if (rank[j] > cut + slack) {
                         assert_shape(distance[j] > distance[i], shape);
@@ -554,16 +555,16 @@ static void test_rank_of_bits(void **unused) {
             continue;
         }
         shape.dim = 1001;
-        hny__row_format code;
-        hny__row_format_init(&code, shape);
+        hny__row_format format;
+        hny__row_format_init(&format, shape);
         fill(shape, stored[0]);
         memcpy(stored[1], stored[0], hny_vector_bytes(shape));
         for (uint32_t bits = 0; bits <= shape.dim; bits++) {
-            encode_both(&code);
-            const float rank = hny__row_rank(&code, rows[0], rows[1]);
+            encode_both(&format);
+            const float rank = hny__row_rank(&format, rows[0], rows[1]);
             assert_shape(rank == (float)bits, shape);
-            const double distance = hny__row_distance(&code, rows[0], rows[1]);
-            assert_shape(fabsf(hny__rank_of_distance(&code, distance) - rank) < 0.01f, shape);
+            const double distance = hny__row_distance(&format, rows[0], rows[1]);
+            assert_shape(fabsf(hny__rank_of_distance(&format, distance) - rank) < 0.01f, shape);
             if (bits == shape.dim) {
                 break;
             }
@@ -586,13 +587,13 @@ static void fill_extreme(hny_shape shape, uint8_t *vector, double size, int mixe
 }
 
 static void check_extreme(hny_shape shape) {
-    hny__row_format code;
-    hny__row_format_init(&code, shape);
-    encode_both(&code);
-    check_rank(&code);
+    hny__row_format format;
+    hny__row_format_init(&format, shape);
+    encode_both(&format);
+    check_rank(&format);
 
     const long double want = reference(shape, stored[0], stored[1]);
-    const double got = hny__row_distance(&code, rows[0], rows[1]);
+    const double got = hny__row_distance(&format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
     assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
     hny_distance_computer *probe;
@@ -601,8 +602,8 @@ static void check_extreme(hny_shape shape) {
     assert_shape(hny_distance_computer_distance(probe, stored[0]) == 0, shape);
     hny_distance_computer_free(probe);
     for (int i = 0; i < 2; i++) {
-        const float self = hny__row_rank(&code, rows[i], rows[i]);
-        assert_shape(self >= 0 && self <= hny__rank_slack(&code, 0), shape);
+        const float self = hny__row_rank(&format, rows[i], rows[i]);
+        assert_shape(self >= 0 && self <= hny__rank_slack(&format, 0), shape);
     }
 }
 
@@ -632,19 +633,19 @@ static void test_extreme(void **unused) {
 static void test_overflow(void **unused) {
     (void)unused;
     const float a[] = {FLT_MAX, -FLT_MAX}, b[] = {-FLT_MAX, FLT_MAX};
-    hny__row_format code;
-    hny__row_format_init(&code, (hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32});
-    hny__row_encode(&code, a, rows[0]);
-    hny__row_encode(&code, b, rows[1]);
-    assert_true(hny__row_rank(&code, rows[0], rows[1]) == FLT_MAX);
-    const double distance = hny__row_distance(&code, rows[0], rows[1]);
+    hny__row_format format;
+    hny__row_format_init(&format, (hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32});
+    hny__row_encode(&format, a, rows[0]);
+    hny__row_encode(&format, b, rows[1]);
+    assert_true(hny__row_rank(&format, rows[0], rows[1]) == FLT_MAX);
+    const double distance = hny__row_distance(&format, rows[0], rows[1]);
     assert_true(fabs(distance / (sqrt(8) * (double)FLT_MAX) - 1) < 1e-15);
-    assert_true(hny__rank_of_distance(&code, distance) == FLT_MAX);
-    assert_true(hny__rank_of_distance(&code, 1e300) == FLT_MAX);
+    assert_true(hny__rank_of_distance(&format, distance) == FLT_MAX);
+    assert_true(hny__rank_of_distance(&format, 1e300) == FLT_MAX);
 
-    hny__row_format_init(&code, (hny_shape){2, HNY_MANHATTAN, HNY_FLOAT32});
-    assert_true(hny__row_rank(&code, rows[0], rows[1]) == FLT_MAX);
-    assert_true(hny__row_distance(&code, rows[0], rows[1]) == 4 * (double)FLT_MAX);
+    hny__row_format_init(&format, (hny_shape){2, HNY_MANHATTAN, HNY_FLOAT32});
+    assert_true(hny__row_rank(&format, rows[0], rows[1]) == FLT_MAX);
+    assert_true(hny__row_distance(&format, rows[0], rows[1]) == 4 * (double)FLT_MAX);
 }
 
 /* Bytes that no INSERT lets in, read from a damaged database: no NaN, and in the metric's range. */
@@ -664,11 +665,11 @@ static void test_any_bytes(void **unused) {
                     memcpy(stored[v], &special[next() % 6], 4);
                 }
             }
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
-            encode_both(&code);
-            const float rank = hny__row_rank(&code, rows[0], rows[1]);
-            const double distance = hny__row_distance(&code, rows[0], rows[1]);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
+            encode_both(&format);
+            const float rank = hny__row_rank(&format, rows[0], rows[1]);
+            const double distance = hny__row_distance(&format, rows[0], rows[1]);
             assert_shape(rank >= 0 && rank <= FLT_MAX, shape);
             assert_shape(distance >= 0, shape);
             if (shape.metric == HNY_COSINE) {
@@ -723,14 +724,14 @@ static void test_same_everywhere(void **unused) {
     state = 1;
     EACH_SHAPE(shape) {
         for (shape.dim = 1; shape.dim <= MOST; shape.dim += 1 + shape.dim / 32) {
-            hny__row_format code;
-            hny__row_format_init(&code, shape);
+            hny__row_format format;
+            hny__row_format_init(&format, shape);
             fill_wide(shape, stored[0]);
             fill_wide(shape, stored[1]);
-            encode_both(&code);
-            of_rows = digest(of_rows, rows[0], code.stride);
-            of_rows = digest(of_rows, rows[1], code.stride);
-            const double distance = hny__row_distance(&code, rows[0], rows[1]);
+            encode_both(&format);
+            of_rows = digest(of_rows, rows[0], format.row_bytes);
+            of_rows = digest(of_rows, rows[1], format.row_bytes);
+            const double distance = hny__row_distance(&format, rows[0], rows[1]);
             of_distances = digest(of_distances, &distance, sizeof distance);
         }
     }

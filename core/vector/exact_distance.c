@@ -1,3 +1,4 @@
+/* Exact distances from stored bytes. */
 #include "vector/exact_distance.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ size_t hny_vector_bytes(hny_shape shape) {
     }
 }
 
-/* For numbers of each type: { a.b, a.a, b.b }. */
+/* { a.b, a.a, b.b } of vectors of numbers. */
 static void cosine_sums(hny_shape shape, const void *a, const void *b, double sums[3]) {
     const hny__kernels *const kernels = hny__kernels_get();
     if (shape.type == HNY_FLOAT32) {
@@ -44,11 +45,11 @@ double hny__exact_square(hny_shape shape, const void *vector) {
 }
 
 /*
-** One root of the product, not the product of two roots: sqrt(x * x) is x in IEEE arithmetic, so a
-** vector is at exactly 0 from itself.  Neither overflows: squares of float32 vectors lie between
-** 2^-298 and 2^272.
+** The root of the product, not the product of two roots: sqrt(x * x) is x in IEEE arithmetic, so
+** that a vector has distance 0 from itself.  The product does not overflow: squares of float32
+** vectors lie between 2^-298 and 2^272.
 */
-static double cosine(hny_shape shape, const void *a, const void *b) {
+static double exact_cosine(hny_shape shape, const void *a, const void *b) {
     double sums[3];
     cosine_sums(shape, a, b, sums);
     if (sums[1] == 0 || sums[2] == 0) {
@@ -61,30 +62,30 @@ static double cosine(hny_shape shape, const void *a, const void *b) {
     return distance > 0 ? distance : 0;
 }
 
-static double without_nan(double distance) {
+static double nan_to_infinity(double distance) {
     return distance >= 0 ? distance : (double)INFINITY;
 }
 
-static double euclidean(hny_shape shape, const void *a, const void *b) {
+static double exact_euclidean(hny_shape shape, const void *a, const void *b) {
     const hny__kernels *const kernels = hny__kernels_get();
     if (shape.type == HNY_INT8) {
         return sqrt(kernels->l2_i8(a, b, shape.dim));
     }
     const double sum = shape.type == HNY_FLOAT32 ? kernels->l2_exact_f32(a, b, shape.dim)
                                                  : kernels->l2_exact_f16(a, b, shape.dim);
-    return without_nan(sqrt(sum));
+    return nan_to_infinity(sqrt(sum));
 }
 
-static double manhattan(hny_shape shape, const void *a, const void *b) {
+static double exact_manhattan(hny_shape shape, const void *a, const void *b) {
     const hny__kernels *const kernels = hny__kernels_get();
     if (shape.type == HNY_INT8) {
         return kernels->l1_i8(a, b, shape.dim);
     }
-    return without_nan(shape.type == HNY_FLOAT32 ? kernels->l1_exact_f32(a, b, shape.dim)
-                                                 : kernels->l1_exact_f16(a, b, shape.dim));
+    return nan_to_infinity(shape.type == HNY_FLOAT32 ? kernels->l1_exact_f32(a, b, shape.dim)
+                                                     : kernels->l1_exact_f16(a, b, shape.dim));
 }
 
-/* All whole words but the last, then up to 32 bits, of which those past dim are masked away. */
+/* All words but the last, then up to 32 bits, of which those past dim are masked. */
 static uint32_t differing_bits(uint32_t dim, const uint8_t *a, const uint8_t *b) {
     const hny__kernels *const kernels = hny__kernels_get();
     const uint32_t words = (dim - 1) / 32, left = dim - 32 * words, none = 0;
@@ -95,7 +96,7 @@ static uint32_t differing_bits(uint32_t dim, const uint8_t *a, const uint8_t *b)
     return kernels->hamming(a, b, 4 * words) + kernels->hamming(&last, &none, 4);
 }
 
-/* For metric hamming the bits; else the vectors of +1 and -1, whose numbers differ by 0 or 2. */
+/* Under metric hamming bits are counted; else they stand for +1 and -1, which differ by 0 or 2. */
 double hny__exact_of_bits(hny_shape shape, uint32_t bits) {
     switch (shape.metric) {
     case HNY_COSINE:
@@ -114,18 +115,19 @@ double hny__exact_distance(hny_shape shape, const void *a, const void *b) {
         return hny__exact_of_bits(shape, differing_bits(shape.dim, a, b));
     }
     if (shape.metric == HNY_COSINE) {
-        return cosine(shape, a, b);
+        return exact_cosine(shape, a, b);
     }
-    return shape.metric == HNY_EUCLIDEAN ? euclidean(shape, a, b) : manhattan(shape, a, b);
+    return shape.metric == HNY_EUCLIDEAN ? exact_euclidean(shape, a, b)
+                                         : exact_manhattan(shape, a, b);
 }
 
 /* ------------------------------------------------------------------------------------ signs -- */
 
 /*
-** A float is above 0 if its bits, as an integer with a sign, are: no comparison of floats, whose
-** answer for subnormal ones depends on the mode that the host has set.
+** A float is above 0 if its bits are, as a signed integer.  A comparison of floats would depend on
+** how the host treats subnormals.
 */
-static int above_zero(hny_type type, const uint8_t *numbers, size_t i) {
+static bool is_above_zero(hny_type type, const uint8_t *numbers, size_t i) {
     int32_t single;
     int16_t half;
     switch (type) {
@@ -140,14 +142,14 @@ static int above_zero(hny_type type, const uint8_t *numbers, size_t i) {
     }
 }
 
-static inline __attribute__((always_inline)) void pack(hny_type type, const uint8_t *numbers,
-                                                       size_t count, uint8_t *bits) {
+static inline __attribute__((always_inline)) void pack_signs(hny_type type, const uint8_t *numbers,
+                                                             size_t count, uint8_t *bits) {
     size_t i = 0;
     for (; i + 8 <= count; i += 8) {
         unsigned byte = 0;
 #pragma GCC unroll 8
         for (unsigned j = 0; j < 8; j++) {
-            byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+            byte |= (unsigned)is_above_zero(type, numbers, i + j) << j;
         }
         bits[i / 8] = (uint8_t)byte;
     }
@@ -156,18 +158,18 @@ static inline __attribute__((always_inline)) void pack(hny_type type, const uint
     }
     unsigned byte = 0;
     for (unsigned j = 0; i + j < count; j++) {
-        byte |= (unsigned)above_zero(type, numbers, i + j) << j;
+        byte |= (unsigned)is_above_zero(type, numbers, i + j) << j;
     }
     bits[i / 8] = (uint8_t)byte;
 }
 
 void hny__exact_signs(hny_type type, const void *numbers, size_t count, uint8_t *bits) {
     if (type == HNY_FLOAT32) {
-        pack(HNY_FLOAT32, numbers, count, bits);
+        pack_signs(HNY_FLOAT32, numbers, count, bits);
     } else if (type == HNY_FLOAT16) {
-        pack(HNY_FLOAT16, numbers, count, bits);
+        pack_signs(HNY_FLOAT16, numbers, count, bits);
     } else {
-        pack(HNY_INT8, numbers, count, bits);
+        pack_signs(HNY_INT8, numbers, count, bits);
     }
 }
 

@@ -1,3 +1,4 @@
+/* Quantizers: codes of vectors, and distances from codes with a bound on their error. */
 #include "vector/quantizer.h"
 
 #include <float.h>
@@ -10,64 +11,70 @@
 #include "simd/kernel.h"
 #include "vector/exact_distance.h"
 
-/* What follows the numbers of a fine code. */
+/* What follows the numbers of a residual code. */
 typedef struct residual_trailer {
-    float step; /* of decode_i8, or the fine one of decode_i4 */
-    float error;
+    float step;  /* of decode_i8, or the residual step of decode_i4 */
+    float error; /* how far what both codes stand for is from the vector at most */
 } residual_trailer;
 
-/* Below this a number is as good as none: the inverse of a step must be a float. */
+/* Smaller numbers are encoded as 0, so that the inverse of a step is a float. */
 #define SMALLEST 0x1p-100f
 
-static float float_at(const void *bytes, uint32_t at) {
+static float float_at(const void *bytes, uint32_t offset) {
     float number;
-    memcpy(&number, (const uint8_t *)bytes + at, sizeof number);
+    memcpy(&number, (const uint8_t *)bytes + offset, sizeof number);
     return number;
 }
 
-/* ------------------------------------------------------------------------------------ ranks -- */
+/* ---------------------------------------------------------------------------- ranks of codes -- */
 
-static float cosine(const hny__row_format *code, const void *a, const void *b, int32_t dot) {
-    const float scale = float_at(a, code->norm) * float_at(b, code->norm);
+static float rank_of_cosine_dot(const hny__row_format *format, const void *a, const void *b,
+                                int32_t dot) {
+    const float scale = float_at(a, format->scale_offset) * float_at(b, format->scale_offset);
     const float rank = 1 - (float)dot * scale;
     return rank > 0 ? rank : 0;
 }
 
-static float cosine_i8(const hny__row_format *code, const void *a, const void *b) {
-    return cosine(code, a, b, hny__kernels_get()->dot_i8(a, b, code->bytes));
+static float code_cosine_i8(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i8(a, b, format->vector_bytes);
+    return rank_of_cosine_dot(format, a, b, dot);
 }
 
-static float cosine_i4(const hny__row_format *code, const void *a, const void *b) {
-    return cosine(code, a, b, hny__kernels_get()->dot_i4(a, b, code->bytes));
+static float code_cosine_i4(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i4(a, b, format->vector_bytes);
+    return rank_of_cosine_dot(format, a, b, dot);
 }
 
-/* The comparison is false for NaN too, which infinite squares give. */
-static float bounded(float rank) {
+/* The comparison is false also for NaN, which infinite squares result in. */
+static float at_most_max(float rank) {
     return rank <= FLT_MAX ? rank : FLT_MAX;
 }
 
-static float euclidean(const hny__row_format *code, const void *a, const void *b, int32_t dot) {
-    const hny__trailer x = hny__trailer_of(code, a), y = hny__trailer_of(code, b);
+static float rank_of_euclidean_dot(const hny__row_format *format, const void *a, const void *b,
+                                   int32_t dot) {
+    const hny__trailer x = hny__trailer_of(format, a), y = hny__trailer_of(format, b);
     const float rank = (x.square + y.square) - 2 * (x.scale * y.scale) * (float)dot;
-    return rank < 0 ? 0 : bounded(rank);
+    return rank < 0 ? 0 : at_most_max(rank);
 }
 
-static float euclidean_i8(const hny__row_format *code, const void *a, const void *b) {
-    return euclidean(code, a, b, hny__kernels_get()->dot_i8(a, b, code->bytes));
+static float code_euclidean_i8(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i8(a, b, format->vector_bytes);
+    return rank_of_euclidean_dot(format, a, b, dot);
 }
 
-static float euclidean_i4(const hny__row_format *code, const void *a, const void *b) {
-    return euclidean(code, a, b, hny__kernels_get()->dot_i4(a, b, code->bytes));
+static float code_euclidean_i4(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i4(a, b, format->vector_bytes);
+    return rank_of_euclidean_dot(format, a, b, dot);
 }
 
-static float manhattan_i8(const hny__row_format *code, const void *a, const void *b) {
-    const float x = float_at(a, code->norm), y = float_at(b, code->norm);
-    return bounded(hny__kernels_get()->l1_scaled_i8(a, x, b, y, code->bytes));
+static float code_manhattan_i8(const hny__row_format *format, const void *a, const void *b) {
+    const float x = float_at(a, format->scale_offset), y = float_at(b, format->scale_offset);
+    return at_most_max(hny__kernels_get()->l1_scaled_i8(a, x, b, y, format->vector_bytes));
 }
 
-/* ---------------------------------------------------------------------------------- codings -- */
+/* -------------------------------------------------------------------------------- quantizers -- */
 
-static hny_codes resolve(hny_shape shape, hny_codes codes) {
+static hny_codes resolve_codes(hny_shape shape, hny_codes codes) {
     if (shape.metric == HNY_HAMMING || shape.type == HNY_BIT) {
         return HNY_CODES_BIT;
     }
@@ -83,70 +90,73 @@ static hny_codes resolve(hny_shape shape, hny_codes codes) {
     return codes;
 }
 
-static int is_exact(hny_shape shape, hny_codes codes) {
+static bool is_exact(hny_shape shape, hny_codes codes) {
     static const hny_codes own[] = {HNY_CODES_FLOAT32, HNY_CODES_FLOAT16, HNY_CODES_INT8,
                                     HNY_CODES_BIT};
     return shape.metric == HNY_HAMMING || codes == own[shape.type - HNY_FLOAT32];
 }
 
-static void init_integers(hny__quantizer *coding) {
-    typedef float ranking(const hny__row_format *code, const void *a, const void *b);
-    static ranking *const rankings[2][3] = {{cosine_i8, euclidean_i8, manhattan_i8},
-                                            {cosine_i4, euclidean_i4}};
-    const uint32_t dim = coding->shape.dim;
-    const int small = coding->codes == HNY_CODES_INT4;
-    const uint32_t bytes = small ? (dim + 1) / 2 : dim;
-    coding->code = (hny__row_format){
-        .shape = {dim, coding->shape.metric, HNY_INT8},
-        .bytes = bytes,
-        .norm = hny__align4(bytes),
-        .stride = hny__align4(bytes) + (uint32_t)sizeof(hny__trailer),
-        .rank = rankings[small][coding->shape.metric - HNY_COSINE],
+static void init_integers(hny__quantizer *quantizer) {
+    typedef float ranking(const hny__row_format *format, const void *a, const void *b);
+    static ranking *const rankings[2][3] = {
+        {code_cosine_i8, code_euclidean_i8, code_manhattan_i8},
+        {code_cosine_i4, code_euclidean_i4},
     };
-    coding->error_offset = coding->code.norm + (uint32_t)offsetof(hny__trailer, error);
+    const uint32_t dim = quantizer->shape.dim;
+    const bool is_i4 = quantizer->codes == HNY_CODES_INT4;
+    const uint32_t bytes = is_i4 ? (dim + 1) / 2 : dim;
+    quantizer->format = (hny__row_format){
+        .shape = {dim, quantizer->shape.metric, HNY_INT8},
+        .vector_bytes = bytes,
+        .row_bytes = hny__align4(bytes) + (uint32_t)sizeof(hny__trailer),
+        .scale_offset = hny__align4(bytes),
+        .rank = rankings[is_i4][quantizer->shape.metric - HNY_COSINE],
+    };
+    quantizer->error_offset =
+        quantizer->format.scale_offset + (uint32_t)offsetof(hny__trailer, error);
 }
 
-static void init_float16(hny__quantizer *coding) {
-    const hny_shape shape = {coding->shape.dim, coding->shape.metric, HNY_FLOAT16};
-    hny__row_format_init(&coding->code, shape);
-    coding->error_offset = coding->code.stride;
-    coding->code.stride += 4;
+static void init_float16(hny__quantizer *quantizer) {
+    const hny_shape shape = {quantizer->shape.dim, quantizer->shape.metric, HNY_FLOAT16};
+    hny__row_format_init(&quantizer->format, shape);
+    quantizer->error_offset = quantizer->format.row_bytes;
+    quantizer->format.row_bytes += 4;
 }
 
-static void init_bit(hny__quantizer *coding) {
-    hny__row_format_init(&coding->code,
-                         (hny_shape){coding->shape.dim, HNY_HAMMING, coding->shape.type});
+static void init_bit(hny__quantizer *quantizer) {
+    hny__row_format_init(&quantizer->format,
+                         (hny_shape){quantizer->shape.dim, HNY_HAMMING, quantizer->shape.type});
 }
 
-void hny__quantizer_init(hny__quantizer *coding, hny_shape shape, hny_codes codes) {
-    const hny_codes resolved = resolve(shape, codes);
-    *coding =
+void hny__quantizer_init(hny__quantizer *quantizer, hny_shape shape, hny_codes codes) {
+    const hny_codes resolved = resolve_codes(shape, codes);
+    *quantizer =
         (hny__quantizer){.shape = shape, .codes = resolved, .exact = is_exact(shape, resolved)};
-    if (coding->exact) {
-        hny__row_format_init(&coding->code, shape);
+    if (quantizer->exact) {
+        hny__row_format_init(&quantizer->format, shape);
         return;
     }
     if (resolved == HNY_CODES_FLOAT16) {
-        init_float16(coding);
+        init_float16(quantizer);
         return;
     }
     if (resolved == HNY_CODES_BIT) {
-        init_bit(coding);
+        init_bit(quantizer);
     } else {
-        init_integers(coding);
+        init_integers(quantizer);
     }
-    coding->residual = hny__align4(shape.dim) + (uint32_t)sizeof(residual_trailer);
+    quantizer->residual_bytes = hny__align4(shape.dim) + (uint32_t)sizeof(residual_trailer);
 }
 
 /*
-** Measured on WordNet and GloVe vectors: codes of int8 and 4 bits are off by a few places, half
-** precision by fewer, and bits by so many that all that was found is worth a look.
+** Measured on WordNet and GloVe vectors: int8 and 4-bit codes rank rows off by a few places, half
+** precision by fewer, and bits by so many that everything found is measured again.
 */
-size_t hny__quantizer_rerank(const hny__quantizer *coding, size_t limit, size_t ef) {
-    if (coding->exact) {
+size_t hny__quantizer_rerank(const hny__quantizer *quantizer, size_t limit, size_t ef) {
+    if (quantizer->exact) {
         return limit;
     }
-    if (coding->codes == HNY_CODES_BIT) {
+    if (quantizer->codes == HNY_CODES_BIT) {
         const size_t all = ef ? ef : HNY__MAX_KEPT;
         return all > limit ? all : limit;
     }
@@ -155,19 +165,19 @@ size_t hny__quantizer_rerank(const hny__quantizer *coding, size_t limit, size_t 
 
 /* --------------------------------------------------------------------------------- encoding -- */
 
-int hny__encoder_init(hny__encoder *encoder, const hny__quantizer *coding) {
+int hny__encoder_init(hny__encoder *encoder, const hny__quantizer *quantizer) {
     memset(encoder, 0, sizeof *encoder);
-    encoder->coding = *coding;
-    if (coding->exact) {
+    encoder->quantizer = *quantizer;
+    if (quantizer->exact) {
         return HNY_OK;
     }
-    encoder->numbers = malloc(coding->shape.dim * sizeof *encoder->numbers);
-    encoder->decoded = malloc(coding->shape.dim * sizeof *encoder->decoded);
-    if (coding->codes == HNY_CODES_INT4) {
-        encoder->whole = malloc(coding->shape.dim);
+    encoder->numbers = malloc(quantizer->shape.dim * sizeof *encoder->numbers);
+    encoder->decoded = malloc(quantizer->shape.dim * sizeof *encoder->decoded);
+    if (quantizer->codes == HNY_CODES_INT4) {
+        encoder->whole = malloc(quantizer->shape.dim);
     }
-    const int lacks = coding->codes == HNY_CODES_INT4 && !encoder->whole;
-    if (encoder->numbers && encoder->decoded && !lacks) {
+    const bool lacks_whole = quantizer->codes == HNY_CODES_INT4 && !encoder->whole;
+    if (encoder->numbers && encoder->decoded && !lacks_whole) {
         return HNY_OK;
     }
     hny__encoder_free(encoder);
@@ -204,7 +214,7 @@ static void read_numbers(hny_shape shape, const void *vector, float *out) {
     }
 }
 
-/* To unit length; a vector that has none (infinities, tampered with) counts as zero, and says so. */
+/* Scales to unit length.  A vector without a finite length (which is damaged) becomes zero. */
 static void normalise(hny_shape shape, const void *vector, float *numbers) {
     const double square = hny__exact_square(shape, vector);
     const double inverse = square > 0 ? 1 / sqrt(square) : 0;
@@ -213,8 +223,8 @@ static void normalise(hny_shape shape, const void *vector, float *numbers) {
     }
 }
 
-/* The largest of the numbers; where one is not finite, all are made zero and -1 is returned. */
-static float tame(float *numbers, size_t n) {
+/* The largest absolute value; -1 if a number is not finite, and then all are set to zero. */
+static float largest_or_zeroed(float *numbers, size_t n) {
     const float largest = hny__kernels_get()->largest_f32(numbers, n);
     if (largest <= FLT_MAX) {
         return largest;
@@ -223,58 +233,58 @@ static float tame(float *numbers, size_t n) {
     return -1;
 }
 
-static float upwards(double number) {
+static float round_up(double number) {
     const float rounded = (float)number;
     return (double)rounded < number ? nextafterf(rounded, INFINITY) : rounded;
 }
 
 /*
-** How far the numbers are from what was decoded.  The second term: what a host that flushes
-** subnormal numbers to zero may hide, and under cosine what was rounded on the way to unit length.
+** How far the numbers are from `decoded` at most.  `underflow` is what a host that flushes
+** subnormals to zero may hide; under cosine the scaling to unit length was rounded, too.
 */
-static float error_of(const hny__encoder *encoder) {
-    const hny_shape shape = encoder->coding.shape;
+static float encoding_error(const hny__encoder *encoder) {
+    const hny_shape shape = encoder->quantizer.shape;
     const hny__kernels *const kernels = hny__kernels_get();
-    const double least = (double)FLT_MIN * shape.dim;
+    const double underflow = (double)FLT_MIN * shape.dim;
     if (shape.metric == HNY_MANHATTAN) {
-        return upwards(kernels->l1_exact_f32(encoder->numbers, encoder->decoded, shape.dim) +
-                       least);
+        return round_up(kernels->l1_exact_f32(encoder->numbers, encoder->decoded, shape.dim) +
+                        underflow);
     }
-    return upwards(sqrt(kernels->l2_exact_f32(encoder->numbers, encoder->decoded, shape.dim)) +
-                   least + (shape.metric == HNY_COSINE ? 0x1p-23 : 0));
+    return round_up(sqrt(kernels->l2_exact_f32(encoder->numbers, encoder->decoded, shape.dim)) +
+                    underflow + (shape.metric == HNY_COSINE ? 0x1p-23 : 0));
 }
 
-/* The inverse of a step, and the step, of numbers of which this one is the largest. */
-static float steps_of(float largest, float *step) {
-    const int any = largest >= SMALLEST;
-    *step = any ? (float)((double)largest / 127) : 0;
-    return any ? (float)(127 / (double)largest) : 0;
+/* The inverse of a step, and the step, for numbers with this largest absolute value. */
+static float inverse_step(float largest, float *step) {
+    const bool is_nonzero = largest >= SMALLEST;
+    *step = is_nonzero ? (float)((double)largest / 127) : 0;
+    return is_nonzero ? (float)(127 / (double)largest) : 0;
 }
 
-static void finish_int8(hny__encoder *encoder, float step, float largest, uint8_t *code) {
-    const hny__quantizer *const coding = &encoder->coding;
+static void write_trailer_i8(hny__encoder *encoder, float step, float largest, uint8_t *code) {
+    const hny__quantizer *const quantizer = &encoder->quantizer;
     const hny__kernels *const kernels = hny__kernels_get();
-    const uint32_t dim = coding->shape.dim;
+    const uint32_t dim = quantizer->shape.dim;
     const double square = kernels->dot_i8((int8_t *)code, (int8_t *)code, dim);
     hny__trailer t = {step, (float)((double)step * step * square), INFINITY};
-    if (coding->shape.metric == HNY_COSINE) {
+    if (quantizer->shape.metric == HNY_COSINE) {
         t.scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
         t.square = 0;
     }
     kernels->decode_i8((int8_t *)code, NULL, t.scale, encoder->decoded, dim);
     if (largest >= 0) {
-        t.error = error_of(encoder);
+        t.error = encoding_error(encoder);
     }
-    memset(code + dim, 0, coding->code.norm - dim);
-    memcpy(code + coding->code.norm, &t, sizeof t);
+    memset(code + dim, 0, quantizer->format.scale_offset - dim);
+    memcpy(code + quantizer->format.scale_offset, &t, sizeof t);
 }
 
-static void finish_residual(hny__encoder *encoder, const uint8_t *code, float step, float largest,
-                            uint8_t *residual) {
-    const hny__quantizer *const coding = &encoder->coding;
-    const uint32_t dim = coding->shape.dim;
+static void write_residual_trailer(hny__encoder *encoder, const uint8_t *code, float step,
+                                   float largest, uint8_t *residual) {
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    const uint32_t dim = quantizer->shape.dim;
     residual_trailer t = {step, INFINITY};
-    if (coding->codes == HNY_CODES_INT8) {
+    if (quantizer->codes == HNY_CODES_INT8) {
         t.step = step / HNY__RESIDUAL_STEPS;
         hny__kernels_get()->decode_i8((const int8_t *)code, (int8_t *)residual, t.step,
                                       encoder->decoded, dim);
@@ -282,68 +292,69 @@ static void finish_residual(hny__encoder *encoder, const uint8_t *code, float st
         hny__kernels_get()->decode_i8((int8_t *)residual, NULL, t.step, encoder->decoded, dim);
     }
     if (largest >= 0) {
-        t.error = error_of(encoder);
+        t.error = encoding_error(encoder);
     }
     memset(residual + dim, 0, hny__align4(dim) - dim);
     memcpy(residual + hny__align4(dim), &t, sizeof t);
 }
 
 static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *residual) {
-    const hny__quantizer *const coding = &encoder->coding;
-    const uint32_t dim = coding->shape.dim;
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    const uint32_t dim = quantizer->shape.dim;
     float step;
-    const float inverse = steps_of(largest, &step);
+    const float inverse = inverse_step(largest, &step);
     hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)code, (int8_t *)residual,
                                      dim);
-    finish_int8(encoder, step, largest, code);
+    write_trailer_i8(encoder, step, largest, code);
     if (!residual) {
         return;
     }
-    finish_residual(encoder, code, step, largest, residual);
-    /* Of numbers that the code has exactly, the fine code's roundings may be the larger ones. */
+    write_residual_trailer(encoder, code, step, largest, residual);
+    /* If the code is exact, the residual code may round more. */
     const float error =
         float_at(residual, hny__align4(dim) + (uint32_t)offsetof(residual_trailer, error));
-    if (error > float_at(code, coding->error_offset)) {
-        memcpy(code + coding->error_offset, &error, sizeof error);
+    if (error > float_at(code, quantizer->error_offset)) {
+        memcpy(code + quantizer->error_offset, &error, sizeof error);
     }
 }
 
-/* As int8, which are off by half a step each. */
-static void quantise_whole(hny__encoder *encoder, float largest) {
+/* Encodes the numbers as int8, which are off by half a step each. */
+static void quantise_query_i4(hny__encoder *encoder, float largest) {
     const hny__kernels *const kernels = hny__kernels_get();
-    const size_t dim = encoder->coding.shape.dim;
+    const size_t dim = encoder->quantizer.shape.dim;
     int8_t *const whole = encoder->whole;
-    kernels->quantise_f32(encoder->numbers, steps_of(largest, &encoder->step), whole, NULL, dim);
+    kernels->quantise_f32(encoder->numbers, inverse_step(largest, &encoder->step), whole, NULL,
+                          dim);
     const double step = (double)encoder->step;
     encoder->whole_square = step * step * kernels->dot_i8(whole, whole, dim);
     encoder->whole_error = largest < 0 ? INFINITY : 0.501 * step * sqrt((double)dim);
 }
 
 /*
-** What lies in one step of 4 bits to either side of it is told apart, but not all that lies beyond
-** the seventh: the largest few numbers are cut off, so that steps are smaller for all others.  By how
-** much is tried out: of the numbers as int8, which are integers, so that every processor comes to the
-** same, that share of the length counts which lies in the code's direction.  For the normal
-** distribution the best is 2.5 deviations, and 0.8 of the largest of 400 numbers.
+** With 4 bits it is better to clip the few largest numbers at 7 steps, so that the steps of all
+** others are smaller.  Several clips are tried; the best is the one whose code has the largest
+** projection of the vector, relative to its length.  The numbers are taken as int8, so that all
+** sums are integers and every processor has the same result.  For the normal distribution the best
+** clip is 2.5 deviations, or 0.8 of the largest of 400 numbers.
 */
 static void quantise_i4(hny__encoder *encoder, float largest, int8_t *best, float *scale) {
-    static const float cuts[] = {1, 0.84f, 0.71f, 0.6f, 0.5f, 0.42f, 0.35f, 0.3f, 0.25f};
+    static const float clips[] = {1, 0.84f, 0.71f, 0.6f, 0.5f, 0.42f, 0.35f, 0.3f, 0.25f};
     const hny__kernels *const kernels = hny__kernels_get();
-    const size_t dim = encoder->coding.shape.dim;
+    const size_t dim = encoder->quantizer.shape.dim;
     int8_t *const whole = encoder->whole, *const tried = best + dim;
-    quantise_whole(encoder, largest);
+    quantise_query_i4(encoder, largest);
     const double step = (double)encoder->step;
-    double most = -1;
-    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        const double inverse = step > 0 ? 7 / ((double)largest * (double)cuts[i]) : 0;
+    double best_share = -1;
+    for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
+        const double inverse = step > 0 ? 7 / ((double)largest * (double)clips[i]) : 0;
         kernels->quantise_i4(encoder->numbers, (float)inverse, tried, dim);
         const double dot = kernels->dot_i8(whole, tried, dim);
         const double square = kernels->dot_i8(tried, tried, dim);
         const double share = square > 0 ? dot * dot / square : 0;
-        if (share <= most) {
+        if (share <= best_share) {
             break;
         }
-        most = share;
+        best_share = share;
         memcpy(best, tried, dim);
         *scale = square > 0 ? (float)(dot / square * step) : 0;
     }
@@ -360,20 +371,20 @@ static void pack_i4(const int8_t *numbers, uint32_t dim, uint8_t *code) {
     memset(code + half, 0, hny__align4(half) - half);
 }
 
-/* The fine code is of what the code leaves of the numbers, which `decoded` is on entry. */
-static float encode_rest_i4(hny__encoder *encoder, const uint8_t *code, float scale, float largest,
-                            uint8_t *residual) {
+/* Encodes what the code leaves of the numbers; `decoded` is what the code stands for. */
+static float encode_residual_i4(hny__encoder *encoder, const uint8_t *code, float scale,
+                                float largest, uint8_t *residual) {
     const hny__kernels *const kernels = hny__kernels_get();
-    const uint32_t dim = encoder->coding.shape.dim;
+    const uint32_t dim = encoder->quantizer.shape.dim;
     residual_trailer t = {0, INFINITY};
     for (uint32_t i = 0; i < dim; i++) {
         encoder->decoded[i] = encoder->numbers[i] - encoder->decoded[i];
     }
-    const float inverse = steps_of(kernels->largest_f32(encoder->decoded, dim), &t.step);
+    const float inverse = inverse_step(kernels->largest_f32(encoder->decoded, dim), &t.step);
     kernels->quantise_f32(encoder->decoded, inverse, (int8_t *)residual, NULL, dim);
     kernels->decode_i4(code, scale, (int8_t *)residual, t.step, encoder->decoded, dim);
     if (largest >= 0) {
-        t.error = error_of(encoder);
+        t.error = encoding_error(encoder);
     }
     memset(residual + dim, 0, hny__align4(dim) - dim);
     memcpy(residual + hny__align4(dim), &t, sizeof t);
@@ -381,91 +392,91 @@ static float encode_rest_i4(hny__encoder *encoder, const uint8_t *code, float sc
 }
 
 static void encode_i4(hny__encoder *encoder, float largest, uint8_t *code, uint8_t *residual) {
-    const hny__quantizer *const coding = &encoder->coding;
+    const hny__quantizer *const quantizer = &encoder->quantizer;
     const hny__kernels *const kernels = hny__kernels_get();
     int8_t *const numbers = (int8_t *)encoder->decoded;
     hny__trailer t = {0, 0, INFINITY};
     quantise_i4(encoder, largest, numbers, &t.scale);
-    pack_i4(numbers, coding->shape.dim, code);
-    const double square = kernels->dot_i4(code, code, coding->code.bytes);
-    if (coding->shape.metric == HNY_COSINE) {
+    pack_i4(numbers, quantizer->shape.dim, code);
+    const double square = kernels->dot_i4(code, code, quantizer->format.vector_bytes);
+    if (quantizer->shape.metric == HNY_COSINE) {
         t.scale = square > 0 ? (float)(1 / sqrt(square)) : 0;
     } else {
         t.square = (float)((double)t.scale * t.scale * square);
     }
-    kernels->decode_i4(code, t.scale, NULL, 0, encoder->decoded, coding->shape.dim);
+    kernels->decode_i4(code, t.scale, NULL, 0, encoder->decoded, quantizer->shape.dim);
     if (largest >= 0) {
-        t.error = error_of(encoder);
+        t.error = encoding_error(encoder);
     }
     if (residual) {
-        const float error = encode_rest_i4(encoder, code, t.scale, largest, residual);
+        const float error = encode_residual_i4(encoder, code, t.scale, largest, residual);
         if (t.error < HNY__RESIDUAL_GAIN_I4 * error) {
             t.error = HNY__RESIDUAL_GAIN_I4 * error;
         }
     }
-    memcpy(code + coding->code.norm, &t, sizeof t);
+    memcpy(code + quantizer->format.scale_offset, &t, sizeof t);
 }
 
 static void encode_bit(hny__encoder *encoder, const void *vector, float largest, uint8_t *code,
                        uint8_t *residual) {
     float step;
-    const float inverse = steps_of(largest, &step);
-    hny__row_encode(&encoder->coding.code, vector, code);
+    const float inverse = inverse_step(largest, &step);
+    hny__row_encode(&encoder->quantizer.format, vector, code);
     if (!residual) {
         return;
     }
     hny__kernels_get()->quantise_f32(encoder->numbers, inverse, (int8_t *)residual, NULL,
-                                     encoder->coding.shape.dim);
-    finish_residual(encoder, code, step, largest, residual);
+                                     encoder->quantizer.shape.dim);
+    write_residual_trailer(encoder, code, step, largest, residual);
 }
 
-static uint16_t half_of(float number) {
-    const float most = 65504; /* the largest half */
-    if (number > most) {
-        return hny_half_from_float(most);
+static uint16_t clipped_half(float number) {
+    const float max = 65504; /* the largest half */
+    if (number > max) {
+        return hny_half_from_float(max);
     }
-    return hny_half_from_float(number < -most ? -most : number);
+    return hny_half_from_float(number < -max ? -max : number);
 }
 
 static void encode_float16(hny__encoder *encoder, float largest, uint8_t *code) {
-    const hny__quantizer *const coding = &encoder->coding;
-    const uint32_t dim = coding->shape.dim;
-    hny__row_format as_row = coding->code;
-    as_row.stride = coding->error_offset;
-    /* Halves in the place of floats, front to back: a half never overtakes the float it is of. */
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    const uint32_t dim = quantizer->shape.dim;
+    hny__row_format as_row = quantizer->format;
+    as_row.row_bytes = quantizer->error_offset;
+    /* `decoded` holds the halves until it is written below. */
     uint8_t *const halves = (uint8_t *)encoder->decoded;
     for (uint32_t i = 0; i < dim; i++) {
-        const uint16_t half = half_of(encoder->numbers[i]);
+        const uint16_t half = clipped_half(encoder->numbers[i]);
         memcpy(halves + 2 * (size_t)i, &half, sizeof half);
     }
     hny__row_encode(&as_row, halves, code);
     read_halves(code, dim, encoder->decoded);
-    const float error = largest >= 0 ? error_of(encoder) : INFINITY;
-    memcpy(code + coding->error_offset, &error, sizeof error);
+    const float error = largest >= 0 ? encoding_error(encoder) : INFINITY;
+    memcpy(code + quantizer->error_offset, &error, sizeof error);
 }
 
-/* The numbers to encode; returns the largest, or -1. */
-static float take(hny__encoder *encoder, const void *vector) {
-    const hny_shape shape = encoder->coding.shape;
+/* Reads the numbers to encode.  Returns the largest absolute value, or -1. */
+static float read_vector(hny__encoder *encoder, const void *vector) {
+    const hny_shape shape = encoder->quantizer.shape;
     read_numbers(shape, vector, encoder->numbers);
     if (shape.metric == HNY_COSINE) {
         normalise(shape, vector, encoder->numbers);
     }
-    return tame(encoder->numbers, shape.dim);
+    return largest_or_zeroed(encoder->numbers, shape.dim);
 }
 
 void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *residual) {
-    const hny__quantizer *const coding = &encoder->coding;
-    if (coding->exact) {
-        hny__row_encode(&coding->code, vector, code);
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    if (quantizer->exact) {
+        hny__row_encode(&quantizer->format, vector, code);
         return;
     }
-    const float largest = take(encoder, vector);
-    if (coding->codes == HNY_CODES_INT8) {
+    const float largest = read_vector(encoder, vector);
+    if (quantizer->codes == HNY_CODES_INT8) {
         encode_int8(encoder, largest, code, residual);
-    } else if (coding->codes == HNY_CODES_INT4) {
+    } else if (quantizer->codes == HNY_CODES_INT4) {
         encode_i4(encoder, largest, code, residual);
-    } else if (coding->codes == HNY_CODES_FLOAT16) {
+    } else if (quantizer->codes == HNY_CODES_FLOAT16) {
         encode_float16(encoder, largest, code);
     } else {
         encode_bit(encoder, vector, largest, code, residual);
@@ -473,37 +484,40 @@ void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *re
 }
 
 void hny__encode_query(hny__encoder *encoder, const void *vector, void *code) {
-    if (encoder->coding.codes == HNY_CODES_INT4) {
-        quantise_whole(encoder, take(encoder, vector));
+    if (encoder->quantizer.codes == HNY_CODES_INT4) {
+        quantise_query_i4(encoder, read_vector(encoder, vector));
     } else {
         hny__encode(encoder, vector, code, NULL);
     }
 }
 
-/* -------------------------------------------------------------------------------- measuring -- */
+/* -------------------------------------------------------------------------------- distances -- */
 
-static float decode_i4(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
-    const uint32_t dim = encoder->coding.shape.dim;
+static float decode_numbers_i4(hny__encoder *encoder, const uint8_t *code,
+                               const uint8_t *residual) {
+    const uint32_t dim = encoder->quantizer.shape.dim;
     residual_trailer t;
     memcpy(&t, residual + hny__align4(dim), sizeof t);
-    hny__kernels_get()->decode_i4(code, float_at(code, encoder->coding.code.norm),
+    hny__kernels_get()->decode_i4(code, float_at(code, encoder->quantizer.format.scale_offset),
                                   (const int8_t *)residual, t.step, encoder->decoded, dim);
     return t.error;
 }
 
-/* The numbers that a code and its fine code stand for; returns their error. */
-static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
-    const hny__quantizer *const coding = &encoder->coding;
-    const uint32_t dim = coding->shape.dim;
-    if (coding->codes == HNY_CODES_FLOAT16) {
+/* Decodes a code and its residual code.  Returns their error. */
+static float decode_numbers(hny__encoder *encoder, const uint8_t *code, const uint8_t *residual) {
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    const uint32_t dim = quantizer->shape.dim;
+    if (quantizer->codes == HNY_CODES_FLOAT16) {
         read_halves(code, dim, encoder->decoded);
-        return float_at(code, coding->error_offset);
+        return float_at(code, quantizer->error_offset);
     }
-    if (coding->codes == HNY_CODES_INT4) {
-        return decode_i4(encoder, code, residual);
+    if (quantizer->codes == HNY_CODES_INT4) {
+        return decode_numbers_i4(encoder, code, residual);
     }
-    const int8_t *const first = (const int8_t *)(coding->codes == HNY_CODES_INT8 ? code : residual);
-    const int8_t *const second = coding->codes == HNY_CODES_INT8 ? (const int8_t *)residual : NULL;
+    const int8_t *const first =
+        (const int8_t *)(quantizer->codes == HNY_CODES_INT8 ? code : residual);
+    const int8_t *const second =
+        quantizer->codes == HNY_CODES_INT8 ? (const int8_t *)residual : NULL;
     residual_trailer t;
     memcpy(&t, residual + hny__align4(dim), sizeof t);
     hny__kernels_get()->decode_i8(first, second, t.step, encoder->decoded, dim);
@@ -511,43 +525,43 @@ static float decode(hny__encoder *encoder, const uint8_t *code, const uint8_t *r
 }
 
 void hny__encoder_decode(hny__encoder *encoder, const void *code, const void *residual) {
-    if (encoder->coding.exact) {
+    if (encoder->quantizer.exact) {
         return;
     }
-    decode(encoder, code, residual);
+    decode_numbers(encoder, code, residual);
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
     encoder->numbers = numbers;
-    if (encoder->coding.codes == HNY_CODES_INT4) {
-        quantise_whole(encoder,
-                       hny__kernels_get()->largest_f32(numbers, encoder->coding.shape.dim));
+    if (encoder->quantizer.codes == HNY_CODES_INT4) {
+        quantise_query_i4(encoder,
+                          hny__kernels_get()->largest_f32(numbers, encoder->quantizer.shape.dim));
     }
 }
 
-double hny__quantizer_rounding(const hny__quantizer *coding) {
+double hny__quantizer_rounding(const hny__quantizer *quantizer) {
     const double lanes = hny__kernels_get()->lanes;
-    return 1.02 * (16 + HNY__KERNEL_STEPS + coding->shape.dim / lanes) * 0x1p-24;
+    return 1.02 * (16 + HNY__KERNEL_STEPS + quantizer->shape.dim / lanes) * 0x1p-24;
 }
 
 /*
-** From the vector encoded last to what was decoded, off from the vector behind that by at most *error.
-** The triangle inequality, and under cosine, where lengths are 1, Cauchy and Schwarz's: the distance
-** is off by no more than the code is, which is `known`.
+** The distance of the vector encoded last to `decoded`.  *error bounds how far it is from the
+** distance to the vector that was encoded: by the triangle inequality, or under cosine, where
+** lengths are 1, by Cauchy-Schwarz, that is the error of the code plus rounding.
 */
-static double to_decoded(const hny__encoder *encoder, double known, double *error) {
-    const hny__quantizer *const coding = &encoder->coding;
+static double distance_to_decoded(const hny__encoder *encoder, double code_error, double *error) {
+    const hny__quantizer *const quantizer = &encoder->quantizer;
     const hny__kernels *const kernels = hny__kernels_get();
-    const uint32_t dim = coding->shape.dim;
-    double distance, least = 3.0 * dim * (double)FLT_MIN;
-    if (coding->shape.metric == HNY_COSINE) {
+    const uint32_t dim = quantizer->shape.dim;
+    double distance, underflow = 3.0 * dim * (double)FLT_MIN;
+    if (quantizer->shape.metric == HNY_COSINE) {
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + 1.01 * hny__quantizer_rounding(coding);
-    } else if (coding->shape.metric == HNY_EUCLIDEAN) {
+        *error = code_error + 1.01 * hny__quantizer_rounding(quantizer);
+    } else if (quantizer->shape.metric == HNY_EUCLIDEAN) {
         distance = sqrt((double)kernels->l2_f32(encoder->numbers, encoder->decoded, dim));
-        *error = known + distance * hny__quantizer_rounding(coding) + sqrt(least);
+        *error = code_error + distance * hny__quantizer_rounding(quantizer) + sqrt(underflow);
     } else {
         distance = (double)kernels->l1_f32(encoder->numbers, encoder->decoded, dim);
-        *error = known + distance * hny__quantizer_rounding(coding) + least;
+        *error = code_error + distance * hny__quantizer_rounding(quantizer) + underflow;
     }
     if (!(distance <= DBL_MAX)) { /* a sum of floats overflowed */
         *error = INFINITY;
@@ -558,10 +572,10 @@ static double to_decoded(const hny__encoder *encoder, double known, double *erro
 
 double hny__encoder_distance(hny__encoder *encoder, const void *query, const void *code,
                              const void *residual, double *error) {
-    const hny__quantizer *const coding = &encoder->coding;
+    const hny__quantizer *const quantizer = &encoder->quantizer;
     *error = 0;
-    if (coding->exact) {
-        return hny__row_distance(&coding->code, query, code);
+    if (quantizer->exact) {
+        return hny__row_distance(&quantizer->format, query, code);
     }
-    return to_decoded(encoder, decode(encoder, code, residual), error);
+    return distance_to_decoded(encoder, decode_numbers(encoder, code, residual), error);
 }

@@ -1,3 +1,4 @@
+/* Query scorers: ranks of many rows at once, and bounds of their distances. */
 #include "vector/query_scorer.h"
 
 #include <float.h>
@@ -6,94 +7,95 @@
 
 #include "simd/kernel.h"
 
-/* So many dot products are on the stack at a time. */
-#define TOGETHER 64
+/* Dot products that are on the stack at a time. */
+#define DOTS_MAX 64
 
 /* ------------------------------------------------------------------------------------ ranks -- */
 
-static void dots(const hny__scorer *query, const uint8_t *const *rows, size_t count, int32_t *out) {
-    const hny__quantizer *const coding = query->coding;
+static void dot_products(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
+                         int32_t *out) {
+    const hny__quantizer *const quantizer = scorer->quantizer;
     const hny__kernels *const kernels = hny__kernels_get();
-    if (coding->codes == HNY_CODES_INT4) {
-        kernels->dots_i8_i4(query->numbers, rows, count, coding->shape.dim, out);
+    if (quantizer->codes == HNY_CODES_INT4) {
+        kernels->dots_i8_i4(scorer->numbers, rows, count, quantizer->shape.dim, out);
     } else {
-        kernels->dots_i8(query->numbers, rows, count, coding->shape.dim, out);
+        kernels->dots_i8(scorer->numbers, rows, count, quantizer->shape.dim, out);
     }
 }
 
-static void ranks_cosine(const hny__scorer *query, const uint8_t *const *rows, size_t count,
+static void ranks_cosine(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                          float *ranks) {
-    const uint32_t norm = query->coding->code.norm;
-    int32_t products[TOGETHER];
-    for (size_t first = 0; first < count; first += TOGETHER) {
-        const size_t some = count - first < TOGETHER ? count - first : TOGETHER;
-        dots(query, rows + first, some, products);
-        for (size_t i = 0; i < some; i++) {
+    const uint32_t scale_offset = scorer->quantizer->format.scale_offset;
+    int32_t products[DOTS_MAX];
+    for (size_t first = 0; first < count; first += DOTS_MAX) {
+        const size_t chunk = count - first < DOTS_MAX ? count - first : DOTS_MAX;
+        dot_products(scorer, rows + first, chunk, products);
+        for (size_t i = 0; i < chunk; i++) {
             float scale;
-            memcpy(&scale, rows[first + i] + norm, sizeof scale);
-            const float rank = 1 - (float)products[i] * (query->scale * scale);
+            memcpy(&scale, rows[first + i] + scale_offset, sizeof scale);
+            const float rank = 1 - (float)products[i] * (scorer->scale * scale);
             ranks[first + i] = rank > 0 ? rank : 0;
         }
     }
 }
 
-static void ranks_euclidean(const hny__scorer *query, const uint8_t *const *rows, size_t count,
+static void ranks_euclidean(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                             float *ranks) {
-    int32_t products[TOGETHER];
-    for (size_t first = 0; first < count; first += TOGETHER) {
-        const size_t some = count - first < TOGETHER ? count - first : TOGETHER;
-        dots(query, rows + first, some, products);
-        for (size_t i = 0; i < some; i++) {
-            const hny__trailer t = hny__trailer_of(&query->coding->code, rows[first + i]);
+    int32_t products[DOTS_MAX];
+    for (size_t first = 0; first < count; first += DOTS_MAX) {
+        const size_t chunk = count - first < DOTS_MAX ? count - first : DOTS_MAX;
+        dot_products(scorer, rows + first, chunk, products);
+        for (size_t i = 0; i < chunk; i++) {
+            const hny__trailer t = hny__trailer_of(&scorer->quantizer->format, rows[first + i]);
             const float rank =
-                (query->square + t.square) - 2 * (query->scale * t.scale) * (float)products[i];
+                (scorer->square + t.square) - 2 * (scorer->scale * t.scale) * (float)products[i];
             ranks[first + i] = rank < 0 ? 0 : rank <= FLT_MAX ? rank : FLT_MAX;
         }
     }
 }
 
-static void ranks_each(const hny__scorer *query, const uint8_t *const *rows, size_t count,
+static void ranks_each(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                        float *ranks) {
-    const hny__row_format *const code = &query->coding->code;
+    const hny__row_format *const format = &scorer->quantizer->format;
     for (size_t i = 0; i < count; i++) {
-        ranks[i] = hny__row_rank(code, query->row, rows[i]);
+        ranks[i] = hny__row_rank(format, scorer->row, rows[i]);
     }
 }
 
 /* ------------------------------------------------------------------------------------ making -- */
 
-/* Do dot products of integers make the ranks? */
-static int by_dots(const hny__quantizer *coding) {
-    if (coding->codes != HNY_CODES_INT8 && coding->codes != HNY_CODES_INT4) {
-        return 0;
+/* Are ranks computed from dot products of integers? */
+static bool uses_dots(const hny__quantizer *quantizer) {
+    if (quantizer->codes != HNY_CODES_INT8 && quantizer->codes != HNY_CODES_INT4) {
+        return false;
     }
-    return coding->shape.metric == HNY_COSINE ||
-           (coding->shape.metric == HNY_EUCLIDEAN && !coding->exact);
+    return quantizer->shape.metric == HNY_COSINE ||
+           (quantizer->shape.metric == HNY_EUCLIDEAN && !quantizer->exact);
 }
 
-static void use_numbers(hny__scorer *query, const int8_t *numbers, float scale, float square) {
-    query->numbers = numbers;
-    query->scale = scale;
-    query->square = square;
-    query->ranks = query->coding->shape.metric == HNY_COSINE ? ranks_cosine : ranks_euclidean;
+static void set_numbers(hny__scorer *scorer, const int8_t *numbers, float scale, float square) {
+    scorer->numbers = numbers;
+    scorer->scale = scale;
+    scorer->square = square;
+    scorer->ranks = scorer->quantizer->shape.metric == HNY_COSINE ? ranks_cosine : ranks_euclidean;
 }
 
-static void begin(hny__scorer *query, const hny__quantizer *coding, const uint8_t *row) {
-    *query = (hny__scorer){.coding = coding, .row = row, .ranks = ranks_each};
-    query->slack = 3 * hny__quantizer_rounding(coding);
+static void init_scorer(hny__scorer *scorer, const hny__quantizer *quantizer, const uint8_t *row) {
+    *scorer = (hny__scorer){.quantizer = quantizer, .row = row, .ranks = ranks_each};
+    scorer->slack = 3 * hny__quantizer_rounding(quantizer);
 }
 
-/* A code's own numbers; the rows of exact int8 vectors have but their scale under cosine. */
-static void use_code(hny__scorer *query, const uint8_t *row, const int8_t *numbers) {
-    const hny__row_format *const code = &query->coding->code;
-    if (query->coding->exact) {
+/* Uses the numbers of a code.  Rows of exact int8 vectors have a scale only, under cosine. */
+static void set_code(hny__scorer *scorer, const uint8_t *row, const int8_t *numbers) {
+    const hny__row_format *const format = &scorer->quantizer->format;
+    if (scorer->quantizer->exact) {
         float inverse;
-        memcpy(&inverse, row + code->norm, sizeof inverse);
-        use_numbers(query, numbers, inverse, 0);
+        memcpy(&inverse, row + format->scale_offset, sizeof inverse);
+        set_numbers(scorer, numbers, inverse, 0);
         return;
     }
-    const hny__trailer t = hny__trailer_of(code, row);
-    use_numbers(query, numbers, t.scale, t.square);
+    const hny__trailer t = hny__trailer_of(format, row);
+    set_numbers(scorer, numbers, t.scale, t.square);
 }
 
 static void unpack_i4(const uint8_t *row, uint32_t dim, int8_t *numbers) {
@@ -106,74 +108,74 @@ static void unpack_i4(const uint8_t *row, uint32_t dim, int8_t *numbers) {
     }
 }
 
-void hny__scorer_of_row(hny__scorer *query, const hny__quantizer *coding, const uint8_t *row,
-                        int8_t *room) {
-    begin(query, coding, row);
-    if (!by_dots(coding)) {
+void hny__scorer_of_row(hny__scorer *scorer, const hny__quantizer *quantizer, const uint8_t *row,
+                        int8_t *numbers) {
+    init_scorer(scorer, quantizer, row);
+    if (!uses_dots(quantizer)) {
         return;
     }
-    if (coding->codes == HNY_CODES_INT4) {
-        unpack_i4(row, coding->shape.dim, room);
-        use_code(query, row, room);
+    if (quantizer->codes == HNY_CODES_INT4) {
+        unpack_i4(row, quantizer->shape.dim, numbers);
+        set_code(scorer, row, numbers);
     } else {
-        use_code(query, row, (const int8_t *)row);
+        set_code(scorer, row, (const int8_t *)row);
     }
 }
 
-void hny__scorer_of_vector(hny__scorer *query, const hny__encoder *encoder, const uint8_t *row) {
-    const hny__quantizer *const coding = &encoder->coding;
-    begin(query, coding, row);
-    if (coding->codes == HNY_CODES_INT4) {
-        query->row = NULL;
-        query->error = encoder->whole_error;
-        use_numbers(query, encoder->whole, encoder->step, (float)encoder->whole_square);
+void hny__scorer_of_vector(hny__scorer *scorer, const hny__encoder *encoder, const uint8_t *row) {
+    const hny__quantizer *const quantizer = &encoder->quantizer;
+    init_scorer(scorer, quantizer, row);
+    if (quantizer->codes == HNY_CODES_INT4) {
+        scorer->row = NULL;
+        scorer->error = encoder->whole_error;
+        set_numbers(scorer, encoder->whole, encoder->step, (float)encoder->whole_square);
         return;
     }
-    if (coding->error_offset) {
+    if (quantizer->error_offset) {
         float error;
-        memcpy(&error, row + coding->error_offset, sizeof error);
-        query->error = (double)error;
+        memcpy(&error, row + quantizer->error_offset, sizeof error);
+        scorer->error = (double)error;
     }
-    if (by_dots(coding)) {
-        use_code(query, row, (const int8_t *)row);
+    if (uses_dots(quantizer)) {
+        set_code(scorer, row, (const int8_t *)row);
     }
 }
 
-/* --------------------------------------------------------------------------------- how near -- */
+/* ------------------------------------------------------------------------------------ bounds -- */
 
 /*
-** First what the distance cannot fall below, by the errors of both sides; then what hny__encoder_distance may
-** take from that, whose error is that of the fine code, on either side: no larger than the code's, or
-** a part of it (coding.c sees to that).
+** The exact distance is at least the distance of the codes less the errors of both.
+** hny__encoder_distance less its error may be lower by the error of the residual code, twice; that
+** is at most the error of the code, or a known part of it (the encoder makes sure of that).
 */
-double hny__distance_lower_bound(const hny__scorer *query, const uint8_t *row, float rank) {
-    const hny__quantizer *const coding = query->coding;
-    if (coding->codes == HNY_CODES_BIT) {
+double hny__distance_lower_bound(const hny__scorer *scorer, const uint8_t *row, float rank) {
+    const hny__quantizer *const quantizer = scorer->quantizer;
+    if (quantizer->codes == HNY_CODES_BIT) {
         return -(double)INFINITY;
     }
-    float at_row;
-    memcpy(&at_row, row + coding->error_offset, sizeof at_row);
-    const double own = (double)at_row;
-    const double sides = coding->codes == HNY_CODES_INT4 ? 2.0 / HNY__RESIDUAL_GAIN_I4 : 2;
-    const double error = query->error + (1 + sides) * own;
-    /* Squares of such sizes overflow in float32, and then hny__encoder_distance knows nothing. */
+    float code_error;
+    memcpy(&code_error, row + quantizer->error_offset, sizeof code_error);
+    const double row_error = (double)code_error;
+    const double residuals = quantizer->codes == HNY_CODES_INT4 ? 2.0 / HNY__RESIDUAL_GAIN_I4 : 2;
+    const double error = scorer->error + (1 + residuals) * row_error;
+    /* Such squares overflow in float32, and hny__encoder_distance then has no bound either. */
     if (rank > 0x1p120f || !(error < 0x1p50)) {
         return -(double)INFINITY;
     }
-    const double slack = query->slack;
-    const double least = 3.0 * coding->shape.dim * (double)FLT_MIN;
-    if (coding->shape.metric == HNY_COSINE) {
-        /* A half-precision code is not of unit length itself; its rank is of the one that is. */
-        return rank - (coding->codes == HNY_CODES_FLOAT16 ? 2.04 : 1.02) * error - 1.02 * slack;
+    const double slack = scorer->slack;
+    const double underflow = 3.0 * quantizer->shape.dim * (double)FLT_MIN;
+    if (quantizer->shape.metric == HNY_COSINE) {
+        /* A half-precision code is not of unit length; its rank is of the code scaled to that. */
+        return rank - (quantizer->codes == HNY_CODES_FLOAT16 ? 2.04 : 1.02) * error - 1.02 * slack;
     }
-    if (coding->shape.metric == HNY_MANHATTAN) {
-        return rank * (1 - slack) - error - 3 * least;
+    if (quantizer->shape.metric == HNY_MANHATTAN) {
+        return rank * (1 - slack) - error - 3 * underflow;
     }
     double square = rank;
-    if (coding->codes == HNY_CODES_INT8 || coding->codes == HNY_CODES_INT4) {
-        /* A difference of large squares: what they were rounded by stays. */
-        square -=
-            0x1p-20 * ((double)query->square + (double)hny__trailer_of(&coding->code, row).square);
+    if (quantizer->codes == HNY_CODES_INT8 || quantizer->codes == HNY_CODES_INT4) {
+        /* A difference of large squares keeps their rounding errors. */
+        square -= 0x1p-20 * ((double)scorer->square +
+                             (double)hny__trailer_of(&quantizer->format, row).square);
     }
-    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(least);
+    return (square > 0 ? sqrt(square) * (1 - slack) : 0) - error - 3 * sqrt(underflow);
 }

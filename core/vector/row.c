@@ -1,89 +1,91 @@
+/* Rows: stored vectors, their ranks and the error of these. */
 #include "vector/row.h"
 
 #include <assert.h>
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/align.h"
 #include "simd/kernel.h"
 #include "vector/exact_distance.h"
 
-static int is_bits(hny_shape shape) {
+static bool is_bits(hny_shape shape) {
     return shape.metric == HNY_HAMMING || shape.type == HNY_BIT;
 }
 
 /* ------------------------------------------------------------------------------------ ranks -- */
 
-/* A float kernel's sum, or where that overflowed the exact one, as far as a float goes. */
-static float bounded(const hny__row_format *code, float sum, const void *a, const void *b) {
+/* A float kernel's sum; if that overflowed, the rank of the exact distance. */
+static float finite_rank(const hny__row_format *format, float sum, const void *a, const void *b) {
     if (sum <= FLT_MAX) {
         return sum;
     }
-    return hny__rank_of_distance(code, hny__row_distance(code, a, b));
+    return hny__rank_of_distance(format, hny__row_distance(format, a, b));
 }
 
 /*
-** Between rows of ordinary lengths nothing overflows.  A length that is not ordinary has NaN for
-** its inverse, which comes out as NaN whatever the dot product is.
+** Nothing overflows between rows of ordinary lengths.  For any other length the inverse is NaN,
+** and so is the result, whatever the dot product is.
 */
-static float cosine(const hny__row_format *code, float dot, const void *a, const void *b) {
+static float rank_of_dot(const hny__row_format *format, float dot, const void *a, const void *b) {
     float inverse_a, inverse_b;
-    memcpy(&inverse_a, (const uint8_t *)a + code->norm, sizeof inverse_a);
-    memcpy(&inverse_b, (const uint8_t *)b + code->norm, sizeof inverse_b);
+    memcpy(&inverse_a, (const uint8_t *)a + format->scale_offset, sizeof inverse_a);
+    memcpy(&inverse_b, (const uint8_t *)b + format->scale_offset, sizeof inverse_b);
     const float rank = 1 - dot * (inverse_a * inverse_b); /* the same for b and a */
     if (rank != rank) {
-        return hny__rank_of_distance(code, hny__row_distance(code, a, b));
+        return hny__rank_of_distance(format, hny__row_distance(format, a, b));
     }
     return rank > 0 ? rank : 0;
 }
 
-static float cosine_f32(const hny__row_format *code, const void *a, const void *b) {
-    return cosine(code, hny__kernels_get()->dot_f32(a, b, code->shape.dim), a, b);
+static float cosine_rank_f32(const hny__row_format *format, const void *a, const void *b) {
+    return rank_of_dot(format, hny__kernels_get()->dot_f32(a, b, format->shape.dim), a, b);
 }
 
-static float cosine_f16(const hny__row_format *code, const void *a, const void *b) {
-    return cosine(code, hny__kernels_get()->dot_f16(a, b, code->shape.dim), a, b);
+static float cosine_rank_f16(const hny__row_format *format, const void *a, const void *b) {
+    return rank_of_dot(format, hny__kernels_get()->dot_f16(a, b, format->shape.dim), a, b);
 }
 
-static float cosine_i8(const hny__row_format *code, const void *a, const void *b) {
-    return cosine(code, (float)hny__kernels_get()->dot_i8(a, b, code->shape.dim), a, b);
+static float cosine_rank_i8(const hny__row_format *format, const void *a, const void *b) {
+    return rank_of_dot(format, (float)hny__kernels_get()->dot_i8(a, b, format->shape.dim), a, b);
 }
 
-static float euclidean_f32(const hny__row_format *code, const void *a, const void *b) {
-    return bounded(code, hny__kernels_get()->l2_f32(a, b, code->shape.dim), a, b);
+static float euclidean_rank_f32(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, hny__kernels_get()->l2_f32(a, b, format->shape.dim), a, b);
 }
 
-static float euclidean_f16(const hny__row_format *code, const void *a, const void *b) {
-    return bounded(code, hny__kernels_get()->l2_f16(a, b, code->shape.dim), a, b);
+static float euclidean_rank_f16(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, hny__kernels_get()->l2_f16(a, b, format->shape.dim), a, b);
 }
 
-static float euclidean_i8(const hny__row_format *code, const void *a, const void *b) {
-    return (float)hny__kernels_get()->l2_i8(a, b, code->shape.dim);
+static float euclidean_rank_i8(const hny__row_format *format, const void *a, const void *b) {
+    return (float)hny__kernels_get()->l2_i8(a, b, format->shape.dim);
 }
 
-static float manhattan_f32(const hny__row_format *code, const void *a, const void *b) {
-    return bounded(code, hny__kernels_get()->l1_f32(a, b, code->shape.dim), a, b);
+static float manhattan_rank_f32(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, hny__kernels_get()->l1_f32(a, b, format->shape.dim), a, b);
 }
 
-static float manhattan_f16(const hny__row_format *code, const void *a, const void *b) {
-    return bounded(code, hny__kernels_get()->l1_f16(a, b, code->shape.dim), a, b);
+static float manhattan_rank_f16(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, hny__kernels_get()->l1_f16(a, b, format->shape.dim), a, b);
 }
 
-static float manhattan_i8(const hny__row_format *code, const void *a, const void *b) {
-    return (float)hny__kernels_get()->l1_i8(a, b, code->shape.dim);
+static float manhattan_rank_i8(const hny__row_format *format, const void *a, const void *b) {
+    return (float)hny__kernels_get()->l1_i8(a, b, format->shape.dim);
 }
 
-static float bits(const hny__row_format *code, const void *a, const void *b) {
-    return (float)hny__kernels_get()->hamming(a, b, hny__align4(code->bytes));
+static float bits_rank(const hny__row_format *format, const void *a, const void *b) {
+    return (float)hny__kernels_get()->hamming(a, b, hny__align4(format->vector_bytes));
 }
 
-void hny__row_format_init(hny__row_format *code, hny_shape shape) {
-    typedef float ranking(const hny__row_format *code, const void *a, const void *b);
+void hny__row_format_init(hny__row_format *format, hny_shape shape) {
+    typedef float ranking(const hny__row_format *format, const void *a, const void *b);
     static ranking *const rankings[3][3] = {
-        {cosine_f32, cosine_f16, cosine_i8},
-        {euclidean_f32, euclidean_f16, euclidean_i8},
-        {manhattan_f32, manhattan_f16, manhattan_i8},
+        {cosine_rank_f32, cosine_rank_f16, cosine_rank_i8},
+        {euclidean_rank_f32, euclidean_rank_f16, euclidean_rank_i8},
+        {manhattan_rank_f32, manhattan_rank_f16, manhattan_rank_i8},
     };
     assert(shape.dim >= 1 && shape.dim <= HNY_MAX_DIM);
     assert(shape.metric >= HNY_COSINE && shape.metric <= HNY_HAMMING);
@@ -91,22 +93,22 @@ void hny__row_format_init(hny__row_format *code, hny_shape shape) {
 
     const uint32_t bytes = is_bits(shape) ? (shape.dim + 7) / 8 : (uint32_t)hny_vector_bytes(shape);
     const uint32_t padded = hny__align4(bytes);
-    const int has_norm = shape.metric == HNY_COSINE && !is_bits(shape);
-    *code = (hny__row_format){
+    const bool has_scale = shape.metric == HNY_COSINE && !is_bits(shape);
+    *format = (hny__row_format){
         .shape = shape,
-        .bytes = bytes,
-        .stride = (padded + (has_norm ? 4 : 0) + 15) & ~15u,
-        .norm = has_norm ? padded : 0,
-        .rank = is_bits(shape) ? bits : rankings[shape.metric - HNY_COSINE][shape.type - 1],
+        .vector_bytes = bytes,
+        .row_bytes = (padded + (has_scale ? 4 : 0) + 15) & ~15u,
+        .scale_offset = has_scale ? padded : 0,
+        .rank = is_bits(shape) ? bits_rank : rankings[shape.metric - HNY_COSINE][shape.type - 1],
     };
 }
 
 /* --------------------------------------------------------------------------------- encoding -- */
 
 /*
-** NaN for a length outside 2^-40 .. 2^40: inside, no sum or product of a float dot product
-** overflows (2^80), and what underflows is nothing beside the product of two lengths
-** (2^-149 * 2^16 / 2^-80).
+** NaN for a length outside 2^-40 .. 2^40.  Inside, no sum or product of a float dot product
+** overflows (2^80), and what underflows is negligible beside the product of two lengths (2^-149 *
+** 2^16 / 2^-80).
 */
 static float inverse_length(hny_shape shape, const void *vector) {
     const double square = hny__exact_square(shape, vector);
@@ -119,32 +121,32 @@ static float inverse_length(hny_shape shape, const void *vector) {
     return (float)(1 / sqrt(square));
 }
 
-void hny__row_encode(const hny__row_format *code, const void *vector, void *row) {
+void hny__row_encode(const hny__row_format *format, const void *vector, void *row) {
+    const hny_shape shape = format->shape;
     uint8_t *const bytes = row;
-    memset(bytes + code->bytes, 0, code->stride - code->bytes);
-    if (code->shape.metric == HNY_HAMMING && code->shape.type != HNY_BIT) {
-        hny__exact_signs(code->shape.type, vector, code->shape.dim, bytes);
+    memset(bytes + format->vector_bytes, 0, format->row_bytes - format->vector_bytes);
+    if (shape.metric == HNY_HAMMING && shape.type != HNY_BIT) {
+        hny__exact_signs(shape.type, vector, shape.dim, bytes);
         return;
     }
-    memcpy(bytes, vector, code->bytes);
-    if (code->shape.type == HNY_BIT && code->shape.dim % 8) {
-        bytes[code->bytes - 1] &= (uint8_t)((1u << code->shape.dim % 8) - 1);
+    memcpy(bytes, vector, format->vector_bytes);
+    if (shape.type == HNY_BIT && shape.dim % 8) {
+        bytes[format->vector_bytes - 1] &= (uint8_t)((1u << shape.dim % 8) - 1);
     }
-    if (!code->norm) {
-        return;
+    if (format->scale_offset) {
+        const float inverse = inverse_length(shape, vector);
+        memcpy(bytes + format->scale_offset, &inverse, sizeof inverse);
     }
-    const float inverse = inverse_length(code->shape, vector);
-    memcpy(bytes + code->norm, &inverse, sizeof inverse);
 }
 
 /* -------------------------------------------------------------------------------- distances -- */
 
-double hny__row_distance(const hny__row_format *code, const void *a, const void *b) {
-    return hny__exact_distance(code->shape, a, b);
+double hny__row_distance(const hny__row_format *format, const void *a, const void *b) {
+    return hny__exact_distance(format->shape, a, b);
 }
 
-/* The bits behind a distance (hny__exact_of_bits, backwards). */
-static double bits_of(hny_shape shape, double distance) {
+/* The number of different bits: the inverse of hny__exact_of_bits. */
+static double bits_of_distance(hny_shape shape, double distance) {
     switch (shape.metric) {
     case HNY_COSINE:
         return distance * shape.dim / 2;
@@ -157,44 +159,45 @@ static double bits_of(hny_shape shape, double distance) {
     }
 }
 
-float hny__rank_of_distance(const hny__row_format *code, double distance) {
+float hny__rank_of_distance(const hny__row_format *format, double distance) {
     double rank = distance;
-    if (is_bits(code->shape)) {
-        rank = bits_of(code->shape, distance);
-    } else if (code->shape.metric == HNY_EUCLIDEAN) {
+    if (is_bits(format->shape)) {
+        rank = bits_of_distance(format->shape, distance);
+    } else if (format->shape.metric == HNY_EUCLIDEAN) {
         rank = distance * distance;
     }
     return rank <= (double)FLT_MAX ? (float)rank : FLT_MAX;
 }
 
 /*
-** With u = 2^-24, a sum in which no term meets more than k roundings is off by at most
-** k u / (1 - k u) times the sum of its terms' absolute values (Higham, Accuracy and Stability of
-** Numerical Algorithms, section 4.2), in whatever order it was added up.  kernel.h gives k, the
-** differences' own roundings included; integers are exact.  Beyond the kernel, counted as 8 more:
-** the conversion of an exact sum, the two inverse lengths, two products, the subtraction from 1,
-** and the rounding in rank_of.
+** With u = 2^-24, a sum in which no term is rounded more than k times is off by at most k u / (1 -
+** k u) times the sum of the absolute values of its terms (Higham, Accuracy and Stability of
+** Numerical Algorithms, section 4.2), whatever the order of the additions.  kernel.h gives k,
+** which includes the roundings of differences; integers are exact.  Beyond the kernel, 8 roundings
+** are counted: the conversion of an exact sum, the two inverse lengths, two products, the
+** subtraction from 1, and the rounding in hny__rank_of_distance.
 **
-** Squares and sizes are their own absolute values, so the error is relative to the rank.  Under
-** cosine the absolute values add up to no more than the product of the lengths (Cauchy-Schwarz),
-** so the error is absolute, of at most 1 plus what is rounded at a result of up to 2.  The factor
-** 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, and thereby either rank as the argument.
+** Squares and absolute values are their own absolute values, so the error is relative to the
+** rank.  Under cosine the absolute values add up to at most the product of the lengths
+** (Cauchy-Schwarz), so the error is absolute: at most 1 plus the rounding of a result of up to 2.
+** The factor 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, and thereby either rank as the
+** argument.
 **
-** Where terms or sums fall below the normal floats each of up to 3 dim operations may lose up to
+** If terms or sums are below the normal floats, each of up to 3 dim operations may lose up to
 ** FLT_MIN, also if the host flushes subnormal results to zero.
 */
-float hny__rank_slack(const hny__row_format *code, float rank) {
+float hny__rank_slack(const hny__row_format *format, float rank) {
     const double u = 0x1p-24;
-    const hny_shape shape = code->shape;
-    double roundings = 8, least = 0;
+    const hny_shape shape = format->shape;
+    double roundings = 8, underflow = 0;
     if (!is_bits(shape) && shape.type != HNY_INT8) {
         roundings += HNY__KERNEL_STEPS + shape.dim / (double)hny__kernels_get()->lanes;
-        least = 3.0 * shape.dim * (double)FLT_MIN;
+        underflow = 3.0 * shape.dim * (double)FLT_MIN;
     }
     const double relative = 1.02 * roundings * u;
-    if (code->norm) {
+    if (format->scale_offset) {
         return (float)relative;
     }
-    const double slack = relative * (double)rank + least;
+    const double slack = relative * (double)rank + underflow;
     return slack <= (double)FLT_MAX ? (float)slack : FLT_MAX;
 }
