@@ -51,9 +51,7 @@ void hny__sort_close(hny__sort *sort) {
     *sort = (hny__sort){.fd = -1};
 }
 
-/*
-** ------------------------------------------------------------------------------------ writing --
-*/
+/* ----------------------------------------------------------------------------------- writing -- */
 
 static uint64_t end_of_runs(const hny__sort *sort) {
     return sort->runs_count ? sort->runs[sort->runs_count - 1].end : 0;
@@ -106,9 +104,7 @@ int hny__sort_end_run(hny__sort *sort) {
     return rc;
 }
 
-/*
-** ------------------------------------------------------------------------------------ merging --
-*/
+/* ----------------------------------------------------------------------------------- merging -- */
 
 static int read_at(int fd, uint8_t *to, size_t left, uint64_t offset) {
     while (left > 0) {

@@ -182,7 +182,7 @@ int hny__build_prepare(hny_build *build) {
 }
 
 int hny__build_pin(hny_build *build) {
-    int fresh;
+    bool fresh;
     if (!build->has_base || build->reader->view.pinned) return HNY_OK;
     return hny__view_begin(&build->reader->view, build->env, build->table, &fresh);
 }

@@ -346,7 +346,7 @@ static int write_cells(const publication *p, hny__txn *txn) {
         const hny__key key = hny__key_make(build->record.space, layout->kind, number);
         rc = hny__get_block(txn, &key, layout, block);
         if (rc) break;
-        hny__code_put(layout, block, slot - number * layout->per_block,
+        hny__row_put(layout, block, slot - number * layout->per_block,
                       attribute_updates->attributes + i * build->record.attributes);
         rc = hny__put_block(txn, &key, layout, block);
     }

@@ -68,7 +68,7 @@ typedef struct flush {
 
 static void flush_one(const flush *f, uint32_t index, uint32_t row) {
     const hny__layout *const layout = &f->build->geometry.layout[f->family];
-    hny__code_put(layout, f->block, index, f->from + (size_t)row * layout->row_bytes);
+    hny__row_put(layout, f->block, index, f->from + (size_t)row * layout->row_bytes);
     if (f->family == HNY__CODES) {
         hny__rowid_put(layout, f->block, index, f->build->stage.rowids[row]);
     }

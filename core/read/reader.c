@@ -70,7 +70,7 @@ static bool has_reader_shape(const hny_reader *reader) {
            table->type == reader->shape.type && table->attributes == reader->attributes;
 }
 
-static int pin_newest_state(hny_reader *reader, int *fresh) {
+static int pin_newest_state(hny_reader *reader, bool *fresh) {
     hny__env *env;
     int rc = hny__sidecar_env(reader->sidecar, 0, &env);
     if (rc) {
@@ -91,7 +91,7 @@ static int pin_newest_state(hny_reader *reader, int *fresh) {
 }
 
 int hny_reader_begin(hny_reader *reader) {
-    int fresh = 0;
+    bool fresh = false;
     const int rc = pin_newest_state(reader, &fresh);
     if (fresh || rc != reader->status) {
         reader->version++;

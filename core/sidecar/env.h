@@ -2,10 +2,10 @@
 ** Interface to env_registry.c and env_txn.c: the LMDB environments of this process, and their
 ** transactions.
 **
-** A process may open an LMDB file only once: closing one of two handles drops the locks of both, and
-** readers in other processes lose their pages (seen: every byte under a live reader changed).
-** Therefore there is one registry, keyed by the file's (device, inode), reference-counted and aware
-** of forks; beside the kernel table it is the only mutable global state of core.
+** A process may open an LMDB file only once: closing one of two handles drops the locks of both,
+** and readers in other processes lose their pages (seen: every byte under a live reader changed).
+** Therefore there is one registry, keyed by the file's (device, inode), reference-counted and
+** aware of forks; beside the kernel table it is the only mutable global state of core.
 */
 #ifndef HNY_ENV_H
 #define HNY_ENV_H
@@ -35,8 +35,8 @@ bool hny__env_inherited(const hny__env *env);
 int hny__env_current(const hny__env *env, const char *path);
 
 /*
-** The same by the open descriptors alone, in a third of the time: it does not detect a renamed file;
-** reading from that is still safe.
+** The same by the open descriptors alone, in a third of the time: it does not detect a renamed
+** file; reading from that is still safe.
 */
 int hny__env_usable(const hny__env *env);
 
@@ -46,7 +46,9 @@ int hny__env_usable(const hny__env *env);
 */
 bool hny__env_intact(hny__env *env, size_t txn_id);
 
-/* Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile. */
+/*
+** Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile.
+*/
 int hny__env_discard(const char *path);
 
 bool hny__env_readonly(const hny__env *env);
@@ -70,7 +72,9 @@ hny_progress hny__env_progress(hny__env *env);
 
 /* ------------------------------------------------------------------------------ transactions -- */
 
-/* Begins a read transaction, new (*txn NULL) or again.  hny__env_end_read ends it, on this thread. */
+/*
+** Begins a read transaction, new (*txn NULL) or again.  hny__env_end_read ends it, on this thread.
+*/
 int hny__env_begin_read(hny__env *env, hny__txn **txn);
 void hny__env_end_read(hny__env *env, hny__txn *txn);
 
@@ -81,9 +85,9 @@ void hny__txn_free(hny__txn *txn);
 size_t hny__txn_id(const hny__txn *txn);
 
 /*
-** Runs `body` in a write transaction and commits it durably.  If the map is full, it is enlarged and
-** body runs again from the start, so body must not depend on what an earlier run of it changed.  Body
-** returns at once when a call on the transaction fails, with its status.
+** Runs `body` in a write transaction and commits it durably.  If the map is full, it is enlarged
+** and body runs again from the start, so body must not depend on what an earlier run of it
+** changed.  Body returns at once when a call on the transaction fails, with its status.
 */
 typedef int (*hny__write_body)(void *arg, hny__txn *txn);
 int hny__env_write(hny__env *env, hny__write_body body, void *arg);

@@ -23,9 +23,9 @@ static struct {
     hny__env *first;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ----------------------------------------------------------------------- looking at the file -- */
+/* ---------------------------------------------------------------------------------- checking -- */
 
-static int inspect_path(const char *path, const struct stat *st) {
+static int check_data_file(const char *path, const struct stat *st) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? HNY_MISSING : HNY_IO;
@@ -35,8 +35,8 @@ static int inspect_path(const char *path, const struct stat *st) {
     return rc;
 }
 
-/* Before the first transaction: is the database in it a sidecar of this format? */
-static int inspect_record(hny__env *env) {
+/* HNY_OK if the file is empty or a sidecar of this format.  Also opens the database in it. */
+static int check_file_record(hny__env *env) {
     hny__txn txn = {.env = env};
     hny__file_record record;
     MDB_stat stat;
@@ -59,9 +59,9 @@ static int inspect_record(hny__env *env) {
     return rc;
 }
 
-/* --------------------------------------------------------------------------- opening, closing -- */
+/* -------------------------------------------------------------------------- opening, closing -- */
 
-/* Address space is all that a large map costs, but phones and sandboxes ration that too. */
+/* A large map costs only address space; phones and sandboxes may limit that, too. */
 static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 36, (size_t)1 << 33,
                                    (size_t)1 << 31};
 
@@ -93,10 +93,10 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
 }
 
 /*
-** O_PATH, which Linux has: to close a descriptor that was opened for more would drop the locks that LMDB
-** has on the file.
+** Opens a file for fstat() only.  O_PATH, which Linux has: closing any other descriptor would drop
+** the locks that LMDB has on the file.
 */
-static int look_at(const char *path) {
+static int open_for_stat(const char *path) {
 #ifdef O_PATH
     return open(path, O_PATH | O_CLOEXEC);
 #else
@@ -105,8 +105,8 @@ static int look_at(const char *path) {
 #endif
 }
 
-/* What LMDB opened must be what was made ready for it; else somebody is putting files in its place. */
-static int remember_data(hny__env *env, ino_t inode) {
+/* LMDB must have opened the file that was prepared; else another process is replacing it. */
+static int record_data_file(hny__env *env, ino_t inode) {
     struct stat st;
     if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) {
         return HNY_IO;
@@ -117,22 +117,25 @@ static int remember_data(hny__env *env, ino_t inode) {
     return st.st_ino == inode ? HNY_OK : HNY_BUSY;
 }
 
-static int lock_file_is(const hny__env *env, const struct stat *st) {
+static bool is_lock_file(const hny__env *env, const struct stat *st) {
     return st->st_dev == env->lock_dev && st->st_ino == env->lock_ino;
 }
 
-static int lock_file_same(const hny__env *env) {
+static bool is_lock_file_current(const hny__env *env) {
     struct stat st;
-    return env->unlocked || (stat(env->lock, &st) == 0 && lock_file_is(env, &st));
+    return env->unlocked || (stat(env->lock, &st) == 0 && is_lock_file(env, &st));
 }
 
-/* Before LMDB opens it, which does not tell what it opened: one path that is twice the same never changed. */
-static int remember_lock(hny__env *env) {
+/*
+** Records the lock file before LMDB opens it by its path.  LMDB does not tell which file it
+** opened: if the path leads to the same file afterwards, it is that one.
+*/
+static int record_lock_file(hny__env *env) {
     struct stat st;
     if (env->unlocked) {
         return HNY_OK;
     }
-    env->lock_fd = look_at(env->lock);
+    env->lock_fd = open_for_stat(env->lock);
     if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) : stat(env->lock, &st)) {
         return HNY_BUSY;
     }
@@ -167,61 +170,61 @@ static hny__env *env_alloc(void) {
     return env;
 }
 
-/* Does an environment of this process hold this lock file? */
-static int lock_held(const char *lock) {
+/* Has an environment of this process this lock file open? */
+static bool is_lock_file_open(const char *lock) {
     struct stat st;
     if (stat(lock, &st)) {
-        return 0;
+        return false;
     }
     for (const hny__env *env = registry.first; env; env = env->next) {
-        if (!hny__env_inherited(env) && lock_file_is(env, &st)) {
-            return 1;
+        if (!hny__env_inherited(env) && is_lock_file(env, &st)) {
+            return true;
         }
     }
-    return 0;
+    return false;
 }
 
-/* Where nothing can be written LMDB opens no lock file: it may be written from elsewhere. */
-static int on_readonly_system(const char *path) {
+/* LMDB opens no lock file on a read-only file system, which may still be written from elsewhere. */
+static bool is_on_readonly_system(const char *path) {
     struct statvfs st;
     return statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY);
 }
 
-/* The data file, which is there; the lock file is made ready before. */
-static int open_both(hny__env *env, const char *path, ino_t inode) {
-    int rc = remember_lock(env);
+/* Opens the data file and its lock file, both of which exist. */
+static int open_files(hny__env *env, const char *path, ino_t inode) {
+    int rc = record_lock_file(env);
     if (!rc) {
         rc = open_mdb(env, path, 0644);
     }
     if (!rc) {
-        rc = remember_data(env, inode);
+        rc = record_data_file(env, inode);
     }
-    if (!rc && !lock_file_same(env)) {
+    if (!rc && !is_lock_file_current(env)) {
         rc = HNY_BUSY;
     }
     return rc;
 }
 
-static int open_file(const char *path, const char *model, ino_t inode, int fresh, hny__env **out) {
+static int open_env(const char *path, const char *model, ino_t inode, bool fresh, hny__env **out) {
     hny__env *const env = env_alloc();
     if (!env) {
         return HNY_NOMEM;
     }
     env->readonly = !fresh && access(path, W_OK) != 0;
-    env->unlocked = env->readonly && on_readonly_system(path);
+    env->unlocked = env->readonly && is_on_readonly_system(path);
     env->lock = hny__lockfile_name(path);
     int rc = env->lock ? HNY_OK : HNY_NOMEM;
     if (!rc && !env->unlocked) {
-        rc = hny__lockfile_ready(env->lock, path, inode, lock_held(env->lock), model);
+        rc = hny__lockfile_ready(env->lock, path, inode, is_lock_file_open(env->lock), model);
     }
     if (!rc) {
-        rc = open_both(env, path, inode);
+        rc = open_files(env, path, inode);
     }
     if (!rc && fresh) {
         hny__copy_owner(env->fd, model);
     }
     if (!rc) {
-        rc = inspect_record(env);
+        rc = check_file_record(env);
     }
     if (rc) {
         env_free(env);
@@ -232,17 +235,17 @@ static int open_file(const char *path, const char *model, ino_t inode, int fresh
     return rc;
 }
 
-static int make_file(const char *path, struct stat *st) {
+static int create_file(const char *path, struct stat *st) {
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) {
         return hny__errno_status(errno);
     }
-    const int failed = fstat(fd, st);
+    const bool failed = fstat(fd, st) != 0;
     close(fd);
     return failed ? HNY_IO : HNY_OK;
 }
 
-/* Unlinked as soon as LMDB holds it, so that not even a kill leaves anything behind. */
+/* The file is unlinked as soon as LMDB has opened it, so that nothing is left even after a kill. */
 static int open_private(hny__env **out) {
     struct stat st;
     char *path;
@@ -250,12 +253,12 @@ static int open_private(hny__env **out) {
     if (fd < 0) {
         return fd;
     }
-    const int failed = fstat(fd, &st);
+    const bool failed = fstat(fd, &st) != 0;
     close(fd);
     char *const lock = hny__lockfile_name(path);
     int rc = lock ? HNY_OK : HNY_NOMEM;
     if (!rc) {
-        rc = failed ? HNY_IO : open_file(path, NULL, st.st_ino, 1, out);
+        rc = failed ? HNY_IO : open_env(path, NULL, st.st_ino, true, out);
     }
     unlink(path);
     if (lock) {
@@ -273,54 +276,54 @@ bool hny__env_inherited(const hny__env *env) {
     return env->pid != getpid();
 }
 
-static int same_file(const hny__env *env, const struct stat *st) {
+static bool is_same_file(const hny__env *env, const struct stat *st) {
     return !hny__env_inherited(env) && env->dev == st->st_dev && env->ino == st->st_ino;
 }
 
-static int long_enough(const hny__env *env, const struct stat *st) {
+static bool is_long_enough(const hny__env *env, const struct stat *st) {
     return (unsigned long long)st->st_size >= atomic_load(&env->min_size);
 }
 
-static hny__env *registered(const struct stat *st) {
+static hny__env *find_registered(const struct stat *st) {
     for (hny__env *env = registry.first; env; env = env->next) {
-        if (!env->anonymous && same_file(env, st) && lock_file_same(env)) {
+        if (!env->anonymous && is_same_file(env, st) && is_lock_file_current(env)) {
             return env;
         }
     }
     return NULL;
 }
 
-static int open_registered(const char *path, const char *model, int create, hny__env **out) {
+static int open_registered(const char *path, const char *model, bool create, hny__env **out) {
     struct stat st;
-    const int missing = stat(path, &st) != 0;
+    const bool missing = stat(path, &st) != 0;
     if (missing && errno != ENOENT) {
         return HNY_IO;
     }
     if (!missing && !S_ISREG(st.st_mode)) {
         return HNY_CORRUPT;
     }
-    const int fresh = missing || st.st_size == 0;
+    const bool fresh = missing || st.st_size == 0;
     if (fresh && !create) {
         return HNY_MISSING;
     }
     if (!fresh) {
-        hny__env *const env = registered(&st);
+        hny__env *const env = find_registered(&st);
         if (env) {
-            /* Broken, or truncated under those who have it: to open it again would be no better. */
-            if (atomic_load(&env->broken) || !long_enough(env, &st)) {
+            /* Broken or truncated while it is open.  A second environment would be no better. */
+            if (atomic_load(&env->broken) || !is_long_enough(env, &st)) {
                 return HNY_CORRUPT;
             }
             env->refs++;
             *out = env;
             return HNY_OK;
         }
-        const int rc = inspect_path(path, &st);
+        const int rc = check_data_file(path, &st);
         if (rc) {
             return rc;
         }
     }
-    const int rc = missing ? make_file(path, &st) : HNY_OK;
-    return rc ? rc : open_file(path, model, st.st_ino, fresh, out);
+    const int rc = missing ? create_file(path, &st) : HNY_OK;
+    return rc ? rc : open_env(path, model, st.st_ino, fresh, out);
 }
 
 int hny__env_open(const char *path, const char *model, bool create, hny__env **out) {
@@ -347,11 +350,11 @@ void hny__env_unref(hny__env *env) {
     }
     pthread_mutex_lock(&registry.lock);
     if (--env->refs == 0) {
-        hny__env **at = &registry.first;
-        while (*at != env) {
-            at = &(*at)->next;
+        hny__env **link = &registry.first;
+        while (*link != env) {
+            link = &(*link)->next;
         }
-        *at = env->next;
+        *link = env->next;
         env_free(env);
     }
     pthread_mutex_unlock(&registry.lock);
@@ -368,17 +371,17 @@ int hny__env_current(const hny__env *env, const char *path) {
     if (env->anonymous) {
         return HNY_OK;
     }
-    if (stat(path, &st) || !same_file(env, &st) || !lock_file_same(env)) {
+    if (stat(path, &st) || !is_same_file(env, &st) || !is_lock_file_current(env)) {
         return HNY_MISSING;
     }
-    return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+    return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
-/* Has a lock file that was opened a name still? */
-static int lock_file_named(const hny__env *env) {
+/* Has the lock file that was opened still a name? */
+static bool has_lock_file_name(const hny__env *env) {
     struct stat st;
     if (env->lock_fd < 0) {
-        return lock_file_same(env);
+        return is_lock_file_current(env);
     }
     return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
 }
@@ -394,16 +397,16 @@ int hny__env_usable(const hny__env *env) {
     if (env->anonymous) {
         return HNY_OK;
     }
-    if (fstat(env->fd, &st) || st.st_nlink == 0 || !lock_file_named(env)) {
+    if (fstat(env->fd, &st) || st.st_nlink == 0 || !has_lock_file_name(env)) {
         return HNY_MISSING;
     }
-    return long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+    return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
 /*
-** Transaction n takes pages that n - 2 and those before it let go, unless a reader it knows of has them:
-** what n - 2 committed is whole while n is at work.  So with no more than one behind ours nothing of ours
-** was written over, by whomever.
+** Transaction n reuses pages that n - 2 and earlier ones freed, unless a reader it knows of has
+** them.  So if at most one transaction was committed after ours, nothing of ours was overwritten,
+** whoever wrote.
 */
 bool hny__env_intact(hny__env *env, size_t txn_id) {
     MDB_envinfo info;
@@ -414,13 +417,13 @@ bool hny__env_intact(hny__env *env, size_t txn_id) {
     if (info.me_last_txnid <= txn_id + 1) {
         return true;
     }
-    return !env->unlocked && lock_file_named(env);
+    return !env->unlocked && has_lock_file_name(env);
 }
 
-/* ------------------------------------------------------------------------------- setting aside -- */
+/* -------------------------------------------------------------------------------- discarding -- */
 
-/* A folder, say, that stands in the sidecar's place: gone if it is empty, else left alone. */
-static int discard_other(const char *path) {
+/* A directory in place of the sidecar: removed if it is empty, else left alone. */
+static int discard_directory(const char *path) {
     return rmdir(path) ? HNY_IO : HNY_OK;
 }
 
@@ -428,7 +431,7 @@ int hny__env_discard(const char *path) {
     struct stat st;
     int fd;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        return discard_other(path);
+        return discard_directory(path);
     }
     int rc = hny__lock_take(path, &fd);
     if (rc) {
@@ -445,7 +448,7 @@ int hny__env_discard(const char *path) {
     return rc;
 }
 
-/* --------------------------------------------------------------------------------------- state -- */
+/* ------------------------------------------------------------------------------------- state -- */
 
 bool hny__env_readonly(const hny__env *env) {
     return env->readonly;

@@ -15,9 +15,9 @@ static void break_if_panicked(hny__env *env, int code) {
 }
 
 /*
-** After an assertion in a write transaction, which keeps LMDB's lock: the environment is never closed,
-** since that would unmap a locked mutex that the thread's list of robust mutexes points to.  The next
-** build replaces the file and its lock file, so nobody waits for that lock.
+** After an assertion in a write transaction, which keeps LMDB's lock: the environment is never
+** closed, since that would unmap a locked mutex that the thread's list of robust mutexes points
+** to.  The next build replaces the file and its lock file, so nobody waits for that lock.
 */
 static void abandon(hny__env *env) {
     atomic_store(&env->broken, true);
@@ -51,7 +51,7 @@ static int grow_map(hny__env *env, size_t size) {
     return hny__lmdb_status(code);
 }
 
-/* -------------------------------------------------------------------------------------- reading -- */
+/* ----------------------------------------------------------------------------------- reading -- */
 
 /* The file must be as long as its meta page says: access beyond its end is a SIGBUS. */
 static int check_length(hny__env *env) {
@@ -113,7 +113,10 @@ void hny__env_end_read(hny__env *env, hny__txn *txn) {
 }
 
 void hny__txn_free(hny__txn *txn) {
-    /* An inherited transaction's reader slot is the parent's: to abort it here would free it there. */
+    /*
+    ** An inherited transaction's reader slot is the parent's: to abort it here would free it
+    ** there.
+    */
     if (txn && txn->mdb && !hny__env_inherited(txn->env)) {
         mdb_txn_abort(txn->mdb);
     }
@@ -124,7 +127,7 @@ size_t hny__txn_id(const hny__txn *txn) {
     return mdb_txn_id(txn->mdb);
 }
 
-/* -------------------------------------------------------------------------------------- writing -- */
+/* ----------------------------------------------------------------------------------- writing -- */
 
 /*
 ** LMDB leaves pages at the end of the file unwritten when a transaction both took and freed them.

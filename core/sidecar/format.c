@@ -1,68 +1,191 @@
 /*
-** The sidecar, byte by byte.
+** The sidecar, byte by byte: keys, records and blocks.
 **
-** It is one LMDB file without sub-databases; LMDB's own layout is not repeated here.  All numbers
-** are little-endian but those in keys, which are big-endian so that they sort.
+** It is one LMDB file without sub-databases, each entry a key and a value.  LMDB's own layout is
+** not repeated here.  All numbers are little-endian, except those in keys, which are big-endian so
+** that they sort.  Sizes and offsets are in bytes.
 **
-** Keys are 8 bytes: a space (3 bytes), a kind (1) and a number (4).  Space 0 is the file's own: the
-** file record (kind 0, number 0) and one record for each table (kind 1, number = the table's).
-** Every other space holds the blocks of one table.  A table that starts over takes a new space and
-** leaves the old one to readers of older states until it is swept; a space that no table record
-** names is debris.  A rowid's key (kind 10) is 16 bytes: the 8 bytes with number 0, then the rowid
-** with its sign bit turned over; its value is the row's slot, 4 bytes.
+** KEYS
 **
-** Every other value but a block of codes begins with 8 bytes of XXH3-64 over the rest of it, seeded with the
-** key's first eight bytes, so that a block in another's place does not pass for it either.  Of codes each
-** row has a digest, since a walk meets two or three of a block: to digest all of a block for them took two
-** fifths of a process's first query of 810,000 rows.
+**   offset  size  name    meaning
+**   0       3     space   0: the file's own records; any other: the entries of one table
+**   3       1     kind    what the value is, see below
+**   4       4     number  of a table, a boundary or a block
+**   8       8     rowid   only of kind 10: the rowid with its sign bit inverted
 **
-** A slot is a row's place, a number from 0 up.  Rows of a block kind are numbered through all its
-** blocks: row r is number r % n of block r / n.  A block has n * 4096 - 16 bytes, which LMDB keeps
-** in whole pages with nothing left over.
+**   kind  value             space  number       value begins with a digest
+**   0     file record       0      0            yes
+**   1     table record      0      the table's  yes
+**   2     boundary          table  counted up   yes
+**   3     codes             table  of a block   no: each row has one
+**   4     residual codes    table  of a block   yes
+**   5     links             table  of a block   yes
+**   6     upper rows        table  of a block   yes
+**   7     deleted bits      table  of a block   yes
+**   8     free slots        table  of a chunk   yes
+**   9     free upper rows   table  of a chunk   yes
+**   10    slot of a rowid   table  0            no
+**   11    attributes        table  of a block   yes
 **
-**   kind 2, boundary  seq (8), chain (8), ids (8), then the ids ascending: the first as a zigzag
-**                     varint, the others as varints of the difference to the one before.
-**   kind 3, codes     48 zero bytes, so that codes begin on a cache line (LMDB's page header has 16
-**                     bytes and a value begins behind it), then n rows: a code, its rowid (8), the low
-**                     4 bytes of XXH3-64 over both, seeded with a key's eight bytes whose number is the
-**                     slot, and zeros to a multiple of 4, or of a cache line where that is near.  A
-**                     row is a slot.  A code that is the vector is what code.h has for it.  One of
-**                     int8: dim numbers, zeros to a multiple of 4, then as float32 what a step is
-**                     worth (under cosine the inverse of the numbers' length), the square of the
-**                     coded vector's length (0 under cosine), and how far the vector may be from
-**                     it, in the metric's norm.  One of 4 bits: the first half of
-**                     the numbers, of an odd dim the larger one, in the low halves of bytes and the rest
-**                     in the high ones, -7 .. 7 in two's complement, zeros to a multiple of 4, then
-**                     the same three.  One of float16: what code.h has for a float16
-**                     vector, then that last float.  One of bits: what code.h has for hamming.
-**   kind 4, fine      40 zero bytes, then n codes: dim numbers, zeros to a multiple of 4, then as
-**                     float32 what a step is worth, and how far the vector may be from the fine
-**                     code.  With codes of int8 a number stands for 254 c + f steps, c being the
-**                     one in the code and f this one; with 4 bits for c steps of the code and f of
-**                     these; with bits for f.  Only beside codes of int8, 4 bits and bits that are
-**                     not the vector itself.
-**   kind 5, links     n counts (1 byte), then n rows of 2m links (4 bytes), the count first of them
-**                     in use, the rest zero.  A row is a slot; a link is the slot of a neighbour on
-**                     level 0, with bit 31 set where the link is an edge of the spanning tree.
-**                     The last slots may not be linked yet (`unlinked` in the table's record): they have
-**                     no rows here.
-**   kind 6, upper     n counts, n levels (1 byte each), n owners, n down links (4 bytes each), then
-**                     n rows of m links.  A row is one node on one level above 0: the slot that owns
-**                     it, its own row one level below (on level 1: HNY__NONE), and the rows of its
-**                     neighbours on the same level.  An unused row has level 0.
-**   kind 7, dead      one bit a slot: deleted or free.
-**   kind 8, 9, free   the free slots, and the free upper rows, of the 65536 that begin at number *
-**                     65536: a roaring bitmap of the low 16 bits, in its portable form.  None where
-**                     there are none.
-**   kind 11, attributes    40 zero bytes, then n rows, each of all the attributes of a slot: for each of them a
-**                     word and a detail (8 each).  The detail's lowest byte is what it is: 0 NULL, 1 an
-**                     integer, which the word is; 2 a real, which the word is, and which is no
-**                     integer; 3 a text and 4 a BLOB, the word being its first 8 bytes as a big-endian
-**                     number, and the detail's other 7 bytes the low ones of XXH64 over it.  Only in
-**                     tables with attributes.
+** When a table starts over it takes a new space; readers of older states keep the old one until it
+** is deleted.  A space that no table record names is garbage.
+**
+** DIGESTS
+**
+** The digest of a value is XXH3-64 over the bytes behind it, seeded with the first 8 bytes of the
+** key as a number, so that a block in another's place does not pass for it.  In a block of codes
+** each row has a digest instead: a search reads two or three rows of a block, and digesting whole
+** blocks took two fifths of a process's first query of 810,000 rows.
+**
+** FILE RECORD (32)
+**
+**   offset  size  name        meaning
+**   0       8     digest
+**   8       16    magic       "hannoy sidecar", zeros
+**   24      4     format      HNY__FORMAT
+**   28      4     next_space  spaces from here on were never used
+**
+** TABLE RECORD (200): hny__table_record
+**
+**   offset  size  name            meaning
+**   0       8     digest
+**   8       4     dim
+**   12      1     metric          hny_metric
+**   13      1     type            hny_type
+**   14      1     codes           hny_codes
+**   15      1     attributes      of a row
+**   16      4     m
+**   20      4     space           of the table's other entries
+**   24      4     slots           allotted so far, with the free ones
+**   28      4     uppers          upper rows allotted so far, with the free ones
+**   32      4     live            slots that hold a row
+**   36      4     deleted         slots of deleted nodes
+**   40      4     free_slots      slots = live + deleted + free_slots
+**   44      4     free_uppers
+**   48      4     entry_slot      where searches begin; HNY__NONE: the graph is empty
+**   52      4     entry_upper     its upper row on entry_level; HNY__NONE on level 0
+**   56      4     entry_level     the top level
+**   60      4     first_boundary  number of the oldest boundary that is kept
+**   64      4     boundaries      how many are kept, numbered without a gap
+**   68      4     (zeros)
+**   72      8     touched         rowids kept in these boundaries together
+**   80      4     calibrated      live slots when `curves` was measured; 0: never
+**   84      112   curves          hny__curves
+**   196     4     unlinked        the last so many slots have no links yet
+**
+** BOUNDARY
+**
+**   offset  size  name    meaning
+**   0       8     digest
+**   8       8     seq     hny_boundary
+**   16      8     chain
+**   24      8     count   of rowids
+**   32      ...   rowids  touched since the boundary before, ascending: the first as a zigzag
+**                         varint, each other as a varint of the difference to the one before
+**
+** For example boundary 1 of space 1: rowids 1, 300 and 301 were touched.  Its key, then its value:
+**
+**   00 00 01 02 00 00 00 01
+**
+**   8e 65 4f ba 1b 6c f0 0d  05 00 00 00 00 00 00 00    digest, seq 5
+**   18 36 6e ff fb 21 d4 4f  03 00 00 00 00 00 00 00    chain, 3 rowids
+**   02 ab 02 01                                         1, + 299, + 1
+**
+** BLOCKS
+**
+** A slot is the place of a row, a number from 0 up; an upper row is one node on one level above
+** 0.  Row r of a kind is row r % n of block r / n, where n = per_block is the number of rows in a
+** block.  A block has p * 4096 - 16 bytes, which LMDB stores in p whole pages; unused bytes are
+** zero.  p is 1 for kinds 5, 6 and 7, and layout_rows chooses it for the others.
+**
+** Codes (kind 3), a row for each slot:
+**
+**   offset     size       name    meaning
+**   0          48         (zeros) rows begin on a cache line, behind LMDB's 16-byte page header
+**   48         n * pitch  rows
+**
+**   in a row   size       name    meaning
+**   0          row_bytes  code
+**   row_bytes  8          rowid
+**              4          digest  low bytes of XXH3-64 over both, seeded with a key that has the
+**                                 slot as its number
+**              ...        (zeros) to a multiple of 4, or of a cache line if that adds little
+**
+** A code that is the vector is a row of row.h.  Other codes have their numbers, zeros to a
+** multiple of 4, and a trailer:
+**
+**   codes    numbers                                     trailer (float32 each)
+**   int8     an int8 each                                scale, square, error: hny__trailer
+**   int4     4 bits each, -7 .. 7 in two's complement;   scale, square, error
+**            the first half of them, for an odd dim the
+**            larger one, in the low halves of bytes
+**   float16  a row of row.h                              error
+**   bit      a row of row.h for metric hamming           none
+**
+** Residual codes (kind 4), a row for each slot, if the codes are int8, int4 or bit and not exact.
+** With c the number in the code and f the one here, a number stands for 254 c + f steps with int8,
+** for c of the code's steps and f of these with int4, and for f steps with bit:
+**
+**   offset  size                         name     meaning
+**   0       8                            digest
+**   8       40                           (zeros)
+**   48      n * (align4(dim) + 8)        rows     an int8 for each number, zeros to a multiple of
+**                                                 4, the step and the error as float32
+**
+** Links (kind 5), a row for each slot but the last `unlinked`:
+**
+**   offset  size      name    meaning
+**   0       8         digest
+**   8       n         counts  of links in use
+**   ...     n * 8m    links   2m of 4 bytes, at a multiple of 4: the slot of a neighbour on level
+**                             0, with bit 31 set if the link is an edge of the spanning tree;
+**                             unused links are zero
+**
+** Upper rows (kind 6):
+**
+**   offset  size      name    meaning
+**   0       8         digest
+**   8       n         counts  of links in use
+**   ...     n         levels  0: the row is not in use
+**   ...     n * 4     owners  the slot of the node; at a multiple of 4
+**   ...     n * 4     downs   the node's upper row one level below; HNY__NONE on level 1
+**   ...     n * 4m    links   m of 4 bytes: upper rows of neighbours on the level, bit 31 as above
+**
+** Deleted bits (kind 7), a bit for each slot, set if it is a deleted node or free:
+**
+**   offset  size  name    meaning
+**   0       8     digest
+**   8       ...   bits    bit i % 8 of byte i / 8
+**
+** Free slots and free upper rows (kinds 8, 9): chunk c has the numbers from 65536 c on; there is
+** no entry for an empty chunk.
+**
+**   offset  size  name    meaning
+**   0       8     digest
+**   8       ...   set     of the low 16 bits: a roaring bitmap in its portable form
+**
+** Attributes (kind 11), a row for each slot, if the table has attributes:
+**
+**   offset  size                 name     meaning
+**   0       8                    digest
+**   8       40                   (zeros)
+**   48      n * attributes * 16  rows     a word (8) and a detail (8) for each attribute
+**
+**   detail, lowest byte  word                                      detail, other 7 bytes
+**   0  NULL              0                                         0
+**   1  integer           the integer                               0
+**   2  real              the real, which is not an integer         0
+**   3  text              its first 8 bytes as a big-endian number  the low 7 bytes of its XXH64
+**   4  BLOB              as of a text                              as of a text
+**
+** SLOT OF A ROWID (4)
+**
+**   offset  size  name    meaning
+**   0       4     slot
 */
 #include "sidecar/format.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/align.h"
@@ -70,7 +193,13 @@
 
 static const char magic[16] = "hannoy sidecar";
 
-/* ------------------------------------------------------------------------------------ keys -- */
+_Static_assert(sizeof(hny__file_record) == 32, "FILE RECORD above");
+_Static_assert(sizeof(hny__table_record) == 200, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, touched) == 72, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, curves) == 84, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, unlinked) == 196, "TABLE RECORD above");
+
+/* -------------------------------------------------------------------------------------- keys -- */
 
 static void put_be(uint8_t *out, uint64_t value, int bytes) {
     for (int i = bytes - 1; i >= 0; i--, value >>= 8) {
@@ -99,17 +228,17 @@ hny__key hny__key_rowid(uint32_t space, int64_t rowid) {
     return key;
 }
 
-int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
-                   uint32_t *number, int64_t *rowid) {
+bool hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
+                    uint32_t *number, int64_t *rowid) {
     if (size != HNY__KEY_BYTES && size != HNY__ROWID_KEY_BYTES) {
-        return 0;
+        return false;
     }
     const uint64_t head = get_be(bytes, 8);
     *space = (uint32_t)(head >> 40);
     *kind = (hny__kind)(head >> 32 & 0xff);
     *number = (uint32_t)head;
     if ((*kind == HNY__KIND_ROWID) != (size == HNY__ROWID_KEY_BYTES)) {
-        return 0;
+        return false;
     }
     if (*kind == HNY__KIND_ROWID) {
         *rowid = (int64_t)(get_be((const uint8_t *)bytes + 8, 8) ^ (uint64_t)1 << 63);
@@ -117,31 +246,31 @@ int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *k
     return *kind <= HNY__KIND_ATTRIBUTES;
 }
 
-/* --------------------------------------------------------------------------------- digests -- */
+/* ----------------------------------------------------------------------------------- digests -- */
 
-static uint64_t seed_of(const hny__key *key) {
+static uint64_t key_seed(const hny__key *key) {
     return get_be(key->bytes, 8);
 }
 
-static uint64_t digest_of(const void *value, size_t size, const hny__key *key) {
-    return hny__kernels_get()->digest((const uint8_t *)value + 8, size - 8, seed_of(key));
+static uint64_t value_digest(const void *value, size_t size, const hny__key *key) {
+    return hny__kernels_get()->digest((const uint8_t *)value + 8, size - 8, key_seed(key));
 }
 
 void hny__digest_write(void *value, size_t size, const hny__key *key) {
-    const uint64_t digest = digest_of(value, size, key);
+    const uint64_t digest = value_digest(value, size, key);
     memcpy(value, &digest, 8);
 }
 
-int hny__digest_ok(const void *value, size_t size, const hny__key *key) {
+bool hny__digest_ok(const void *value, size_t size, const hny__key *key) {
     uint64_t digest;
     if (size < 8) {
-        return 0;
+        return false;
     }
     memcpy(&digest, value, 8);
-    return digest == digest_of(value, size, key);
+    return digest == value_digest(value, size, key);
 }
 
-/* --------------------------------------------------------------------------------- records -- */
+/* ----------------------------------------------------------------------------------- records -- */
 
 void hny__file_record_init(hny__file_record *record) {
     memset(record, 0, sizeof *record);
@@ -152,7 +281,9 @@ void hny__file_record_init(hny__file_record *record) {
 
 int hny__file_record_read(const void *value, size_t size, hny__file_record *out) {
     const hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
-    /* Another version may have another length and another digest; its head says what it is. */
+    /*
+    ** Another format may have another length and another digest; its first bytes say which it is.
+    */
     if (size < offsetof(hny__file_record, next_space)) {
         return HNY_CORRUPT;
     }
@@ -200,9 +331,9 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     return t->entry_upper < t->uppers ? HNY_OK : HNY_CORRUPT;
 }
 
-/* ------------------------------------------------------------------------------ boundaries -- */
+/* -------------------------------------------------------------------------------- boundaries -- */
 
-#define BOUNDARY_HEAD 32 /* digest, seq, chain, ids */
+#define BOUNDARY_HEAD 32 /* digest, seq, chain, count */
 #define VARINT_BYTES  10
 
 static uint8_t *put_varint(uint8_t *out, uint64_t value) {
@@ -225,16 +356,16 @@ static const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t
     return NULL;
 }
 
-int hny__boundary_encode(const hny_boundary *at, const int64_t *ids, size_t count,
+int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_t count,
                          const hny__key *key, void **value, size_t *size) {
     uint8_t *const bytes = malloc(BOUNDARY_HEAD + count * VARINT_BYTES);
     if (!bytes) {
         return HNY_NOMEM;
     }
-    const uint64_t ids64 = count;
-    memcpy(bytes + 8, &at->seq, 8);
-    memcpy(bytes + 16, &at->chain, 8);
-    memcpy(bytes + 24, &ids64, 8);
+    const uint64_t count64 = count;
+    memcpy(bytes + 8, &boundary->seq, 8);
+    memcpy(bytes + 16, &boundary->chain, 8);
+    memcpy(bytes + 24, &count64, 8);
     uint8_t *out = bytes + BOUNDARY_HEAD;
     for (size_t i = 0; i < count; i++) {
         const uint64_t id = (uint64_t)ids[i];
@@ -250,31 +381,31 @@ int hny__boundary_encode(const hny_boundary *at, const int64_t *ids, size_t coun
     return HNY_OK;
 }
 
-int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hny_boundary *at,
-                         int64_t **ids, size_t *count) {
+int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
+                         hny_boundary *boundary, int64_t **ids, size_t *count) {
     const uint8_t *in = value;
     const uint8_t *const end = in + size;
-    uint64_t ids64;
+    uint64_t count64;
     if (size < BOUNDARY_HEAD || !hny__digest_ok(value, size, key)) {
         return HNY_CORRUPT;
     }
-    memcpy(&at->seq, in + 8, 8);
-    memcpy(&at->chain, in + 16, 8);
+    memcpy(&boundary->seq, in + 8, 8);
+    memcpy(&boundary->chain, in + 16, 8);
     if (!ids) {
         return HNY_OK;
     }
 
-    memcpy(&ids64, in + 24, 8);
-    if (ids64 > size - BOUNDARY_HEAD) {
+    memcpy(&count64, in + 24, 8);
+    if (count64 > size - BOUNDARY_HEAD) {
         return HNY_CORRUPT;
     }
-    int64_t *const list = malloc((ids64 + 1) * sizeof *list);
+    int64_t *const list = malloc((count64 + 1) * sizeof *list);
     if (!list) {
         return HNY_NOMEM;
     }
     uint64_t id = 0;
     in += BOUNDARY_HEAD;
-    for (uint64_t i = 0; i < ids64; i++) {
+    for (uint64_t i = 0; i < count64; i++) {
         uint64_t word;
         in = get_varint(in, end, &word);
         if (!in) {
@@ -285,70 +416,71 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hn
         list[i] = (int64_t)id;
     }
     *ids = list;
-    *count = ids64;
+    *count = count64;
     return HNY_OK;
 }
 
-/* ---------------------------------------------------------------------------------- blocks -- */
+/* ------------------------------------------------------------------------------------ blocks -- */
 
-#define PAGE           4096u
-#define PAGE_HEAD      16u
-#define CODES_AT       48u
-#define MAX_CODE_PAGES 12u
-#define LINE           64u
-#define ROWID_BYTES    8u
-#define ROW_DIGEST     4u
+#define PAGE        4096u
+#define PAGE_HEAD   16u
+#define ROWS_OFFSET 48u /* in blocks of codes, residual codes and attributes */
+#define MAX_PAGES   12u
+#define LINE        64u
+#define ROWID_BYTES 8u
+#define ROW_DIGEST  4u
 
 static uint32_t block_bytes(uint32_t pages) {
     return pages * PAGE - PAGE_HEAD;
 }
 
-static void layout_finish(hny__layout *layout) {
+static void finish_layout(hny__layout *layout) {
     layout->inverse = UINT64_MAX / layout->per_block + 1;
 }
 
 /*
-** Blocks of vectors have as few pages as waste little: a changed row has all of its block written.  Of 1 to
-** 12 pages the first within 2 % of the best is taken; a vector too large for that has a block to itself.
+** Blocks are small, since a changed row causes its whole block to be written: of 1 to 12 pages the
+** first number whose waste is within 2 % of the best.  A larger row has a block of its own.
 */
-static void layout_vectors(hny__layout *layout, hny__kind kind, uint32_t stride, uint32_t row) {
-    const uint32_t first = (CODES_AT + row + PAGE_HEAD + PAGE - 1) / PAGE;
-    const uint32_t last = first > MAX_CODE_PAGES ? first : MAX_CODE_PAGES;
+static void layout_rows(hny__layout *layout, hny__kind kind, uint32_t row_bytes, uint32_t pitch) {
+    const uint32_t first = (ROWS_OFFSET + pitch + PAGE_HEAD + PAGE - 1) / PAGE;
+    const uint32_t last = first > MAX_PAGES ? first : MAX_PAGES;
     double best = 0, taken = 0;
     for (uint32_t pages = first; pages <= last; pages++) {
-        const double use = (block_bytes(pages) - CODES_AT) / row * (double)row / (pages * PAGE);
+        const uint32_t rows = (block_bytes(pages) - ROWS_OFFSET) / pitch;
+        const double use = rows * (double)pitch / (pages * PAGE);
         if (use > best) {
             best = use;
         }
     }
     for (uint32_t pages = first; taken < best * 0.98; pages++) {
         layout->bytes = block_bytes(pages);
-        layout->per_block = (layout->bytes - CODES_AT) / row;
-        taken = layout->per_block * (double)row / (pages * PAGE);
+        layout->per_block = (layout->bytes - ROWS_OFFSET) / pitch;
+        taken = layout->per_block * (double)pitch / (pages * PAGE);
     }
     layout->kind = kind;
-    layout->row_bytes = stride;
-    layout->pitch = row;
-    layout->at = CODES_AT;
-    layout_finish(layout);
+    layout->row_bytes = row_bytes;
+    layout->pitch = pitch;
+    layout->rows_offset = ROWS_OFFSET;
+    finish_layout(layout);
 }
 
-/* On cache lines of its own a row takes a line less, if that adds little to what there is to read. */
-static void layout_codes(hny__layout *layout, uint32_t stride) {
-    const uint32_t row = hny__align4(stride + ROWID_BYTES + ROW_DIGEST),
-                   lines = (row + LINE - 1) / LINE * LINE;
-    layout_vectors(layout, HNY__KIND_CODES, stride, lines - row <= row / 24 ? lines : row);
+/* A row that begins on a cache line spans one line less; that is worth a little padding. */
+static void layout_codes(hny__layout *layout, uint32_t code_bytes) {
+    const uint32_t bytes = hny__align4(code_bytes + ROWID_BYTES + ROW_DIGEST);
+    const uint32_t lines = (bytes + LINE - 1) / LINE * LINE;
+    layout_rows(layout, HNY__KIND_CODES, code_bytes, lines - bytes <= bytes / 24 ? lines : bytes);
 }
 
-/* Small blocks: an insert changes some 33 nodes, each in a block of its own (PERFORMANCE). */
+/* Small blocks: an insert changes some 33 nodes, each in another block. */
 static void layout_links(hny__layout *layout, uint32_t links) {
     layout->kind = HNY__KIND_LINKS;
     layout->bytes = HNY__SMALL_BLOCK;
     layout->row_bytes = layout->pitch = links * 4;
     layout->capacity = links;
     layout->per_block = (layout->bytes - 8 - 3) / (layout->row_bytes + 1);
-    layout->at = hny__align4(8 + layout->per_block);
-    layout_finish(layout);
+    layout->rows_offset = hny__align4(8 + layout->per_block);
+    finish_layout(layout);
 }
 
 static void layout_upper(hny__layout *layout, uint32_t links) {
@@ -357,18 +489,18 @@ static void layout_upper(hny__layout *layout, uint32_t links) {
     layout->row_bytes = layout->pitch = links * 4;
     layout->capacity = links;
     layout->per_block = (layout->bytes - 8 - 3) / (layout->row_bytes + 10);
-    layout->at_owner = hny__align4(8 + 2 * layout->per_block);
-    layout->at_down = layout->at_owner + 4 * layout->per_block;
-    layout->at = layout->at_down + 4 * layout->per_block;
-    layout_finish(layout);
+    layout->owners_offset = hny__align4(8 + 2 * layout->per_block);
+    layout->downs_offset = layout->owners_offset + 4 * layout->per_block;
+    layout->rows_offset = layout->downs_offset + 4 * layout->per_block;
+    finish_layout(layout);
 }
 
-static void layout_dead(hny__layout *layout) {
+static void layout_deleted(hny__layout *layout) {
     layout->kind = HNY__KIND_DELETED;
     layout->bytes = HNY__SMALL_BLOCK;
     layout->per_block = (layout->bytes - 8) * 8;
-    layout->at = 8;
-    layout_finish(layout);
+    layout->rows_offset = 8;
+    finish_layout(layout);
 }
 
 void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table) {
@@ -378,15 +510,15 @@ void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table)
     hny__quantizer_init(quantizer, shape, (hny_codes)table->codes);
     layout_codes(&geometry->layout[HNY__CODES], quantizer->format.row_bytes);
     if (quantizer->residual_bytes) {
-        layout_vectors(&geometry->layout[HNY__RESIDUALS], HNY__KIND_RESIDUALS,
-                       quantizer->residual_bytes, quantizer->residual_bytes);
+        layout_rows(&geometry->layout[HNY__RESIDUALS], HNY__KIND_RESIDUALS,
+                    quantizer->residual_bytes, quantizer->residual_bytes);
     }
     layout_links(&geometry->layout[HNY__LINKS], 2 * table->m);
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
-    layout_dead(&geometry->layout[HNY__DELETED]);
+    layout_deleted(&geometry->layout[HNY__DELETED]);
     if (table->attributes) {
         const uint32_t row = table->attributes * (uint32_t)sizeof(hny_attribute);
-        layout_vectors(&geometry->layout[HNY__ATTRIBUTES], HNY__KIND_ATTRIBUTES, row, row);
+        layout_rows(&geometry->layout[HNY__ATTRIBUTES], HNY__KIND_ATTRIBUTES, row, row);
     }
 }
 
@@ -394,56 +526,58 @@ uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows) {
     return rows == 0 || layout->per_block == 0 ? 0 : hny__layout_block(layout, rows - 1) + 1;
 }
 
-void hny__code_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *code) {
-    memcpy(block + layout->at + (size_t)index * layout->pitch, code, layout->row_bytes);
+void hny__row_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *row) {
+    memcpy(block + layout->rows_offset + (size_t)index * layout->pitch, row, layout->row_bytes);
 }
 
 void hny__rowid_put(const hny__layout *layout, uint8_t *block, uint32_t index, int64_t rowid) {
-    memcpy(block + layout->at + (size_t)index * layout->pitch + layout->row_bytes, &rowid, 8);
+    memcpy(block + layout->rows_offset + (size_t)index * layout->pitch + layout->row_bytes, &rowid,
+           8);
 }
 
-/* --------------------------------------------------------------------------- digests of blocks -- */
+/* ------------------------------------------------------------------------- digests of blocks -- */
 
-/* Bytes of a row that its digest is of, and behind which it lies. */
-static uint32_t digested(const hny__layout *layout) {
+/* Bytes of a row before its digest, which is of them. */
+static uint32_t digested_bytes(const hny__layout *layout) {
     return layout->row_bytes + ROWID_BYTES;
 }
 
 static uint32_t row_digest(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
-    return (uint32_t)hny__kernels_get()->digest(row, digested(layout), seed);
+    return (uint32_t)hny__kernels_get()->digest(row, digested_bytes(layout), seed);
 }
 
-static int row_holds(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
+static bool row_digest_ok(const hny__layout *layout, uint64_t seed, const uint8_t *row) {
     uint32_t digest;
-    memcpy(&digest, row + digested(layout), ROW_DIGEST);
+    memcpy(&digest, row + digested_bytes(layout), ROW_DIGEST);
     return digest == row_digest(layout, seed, row);
 }
 
-int hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row) {
-    return row_holds(layout, (uint64_t)space << 40 | (uint64_t)HNY__KIND_CODES << 32 | slot, row);
+bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row) {
+    return row_digest_ok(layout, (uint64_t)space << 40 | (uint64_t)HNY__KIND_CODES << 32 | slot,
+                         row);
 }
 
-/* What the digest of a block's first row is seeded with; the others' follow it. */
-static uint64_t first_seed(const hny__layout *layout, const hny__key *key) {
-    const uint64_t seed = seed_of(key), number = seed & UINT32_MAX;
+/* The seed of the digest of a block's first row; that of row i is larger by i. */
+static uint64_t first_row_seed(const hny__layout *layout, const hny__key *key) {
+    const uint64_t seed = key_seed(key), number = seed & UINT32_MAX;
     return seed - number + number * layout->per_block;
 }
 
-int hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
-                  const hny__key *key) {
+bool hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
+                   const hny__key *key) {
     if (size != layout->bytes) {
-        return 0;
+        return false;
     }
     if (layout->kind != HNY__KIND_CODES) {
         return hny__digest_ok(block, size, key);
     }
-    const uint64_t seed = first_seed(layout, key);
+    const uint64_t seed = first_row_seed(layout, key);
     for (uint32_t i = 0; i < layout->per_block; i++) {
-        if (!row_holds(layout, seed + i, hny__row_at(layout, block, i))) {
-            return 0;
+        if (!row_digest_ok(layout, seed + i, hny__row_at(layout, block, i))) {
+            return false;
         }
     }
-    return 1;
+    return true;
 }
 
 void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *key) {
@@ -451,35 +585,35 @@ void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *
         hny__digest_write(block, layout->bytes, key);
         return;
     }
-    const uint64_t seed = first_seed(layout, key);
+    const uint64_t seed = first_row_seed(layout, key);
     for (uint32_t i = 0; i < layout->per_block; i++) {
-        uint8_t *const row = block + layout->at + (size_t)i * layout->pitch;
+        uint8_t *const row = block + layout->rows_offset + (size_t)i * layout->pitch;
         const uint32_t digest = row_digest(layout, seed + i, row);
-        memcpy(row + digested(layout), &digest, ROW_DIGEST);
+        memcpy(row + digested_bytes(layout), &digest, ROW_DIGEST);
     }
 }
 
-/* ------------------------------------------------------------------- what is written into them -- */
+/* ----------------------------------------------------------------------- writing into blocks -- */
 
 void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
                     const uint32_t *links, uint32_t count) {
-    uint8_t *const at = block + layout->at + (size_t)index * layout->row_bytes;
+    uint8_t *const row = block + layout->rows_offset + (size_t)index * layout->pitch;
     block[8 + index] = (uint8_t)count;
-    memset(at, 0, layout->row_bytes);
+    memset(row, 0, layout->row_bytes);
     if (count) {
-        memcpy(at, links, count * 4);
+        memcpy(row, links, count * 4);
     }
 }
 
 void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, uint8_t level,
                     uint32_t owner, uint32_t down) {
     block[8 + layout->per_block + index] = level;
-    memcpy(block + layout->at_owner + (size_t)index * 4, &owner, 4);
-    memcpy(block + layout->at_down + (size_t)index * 4, &down, 4);
+    memcpy(block + layout->owners_offset + (size_t)index * 4, &owner, 4);
+    memcpy(block + layout->downs_offset + (size_t)index * 4, &down, 4);
 }
 
-void hny__deleted_put(uint8_t *block, uint32_t index, int dead) {
+void hny__deleted_put(uint8_t *block, uint32_t index, bool deleted) {
     const uint8_t bit = (uint8_t)(1u << (index % 8));
     uint8_t *const byte = &block[8 + index / 8];
-    *byte = (uint8_t)(dead ? *byte | bit : *byte & ~bit);
+    *byte = (uint8_t)(deleted ? *byte | bit : *byte & ~bit);
 }

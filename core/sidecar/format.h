@@ -1,10 +1,11 @@
 /*
-** Interface to format.c: what every byte of the sidecar means.  The prose is at the top of
-** format.c; nothing outside these two files knows an offset.
+** Interface to format.c: the layout of the sidecar, which is described at the top of format.c.
+** Only these two files know an offset.
 */
 #ifndef HNY_FORMAT_H
 #define HNY_FORMAT_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "vector/quantizer.h"
@@ -17,19 +18,22 @@
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
-/* Points of a curve of recall by ef, and what a recall of 1 is there. */
+/* Points of a curve of recall by ef, and the unit of recall there. */
 #define HNY__CURVE       14
 #define HNY__RECALL_UNIT 10000
 
-/* A link word: the neighbour, and whether the link is an edge of the spanning tree (build_graph.h). */
+/*
+** A link word: the neighbour, and whether the link is an edge of the spanning tree
+** (build_graph.h).
+*/
 #define HNY__TREE       (1u << 31)
 #define HNY__NODE(link) ((link) & ~HNY__TREE)
 _Static_assert(HNY__MAX_SLOTS <= HNY__TREE, "a slot and the flag share a word");
 
 /*
 ** Links of a node: m above level 0, 2m on it.  In memory a build lets lists grow beyond that: each
-** overflow prunes capacity + slack candidates at once, which makes adding a link cost a tenth of what
-** pruning at each would; a slack of 5 to 12 is alike.
+** overflow prunes capacity + slack candidates at once, which makes adding a link cost a tenth of
+** what pruning at each would; a slack of 5 to 12 is alike.
 */
 #define HNY__MAX_M      63
 #define HNY__LINK_SLACK 8
@@ -59,7 +63,7 @@ typedef enum hny__kind {
     HNY__KIND_ATTRIBUTES = 11,
 } hny__kind;
 
-/* ------------------------------------------------------------------------------------ keys -- */
+/* -------------------------------------------------------------------------------------- keys -- */
 
 #define HNY__KEY_BYTES       8
 #define HNY__ROWID_KEY_BYTES 16
@@ -72,15 +76,15 @@ typedef struct hny__key {
 hny__key hny__key_make(uint32_t space, hny__kind kind, uint32_t number);
 hny__key hny__key_rowid(uint32_t space, int64_t rowid);
 
-/* Takes a key apart; 0 where the bytes are none of ours. */
-int hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
-                   uint32_t *number, int64_t *rowid);
+/* Parses a key.  False if it is none of ours. */
+bool hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
+                    uint32_t *number, int64_t *rowid);
 
-/* --------------------------------------------------------------------------------- records -- */
+/* ----------------------------------------------------------------------------------- records -- */
 
-/* Of values that begin with a digest of the rest, seeded with the key: all but rowids' and codes'. */
+/* For values that begin with a digest of the rest, seeded with the key: all but codes and slots. */
 void hny__digest_write(void *value, size_t size, const hny__key *key);
-int hny__digest_ok(const void *value, size_t size, const hny__key *key);
+bool hny__digest_ok(const void *value, size_t size, const hny__key *key);
 
 typedef struct hny__file_record {
     uint64_t digest;
@@ -94,57 +98,57 @@ void hny__file_record_init(hny__file_record *record);
 /* HNY_OK, HNY_VERSION or HNY_CORRUPT. */
 int hny__file_record_read(const void *value, size_t size, hny__file_record *out);
 
-/* Recall, of HNY__RECALL_UNIT, of the 10 nearest and of the 100 nearest. */
+/* Recall of the 10 nearest and of the 100 nearest, in HNY__RECALL_UNIT. */
 typedef struct hny__curves {
     uint16_t classic[2][HNY__CURVE];  /* by ef */
     uint16_t adaptive[2][HNY__CURVE]; /* by stretch */
 } hny__curves;
 
-/* What a table is at its newest boundary. */
+/* The state of a table at its newest boundary; format.c tells the members. */
 typedef struct hny__table_record {
     uint64_t digest;
     uint32_t dim;
     uint8_t metric;
     uint8_t type;
-    uint8_t codes;      /* hny_codes */
-    uint8_t attributes; /* of a row */
+    uint8_t codes;
+    uint8_t attributes;
     uint32_t m;
-    uint32_t space;      /* where its blocks are */
-    uint32_t slots;      /* allotted so far, free ones included */
-    uint32_t uppers;     /* rows of upper blocks allotted so far */
-    uint32_t live;       /* slots that hold a row */
-    uint32_t deleted;    /* nodes */
-    uint32_t free_slots; /* slots = live + dead + free_slots */
+    uint32_t space;
+    uint32_t slots;
+    uint32_t uppers;
+    uint32_t live;
+    uint32_t deleted;
+    uint32_t free_slots;
     uint32_t free_uppers;
-    uint32_t entry_slot;  /* where searches begin; HNY__NONE for an empty graph */
-    uint32_t entry_upper; /* its row on the top level; HNY__NONE where that is level 0 */
+    uint32_t entry_slot;
+    uint32_t entry_upper;
     uint32_t entry_level;
-    uint32_t first_boundary; /* number of the oldest boundary that is kept */
-    uint32_t boundaries;     /* how many are kept, in numbers without a gap */
-    uint64_t touched;        /* ids kept with them, together */
-    uint32_t calibrated;     /* live slots when `curves` was measured; 0: never */
-    hny__curves curves;      /* what searches find for their effort (calibrate.c) */
-    uint32_t unlinked;       /* the last so many slots are not linked yet */
+    uint32_t first_boundary;
+    uint32_t boundaries;
+    uint64_t touched;
+    uint32_t calibrated;
+    hny__curves curves;
+    uint32_t unlinked;
 } hny__table_record;
 
-/* The slots of the graph; those from here on are scanned. */
+/* The number of slots in the graph; those from here on are scanned. */
 static inline uint32_t hny__linked(const hny__table_record *table) {
     return table->slots - table->unlinked;
 }
 
-/* Checks what one record can show by itself. */
+/* HNY_OK, or HNY_CORRUPT if the record contradicts itself. */
 int hny__table_record_read(const void *value, size_t size, const hny__key *key,
                            hny__table_record *out);
 
-/* A boundary with the ids touched on the way to it; *value is the caller's to free(). */
-int hny__boundary_encode(const hny_boundary *at, const int64_t *ids, size_t count,
+/* A boundary with the rowids touched since the one before.  The caller frees *value. */
+int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_t count,
                          const hny__key *key, void **value, size_t *size);
 
-/* ids NULL: only the boundary.  Else *ids is the caller's to free(). */
-int hny__boundary_decode(const void *value, size_t size, const hny__key *key, hny_boundary *at,
-                         int64_t **ids, size_t *count);
+/* ids NULL: only the boundary.  Else the caller frees *ids. */
+int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
+                         hny_boundary *boundary, int64_t **ids, size_t *count);
 
-/* ---------------------------------------------------------------------------------- blocks -- */
+/* ------------------------------------------------------------------------------------ blocks -- */
 
 /* Bytes of every block of links, upper rows and deleted bits: an LMDB page without its header. */
 #define HNY__SMALL_BLOCK (4096 - 16)
@@ -163,15 +167,15 @@ typedef enum hny__family {
 
 typedef struct hny__layout {
     hny__kind kind;
-    uint32_t bytes;     /* of a block */
-    uint32_t per_block; /* rows or bits (dead) in it; 0: there are no such blocks */
-    uint32_t row_bytes; /* of a code or a row's links */
-    uint32_t pitch;     /* from one row to the next */
-    uint32_t capacity;  /* links a row has room for */
-    uint32_t at;        /* offset of the first row */
-    uint32_t at_owner;  /* upper: of the owners */
-    uint32_t at_down;   /* upper: of the down links */
-    uint64_t inverse;   /* ceil(2^64 / per_block): a division by a multiplication */
+    uint32_t bytes;         /* of a block */
+    uint32_t per_block;     /* rows, or deleted bits, in it; 0: there are no such blocks */
+    uint32_t row_bytes;     /* of a code, of attributes or of links */
+    uint32_t pitch;         /* from one row to the next */
+    uint32_t capacity;      /* links that a row has space for */
+    uint32_t rows_offset;   /* of the first row */
+    uint32_t owners_offset; /* upper rows only */
+    uint32_t downs_offset;  /* upper rows only */
+    uint64_t inverse;       /* ceil(2^64 / per_block): a division as a multiplication */
 } hny__layout;
 
 typedef struct hny__geometry {
@@ -179,13 +183,13 @@ typedef struct hny__geometry {
     hny__layout layout[HNY__FAMILIES];
 } hny__geometry;
 
-/* Of a table; its record has dim, metric, type, codes and m. */
+/* From the dim, metric, type, codes, attributes and m of a table. */
 void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table);
 
-/* Blocks that `rows` rows of a family take. */
+/* Blocks of `rows` rows. */
 uint32_t hny__layout_blocks(const hny__layout *layout, uint32_t rows);
 
-/* Exact for every 32-bit row, since per_block is below 2^16. */
+/* The block of a row.  Exact for every 32-bit row, since per_block is below 2^16. */
 static inline uint32_t hny__layout_block(const hny__layout *layout, uint32_t row) {
     if (layout->per_block == 1) {
         return row;
@@ -195,10 +199,10 @@ static inline uint32_t hny__layout_block(const hny__layout *layout, uint32_t row
 
 static inline const uint8_t *hny__row_at(const hny__layout *layout, const uint8_t *block,
                                          uint32_t index) {
-    return block + layout->at + (size_t)index * layout->pitch;
+    return block + layout->rows_offset + (size_t)index * layout->pitch;
 }
 
-/* Of a row of codes. */
+/* The rowid in a row of codes. */
 static inline int64_t hny__rowid_of(const hny__layout *layout, const uint8_t *row) {
     int64_t rowid;
     memcpy(&rowid, row + layout->row_bytes, 8);
@@ -228,35 +232,35 @@ static inline uint32_t hny__word_at(const uint8_t *block, uint32_t offset, uint3
 
 static inline uint32_t hny__owner_at(const hny__layout *layout, const uint8_t *block,
                                      uint32_t index) {
-    return hny__word_at(block, layout->at_owner, index);
+    return hny__word_at(block, layout->owners_offset, index);
 }
 
 static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *block,
                                     uint32_t index) {
-    return hny__word_at(block, layout->at_down, index);
+    return hny__word_at(block, layout->downs_offset, index);
 }
 
-static inline int hny__deleted_at(const uint8_t *block, uint32_t index) {
+static inline bool hny__deleted_at(const uint8_t *block, uint32_t index) {
     return block[8 + index / 8] >> (index % 8) & 1;
 }
 
-/* Is a row of codes what was written for this slot? */
-int hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);
+/* Is the digest of a row of codes right for this slot? */
+bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);
 
-/* Is a block, with all its rows? */
-int hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
-                  const hny__key *key);
+/* Is the digest of a block right, or of codes those of all its rows? */
+bool hny__block_ok(const hny__layout *layout, const uint8_t *block, size_t size,
+                   const hny__key *key);
 
-/* Writes the digest, or those, of a block that is to be written. */
+/* Writes the digest, or digests, into a block before it is stored. */
 void hny__block_seal(const hny__layout *layout, uint8_t *block, const hny__key *key);
 
-/* The same in a block that is being written. */
-void hny__code_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *code);
+/* Write into a block.  hny__row_put is for codes, residual codes and attributes. */
+void hny__row_put(const hny__layout *layout, uint8_t *block, uint32_t index, const void *row);
 void hny__rowid_put(const hny__layout *layout, uint8_t *block, uint32_t index, int64_t rowid);
 void hny__links_put(const hny__layout *layout, uint8_t *block, uint32_t index,
                     const uint32_t *links, uint32_t count);
 void hny__upper_put(const hny__layout *layout, uint8_t *block, uint32_t index, uint8_t level,
                     uint32_t owner, uint32_t down);
-void hny__deleted_put(uint8_t *block, uint32_t index, int dead);
+void hny__deleted_put(uint8_t *block, uint32_t index, bool deleted);
 
 #endif

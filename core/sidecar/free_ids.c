@@ -1,3 +1,4 @@
+/* Free slots and free upper rows: sets of ids, stored in chunks. */
 #include "sidecar/free_ids.h"
 
 #include <stdlib.h>
@@ -5,19 +6,19 @@
 #define CHUNK_SHIFT  16
 #define DIGEST_BYTES 8
 
-int hny__free_ids_init(hny__free_ids *numbers, hny__kind kind) {
-    *numbers = (hny__free_ids){.kind = kind, .taken = roaring_bitmap_create()};
-    return numbers->taken ? HNY_OK : HNY_NOMEM;
+int hny__free_ids_init(hny__free_ids *ids, hny__kind kind) {
+    *ids = (hny__free_ids){.kind = kind, .taken = roaring_bitmap_create()};
+    return ids->taken ? HNY_OK : HNY_NOMEM;
 }
 
-void hny__free_ids_free(hny__free_ids *numbers) {
-    if (numbers->here) {
-        roaring_bitmap_free(numbers->here);
+void hny__free_ids_free(hny__free_ids *ids) {
+    if (ids->chunk) {
+        roaring_bitmap_free(ids->chunk);
     }
-    if (numbers->taken) {
-        roaring_bitmap_free(numbers->taken);
+    if (ids->taken) {
+        roaring_bitmap_free(ids->taken);
     }
-    numbers->here = numbers->taken = NULL;
+    ids->chunk = ids->taken = NULL;
 }
 
 static int decode_chunk(const hny__value *value, const hny__key *key, roaring_bitmap_t **out) {
@@ -30,7 +31,7 @@ static int decode_chunk(const hny__value *value, const hny__key *key, roaring_bi
 }
 
 /* The first chunk numbered `from` or above, or HNY_MISSING. */
-static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *chunk,
+static int find_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *chunk,
                       roaring_bitmap_t **out) {
     const uint32_t space = view->table.space;
     hny__key key = hny__key_make(space, kind, from);
@@ -51,15 +52,17 @@ static int next_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *
     return rc;
 }
 
-/* Makes `here` a chunk that has a number left; HNY_CORRUPT: there is none, against the count. */
-static int refill(hny__free_ids *numbers, hny__view *view) {
-    while (!numbers->here || roaring_bitmap_is_empty(numbers->here)) {
-        const uint32_t from = numbers->here ? numbers->chunk + 1 : 0;
-        if (numbers->here) {
-            roaring_bitmap_free(numbers->here);
+/*
+** Makes `chunk` one that has a number left.  HNY_CORRUPT: there is none, although one was counted.
+*/
+static int refill_chunk(hny__free_ids *ids, hny__view *view) {
+    while (!ids->chunk || roaring_bitmap_is_empty(ids->chunk)) {
+        const uint32_t from = ids->chunk ? ids->chunk_number + 1 : 0;
+        if (ids->chunk) {
+            roaring_bitmap_free(ids->chunk);
         }
-        numbers->here = NULL;
-        const int rc = next_chunk(view, numbers->kind, from, &numbers->chunk, &numbers->here);
+        ids->chunk = NULL;
+        const int rc = find_chunk(view, ids->kind, from, &ids->chunk_number, &ids->chunk);
         if (rc) {
             return rc == HNY_MISSING ? HNY_CORRUPT : rc;
         }
@@ -67,41 +70,42 @@ static int refill(hny__free_ids *numbers, hny__view *view) {
     return HNY_OK;
 }
 
-int hny__free_ids_take(hny__free_ids *numbers, hny__view *view, uint32_t *free, uint32_t *next,
+int hny__free_ids_take(hny__free_ids *ids, hny__view *view, uint32_t *free_count, uint32_t *next,
                        uint32_t *out) {
-    if (*free == 0) {
+    if (*free_count == 0) {
         if (*next >= HNY__MAX_SLOTS - 1) {
             return HNY_LIMIT;
         }
         *out = (*next)++;
         return HNY_OK;
     }
-    const int rc = refill(numbers, view);
+    const int rc = refill_chunk(ids, view);
     if (rc) {
         return rc;
     }
-    const uint32_t low = roaring_bitmap_minimum(numbers->here);
-    roaring_bitmap_remove(numbers->here, low);
-    *out = numbers->chunk << CHUNK_SHIFT | low;
+    const uint32_t low = roaring_bitmap_minimum(ids->chunk);
+    roaring_bitmap_remove(ids->chunk, low);
+    *out = ids->chunk_number << CHUNK_SHIFT | low;
     if (*out >= *next) {
         return HNY_CORRUPT;
     }
-    roaring_bitmap_add(numbers->taken, *out);
-    (*free)--;
+    roaring_bitmap_add(ids->taken, *out);
+    (*free_count)--;
     return HNY_OK;
 }
 
 int hny__free_ids_read(hny__view *view, hny__kind kind, roaring_bitmap_t *out) {
-    roaring_bitmap_t *here = NULL;
-    uint32_t chunk = 0;
-    int rc = next_chunk(view, kind, 0, &chunk, &here);
+    roaring_bitmap_t *chunk = NULL;
+    uint32_t number = 0;
+    int rc = find_chunk(view, kind, 0, &number, &chunk);
     while (!rc) {
-        roaring_uint32_iterator_t at;
-        for (roaring_init_iterator(here, &at); at.has_value; roaring_advance_uint32_iterator(&at)) {
-            roaring_bitmap_add(out, chunk << CHUNK_SHIFT | at.current_value);
+        roaring_uint32_iterator_t it;
+        for (roaring_init_iterator(chunk, &it); it.has_value;
+             roaring_advance_uint32_iterator(&it)) {
+            roaring_bitmap_add(out, number << CHUNK_SHIFT | it.current_value);
         }
-        roaring_bitmap_free(here);
-        rc = next_chunk(view, kind, chunk + 1, &chunk, &here);
+        roaring_bitmap_free(chunk);
+        rc = find_chunk(view, kind, number + 1, &number, &chunk);
     }
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
@@ -129,7 +133,7 @@ int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------- writing -- */
+/* ----------------------------------------------------------------------------------- writing -- */
 
 static int write_chunk(hny__txn *txn, const hny__key *key, const roaring_bitmap_t *chunk) {
     if (roaring_bitmap_is_empty(chunk)) {
@@ -146,15 +150,16 @@ static int write_chunk(hny__txn *txn, const hny__key *key, const roaring_bitmap_
     return rc;
 }
 
-/* The numbers of a chunk in `all`, by their low bits. */
-static void part(const roaring_bitmap_t *all, uint32_t chunk, roaring_bitmap_t *out, int add) {
+/* Adds those of `all` that are in a chunk to `out`, or removes them, by their low bits. */
+static void apply_to_chunk(const roaring_bitmap_t *all, uint32_t chunk, roaring_bitmap_t *out,
+                           bool add) {
     const uint64_t first = (uint64_t)chunk << CHUNK_SHIFT;
-    roaring_uint32_iterator_t at;
-    roaring_init_iterator(all, &at);
-    for (roaring_move_uint32_iterator_equalorlarger(&at, (uint32_t)first);
-         at.has_value && at.current_value >> CHUNK_SHIFT == chunk;
-         roaring_advance_uint32_iterator(&at)) {
-        const uint32_t low = at.current_value & ((1u << CHUNK_SHIFT) - 1);
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(all, &it);
+    for (roaring_move_uint32_iterator_equalorlarger(&it, (uint32_t)first);
+         it.has_value && it.current_value >> CHUNK_SHIFT == chunk;
+         roaring_advance_uint32_iterator(&it)) {
+        const uint32_t low = it.current_value & ((1u << CHUNK_SHIFT) - 1);
         if (add) {
             roaring_bitmap_add(out, low);
         } else {
@@ -170,15 +175,15 @@ static int change_chunk(hny__txn *txn, const hny__key *key, uint32_t number,
     int rc = hny__get(txn, key, &value);
     if (rc == HNY_MISSING) {
         chunk = roaring_bitmap_create();
-        rc = chunk ? 0 : HNY_NOMEM;
+        rc = chunk ? HNY_OK : HNY_NOMEM;
     } else if (!rc) {
         rc = decode_chunk(&value, key, &chunk);
     }
     if (rc) {
         return rc;
     }
-    part(taken, number, chunk, 0);
-    part(freed, number, chunk, 1);
+    apply_to_chunk(taken, number, chunk, false);
+    apply_to_chunk(freed, number, chunk, true);
     rc = write_chunk(txn, key, chunk);
     roaring_bitmap_free(chunk);
     return rc;
@@ -187,17 +192,17 @@ static int change_chunk(hny__txn *txn, const hny__key *key, uint32_t number,
 int hny__free_ids_write(hny__txn *txn, uint32_t space, hny__kind kind,
                         const roaring_bitmap_t *taken, const roaring_bitmap_t *freed) {
     roaring_bitmap_t *const both = roaring_bitmap_or(taken, freed);
-    roaring_uint32_iterator_t at;
-    int rc = both ? 0 : HNY_NOMEM;
+    roaring_uint32_iterator_t it;
+    int rc = both ? HNY_OK : HNY_NOMEM;
     if (!both) {
         return rc;
     }
-    roaring_init_iterator(both, &at);
-    while (at.has_value && !rc) {
-        const uint32_t number = at.current_value >> CHUNK_SHIFT;
+    roaring_init_iterator(both, &it);
+    while (it.has_value && !rc) {
+        const uint32_t number = it.current_value >> CHUNK_SHIFT;
         const hny__key key = hny__key_make(space, kind, number);
         rc = change_chunk(txn, &key, number, taken, freed);
-        if (!roaring_move_uint32_iterator_equalorlarger(&at, (number + 1) << CHUNK_SHIFT)) {
+        if (!roaring_move_uint32_iterator_equalorlarger(&it, (number + 1) << CHUNK_SHIFT)) {
             break;
         }
     }

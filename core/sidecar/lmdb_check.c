@@ -1,3 +1,4 @@
+/* Checks of an LMDB file before LMDB opens it. */
 #include "sidecar/lmdb_check.h"
 
 #include <stdlib.h>
@@ -7,8 +8,8 @@
 #include "hannoy.h"
 
 /*
-** Offsets of LMDB 0.9's data version 1 on a 64-bit machine; a file of a 32-bit one fails here and is
-** rebuilt.
+** Offsets in LMDB 0.9's data version 1 on a 64-bit machine.  A file of a 32-bit machine is
+** HNY_CORRUPT and so rebuilt.
 */
 enum {
     PAGE_FLAGS = 10,
@@ -37,144 +38,152 @@ enum {
 #define LMDB_P_BRANCH   1u
 #define LMDB_P_LEAF     2u
 #define LMDB_P_OVERFLOW 4u
-#define LMDB_BIG_DATA   1u    /* of a node: what it has lies on pages of its own */
-#define LMDB_DB_FLAGS   0x7eu /* how a database sorts; bits beyond are the environment's own */
+#define LMDB_BIG_DATA   1u    /* of a node: its data lie on pages of their own */
+#define LMDB_DB_FLAGS   0x7eu /* how a database sorts; the others are flags in memory */
 #define LMDB_INTEGERKEY 8u
 #define LMDB_MAX_DEPTH  30u
 
-static uint64_t load(const uint8_t *bytes, size_t at, size_t size) {
+static uint64_t load(const uint8_t *bytes, size_t offset, size_t size) {
     uint64_t value = 0;
-    memcpy(&value, bytes + at, size);
+    memcpy(&value, bytes + offset, size);
     return value;
 }
 
-/* What is looked at: the newest state of a file. */
-typedef struct subject {
+/* The newest state of a file. */
+typedef struct state {
     int fd;
     uint64_t page_size, last_page, txn;
-} subject;
+} state;
 
-static int is_page(const subject *s, uint64_t number) {
+static bool is_page(const state *s, uint64_t number) {
     return number >= 2 && number <= s->last_page;
 }
 
-/* The first bytes of a page, if it says that it is that page and of one of these kinds. */
-static int read_page(const subject *s, uint64_t number, uint64_t kinds, uint8_t *out, size_t size) {
+/*
+** Reads the first bytes of a page.  False unless its header has that number and one of these
+** kinds.
+*/
+static bool read_page(const state *s, uint64_t number, uint64_t kinds, uint8_t *out, size_t size) {
     if (!is_page(s, number)) {
-        return 0;
+        return false;
     }
     if (pread(s->fd, out, size, (off_t)(number * s->page_size)) != (ssize_t)size) {
-        return 0;
+        return false;
     }
     return load(out, 0, 8) == number && (load(out, PAGE_FLAGS, 2) & kinds) != 0;
 }
 
-static int root_ok(const subject *s, const uint8_t *db, uint64_t flags) {
+static bool root_ok(const state *s, const uint8_t *db, uint64_t flags) {
     const uint64_t root = load(db, DB_ROOT, 8), depth = load(db, DB_DEPTH, 2);
     uint8_t head[PAGE_HEAD];
     if ((load(db, DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) {
-        return 0;
+        return false;
     }
     if (root == UINT64_MAX) {
         return depth == 0;
     }
     if (depth < 1 || depth > LMDB_MAX_DEPTH) {
-        return 0;
+        return false;
     }
     return read_page(s, root, depth > 1 ? LMDB_P_BRANCH : LMDB_P_LEAF, head, sizeof head);
 }
 
-/* ---------------------------------------------------------------------------- the free list -- */
+/* ----------------------------------------------------------------------------- the free list -- */
 
-/* Free pages: how many, and their numbers, `room` bytes of which can be looked at. */
-static int list_ok(const subject *s, const uint8_t *list, uint64_t size, uint64_t room) {
+/*
+** A list of free pages: its count, then page numbers.  Only its first `readable` bytes were read.
+*/
+static bool list_ok(const state *s, const uint8_t *list, uint64_t size, uint64_t readable) {
     const uint64_t count = load(list, 0, 8);
     if (size < 8 || count > size / 8 - 1) {
-        return 0;
+        return false;
     }
-    for (uint64_t i = 1; i <= count && 8 * i + 8 <= room; i++) {
+    for (uint64_t i = 1; i <= count && 8 * i + 8 <= readable; i++) {
         if (!is_page(s, load(list, 8 * i, 8))) {
-            return 0;
+            return false;
         }
     }
-    return 1;
+    return true;
 }
 
-static int big_list_ok(const subject *s, uint64_t page, uint64_t size) {
+static bool big_list_ok(const state *s, uint64_t page, uint64_t size) {
     uint8_t head[PAGE_HEAD + 8];
     return read_page(s, page, LMDB_P_OVERFLOW, head, sizeof head) &&
            list_ok(s, head + PAGE_HEAD, size, 8);
 }
 
-/* A transaction's number and what it freed; `left` bytes of the page are from here on. */
-static int leaf_node_ok(const subject *s, const uint8_t *node, uint64_t left) {
+/*
+** A node of a leaf: a transaction's number and the pages it freed.  `left`: bytes to the page's
+** end.
+*/
+static bool leaf_node_ok(const state *s, const uint8_t *node, uint64_t left) {
     const uint64_t size = load(node, NODE_SIZE, 4), key = load(node, NODE_KEY_SIZE, 2);
-    const int big = (load(node, NODE_FLAGS, 2) & LMDB_BIG_DATA) != 0;
+    const bool big = (load(node, NODE_FLAGS, 2) & LMDB_BIG_DATA) != 0;
     const uint64_t here = big ? 8 : size;
     if (key != 8 || left < NODE_HEAD + 16 || here > left - NODE_HEAD - 8) {
-        return 0;
+        return false;
     }
     if (load(node, NODE_HEAD, 8) > s->txn) {
-        return 0;
+        return false;
     }
     const uint8_t *const data = node + NODE_HEAD + 8;
     return big ? big_list_ok(s, load(data, 0, 8), size) : list_ok(s, data, size, size);
 }
 
-/* A branch's page number lies where a leaf has its size and flags; its first node has no key. */
-static int branch_node_ok(const subject *s, const uint8_t *node, int first) {
+/* A branch has a page number where a leaf has size and flags; its first node has no key. */
+static bool branch_node_ok(const state *s, const uint8_t *node, bool first) {
     return is_page(s, load(node, NODE_SIZE, 6)) && (first || load(node, NODE_KEY_SIZE, 2) == 8);
 }
 
-static int nodes_ok(const subject *s, const uint8_t *page) {
+static bool nodes_ok(const state *s, const uint8_t *page) {
     const uint64_t lower = load(page, PAGE_LOWER, 2), upper = load(page, PAGE_UPPER, 2);
-    const int leaf = (load(page, PAGE_FLAGS, 2) & LMDB_P_LEAF) != 0;
+    const bool leaf = (load(page, PAGE_FLAGS, 2) & LMDB_P_LEAF) != 0;
     if (lower < PAGE_HEAD || lower > upper || upper > s->page_size) {
-        return 0;
+        return false;
     }
-    for (uint64_t at = PAGE_HEAD; at < lower; at += 2) {
-        const uint64_t node = load(page, at, 2);
+    for (uint64_t offset = PAGE_HEAD; offset < lower; offset += 2) {
+        const uint64_t node = load(page, offset, 2);
         if (node < upper || node + NODE_HEAD > s->page_size) {
-            return 0;
+            return false;
         }
         if (leaf ? !leaf_node_ok(s, page + node, s->page_size - node)
-                 : !branch_node_ok(s, page + node, at == PAGE_HEAD)) {
-            return 0;
+                 : !branch_node_ok(s, page + node, offset == PAGE_HEAD)) {
+            return false;
         }
     }
-    return 1;
+    return true;
 }
 
 /* The first page of the free list. */
-static int free_list_ok(const subject *s, const uint8_t *db) {
+static bool free_list_ok(const state *s, const uint8_t *db) {
     const uint64_t root = load(db, DB_ROOT, 8);
     if (root == UINT64_MAX) {
-        return 1;
+        return true;
     }
     uint8_t *const page = malloc(s->page_size);
     if (!page) {
-        return 1; /* LMDB will say so */
+        return true; /* LMDB will report it */
     }
-    const int ok =
+    const bool ok =
         read_page(s, root, LMDB_P_BRANCH | LMDB_P_LEAF, page, s->page_size) && nodes_ok(s, page);
     free(page);
     return ok;
 }
 
-/* ----------------------------------------------------------------------------- the meta pages -- */
+/* ---------------------------------------------------------------------------- the meta pages -- */
 
-static int meta_ok(const uint8_t *meta, uint64_t page_size) {
+static bool meta_ok(const uint8_t *meta, uint64_t page_size) {
     return load(meta, META_MAGIC, 4) == LMDB_MAGIC && load(meta, PAGE_FLAGS, 2) == LMDB_P_META &&
            load(meta, META_PAGE_SIZE, 4) == page_size;
 }
 
 /*
-** Transaction n writes page n % 2, so that the two hold the last two numbers.  Any others would let
-** LMDB take pages for free that are in use, which it finds out by an assertion.
+** Transaction n writes meta page n % 2, so that the two have the last two numbers.  With any
+** others LMDB could reuse pages that are in use, and would fail an assertion.
 */
-static int transactions_ok(uint64_t even, uint64_t odd) {
+static bool transactions_ok(uint64_t even, uint64_t odd) {
     if (even == 0 && odd == 0) {
-        return 1;
+        return true;
     }
     return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
@@ -204,7 +213,7 @@ int hny__lmdb_check(int fd, uint64_t size) {
         return HNY_CORRUPT;
     }
     const uint8_t *const newest = metas[odd > even];
-    const subject s = {fd, page_size, load(newest, META_LAST_PAGE, 8), load(newest, META_TXN, 8)};
+    const state s = {fd, page_size, load(newest, META_LAST_PAGE, 8), load(newest, META_TXN, 8)};
     if (s.last_page >= size / page_size) {
         return HNY_CORRUPT;
     }

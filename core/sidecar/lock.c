@@ -1,3 +1,4 @@
+/* The builder's lock, and the lock file that belongs to a data file. */
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #include "sidecar/lock.h"
 
@@ -12,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --------------------------------------------------------------------------- the builder's lock -- */
+/* ------------------------------------------------------------------------ the builder's lock -- */
 
-/* Shared, for whom the file is not to be written: builds are kept away all the same. */
-static int lock_file(const char *path, int shared, int *fd) {
+/* A shared lock, for files that this user cannot write, excludes builds as well. */
+static int lock_data_file(const char *path, bool shared, int *fd) {
     struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-    struct stat mine, there;
+    struct stat opened_file, current;
     *fd = -1;
     const int opened = open(path, (shared ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (opened < 0) {
@@ -26,9 +27,9 @@ static int lock_file(const char *path, int shared, int *fd) {
     int rc = HNY_OK;
     if (fcntl(opened, F_OFD_SETLK, &lock)) {
         rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
-    } else if (fstat(opened, &mine) || stat(path, &there) || mine.st_ino != there.st_ino ||
-               mine.st_dev != there.st_dev) {
-        rc = HNY_BUSY; /* replaced between open and lock: whoever did it is at work */
+    } else if (fstat(opened, &opened_file) || stat(path, &current) ||
+               opened_file.st_ino != current.st_ino || opened_file.st_dev != current.st_dev) {
+        rc = HNY_BUSY; /* replaced between open and lock by another build */
     }
     if (rc) {
         close(opened);
@@ -40,7 +41,7 @@ static int lock_file(const char *path, int shared, int *fd) {
 
 int hny__lock_take(const char *path, int *fd) {
     *fd = -1;
-    return path ? lock_file(path, 0, fd) : HNY_OK;
+    return path ? lock_data_file(path, false, fd) : HNY_OK;
 }
 
 void hny__lock_release(int fd) {
@@ -49,18 +50,18 @@ void hny__lock_release(int fd) {
     }
 }
 
-/* -------------------------------------------------------------------------------- the lock file -- */
+/* ----------------------------------------------------------------------------- the lock file -- */
 
-/* LMDB 0.9 on a 64-bit machine: a header of 128 bytes, with the first reader in it. */
+/* LMDB 0.9 on a 64-bit machine: a header of 128 bytes that includes the first reader. */
 #define LMDB_BYTES (128 + 64 * (HNY__MAX_READERS - 1))
 
-/* Less than a reader's 64 bytes, so that LMDB, which counts its readers by the file's size, sees none. */
-typedef struct owner {
+/* Smaller than a reader's 64 bytes: LMDB derives the number of readers from the file's size. */
+typedef struct lock_owner {
     char mark[8];
     uint64_t inode; /* of the data file */
-} owner;
+} lock_owner;
 
-static const char owner_mark[8] = "hannoy1";
+static const char lock_mark[8] = "hannoy1";
 
 char *hny__lockfile_name(const char *path) {
     const size_t size = strlen(path);
@@ -85,23 +86,26 @@ void hny__copy_owner(int fd, const char *model) {
     }
 }
 
-/* Not of one that this process has open: to close a second descriptor drops the locks of the first. */
-static int names(const char *lock, ino_t inode) {
-    owner found;
+/*
+** Does the lock file belong to this inode?  Not for a file that this process has open: closing a
+** second descriptor drops the locks of the first.
+*/
+static bool belongs_to(const char *lock, ino_t inode) {
+    lock_owner found;
     const int fd = open(lock, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return 0;
+        return false;
     }
     const ssize_t got = pread(fd, &found, sizeof found, LMDB_BYTES);
     close(fd);
-    return got == (ssize_t)sizeof found && memcmp(found.mark, owner_mark, sizeof owner_mark) == 0 &&
+    return got == (ssize_t)sizeof found && memcmp(found.mark, lock_mark, sizeof lock_mark) == 0 &&
            found.inode == inode;
 }
 
-/* With all its bytes: LMDB would map it sparse, and a full disk would then be a SIGBUS. */
-static int fill(int fd, ino_t inode) {
-    owner made = {.inode = inode};
-    memcpy(made.mark, owner_mark, sizeof owner_mark);
+/* Allocates all bytes: LMDB maps the file, and with a sparse one a full disk would be a SIGBUS. */
+static int fill_lock_file(int fd, ino_t inode) {
+    lock_owner made = {.inode = inode};
+    memcpy(made.mark, lock_mark, sizeof lock_mark);
     if (hny__errno_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) {
         return HNY_FULL;
     }
@@ -112,7 +116,7 @@ static int fill(int fd, ino_t inode) {
     return put == (ssize_t)sizeof made ? HNY_OK : HNY_IO;
 }
 
-static int make(const char *lock, ino_t inode, const char *model) {
+static int create_lock_file(const char *lock, ino_t inode, const char *model) {
     if (unlink(lock) && errno != ENOENT) {
         return HNY_IO;
     }
@@ -120,7 +124,7 @@ static int make(const char *lock, ino_t inode, const char *model) {
     if (fd < 0) {
         return hny__errno_status(errno);
     }
-    const int rc = fill(fd, inode);
+    const int rc = fill_lock_file(fd, inode);
     hny__copy_owner(fd, model);
     close(fd);
     if (rc) {
@@ -129,33 +133,37 @@ static int make(const char *lock, ino_t inode, const char *model) {
     return rc;
 }
 
-static int make_locked(const char *lock, const char *path, ino_t inode, int held,
-                       const char *model) {
+static int create_under_lock(const char *lock, const char *path, ino_t inode, bool held,
+                             const char *model) {
     int fd;
-    int rc = lock_file(path, access(path, W_OK) != 0, &fd);
+    int rc = lock_data_file(path, access(path, W_OK) != 0, &fd);
     if (rc) {
         return rc;
     }
-    /* Somebody else may have made it in between. */
-    if (held || !names(lock, inode)) {
-        rc = make(lock, inode, model);
+    /* Another process may have created it in the meantime. */
+    if (held || !belongs_to(lock, inode)) {
+        rc = create_lock_file(lock, inode, model);
     }
     hny__lock_release(fd);
     return rc;
 }
 
-/* Of many processes that start together one makes it, in a tenth of a millisecond; the others wait for that. */
-#define TRIES 4
+/*
+** When many processes start together, one creates the file in a tenth of a millisecond; the others
+** retry until then.
+*/
+#define MAX_TRIES 4
 
-int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, int held,
+int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool held,
                         const char *model) {
     const struct timespec millisecond = {0, 1000000};
     int rc = HNY_BUSY;
-    for (int i = 0; rc == HNY_BUSY && i < TRIES; i++) {
+    for (int i = 0; rc == HNY_BUSY && i < MAX_TRIES; i++) {
         if (i > 0) {
             nanosleep(&millisecond, NULL);
         }
-        rc = !held && names(lock, inode) ? HNY_OK : make_locked(lock, path, inode, held, model);
+        rc = !held && belongs_to(lock, inode) ? HNY_OK
+                                              : create_under_lock(lock, path, inode, held, model);
     }
     return rc;
 }

@@ -1,43 +1,46 @@
 /*
-** Interface to lock.c: who may build, and the file by which LMDB keeps readers and writers apart.
+** Interface to lock.c: the builder's lock, and LMDB's lock file.
 **
-** LMDB's writers know the readers of a data file, and all know its newest transaction, by the lock file
-** alone.  Users delete, copy and put back either file under processes that have both open.  Then two lock
-** files belong to one data file, or one to two, and a writer reuses pages that are being read, with nobody
-** the wiser: deleted rows came out, at distances of other rows.  Therefore
+** By the lock file alone LMDB's writers know the readers of a data file, and all processes its
+** newest transaction.  Users delete, copy and restore either file while processes have both open.
+** Then two lock files belong to one data file, or one to two, and a writer reuses pages that are
+** being read, undetected: deleted rows were returned, with distances of other rows.  Therefore
 **
-** - a lock file names, behind LMDB's bytes, the inode of its data file: one that names another, or none,
-**   is replaced;
-** - it is made under the builder's lock, so never while somebody writes by an older one that was removed;
-** - a reader whose state may have been written over asks, before it believes what it read, whether its
-**   lock file still has a name (hny__env_intact): without that another may have been made.
+** - a lock file has the inode of its data file behind LMDB's bytes; one with another inode, or
+**   none, is replaced;
+** - it is created under the builder's lock, so never while a build writes by an older one that was
+**   removed;
+** - a reader whose state may have been overwritten checks, before it uses what it read, whether its
+**   lock file still has a name (hny__env_intact): if not, another one may have been created.
 */
 #ifndef HNY_LOCK_H
 #define HNY_LOCK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-#define HNY__MAX_READERS 1024 /* LMDB's 126 are few for pools of connections; 64 bytes each */
+#define HNY__MAX_READERS 1024 /* LMDB's default of 126 is few for connection pools; 64 bytes each */
 
 /*
-** The builder's lock: an open-file-description lock on the data file, which a build elsewhere, in
-** this process or another, makes fail with HNY_BUSY at once.  *fd is -1 for no path, a private file.
+** Takes the builder's lock: an open-file-description lock on the data file.  HNY_BUSY at once if a
+** build in this process or another one has it.  *fd is -1 for path NULL, a private file.
 */
 int hny__lock_take(const char *path, int *fd);
 void hny__lock_release(int fd);
 
-/* The lock file of a data file, to be freed; NULL: out of memory. */
+/* The path of the lock file of a data file.  The caller frees it.  NULL: out of memory. */
 char *hny__lockfile_name(const char *path);
 
 /*
-** Sees to it that the data file `path`, with this inode, has a lock file of its own, and one that is safe
-** to be mapped.  `held`: this process has the one that is there open, for another data file.  `model`: whose
-** mode and owner a new one takes, or NULL.  HNY_BUSY where a new one is needed and a build is at work.
+** Makes sure that the data file `path`, with this inode, has a lock file of its own that is safe
+** to map.  `held`: this process has the existing one open for another data file.  A new one takes
+** the mode and owner of the file `model` (NULL: none).  HNY_BUSY if a new one is needed and a
+** build runs.
 */
-int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, int held,
+int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool held,
                         const char *model);
 
-/* Gives a new file, where it can, the mode and owner of another, as a -wal file has its database's. */
+/* Gives a new file the mode and owner of another, if possible, as SQLite does for -wal files. */
 void hny__copy_owner(int fd, const char *model);
 
 #endif

@@ -33,7 +33,10 @@ int hny__put_table_record(hny__txn *txn, uint32_t table, hny__table_record *reco
 /* The slot of a rowid. */
 int hny__get_slot(hny__txn *txn, uint32_t space, int64_t rowid, uint32_t *slot);
 
-/* As hny__boundary_decode.  A boundary that the table's record counts must exist: else HNY_CORRUPT. */
+/*
+** As hny__boundary_decode.  A boundary that the table's record counts must exist: else
+** HNY_CORRUPT.
+*/
 int hny__get_boundary(hny__txn *txn, uint32_t space, uint32_t number, hny_boundary *boundary,
                       int64_t **ids, size_t *count);
 int hny__put_boundary(hny__txn *txn, uint32_t space, uint32_t number, const hny_boundary *boundary,

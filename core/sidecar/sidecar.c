@@ -1,3 +1,4 @@
+/* A handle on the sidecar of one database: the environment that is current for it. */
 #include "sidecar/sidecar.h"
 
 #include <stdlib.h>
@@ -7,11 +8,11 @@ struct hny_sidecar {
     unsigned refs;
     char *database; /* NULL: private */
     char *path;
-    hny__env *env;  /* NULL: not open */
-    unsigned looks; /* at env, for reading */
+    hny__env *env;   /* NULL: not open */
+    unsigned checks; /* of env, for reading */
 };
 
-#define FULL_LOOK 64 /* of so many looks one is at the paths, too */
+#define FULL_CHECK 64 /* one in so many checks includes the paths */
 
 int hny_sidecar_new(const char *database, hny_sidecar **out) {
     static const char suffix[] = "-hannoy";
@@ -54,26 +55,26 @@ const char *hny_sidecar_path(const hny_sidecar *sidecar) {
     return sidecar->path;
 }
 
-static void let_go(hny_sidecar *sidecar) {
+static void close_env(hny_sidecar *sidecar) {
     hny__env_unref(sidecar->env);
     sidecar->env = NULL;
 }
 
-static int unusable(int rc) {
+static bool is_replaceable(int rc) {
     return rc == HNY_CORRUPT || rc == HNY_VERSION;
 }
 
-/* Whoever reads may go on with a file that was moved away; a build would be lost with it. */
-static int look(hny_sidecar *sidecar, int create) {
-    if (create || sidecar->looks++ % FULL_LOOK == 0) {
+/* A renamed file may still be read, but a build in it would be lost. */
+static int check_env(hny_sidecar *sidecar, bool create) {
+    if (create || sidecar->checks++ % FULL_CHECK == 0) {
         return hny__env_current(sidecar->env, sidecar->path);
     }
     return hny__env_usable(sidecar->env);
 }
 
-int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
-    if (sidecar->env && look(sidecar, create)) {
-        let_go(sidecar);
+int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
+    if (sidecar->env && check_env(sidecar, create)) {
+        close_env(sidecar);
     }
     int rc = HNY_OK;
     if (!sidecar->env && (sidecar->path || create)) {
@@ -84,11 +85,11 @@ int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
     if (!rc && hny__env_damaged(sidecar->env)) {
         rc = HNY_CORRUPT;
     }
-    if (create && unusable(rc)) {
-        let_go(sidecar);
+    if (create && is_replaceable(rc)) {
+        close_env(sidecar);
         rc = sidecar->path ? hny__env_discard(sidecar->path) : HNY_OK;
         if (!rc) {
-            rc = hny__env_open(sidecar->path, sidecar->database, 1, &sidecar->env);
+            rc = hny__env_open(sidecar->path, sidecar->database, true, &sidecar->env);
         }
     }
     if (!rc) {
@@ -100,7 +101,7 @@ int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out) {
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out) {
     hny__env *env;
     memset(out, 0, sizeof *out);
-    if (hny__sidecar_env(sidecar, 0, &env)) {
+    if (hny__sidecar_env(sidecar, false, &env)) {
         return;
     }
     *out = hny__env_progress(env);

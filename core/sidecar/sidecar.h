@@ -2,13 +2,15 @@
 #ifndef HNY_SIDECAR_H
 #define HNY_SIDECAR_H
 
+#include <stdbool.h>
+
 #include "sidecar/env.h"
 
 /*
-** The environment that is current for this handle, opened where it is not yet or no longer; with
-** `create`, made where it is missing and replaced where it is unusable.  Borrowed: valid until the
-** next call for this handle.
+** The environment that is current for this handle, opened or opened again if needed.  With
+** `create` a missing file is created and an unusable one replaced.  *out belongs to the handle and
+** is valid until the next call for it.
 */
-int hny__sidecar_env(hny_sidecar *sidecar, int create, hny__env **out);
+int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out);
 
 #endif

@@ -1,83 +1,85 @@
 /*
-** Interface to view.c: reading a table's blocks by pointer.
+** Interface to view.c: the pinned state of a table.
 **
 ** A view is one committed state of one table.  Pointers into the map stay valid while the
-** transaction id stays the same, so they are kept from one call to the next and resolved lazily,
-** block by block: a small build must not cost every reader a walk over all blocks.  The digest of a
-** block is checked when its pointer is resolved, that of a row of codes when the row is first looked at.
+** transaction id stays the same, so they are kept between calls and resolved lazily, block by
+** block: after a small build a reader must not resolve all blocks again.  The digest of a block is
+** checked when its pointer is resolved, that of a row of codes when the row is first read.
 */
 #ifndef HNY_VIEW_H
 #define HNY_VIEW_H
+
+#include <stdbool.h>
 
 #include "sidecar/env.h"
 #include "sidecar/format.h"
 #include "simd/prefetch_line.h"
 
 typedef struct hny__view {
-    hny__env *env; /* borrowed; NULL: nothing was ever read */
+    hny__env *env; /* the caller's; NULL: nothing was read yet */
     hny__txn *txn;
     size_t txn_id;  /* of the state that the pointers belong to */
-    unsigned moves; /* of the map, before they were made */
-    int pinned;     /* between begin and end */
-    int status;     /* sticky: the first block that could not be had */
+    unsigned moves; /* of the map, when they were resolved (hny__env_moves) */
+    bool pinned;    /* between begin and end */
+    int status;     /* sticky: why the first block could not be read */
     int absent;     /* why this state has no such table, or 0 */
     uint32_t table_id;
     hny__table_record table;
     hny__geometry geometry;
     struct {
-        const uint8_t **at; /* NULL: not resolved yet */
-        uint32_t count, room;
+        const uint8_t **data; /* NULL: not resolved yet */
+        uint32_t count, capacity;
     } blocks[HNY__FAMILIES];
-    int borrowed;   /* the blocks are another view's */
-    uint8_t *marks; /* see below; NULL: not made for this state */
-    uint8_t *marks_kept;
+    bool borrowed;       /* the blocks are another view's */
+    uint8_t *marks;      /* see below; NULL: not made for this state */
+    uint8_t *marks_kept; /* their memory, kept for the next state */
     size_t marks_capacity;
-    uint8_t epoch; /* of the last walk, above HNY__VERIFIED */
+    uint8_t epoch; /* of the last search, above HNY__VERIFIED */
 } hny__view;
 
 /*
-** Marks: a byte for each slot, then one for each upper row.  0: nobody looked at it yet; HNY__VERIFIED: its row of
-** codes was digested; above that, the epoch of the walk that met it last (walk.c) as well.  A walk asks both
-** of a node at once.
+** Marks: a byte for each slot, then one for each upper row.  0: unchecked; HNY__VERIFIED: the
+** digest of its row of codes was checked; above that: checked, and the epoch of the search that
+** visited it last (beam_search.c).  A search needs both facts of a node at once.
 */
 #define HNY__VERIFIED 1
 
 /*
-** Pins the newest state of a table.  HNY_MISSING: the sidecar has no such table.  `fresh` is set
-** where the state is not the one of the last begin.  On failure nothing is pinned.
+** Pins the newest state of a table.  HNY_MISSING: the sidecar has no such table.  *fresh tells
+** whether the state is another one than at the last begin.  On failure nothing is pinned.
 */
-int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, int *fresh);
+int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, bool *fresh);
 
-/* Sees to it that a pinned view has marks.  HNY_OK or HNY_NOMEM. */
+/* Makes the marks of a pinned view, if it has none.  HNY_OK or HNY_NOMEM. */
 int hny__view_make_marks(hny__view *view);
 
 /*
-** A view to be shared by all workers of a build, of the newest state as the one that is about to be
-** published: with this record.  It is never pinned itself.  HNY_OK or HNY_NOMEM.
+** Makes a view for all workers of a build to share: the newest state with this record, which is
+** about to be published.  It is never pinned itself.  HNY_OK or HNY_NOMEM.
 */
 int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record);
 
 /*
-** Pins the newest state as that view has it.  A block that one worker has resolved, and digested, all
-** have: they look at the same state, from the first phase of a build to the last.
+** Pins the newest state, with the record and the blocks of a shared view.  A block that one worker
+** has resolved and checked is resolved for all: they read the same state during the whole build.
 */
 int hny__view_begin_as(hny__view *view, const hny__view *shared);
 
 void hny__view_end(hny__view *view);
 
-/* Lets go of the environment, whose reference the caller owns. */
+/* Frees what a view has.  The reference to the environment is the caller's. */
 void hny__view_free(hny__view *view);
 
-/* A block, or NULL with view->status set. */
+/* Resolves a block.  NULL: failed, and view->status is set. */
 const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number);
 
-/* The same if it was resolved before, or NULL.  Any of several workers may have done that. */
+/* A block that was resolved before, by any worker; else NULL. */
 static inline const uint8_t *hny__view_known(const hny__view *view, hny__family family,
                                              uint32_t number) {
     if (number >= view->blocks[family].count) {
         return NULL;
     }
-    return __atomic_load_n(&view->blocks[family].at[number], __ATOMIC_RELAXED);
+    return __atomic_load_n(&view->blocks[family].data[number], __ATOMIC_RELAXED);
 }
 
 static inline const uint8_t *hny__view_block(hny__view *view, hny__family family, uint32_t number) {
@@ -92,7 +94,7 @@ static inline const uint8_t *hny__view_vector(hny__view *view, hny__family famil
     return block ? hny__row_at(layout, block, slot - number * layout->per_block) : NULL;
 }
 
-/* The rows of a family that a state has. */
+/* The number of rows of a family in this state. */
 static inline uint32_t hny__view_rows(const hny__view *view, hny__family family) {
     if (family == HNY__UPPER) {
         return view->table.uppers;
@@ -100,22 +102,22 @@ static inline uint32_t hny__view_rows(const hny__view *view, hny__family family)
     return family == HNY__LINKS ? hny__linked(&view->table) : view->table.slots;
 }
 
-/* Digests a slot's row of codes, which lies there.  The row, or NULL with view->status set. */
+/* Checks the digest of a slot's row of codes.  Returns the row, or NULL with view->status set. */
 const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *row);
 
-/* The same unless that was done before. */
+/* The same, if it was not checked before. */
 static inline const uint8_t *hny__view_verified(hny__view *view, uint32_t slot,
                                                 const uint8_t *row) {
     return view->marks && view->marks[slot] ? row : hny__view_verify(view, slot, row);
 }
 
-/* A slot's code, or NULL. */
+/* A slot's code, or NULL with view->status set. */
 static inline const uint8_t *hny__view_code(hny__view *view, uint32_t slot) {
     const uint8_t *const row = hny__view_vector(view, HNY__CODES, slot);
     return row ? hny__view_verified(view, slot, row) : NULL;
 }
 
-/* Its fine code, or NULL: also where there are none. */
+/* Its residual code, or NULL: also if the table has none. */
 static inline const uint8_t *hny__view_residual(hny__view *view, uint32_t slot) {
     return view->geometry.quantizer.residual_bytes ? hny__view_vector(view, HNY__RESIDUALS, slot)
                                                    : NULL;
@@ -126,7 +128,7 @@ static inline const hny_attribute *hny__view_attributes(hny__view *view, uint32_
     return (const hny_attribute *)(const void *)hny__view_vector(view, HNY__ATTRIBUTES, slot);
 }
 
-/* Asks for a slot's rowid, if its block is known. */
+/* Prefetches a slot's rowid, if its block is resolved. */
 static inline void hny__view_prefetch_rowid(const hny__view *view, uint32_t slot) {
     const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
     const uint32_t number = hny__layout_block(layout, slot);
@@ -138,23 +140,23 @@ static inline void hny__view_prefetch_rowid(const hny__view *view, uint32_t slot
                        layout->row_bytes);
 }
 
-/* A slot's rowid; 0 with view->status set where it cannot be had. */
+/* A slot's rowid.  0 with view->status set: failed. */
 int64_t hny__view_rowid(hny__view *view, uint32_t slot);
 
-/* Is the slot a deleted node or free? */
-int hny__view_deleted(hny__view *view, uint32_t slot);
+/* Is the slot a deleted node or free?  Also true with view->status set: failed. */
+bool hny__view_deleted(hny__view *view, uint32_t slot);
 
 /*
-** Copies the neighbours of a slot (family HNY__LINKS) or an upper row (HNY__UPPER), as link words,
-** to `links`, which has room for the family's capacity.  Returns their number; 0 with view->status
-** set where a count or a link is out of bounds.
+** Copies the link words of a slot (family HNY__LINKS) or an upper row (HNY__UPPER) to `links`,
+** which has space for the layout's capacity.  Returns their number; 0 with view->status set if the
+** count or a link is out of bounds.
 */
 uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint32_t *links);
 
-/* The same where they are, and links not checked; NULL with *count 0 where they cannot be had. */
+/* The same without copying or checking the links.  NULL with *count 0: failed. */
 const uint32_t *hny__view_list(hny__view *view, hny__family family, uint32_t row, uint32_t *count);
 
-/* Asks for the links of a row, if their block is known. */
+/* Prefetches the links of a row, if their block is resolved. */
 static inline void hny__view_prefetch_links(const hny__view *view, hny__family family,
                                             uint32_t row) {
     const hny__layout *const layout = &view->geometry.layout[family];
@@ -169,10 +171,10 @@ static inline void hny__view_prefetch_links(const hny__view *view, hny__family f
     hny__prefetch_lines(links, layout->row_bytes);
 }
 
-/* What an upper row says of itself.  0 where it can be had. */
+/* Reads an upper row.  HNY_OK or view->status. */
 int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *down, uint8_t *level);
 
-/* HNY_OK and the slot of a rowid, or HNY_MISSING, or a failure. */
+/* The slot of a rowid.  HNY_MISSING: there is none. */
 int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot);
 
 #endif

@@ -33,7 +33,7 @@ static inline void narrow_i8(int8_t *to, __m256i x) {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* ---------------------------------------------------------------------------------- floats -- */
+/* ------------------------------------------------------------------------------------ floats -- */
 
 /* Eight numbers as floats; for a tail `count` numbers, then zeros. */
 typedef __m256 loader(const void *from);
@@ -113,7 +113,7 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
 #define LOAD_F16 load_f16, tail_f16
 #include "simd/float_sums.h"
 
-/* -------------------------------------------------------------------------------- integers -- */
+/* ---------------------------------------------------------------------------------- integers -- */
 
 INLINE uint32_t total_epi32(__m256i sums) {
     __m128i x = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));

@@ -31,7 +31,7 @@ static inline void narrow_i8(int8_t *to, __m512i x) {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* ---------------------------------------------------------------------------------- floats -- */
+/* ------------------------------------------------------------------------------------ floats -- */
 
 /* Of sixteen numbers those whose bit is set, as floats; zeros for the others. */
 typedef __m512 loader(const void *from, __mmask16 mask);
@@ -90,7 +90,7 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
 #define LOAD_F16 load_f16
 #include "simd/float_sums.h"
 
-/* -------------------------------------------------------------------------------- integers -- */
+/* ---------------------------------------------------------------------------------- integers -- */
 
 /*
 ** By instructions that wrap: gcc 12's _mm512_reduce_add_epi32 adds C ints, whose overflow is

@@ -49,7 +49,7 @@ static inline void narrow_i8(int8_t *to, int32x4_t x) {
 #define CODES_INTS  int32x4_t
 #include "simd/kernel_codes.h"
 
-/* ---------------------------------------------------------------------------------- floats -- */
+/* ------------------------------------------------------------------------------------ floats -- */
 
 /* Four numbers as floats. */
 typedef float32x4_t loader(const uint8_t *from);
@@ -106,7 +106,7 @@ INLINE float sum_floats(const uint8_t *a, const uint8_t *b, size_t n, size_t siz
 #define LOAD_F16 load_f16
 #include "simd/float_sums.h"
 
-/* -------------------------------------------------------------------------------- integers -- */
+/* ---------------------------------------------------------------------------------- integers -- */
 
 /* sums + f(16 pairs of bytes); f(0, 0) = 0 */
 typedef uint32x4_t byte_adder(uint32x4_t sums, uint8x16_t a, uint8x16_t b);

@@ -1,4 +1,4 @@
-/* Data files and lock files that somebody takes away, copies or swaps under those who have them open. */
+/* Environments whose data file or lock file is removed, copied or replaced while it is open. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static hny__env *open_it(int create) {
     return env;
 }
 
-/* The record that makes it a sidecar, another one each time. */
+/* Writes the file record, a different one each time. */
 static int put(void *arg, hny__txn *txn) {
     hny__file_record record;
     hny__file_record_init(&record);
@@ -74,7 +74,7 @@ static void unpin(hny__env *env, hny__txn *txn) {
     hny__txn_free(txn);
 }
 
-/* Opens and reads it, as another process does; its exit status is hny__env_open's code, made positive. */
+/* The status of hny__env_open in another process. */
 static int elsewhere(void) {
     int status;
     const pid_t pid = fork();
@@ -101,7 +101,7 @@ static void copy(const char *from, const char *to) {
     close(out);
 }
 
-/* Every process has the same one, with room for all readers, whether or not a build is at work. */
+/* All processes share one lock file with space for HNY__MAX_READERS, also while a build runs. */
 static void test_shared(void **unused) {
     unsigned readers;
     int fd;
@@ -122,7 +122,7 @@ static void test_shared(void **unused) {
     hny__env_unref(again);
 }
 
-/* No second one comes up while a build may still be writing by the first. */
+/* After the lock file is removed no second one is created while a build may still use the first. */
 static void test_removed(void **unused) {
     hny__txn *txn;
     int fd;
@@ -152,7 +152,7 @@ static void test_removed(void **unused) {
     hny__env_unref(second);
 }
 
-/* With the lock file in its place, others may write as much as they like. */
+/* While the lock file is in place, a pinned state stays intact however much others write. */
 static void test_pinned(void **unused) {
     hny__txn *txn;
     (void)unused;
@@ -167,7 +167,7 @@ static void test_pinned(void **unused) {
     hny__env_unref(env);
 }
 
-/* Another data file in the place of the first does not take over its lock file. */
+/* A data file that replaces another one gets a lock file of its own. */
 static void test_swapped(void **unused) {
     (void)unused;
     hny__env *const first = open_it(1);
@@ -186,7 +186,7 @@ static void test_swapped(void **unused) {
     hny__env_unref(second);
 }
 
-/* Of an older version, or LMDB's own tools: without a name in it, or cut short. */
+/* A lock file without an inode, as LMDB's tools create it, or a truncated one is replaced. */
 static void test_nameless(void **unused) {
     static const off_t sizes[] = {0, 100, 128 + 64 * 1023, 128 + 64 * 1023 + 5};
     int fd;

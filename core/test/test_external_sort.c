@@ -1,4 +1,7 @@
-/* The external merge sort: order over any number of runs, and files that cannot be written or read. */
+/*
+** The external merge sort: order over any number of runs, and files that cannot be written or
+** read.
+*/
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

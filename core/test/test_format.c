@@ -1,4 +1,4 @@
-/* Keys sort, records survive the way to disk and back, and bytes that are not ours are refused. */
+/* Keys, records and blocks: encoding and decoding, and rejection of damaged or foreign bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +83,7 @@ static void test_file_record(void **unused) {
     assert_int_equal(hny__file_record_read(&record, sizeof record, &out), HNY_CORRUPT);
 }
 
-/* Everything that a record says of itself is looked at before it is believed. */
+/* A record with the right digest that contradicts itself is rejected. */
 static void test_table_record(void **unused) {
     const hny__key key = hny__key_make(0, HNY__KIND_TABLE, 5);
     const hny__table_record good = {.dim = 8,
@@ -128,7 +128,7 @@ static void test_table_record(void **unused) {
 static void test_boundary(void **unused) {
     const int64_t ids[] = {INT64_MIN, -7, -6, 0, 5, 1000000, INT64_MAX};
     const size_t count = sizeof ids / sizeof *ids;
-    const hny_boundary at = {42, -43};
+    const hny_boundary boundary = {42, -43};
     const hny__key key = hny__key_make(1, HNY__KIND_BOUNDARY, 3);
     hny_boundary back;
     int64_t *list;
@@ -136,14 +136,15 @@ static void test_boundary(void **unused) {
     size_t size, found;
     (void)unused;
     for (size_t first = 0; first <= count; first++) {
-        assert_int_equal(hny__boundary_encode(&at, ids + first, count - first, &key, &value, &size),
-                         HNY_OK);
+        assert_int_equal(
+            hny__boundary_encode(&boundary, ids + first, count - first, &key, &value, &size),
+            HNY_OK);
         assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found), HNY_OK);
         assert_int_equal(found, count - first);
         if (found) {
             assert_memory_equal(list, ids + first, found * sizeof *list);
         }
-        assert_true(back.seq == at.seq && back.chain == at.chain);
+        assert_true(back.seq == boundary.seq && back.chain == boundary.chain);
         free(list);
         for (size_t cut = 0; cut < size; cut++) {
             assert_int_equal(hny__boundary_decode(value, cut, &key, &back, &list, &found),
@@ -153,23 +154,44 @@ static void test_boundary(void **unused) {
     }
 }
 
-/* A digest that is right does not make a count right. */
+/* A boundary with the right digest and a wrong count is rejected. */
 static void test_boundary_lies(void **unused) {
     const int64_t ids[] = {1, 2, 3};
-    const hny_boundary at = {1, 2};
+    const hny_boundary boundary = {1, 2};
     const hny__key key = hny__key_make(1, HNY__KIND_BOUNDARY, 3);
     hny_boundary back;
     int64_t *list;
     void *value;
     size_t size, found;
     (void)unused;
-    assert_int_equal(hny__boundary_encode(&at, ids, 3, &key, &value, &size), HNY_OK);
+    assert_int_equal(hny__boundary_encode(&boundary, ids, 3, &key, &value, &size), HNY_OK);
     for (uint64_t lie = 4; lie; lie <<= 8) {
         memcpy((uint8_t *)value + 24, &lie, 8);
         hny__digest_write(value, size, &key);
         assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found),
                          HNY_CORRUPT);
     }
+    free(value);
+}
+
+/* The bytes that format.c shows as an example. */
+static void test_boundary_example(void **unused) {
+    static const uint8_t expected[] = {0x8e, 0x65, 0x4f, 0xba, 0x1b, 0x6c, 0xf0, 0x0d, 0x05,
+                                       0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x18, 0x36,
+                                       0x6e, 0xff, 0xfb, 0x21, 0xd4, 0x4f, 0x03, 0x00, 0x00,
+                                       0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xab, 0x02, 0x01};
+    static const uint8_t expected_key[] = {0x00, 0x00, 0x01, 0x02, 0x00, 0x00, 0x00, 0x01};
+    static const int64_t ids[] = {1, 300, 301};
+    const hny_boundary boundary = {5, 0x4fd421fbff6e3618};
+    const hny__key key = hny__key_make(1, HNY__KIND_BOUNDARY, 1);
+    void *value;
+    size_t size;
+    (void)unused;
+    assert_int_equal(hny__boundary_encode(&boundary, ids, 3, &key, &value, &size), HNY_OK);
+    assert_int_equal(key.size, sizeof expected_key);
+    assert_memory_equal(key.bytes, expected_key, sizeof expected_key);
+    assert_int_equal(size, sizeof expected);
+    assert_memory_equal(value, expected, sizeof expected);
     free(value);
 }
 
@@ -203,17 +225,19 @@ static void test_geometry(void **unused) {
             const hny__layout *const r = &g.layout[HNY__CODES], *const c =
                                                                     &g.layout[HNY__RESIDUALS];
             assert_true(r->pitch >= r->row_bytes + 12 && r->pitch % 4 == 0);
-            assert_true(r->at + r->pitch * r->per_block <= r->bytes);
-            assert_true(c->at + c->pitch * c->per_block <= c->bytes);
+            assert_true(r->rows_offset + r->pitch * r->per_block <= r->bytes);
+            assert_true(c->rows_offset + c->pitch * c->per_block <= c->bytes);
             const hny__layout *const u = &g.layout[HNY__UPPER];
-            assert_true(u->at + u->row_bytes * u->per_block <= u->bytes && u->at % 4 == 0);
+            assert_true(u->rows_offset + u->row_bytes * u->per_block <= u->bytes &&
+                        u->rows_offset % 4 == 0);
             const hny__layout *const k = &g.layout[HNY__LINKS];
-            assert_true(k->at + k->row_bytes * k->per_block <= k->bytes && k->at % 4 == 0);
+            assert_true(k->rows_offset + k->row_bytes * k->per_block <= k->bytes &&
+                        k->rows_offset % 4 == 0);
         }
     }
 }
 
-/* What is written for a row is known by its slot, and every bit of the code and the rowid counts. */
+/* The digest of a row depends on its slot and on every bit of the code and the rowid. */
 static void test_rows(void **unused) {
     static const uint32_t dims[] = {1, 7, 100, 768};
     (void)unused;
@@ -233,7 +257,7 @@ static void test_rows(void **unused) {
         uint8_t *const block = calloc(l->bytes, 1), *const code = malloc(l->row_bytes);
         for (uint32_t i = 0; i < l->per_block; i++) {
             memset(code, (int)(i + 1), l->row_bytes);
-            hny__code_put(l, block, i, code);
+            hny__row_put(l, block, i, code);
             hny__rowid_put(l, block, i, -(int64_t)i - 5);
         }
         hny__block_seal(l, block, &key);
@@ -265,8 +289,8 @@ int main(void) {
         cmocka_unit_test(test_keys),          cmocka_unit_test(test_key_refused),
         cmocka_unit_test(test_digest),        cmocka_unit_test(test_file_record),
         cmocka_unit_test(test_table_record),  cmocka_unit_test(test_boundary),
-        cmocka_unit_test(test_boundary_lies), cmocka_unit_test(test_geometry),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_boundary_lies), cmocka_unit_test(test_boundary_example),
+        cmocka_unit_test(test_geometry),      cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

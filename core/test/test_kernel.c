@@ -1,6 +1,6 @@
 /*
-** Every kernel table of this machine against the scalar one and against double precision, on
-** vectors that end where the memory ends: a kernel that reads past n dies.
+** Every kernel table of this machine, compared with the scalar one and with double precision.  The
+** vectors end at the end of a mapping: a kernel that reads past n crashes.
 **
 **     test_kernel [SEED]
 **     test_kernel list         the names of the tables, best first
@@ -26,7 +26,7 @@
 #include "hannoy.h"
 #include "simd/kernel.h"
 
-enum { MOST = 2100 };
+enum { MAX_TESTED_DIM = 2100 };
 
 static const hny__kernels *tables[8]; /* those of this machine, and NULL */
 static const size_t large[] = {4095, 4096, 4097, 16384, 65535, 65536};
@@ -42,35 +42,35 @@ static uint64_t next(void) { /* splitmix64 */
 
 /* ------------------------------------------------------------------------------------- data -- */
 
-/* Numbers of every kind, then pages that can be neither read nor written. */
+/* Buffers that end at a page without any access. */
 typedef struct fixture {
-    uint8_t *end[4]; /* of four buffers with room for HNY_MAX_DIM float32 */
+    uint8_t *end[4]; /* of four buffers with buffer_bytes for HNY_MAX_DIM float32 */
 } fixture;
 
-static const size_t room = 4 * HNY_MAX_DIM;
+static const size_t buffer_bytes = 4 * HNY_MAX_DIM;
 
 static int set_up(void **out) {
     static fixture f;
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (int i = 0; i < 4; i++) {
-        uint8_t *const map =
-            mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0) {
+        uint8_t *const map = mmap(NULL, buffer_bytes + page, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (map == MAP_FAILED || mprotect(map + buffer_bytes, page, PROT_NONE) != 0) {
             return -1;
         }
-        f.end[i] = map + room;
+        f.end[i] = map + buffer_bytes;
     }
     *out = &f;
     return 0;
 }
 
-/* Of magnitudes from 2^-12 to 2^12, so that sums cancel and absorb. */
+/* Numbers from 2^-12 to 2^12, so that terms of sums cancel and absorb each other. */
 static float random_float(void) {
     const float unit = (float)(next() >> 40) * 0x1p-23f - 1;
     return ldexpf(unit, (int)(next() % 25) - 12);
 }
 
-/* The last n numbers of a buffer; returns where they begin. */
+/* Fills the last n numbers of a buffer.  Returns the first of them. */
 static const float *fill_f32(fixture *f, int which, size_t n) {
     float *const to = (float *)f->end[which] - n;
     for (size_t i = 0; i < n; i++) {
@@ -99,9 +99,9 @@ static const uint8_t *fill_bytes(fixture *f, int which, size_t n) {
 #define EACH_TABLE(table)                                                                          \
     for (const hny__kernels *const *at_ = tables, *table; (table = *at_); at_++)
 
-/* Calls check for every number of dimensions that is tested. */
+/* Calls `check` for every dimension that is tested. */
 static void each_size(fixture *f, void (*check)(fixture *f, size_t n)) {
-    for (size_t n = 1; n <= MOST; n++) {
+    for (size_t n = 1; n <= MAX_TESTED_DIM; n++) {
         check(f, n);
     }
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
@@ -139,7 +139,7 @@ static reference of_l1(const double *a, const double *b, size_t n) {
     return (reference){sum, sum};
 }
 
-/* The bound that kernel.h promises; what underflows comes on top. */
+/* The bound of kernel.h, plus underflow. */
 static void assert_near(const hny__kernels *table, const char *what, size_t n, float got,
                         reference want) {
     const double k = (double)n / table->lanes + HNY__KERNEL_STEPS, u = 0x1p-24;
@@ -188,7 +188,7 @@ static void test_f16(void **f) {
     each_size(*f, check_f16);
 }
 
-/* Each number counts, and counts once: powers of two whose sums are exact in float. */
+/* Each number is summed exactly once: powers of two, whose sums are exact in float. */
 static void test_every_position(void **out) {
     fixture *const f = *out;
     for (size_t n = 1; n <= 200; n++) {
@@ -213,8 +213,8 @@ static void test_every_position(void **out) {
 }
 
 /*
-** Roundings that all go one way: the sum stays below 2^24 numbers' worth of precision, so that a
-** lane in the middle of its way loses up to half a unit with every term.
+** All roundings have the same direction: each term costs a lane up to half a unit in the last
+** place.
 */
 static void test_worst_floats(void **out) {
     fixture *const f = *out;
@@ -266,8 +266,8 @@ static void check_exact(fixture *f, size_t n) {
 static void check_exact_f16(fixture *f, size_t n) {
     const uint16_t *const a = fill_f16(f, 0, n), *const b = fill_f16(f, 1, n);
     double want[3], got[3];
-    float single[2][MOST];
-    if (n > MOST) {
+    float single[2][MAX_TESTED_DIM];
+    if (n > MAX_TESTED_DIM) {
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -305,7 +305,7 @@ static void test_digest(void **f) {
     each_size(*f, check_digest);
 }
 
-/* Many at a time are what each of them is, however many, and wherever two kinds of them stand. */
+/* The dots of many vectors equal the dot of each, for any count. */
 typedef void many_dots(const int8_t *a, const uint8_t *const *b, size_t count, size_t n,
                        int32_t *dots);
 
@@ -375,7 +375,7 @@ static void test_many(void **f) {
     each_size(*f, check_many_i4);
 }
 
-/* The largest sums there are: each lane and the total at its limit. */
+/* The largest possible sums: each lane and the total at its limit. */
 static void test_i8_limits(void **out) {
     fixture *const f = *out;
     static const int8_t pairs[][2] = {{-128, -128}, {-128, 127}, {127, -128}, {127, 127}, {-1, 1}};
@@ -402,7 +402,7 @@ static void check_i4_dot(const uint8_t *a, const uint8_t *b, size_t bytes) {
     EACH_TABLE(table) assert_true(table->dot_i4(a, b, bytes) == dot);
 }
 
-/* The first half of n numbers lies in the low halves of the bytes; see decode_i4. */
+/* Packs numbers as decode_i4 expects them. */
 static int number_of_i4(const uint8_t *bytes, size_t i, size_t n) {
     const size_t half = (n + 1) / 2;
     return number_i4(bytes, i < half ? 2 * i : 2 * (i - half) + 1);
@@ -438,7 +438,7 @@ static void test_i4(void **out) {
 
 static void check_hamming(fixture *f, size_t words) {
     const size_t bytes = 4 * words;
-    if (bytes > room) {
+    if (bytes > buffer_bytes) {
         return;
     }
     const uint8_t *const a = fill_bytes(f, 0, bytes), *const b = fill_bytes(f, 1, bytes);
@@ -462,11 +462,11 @@ static void test_hamming(void **f) {
 
 /* ------------------------------------------------------------------------------------ codes -- */
 
-/* By the scalar table, with what it reads from the codes, without and with the fine ones. */
+/* Codes of the scalar table and what it decodes, without and with the residual codes. */
 static int8_t codes[HNY_MAX_DIM], residual_codes[HNY_MAX_DIM];
 static float numbers[2][HNY_MAX_DIM];
 
-/* A code is within half of its step, and with the fine one within half of that one's. */
+/* A code is within half of its step; with the residual code within half of its step. */
 static void code_by_scalar(const float *x, float inverse, size_t n) {
     const hny__kernels *const scalar = &hny__kernels_scalar;
     const float step = 1 / inverse, residual_step = step / HNY__RESIDUAL_STEPS;
@@ -482,7 +482,7 @@ static void code_by_scalar(const float *x, float inverse, size_t n) {
     }
 }
 
-/* The same codes and numbers; behind each buffer nothing can be written. */
+/* All tables give the same codes and numbers, and write nothing past the buffers. */
 static void check_coding(fixture *f, const hny__kernels *table, const float *x, float inverse,
                          size_t n) {
     int8_t *const code = (int8_t *)f->end[1] - n, *const residual = (int8_t *)f->end[2] - n;
@@ -520,7 +520,7 @@ static void test_codes(void **f) {
     each_size(*f, check_codes);
 }
 
-/* Numbers beyond the seventh step are cut off at it. */
+/* Numbers beyond 7 steps are clipped. */
 static void check_codes_i4(fixture *f, size_t n) {
     const float *const x = fill_f32(f, 0, n);
     const float inverse = (float)(next() % 100) / 100;
@@ -559,7 +559,7 @@ static void test_codes_i4(void **f) {
     each_size(*f, check_decode_i4);
 }
 
-/* The numbers are those that decode_i8 reads, rounded; so only the sum is off. */
+/* The terms equal those from decode_i8; only the sum is rounded differently. */
 static void check_l1_scaled(fixture *f, size_t n) {
     const int8_t *const a = (const int8_t *)fill_bytes(f, 0, n);
     const int8_t *const b = (const int8_t *)fill_bytes(f, 1, n);
@@ -581,8 +581,8 @@ static void test_l1_scaled(void **f) {
 
 /* --------------------------------------------------------------------------------- dispatch -- */
 
-/* What a process that has HANNOY_KERNELS set to `wish` (NULL: not set) uses. */
-static void assert_chosen(const char *wish, const char *want) {
+/* A process with HANNOY_KERNELS set to `value` (NULL: not set) uses the table `want`. */
+static void assert_chosen(const char *value, const char *want) {
     int ends[2];
     char got[16] = {0};
     assert_int_equal(pipe(ends), 0);
@@ -590,8 +590,8 @@ static void assert_chosen(const char *wish, const char *want) {
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        if (wish) {
-            setenv("HANNOY_KERNELS", wish, 1);
+        if (value) {
+            setenv("HANNOY_KERNELS", value, 1);
         } else {
             unsetenv("HANNOY_KERNELS");
         }
@@ -679,7 +679,7 @@ static void *choose(void *out) {
     return NULL;
 }
 
-/* In a process where nothing has been chosen yet; ThreadSanitizer watches. */
+/* Threads that choose at once, in a process that has not chosen yet. */
 static void test_first_use_by_threads(void **out) {
     (void)out;
     fflush(NULL);

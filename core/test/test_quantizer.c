@@ -1,6 +1,6 @@
 /*
-** Codes keep the order of vectors, nearly, whatever their size; and what they say of the error of a
-** distance holds.
+** Quantizers: codes keep the order of vectors approximately, and the error bounds of distances
+** hold.
 */
 #include <math.h>
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include "vector/exact_distance.h"
 #include "vector/query_scorer.h"
 
-#define MOST 2100
+#define MAX_TESTED_DIM 2100
 
 static uint64_t state = 88172645463325252u;
 
@@ -28,10 +28,10 @@ static float random_number(void) {
     return (float)(int32_t)(state >> 32) / 2147483648.0f;
 }
 
-/* A vector as it is stored, and its codes. */
+/* The stored bytes of a vector, and its codes. */
 typedef struct coded {
-    uint8_t stored[4 * MOST];
-    _Alignas(16) uint8_t code[4 * MOST + 64], residual[MOST + 64];
+    uint8_t stored[4 * MAX_TESTED_DIM];
+    _Alignas(16) uint8_t code[4 * MAX_TESTED_DIM + 64], residual[MAX_TESTED_DIM + 64];
 } coded;
 
 static void store(hny_shape shape, const float *numbers, float scale, uint8_t *out) {
@@ -94,10 +94,10 @@ static void test_shapes(void **unused) {
     }
 }
 
-/* The exact distance lies within the error that is said, and no lower than a rank lets expect. */
+/* The exact distance is within the error bound, and not below the bound from the rank. */
 static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
     const hny__quantizer *const quantizer = &encoder->quantizer;
-    _Alignas(16) static uint8_t query[4 * MOST + 64];
+    _Alignas(16) static uint8_t query[4 * MAX_TESTED_DIM + 64];
     double error;
     hny__scorer from;
     hny__encode_query(encoder, x->stored, query);
@@ -114,14 +114,14 @@ static void check_pair(hny__encoder *encoder, const coded *x, const coded *y) {
     }
 }
 
-/* A row of the table ranks others as two codes do, to the bit, one at a time or many. */
+/* A scorer of a row gives the ranks of the two codes, bit for bit, for one row or many. */
 static void check_row(const hny__quantizer *quantizer, const coded *x, const coded *y) {
-    static int8_t room[MOST];
+    static int8_t numbers[MAX_TESTED_DIM];
     const uint8_t *const rows[] = {y->code, x->code, y->code, y->code, x->code};
     const size_t count = sizeof rows / sizeof *rows;
     float ranks[sizeof rows / sizeof *rows];
     hny__scorer from;
-    hny__scorer_of_row(&from, quantizer, x->code, room);
+    hny__scorer_of_row(&from, quantizer, x->code, numbers);
     hny__scorer_ranks(&from, rows, count, ranks);
     for (size_t i = 0; i < count; i++) {
         const float rank = hny__row_rank(&quantizer->format, x->code, rows[i]);
@@ -133,10 +133,10 @@ static void check_row(const hny__quantizer *quantizer, const coded *x, const cod
 
 static void test_bounds(void **unused) {
     static const float scales[] = {1, 300, 0x1p-20f, 0x1p60f, 0x1p120f, 0x1p-110f, 0x1p-135f};
-    static float a[MOST], b[MOST];
+    static float a[MAX_TESTED_DIM], b[MAX_TESTED_DIM];
     static coded x, y;
     (void)unused;
-    for (uint32_t dim = 1; dim <= MOST; dim = dim * 3 / 2 + 1) {
+    for (uint32_t dim = 1; dim <= MAX_TESTED_DIM; dim = dim * 3 / 2 + 1) {
         for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
             for (uint8_t type = HNY_FLOAT32; type <= HNY_INT8; type++) {
                 for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_INT4; codes++) {
@@ -164,12 +164,12 @@ static void test_bounds(void **unused) {
     }
 }
 
-/* Bounds are of use: of vectors of ordinary size, fine int8 codes know a distance to 1 in 10,000. */
+/* Error bounds are tight: residual int8 codes give distances to 1 in 10,000. */
 static void test_tight(void **unused) {
-    static float a[MOST], b[MOST];
+    static float a[MAX_TESTED_DIM], b[MAX_TESTED_DIM];
     static coded x, y;
     (void)unused;
-    for (uint32_t dim = 8; dim <= MOST; dim = dim * 3 / 2) {
+    for (uint32_t dim = 8; dim <= MAX_TESTED_DIM; dim = dim * 3 / 2) {
         for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
             hny__encoder encoder;
             double error;
@@ -190,12 +190,12 @@ static void test_tight(void **unused) {
     }
 }
 
-/* And those of 4 bits to 1 in 100, from some hundred dimensions on. */
+/* Residual 4-bit codes give distances to 1 in 100, from a hundred dimensions on. */
 static void test_tight_i4(void **unused) {
-    static float a[MOST], b[MOST];
+    static float a[MAX_TESTED_DIM], b[MAX_TESTED_DIM];
     static coded x, y;
     (void)unused;
-    for (uint32_t dim = 100; dim <= MOST; dim = dim * 3 / 2) {
+    for (uint32_t dim = 100; dim <= MAX_TESTED_DIM; dim = dim * 3 / 2) {
         for (uint8_t metric = HNY_COSINE; metric <= HNY_EUCLIDEAN; metric++) {
             hny__encoder encoder;
             double error;
@@ -217,7 +217,7 @@ static void test_tight_i4(void **unused) {
     }
 }
 
-/* Under cosine the scale is the vector's own: multiples have the same numbers. */
+/* Under cosine multiples of a vector have the same codes. */
 static void test_scales(void **unused) {
     static const float scales[] = {1, 0x1p-20f, 0x1p100f, 0x1p-120f};
     static float a[40];
@@ -237,8 +237,10 @@ static void test_scales(void **unused) {
     hny__encoder_free(&encoder);
 }
 
-/* Zero is at 1 from everything under cosine; infinities, which somebody must have smuggled in, are
-** at no distance that the codes would vouch for. */
+/*
+** Under cosine the zero vector has distance 1 from everything.  For infinities, which only damage
+** can cause, the error bound is infinite.
+*/
 static void test_odd(void **unused) {
     static const float zero[5], one[5] = {1}, infinite[5] = {0, INFINITY}, nan[5] = {NAN};
     static const float *const odd[] = {infinite, nan};

@@ -1,8 +1,8 @@
 /*
-** Rows, ranks, distances, probes, halves, and status sentences, with every kernel table that this
-** machine has: main runs the group once for each, in a process of its own.
+** Rows, ranks, distances, distance computers, halves and status sentences, with every kernel table
+** that this machine has: main runs the group once for each, in a process of its own.
 **
-**     test_code [SEED]
+**     test_row [SEED]
 */
 #include <float.h>
 #include <math.h>
@@ -22,7 +22,7 @@
 #include "simd/kernel.h"
 #include "vector/row.h"
 
-enum { MOST = 2100, ROOM = 4 * HNY_MAX_DIM + 64 };
+enum { MAX_TESTED_DIM = 2100, BUFFER_BYTES = 4 * HNY_MAX_DIM + 64 };
 
 /* ------------------------------------------------------------------------------------- data -- */
 
@@ -40,8 +40,8 @@ static double unit(void) { /* -1 .. 1 */
 }
 
 /* Two vectors of stored bytes and the rows of both. */
-static uint8_t stored[2][ROOM] __attribute__((aligned(64)));
-static uint8_t rows[2][ROOM] __attribute__((aligned(64)));
+static uint8_t stored[2][BUFFER_BYTES] __attribute__((aligned(64)));
+static uint8_t rows[2][BUFFER_BYTES] __attribute__((aligned(64)));
 
 static void put(hny_type type, uint8_t *vector, size_t i, double value) {
     if (type == HNY_FLOAT32) {
@@ -156,7 +156,7 @@ static void test_layout(void **unused) {
     }
 }
 
-/* Any address of the vector and whatever the row held before: the same row. */
+/* The row depends neither on the alignment of the vector nor on what its memory held before. */
 static void test_encode(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
@@ -214,7 +214,7 @@ static void test_inverse_length(void **unused) {
 /* -------------------------------------------------------------------------------- distances -- */
 
 static void check_distance(hny_shape shape, const hny__row_format *format,
-                           const hny_distance_computer *probe) {
+                           const hny_distance_computer *computer) {
     const long double want = reference(shape, stored[0], stored[1]);
     const double got = hny__row_distance(format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
@@ -224,10 +224,10 @@ static void check_distance(hny_shape shape, const hny__row_format *format,
     }
 
     assert_shape(hny__row_distance(format, rows[1], rows[0]) == got, shape);
-    assert_shape(hny_distance_computer_distance(probe, stored[1]) == got, shape);
-    static uint8_t shifted[ROOM];
+    assert_shape(hny_distance_computer_distance(computer, stored[1]) == got, shape);
+    static uint8_t shifted[BUFFER_BYTES];
     memcpy(shifted + 3, stored[1], hny_vector_bytes(shape));
-    assert_shape(hny_distance_computer_distance(probe, shifted + 3) == got, shape);
+    assert_shape(hny_distance_computer_distance(computer, shifted + 3) == got, shape);
 }
 
 static void test_distances(void **unused) {
@@ -243,18 +243,18 @@ static void test_distances(void **unused) {
                 fill(shape, stored[0]);
                 fill(shape, stored[1]);
                 encode_both(&format);
-                hny_distance_computer *probe;
-                assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-                check_distance(shape, &format, probe);
-                hny_distance_computer_free(probe);
+                hny_distance_computer *computer;
+                assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
+                check_distance(shape, &format, computer);
+                hny_distance_computer_free(computer);
             }
         }
     }
     hny_distance_computer_free(NULL);
 }
 
-/* The vector is copied, and nothing behind it is read (AddressSanitizer watches). */
-static void test_probe_owns(void **unused) {
+/* A computer copies the vector and reads nothing past it (AddressSanitizer checks). */
+static void test_computer_owns(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
         for (shape.dim = 1; shape.dim <= 600; shape.dim += 13) {
@@ -266,19 +266,19 @@ static void test_probe_owns(void **unused) {
             fill(shape, a);
             fill(shape, b);
             const long double want = reference(shape, a, b);
-            hny_distance_computer *probe;
-            assert_int_equal(hny_distance_computer_new(shape, a, &probe), HNY_OK);
+            hny_distance_computer *computer;
+            assert_int_equal(hny_distance_computer_new(shape, a, &computer), HNY_OK);
             free(a);
-            assert_shape(fabsl(hny_distance_computer_distance(probe, b) - want) <
+            assert_shape(fabsl(hny_distance_computer_distance(computer, b) - want) <
                              1e-11L * (1 + want),
                          shape);
-            hny_distance_computer_free(probe);
+            hny_distance_computer_free(computer);
             free(b);
         }
     }
 }
 
-/* The zeros behind the rows that ranks are computed of, and no more, may be read. */
+/* A rank reads the padding of a row and nothing past it. */
 static void test_rank_reads_the_row(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
@@ -301,7 +301,7 @@ static void test_same_and_scaled(void **unused) {
     (void)unused;
     double worst = 0;
     EACH_SHAPE(shape) {
-        for (uint32_t d = 1; d <= MOST; d += 1 + d / 16) {
+        for (uint32_t d = 1; d <= MAX_TESTED_DIM; d += 1 + d / 16) {
             shape.dim = d;
             hny__row_format format;
             hny__row_format_init(&format, shape);
@@ -354,14 +354,14 @@ static void test_zero_vectors(void **unused) {
         assert_true(hny__row_distance(&format, rows[0], rows[1]) == 1);
         assert_true(hny__row_distance(&format, rows[1], rows[0]) == 1);
         assert_true(hny__row_rank(&format, rows[0], rows[1]) == 1);
-        hny_distance_computer *probe;
-        assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-        assert_true(hny_distance_computer_distance(probe, stored[1]) == 1);
-        hny_distance_computer_free(probe);
+        hny_distance_computer *computer;
+        assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
+        assert_true(hny_distance_computer_distance(computer, stored[1]) == 1);
+        hny_distance_computer_free(computer);
     }
 }
 
-/* Bits past dim are nobody's, wherever they come in. */
+/* Bits past dim are ignored. */
 static void test_padding_bits(void **unused) {
     (void)unused;
     for (uint8_t metric = HNY_COSINE; metric <= HNY_HAMMING; metric++) {
@@ -376,12 +376,12 @@ static void test_padding_bits(void **unused) {
             }
             encode_both(&format);
             const double want = (double)reference(shape, stored[0], stored[1]);
-            hny_distance_computer *probe;
-            assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
+            hny_distance_computer *computer;
+            assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
             assert_shape(fabs(hny__row_distance(&format, rows[0], rows[1]) - want) < 1e-13, shape);
-            assert_shape(fabs(hny_distance_computer_distance(probe, stored[1]) - want) < 1e-13,
+            assert_shape(fabs(hny_distance_computer_distance(computer, stored[1]) - want) < 1e-13,
                          shape);
-            hny_distance_computer_free(probe);
+            hny_distance_computer_free(computer);
         }
     }
 }
@@ -426,7 +426,7 @@ static void check_rank(const hny__row_format *format) {
     assert_shape(hny__row_rank(format, rows[1], rows[0]) == rank, format->shape);
 }
 
-/* Pairs that are ordinary, and pairs that round badly. */
+/* Ordinary pairs, and pairs with large rounding errors. */
 typedef double number(size_t i, int which);
 
 static double ordinary(size_t i, int which) {
@@ -434,7 +434,7 @@ static double ordinary(size_t i, int which) {
     return unit();
 }
 
-/* Computed once: a third of the time of these tests went into them, and half where emulated. */
+/* Computed once: they took a third of the time of these tests, half under emulation. */
 static double sines[HNY_MAX_DIM], cosines[HNY_MAX_DIM];
 
 static void fill_waves(void) {
@@ -479,8 +479,9 @@ static void fill_both(hny_shape shape, number *value) {
 static void test_slack(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
-        for (uint32_t d = 1; d <= MOST + 3; d++) {
-            shape.dim = d <= MOST ? d : (uint32_t[]){16384, 65535, 65536}[d - MOST - 1];
+        for (uint32_t d = 1; d <= MAX_TESTED_DIM + 3; d++) {
+            shape.dim =
+                d <= MAX_TESTED_DIM ? d : (uint32_t[]){16384, 65535, 65536}[d - MAX_TESTED_DIM - 1];
             hny__row_format format;
             hny__row_format_init(&format, shape);
             /* each dimension with two kinds, each kind with a third of the dimensions */
@@ -493,7 +494,7 @@ static void test_slack(void **unused) {
     }
 }
 
-/* The bound is of use: far below the rank itself. */
+/* The slack is small: far below the rank. */
 static void test_slack_is_small(void **unused) {
     (void)unused;
     const double lanes = hny__kernels_get()->lanes;
@@ -509,7 +510,7 @@ static void test_slack_is_small(void **unused) {
     }
 }
 
-/* What the slack is for: a row ruled out by its rank is farther, among rows that nearly tie. */
+/* A row that its rank excludes is farther, among rows that nearly tie. */
 static void test_ruled_out(void **unused) {
     (void)unused;
     enum { MANY = 24 };
@@ -547,7 +548,7 @@ static void test_ruled_out(void **unused) {
     }
 }
 
-/* For bits the rank is their number, under every metric. */
+/* For bits the rank is the number of different bits, under every metric. */
 static void test_rank_of_bits(void **unused) {
     (void)unused;
     EACH_SHAPE(shape) {
@@ -575,7 +576,7 @@ static void test_rank_of_bits(void **unused) {
 
 /* ----------------------------------------------------------------------------- extreme input -- */
 
-/* Numbers of one size, or of very different ones in one vector. */
+/* Vectors of numbers of one magnitude, or of very different ones. */
 static void fill_extreme(hny_shape shape, uint8_t *vector, double size, int mixed) {
     for (size_t i = 0; i < shape.dim; i++) {
         const double scale = mixed && next() % 2 ? 1 : size;
@@ -596,11 +597,11 @@ static void check_extreme(hny_shape shape) {
     const double got = hny__row_distance(&format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
     assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
-    hny_distance_computer *probe;
-    assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-    assert_shape(hny_distance_computer_distance(probe, stored[1]) == got, shape);
-    assert_shape(hny_distance_computer_distance(probe, stored[0]) == 0, shape);
-    hny_distance_computer_free(probe);
+    hny_distance_computer *computer;
+    assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
+    assert_shape(hny_distance_computer_distance(computer, stored[1]) == got, shape);
+    assert_shape(hny_distance_computer_distance(computer, stored[0]) == 0, shape);
+    hny_distance_computer_free(computer);
     for (int i = 0; i < 2; i++) {
         const float self = hny__row_rank(&format, rows[i], rows[i]);
         assert_shape(self >= 0 && self <= hny__rank_slack(&format, 0), shape);
@@ -629,7 +630,7 @@ static void test_extreme(void **unused) {
     }
 }
 
-/* Beyond a float the rank ends at FLT_MAX, and the distance goes on. */
+/* A rank is at most FLT_MAX; a distance may be larger. */
 static void test_overflow(void **unused) {
     (void)unused;
     const float a[] = {FLT_MAX, -FLT_MAX}, b[] = {-FLT_MAX, FLT_MAX};
@@ -648,7 +649,7 @@ static void test_overflow(void **unused) {
     assert_true(hny__row_distance(&format, rows[0], rows[1]) == 4 * (double)FLT_MAX);
 }
 
-/* Bytes that no INSERT lets in, read from a damaged database: no NaN, and in the metric's range. */
+/* Bytes that no INSERT accepts, from a damaged database: distances are not NaN and in range. */
 static void test_any_bytes(void **unused) {
     (void)unused;
     static const uint32_t special[] = {0x7f800000, 0xff800000, 0x7fc00000,
@@ -675,10 +676,10 @@ static void test_any_bytes(void **unused) {
             if (shape.metric == HNY_COSINE) {
                 assert_shape(distance <= 2, shape);
             }
-            hny_distance_computer *probe;
-            assert_int_equal(hny_distance_computer_new(shape, stored[0], &probe), HNY_OK);
-            assert_shape(hny_distance_computer_distance(probe, stored[1]) == distance, shape);
-            hny_distance_computer_free(probe);
+            hny_distance_computer *computer;
+            assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
+            assert_shape(hny_distance_computer_distance(computer, stored[1]) == distance, shape);
+            hny_distance_computer_free(computer);
         }
     }
 }
@@ -688,16 +689,16 @@ static void test_no_distance(void **unused) {
     const float a[] = {1, 1}, nan[] = {NAN, 1}, inf[] = {INFINITY, INFINITY};
     const double want[] = {2, INFINITY, INFINITY};
     for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
-        hny_distance_computer *probe;
-        assert_int_equal(hny_distance_computer_new((hny_shape){2, metric, HNY_FLOAT32}, a, &probe),
-                         HNY_OK);
-        assert_true(hny_distance_computer_distance(probe, nan) == want[metric - 1]);
-        assert_true(hny_distance_computer_distance(probe, inf) == want[metric - 1]);
-        hny_distance_computer_free(probe);
+        hny_distance_computer *computer;
+        assert_int_equal(
+            hny_distance_computer_new((hny_shape){2, metric, HNY_FLOAT32}, a, &computer), HNY_OK);
+        assert_true(hny_distance_computer_distance(computer, nan) == want[metric - 1]);
+        assert_true(hny_distance_computer_distance(computer, inf) == want[metric - 1]);
+        hny_distance_computer_free(computer);
     }
 }
 
-/* ------------------------------------------------------------------- the same on every machine -- */
+/* ----------------------------------------------------------------- the same on every machine -- */
 
 static uint64_t digest(uint64_t so_far, const void *bytes, size_t count) { /* FNV-1a */
     for (size_t i = 0; i < count; i++) {
@@ -706,7 +707,7 @@ static uint64_t digest(uint64_t so_far, const void *bytes, size_t count) { /* FN
     return so_far;
 }
 
-/* Numbers of such different sizes that squared differences need more bits than a double has. */
+/* Numbers of such different magnitudes that sums of squares need more bits than a double has. */
 static void fill_wide(hny_shape shape, uint8_t *vector) {
     for (size_t i = 0; i < shape.dim; i++) {
         const int exponent = shape.type == HNY_INT8 ? 0 : (int)(next() % 25) - 12;
@@ -723,7 +724,7 @@ static void test_same_everywhere(void **unused) {
     uint64_t of_rows = 0xcbf29ce484222325, of_distances = of_rows;
     state = 1;
     EACH_SHAPE(shape) {
-        for (shape.dim = 1; shape.dim <= MOST; shape.dim += 1 + shape.dim / 32) {
+        for (shape.dim = 1; shape.dim <= MAX_TESTED_DIM; shape.dim += 1 + shape.dim / 32) {
             hny__row_format format;
             hny__row_format_init(&format, shape);
             fill_wide(shape, stored[0]);
@@ -762,7 +763,7 @@ static void test_half_values(void **unused) {
     }
 }
 
-/* Between each two neighbours: below the middle down, above it up, in the middle to the even. */
+/* Between two halves: rounded down below the middle, up above it, to even in the middle. */
 static void test_half_rounding(void **unused) {
     (void)unused;
     for (uint32_t h = 0; h < 0x7c00; h++) {
@@ -812,7 +813,7 @@ static int run_with(const char *kernels) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layout),          cmocka_unit_test(test_encode),
         cmocka_unit_test(test_inverse_length),  cmocka_unit_test(test_distances),
-        cmocka_unit_test(test_probe_owns),      cmocka_unit_test(test_rank_reads_the_row),
+        cmocka_unit_test(test_computer_owns),   cmocka_unit_test(test_rank_reads_the_row),
         cmocka_unit_test(test_same_and_scaled), cmocka_unit_test(test_zero_vectors),
         cmocka_unit_test(test_padding_bits),    cmocka_unit_test(test_signs),
         cmocka_unit_test(test_slack),           cmocka_unit_test(test_slack_is_small),

@@ -121,7 +121,7 @@ double hny__exact_distance(hny_shape shape, const void *a, const void *b) {
                                          : exact_manhattan(shape, a, b);
 }
 
-/* ------------------------------------------------------------------------------------ signs -- */
+/* ------------------------------------------------------------------------------------- signs -- */
 
 /*
 ** A float is above 0 if its bits are, as a signed integer.  A comparison of floats would depend on
@@ -173,7 +173,7 @@ void hny__exact_signs(hny_type type, const void *numbers, size_t count, uint8_t 
     }
 }
 
-/* ---------------------------------------------------------------------------- one to many -- */
+/* ------------------------------------------------------------------------------- one to many -- */
 
 struct hny_distance_computer {
     hny_shape shape;

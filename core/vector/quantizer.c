@@ -163,7 +163,7 @@ size_t hny__quantizer_rerank(const hny__quantizer *quantizer, size_t limit, size
     return limit + limit / 2 + 8;
 }
 
-/* --------------------------------------------------------------------------------- encoding -- */
+/* ---------------------------------------------------------------------------------- encoding -- */
 
 int hny__encoder_init(hny__encoder *encoder, const hny__quantizer *quantizer) {
     memset(encoder, 0, sizeof *encoder);
@@ -491,7 +491,7 @@ void hny__encode_query(hny__encoder *encoder, const void *vector, void *code) {
     }
 }
 
-/* -------------------------------------------------------------------------------- distances -- */
+/* --------------------------------------------------------------------------------- distances -- */
 
 static float decode_numbers_i4(hny__encoder *encoder, const uint8_t *code,
                                const uint8_t *residual) {

@@ -71,7 +71,7 @@ size_t hny__quantizer_rerank(const hny__quantizer *quantizer, size_t limit, size
 /* The rounding error of a sum over a vector in float32, relative to the sum of absolute values. */
 double hny__quantizer_rounding(const hny__quantizer *quantizer);
 
-/* --------------------------------------------------------------------------------- encoding -- */
+/* ---------------------------------------------------------------------------------- encoding -- */
 
 /* A quantizer with memory for one vector. */
 typedef struct hny__encoder {

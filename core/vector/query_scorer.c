@@ -10,7 +10,7 @@
 /* Dot products that are on the stack at a time. */
 #define DOTS_MAX 64
 
-/* ------------------------------------------------------------------------------------ ranks -- */
+/* ------------------------------------------------------------------------------------- ranks -- */
 
 static void dot_products(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                          int32_t *out) {

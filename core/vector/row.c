@@ -15,7 +15,7 @@ static bool is_bits(hny_shape shape) {
     return shape.metric == HNY_HAMMING || shape.type == HNY_BIT;
 }
 
-/* ------------------------------------------------------------------------------------ ranks -- */
+/* ------------------------------------------------------------------------------------- ranks -- */
 
 /* A float kernel's sum; if that overflowed, the rank of the exact distance. */
 static float finite_rank(const hny__row_format *format, float sum, const void *a, const void *b) {
@@ -103,7 +103,7 @@ void hny__row_format_init(hny__row_format *format, hny_shape shape) {
     };
 }
 
-/* --------------------------------------------------------------------------------- encoding -- */
+/* ---------------------------------------------------------------------------------- encoding -- */
 
 /*
 ** NaN for a length outside 2^-40 .. 2^40.  Inside, no sum or product of a float dot product
@@ -139,7 +139,7 @@ void hny__row_encode(const hny__row_format *format, const void *vector, void *ro
     }
 }
 
-/* -------------------------------------------------------------------------------- distances -- */
+/* --------------------------------------------------------------------------------- distances -- */
 
 double hny__row_distance(const hny__row_format *format, const void *a, const void *b) {
     return hny__exact_distance(format->shape, a, b);
