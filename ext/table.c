@@ -29,13 +29,34 @@ static char *taken_sentence(const char *name) {
 static void free_table(hx_table *table) {
     if (!table) return;
     hx_autobuild_free(&table->writer.autobuild);
-    hx_view_free(&table->view);
+    for (int i = 0; i < table->shadow.columns.vectors && table->views; i++) {
+        hx_view_free(&table->views[i]);
+    }
+    sqlite3_free(table->views);
     if (table->sidecar) hx_connection_release(table->connection, table->sidecar);
     hx_connection_remove(table->connection, table);
     hx_connection_unref(table->connection);
-    sqlite3_free(table->writer.row);
+    for (int i = 0; i < HX_MAX_VECTORS; i++) {
+        sqlite3_free(table->writer.row[i]);
+    }
     hx_shadow_free(&table->shadow);
     sqlite3_free(table);
+}
+
+/* One view and one scratch vector for each vector. */
+static int make_views(hx_table *table) {
+    const int count = table->shadow.columns.vectors;
+    const size_t bytes = (size_t)count * sizeof *table->views;
+    table->views = sqlite3_malloc64(bytes);
+    if (!table->views) return SQLITE_NOMEM;
+    memset(table->views, 0, bytes);
+    table->writer.views = table->views;
+    for (int i = 0; i < count; i++) {
+        hx_view_init(&table->views[i], &table->shadow, table->sidecar, i);
+        table->writer.row[i] = sqlite3_malloc64(table->shadow.vector_bytes[i]);
+        if (!table->writer.row[i]) return SQLITE_NOMEM;
+    }
+    return SQLITE_OK;
 }
 
 /* Takes over *columns. */
@@ -45,18 +66,14 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
     if (!table) return SQLITE_NOMEM;
     memset(table, 0, sizeof *table);
     table->connection = hx_connection_ref(connection);
-    table->view.shadow = &table->shadow;
     table->writer.shadow = &table->shadow;
-    table->writer.view = &table->view;
     int rc = hx_shadow_init(&table->shadow, db, argv[1], argv[2], options, columns);
-    table->writer.row = sqlite3_malloc64(table->shadow.vector_bytes);
-    if (rc == SQLITE_OK && !table->writer.row) rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK) rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
+    if (rc == SQLITE_OK) rc = make_views(table);
     if (rc) {
         free_table(table);
         return rc;
     }
-    table->view.sidecar = table->sidecar;
     hx_connection_add(connection, table);
     *out = table;
     return SQLITE_OK;
@@ -150,7 +167,7 @@ int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
 }
 
 int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-    return hx_cursor_open(&((hx_table *)vtab)->view, out);
+    return hx_cursor_open(((hx_table *)vtab)->views, out);
 }
 
 int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {

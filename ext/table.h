@@ -1,7 +1,7 @@
 /*
 ** Interface to table.c: one connected hannoy table, and SQLite's methods on it.
 **
-** Each folder uses its own part of it: shadow/ the shadow, query/ the view, change/ the writer.
+** Each folder uses its own part of it: shadow/ the shadow, query/ the views, change/ the writer.
 */
 #ifndef HX_TABLE_H
 #define HX_TABLE_H
@@ -14,7 +14,7 @@
 
 struct hx_table {
     hx_shadow shadow; /* first: its first member is SQLite's sqlite3_vtab */
-    hx_view view;
+    hx_view *views;   /* one for each vector */
     hx_writer writer;
     hny_sidecar *sidecar;
     hx_connection *connection;

@@ -95,7 +95,7 @@ static void wait_until(hx_writer *writer, int64_t until, bool indexed) {
 
 static bool is_waiting(const hx_writer *writer, const hx_log *log, bool indexed) {
     const hx_autobuild *const autobuild = &writer->autobuild;
-    const int64_t interval = writer->shadow->config.options.autobuild;
+    const int64_t interval = writer->shadow->config.vectors[0].options.autobuild;
     const int64_t longest = interval > RESTART_ROWS ? interval : RESTART_ROWS;
     const int64_t left =
         autobuild->wait_for - log->tip.seq; /* > longest: the log was rolled back */
@@ -116,28 +116,29 @@ static int refuse_restart(hx_writer *writer, const hx_log *log) {
 /* The next COMMIT tries again after HNY_BUSY or an interrupt.  After other failures it waits. */
 static int build_now(hx_writer *writer, const hx_log *log, bool indexed) {
     hx_index_build build = {.sweep = true, .changes = indexed};
-    const int rc = hx_index_build_run(writer->view, &build);
+    const int rc = hx_index_build_run(&writer->views[0], &build);
     if (rc == SQLITE_OK && build.current) return hx_autobuild_trim(writer, &build);
     if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT) {
-        wait_until(writer, log->tip.seq + writer->shadow->config.options.autobuild, indexed);
+        wait_until(writer, log->tip.seq + writer->shadow->config.vectors[0].options.autobuild,
+                   indexed);
     }
     return swallow_failure(writer, rc ? rc : hx_fail_status(writer->shadow, build.status));
 }
 
 /* The newest boundary that log and sidecar share. */
 static int find_base(hx_writer *writer, const hx_log *log, hx_merge_base *base) {
-    int rc = hx_view_reader(writer->view);
+    hx_view *const view = &writer->views[0];
+    int rc = hx_view_reader(view);
     if (rc) return rc;
-    const int status = hny_reader_begin(writer->view->reader);
+    const int status = hny_reader_begin(view->reader);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
-    rc =
-        hx_merge_base_find(writer->shadow, status ? NULL : writer->view->reader, status, log, base);
-    if (status == HNY_OK) hny_reader_end(writer->view->reader);
+    rc = hx_merge_base_find(writer->shadow, status ? NULL : view->reader, status, log, base);
+    if (status == HNY_OK) hny_reader_end(view->reader);
     return rc;
 }
 
 static int consider_build(hx_writer *writer, const hx_log *log) {
-    const int64_t autobuild = writer->shadow->config.options.autobuild;
+    const int64_t autobuild = writer->shadow->config.vectors[0].options.autobuild;
     hx_merge_base base;
     bool start_over;
     int rc = find_base(writer, log, &base);
@@ -159,7 +160,7 @@ static int consider_build(hx_writer *writer, const hx_log *log) {
 ** build, so the length of the log is the number of pending changes.
 */
 static bool is_due(const hx_writer *writer, const hx_log *log) {
-    const int64_t autobuild = writer->shadow->config.options.autobuild;
+    const int64_t autobuild = writer->shadow->config.vectors[0].options.autobuild;
     const int64_t logged = log->tip.seq - log->trim.seq;
     if (autobuild) return logged >= autobuild;
     const int64_t since = log->tip.seq - writer->autobuild.checked_at; /* < 0: rolled back */

@@ -11,7 +11,7 @@
 
 static int build_index(hx_writer *writer, bool restart) {
     hx_index_build build = {.asked = true, .restart = restart};
-    const int rc = hx_index_build_run(writer->view, &build);
+    const int rc = hx_index_build_run(&writer->views[0], &build);
     if (rc) return rc;
     return build.status ? hx_fail_status(writer->shadow, build.status)
                         : hx_autobuild_trim(writer, &build);
@@ -26,7 +26,7 @@ static int command_rebuild(hx_writer *writer) {
 }
 
 static int command_check(hx_writer *writer) {
-    return hx_integrity_check(writer->view);
+    return hx_integrity_check(&writer->views[0]);
 }
 
 typedef struct command {
@@ -41,7 +41,7 @@ static const command commands[] = {
 };
 
 static int change_setting(hx_writer *writer, const char *text) {
-    hx_options options = writer->shadow->config.options;
+    hx_options options = writer->shadow->config.vectors[0].options;
     const char *key;
     int64_t value;
     char *error = NULL;

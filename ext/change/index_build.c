@@ -33,7 +33,7 @@ static int settle_feed(const hx_index_build *build, int rc) {
 static int feed_all(hx_view *view, hny_build *engine, hx_index_build *build) {
     feeder f = {engine, build};
     hny_build_expect(engine, (uint64_t)build->at.seq);
-    return settle_feed(build, hx_content_each(view->shadow, feed_row, &f));
+    return settle_feed(build, hx_content_each(view->shadow, view->vector, feed_row, &f));
 }
 
 static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *base,
@@ -45,7 +45,7 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
         hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) return rc;
     hny_build_expect(engine, delta.count);
-    rc = hx_content_each_of(view->shadow, delta.at, delta.count, feed_row, &f);
+    rc = hx_content_each_of(view->shadow, view->vector, delta.at, delta.count, feed_row, &f);
     hx_ids_free(&delta);
     return settle_feed(build, rc);
 }
@@ -111,13 +111,13 @@ static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
 }
 
 static int hold_snapshot(hx_view *view, hx_index_build *build) {
-    int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, &build->hold);
+    int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &build->hold);
     if (rc == SQLITE_OK) rc = hx_sql_step(view->shadow, build->hold.stmt);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 static int attempt_build(hx_view *view, hx_index_build *build) {
-    const hx_options *const set = &view->shadow->config.options;
+    const hx_options *const set = hx_view_options(view);
     hny_build *engine;
     hx_log log;
     int rc = hx_log_read(view->shadow, &log);
@@ -128,7 +128,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     build->taken = 0;
     build->current = false;
     build->status =
-        hny_build_open(view->sidecar, view->shadow->config.number, &options, set->threads,
+        hny_build_open(view->sidecar, hx_view_config(view)->number, &options, set->threads,
                        build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
                        hx_interrupt(view->shadow), &engine);
     if (build->status) return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;

@@ -53,7 +53,7 @@ static int check_count(const check *c, uint64_t held) {
 
 static int check_rows(hx_view *view, const hx_ids *delta, uint64_t held) {
     check c = {view, delta, 0, 0, 0};
-    const int rc = hx_content_each(view->shadow, check_row, &c);
+    const int rc = hx_content_each(view->shadow, view->vector, check_row, &c);
     /* Rows that REPLACE deleted from a content table stay in the index; queries skip them. */
     if (rc || !delta || hx_columns_external(&view->shadow->columns)) return rc;
     return check_count(&c, held);
@@ -108,7 +108,7 @@ static int check_once(hx_view *view, bool *held) {
     const bool indexed = s->base.kind == HX_MERGE_BASE_FOUND && s->base.status == HNY_OK;
     rc = check_log(view, &s->log);
     if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns)) {
-        rc = hx_content_check(view->shadow);
+        rc = hx_content_check(view->shadow, view->vector);
     }
     if (rc == SQLITE_OK && s->pinned) rc = check_records(view);
     if (rc == SQLITE_OK) rc = indexed ? check_index(view) : check_rows(view, NULL, 0);

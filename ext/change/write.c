@@ -21,8 +21,8 @@ static sqlite3_value **column_values(sqlite3_value **argv) {
     return argv + FIRST_COLUMN;
 }
 
-static sqlite3_value *vector_value(const hx_writer *writer, sqlite3_value **argv) {
-    return column_values(argv)[writer->shadow->columns.vector];
+static sqlite3_value *vector_value(const hx_writer *writer, sqlite3_value **argv, int vector) {
+    return column_values(argv)[writer->shadow->columns.vector[vector]];
 }
 
 static sqlite3_value *hidden_value(const hx_writer *writer, sqlite3_value **argv, hx_hidden which) {
@@ -51,11 +51,27 @@ static int check_hidden(hx_writer *writer, sqlite3_value **argv) {
     return SQLITE_OK;
 }
 
-static int parse_new_vector(hx_writer *writer, sqlite3_value *value) {
+/* *out: the stored bytes; NULL for NULL, which a table with several vectors takes. */
+static int parse_new_vector(hx_writer *writer, int vector, sqlite3_value *value, const void **out) {
+    hx_shadow *const shadow = writer->shadow;
     char *error = NULL;
-    const int rc =
-        hx_vector_parse(writer->shadow->config.options.shape, value, "vector", writer->row, &error);
-    return rc ? hx_fail_with(writer->shadow, rc, error) : rc;
+    *out = NULL;
+    if (shadow->columns.vectors > 1 && is_null(value)) return SQLITE_OK;
+    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
+                                   writer->row[vector], &error);
+    *out = writer->row[vector];
+    return rc ? hx_fail_with(shadow, rc, error) : rc;
+}
+
+/* All vectors of an INSERT; of an UPDATE those that it sets, the others are NULL. */
+static int parse_new_vectors(hx_writer *writer, sqlite3_value **argv, const void **vectors) {
+    int rc = SQLITE_OK;
+    for (int i = 0; i < writer->shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        sqlite3_value *const value = vector_value(writer, argv, i);
+        vectors[i] = NULL;
+        if (!sqlite3_value_nochange(value)) rc = parse_new_vector(writer, i, value, &vectors[i]);
+    }
+    return rc;
 }
 
 static int check_rowid(hx_writer *writer, sqlite3_value *value) {
@@ -93,10 +109,10 @@ static int begin_change(hx_writer *writer, hny_boundary *tip) {
     return rc ? rc : hx_sql_get(writer->shadow, HX_SQL_LOG_APPEND, &append);
 }
 
-static int log_change(hx_writer *writer, hny_boundary *tip, int64_t id, const void *vector,
+static int log_change(hx_writer *writer, hny_boundary *tip, int64_t id, const void *const *vectors,
                       const hny_attribute *attributes) {
     writer->autobuild.written++;
-    return hx_log_append(writer->shadow, tip, id, vector, attributes);
+    return hx_log_append(writer->shadow, tip, id, vectors, attributes);
 }
 
 typedef struct relog {
@@ -104,15 +120,16 @@ typedef struct relog {
     hny_boundary *tip;
 } relog;
 
-static int log_read(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
+static int log_read(void *arg, int64_t id, const void *const *vectors,
+                    const hny_attribute *attributes) {
     const relog *const r = arg;
-    return log_change(r->writer, r->tip, id, vector, attributes);
+    return log_change(r->writer, r->tip, id, vectors, attributes);
 }
 
 /* Logs the present state of a row. */
 static int log_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
     relog r = {writer, tip};
-    return hx_content_each_of(writer->shadow, &id, 1, log_read, &r);
+    return hx_content_row(writer->shadow, id, log_read, &r);
 }
 
 static int remove_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
@@ -161,8 +178,8 @@ static void attribute_values(const hx_writer *writer, sqlite3_value **argv,
     }
 }
 
-static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id, hny_boundary *tip,
-                     sqlite3_int64 *rowid) {
+static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
+                     const void *const *vectors, hny_boundary *tip, sqlite3_int64 *rowid) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const int64_t asked = sqlite3_value_int64(id);
     int rc = SQLITE_OK;
@@ -170,22 +187,23 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
         rc = clear_key(writer, tip, key_value(writer, argv), is_null(id) ? NULL : &asked);
     }
     if (rc) return rc;
-    rc = hx_content_insert(writer->shadow, id, writer->row, column_values(argv), replaces(writer));
+    rc = hx_content_insert(writer->shadow, id, vectors, column_values(argv), replaces(writer));
     if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(writer, asked);
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
     attribute_values(writer, argv, attributes);
-    return log_change(writer, tip, *rowid, writer->row, attributes);
+    return log_change(writer, tip, *rowid, vectors, attributes);
 }
 
 static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     sqlite3_value *const id = asked_rowid(writer, argv);
+    const void *vectors[HX_MAX_VECTORS];
     hny_boundary tip;
     int rc = check_hidden(writer, argv);
-    if (rc == SQLITE_OK) rc = parse_new_vector(writer, vector_value(writer, argv));
+    if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, vectors);
     if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(writer, id);
     if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
-    return rc ? rc : write_new(writer, argv, id, &tip, rowid);
+    return rc ? rc : write_new(writer, argv, id, vectors, &tip, rowid);
 }
 
 static int delete_row(hx_writer *writer, int64_t id) {
@@ -224,7 +242,8 @@ static int insert_touch(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *
 
 /* What an UPDATE sets besides the rowid. */
 typedef struct change {
-    bool vector; /* parsed into writer->row */
+    const void *vectors[HX_MAX_VECTORS]; /* the new ones; NULL: kept, or none */
+    bool vector;                         /* any of them */
     bool attributes;
     bool key; /* a text */
     bool any;
@@ -232,7 +251,7 @@ typedef struct change {
 
 static change changes_of(const hx_writer *writer, sqlite3_value **argv) {
     const hx_columns *const columns = &writer->shadow->columns;
-    change c = {false, false, false, false};
+    change c = {.any = false};
     for (int i = 0; i < columns->count; i++) {
         if (sqlite3_value_nochange(column_values(argv)[i])) continue;
         const hx_role role = columns->at[i].role;
@@ -274,8 +293,7 @@ static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, co
     *existed = true;
     if (c->key) rc = clear_key(writer, tip, key_value(writer, argv), &id);
     if (rc || !c->any) return rc;
-    return hx_content_update(writer->shadow, id, c->vector ? writer->row : NULL,
-                             column_values(argv), existed);
+    return hx_content_update(writer->shadow, id, c->vectors, column_values(argv), existed);
 }
 
 static int write_move(hx_writer *writer, sqlite3_value **argv, int64_t id, int64_t to,
@@ -302,12 +320,12 @@ static int write_change(hx_writer *writer, sqlite3_value **argv, int64_t id, con
 }
 
 static int update_row(hx_writer *writer, sqlite3_value **argv) {
-    const change c = changes_of(writer, argv);
+    change c = changes_of(writer, argv);
     const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
     sqlite3_value *const rowid = new_rowid(writer, argv);
     int rc = check_hidden(writer, argv);
     if (rc == SQLITE_OK) rc = check_rowid(writer, rowid);
-    if (rc == SQLITE_OK && c.vector) rc = parse_new_vector(writer, vector_value(writer, argv));
+    if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, c.vectors);
     if (rc) return rc;
     const int64_t to = sqlite3_value_int64(rowid);
     if (to != id) return write_move(writer, argv, id, to, &c);

@@ -8,9 +8,9 @@
 
 struct hx_writer {
     hx_shadow *shadow; /* borrowed */
-    hx_view *view;     /* borrowed */
+    hx_view *views;    /* borrowed: one for each vector */
     hx_autobuild autobuild;
-    unsigned char *row; /* scratch: the vector being written; freed by the owner of the writer */
+    unsigned char *row[HX_MAX_VECTORS]; /* scratch: the vectors being written; freed by the owner */
 };
 
 #endif

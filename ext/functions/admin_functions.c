@@ -22,7 +22,7 @@ static void call_version(sqlite3_context *context, int argc, sqlite3_value **arg
 /* Never trims the log: that would take the write lock. */
 static void build_table(sqlite3_context *context, hx_table *table) {
     hx_index_build build = {.asked = true, .needs_hold = true};
-    int rc = hx_index_build_run(&table->view, &build);
+    int rc = hx_index_build_run(&table->views[0], &build);
     if (rc == SQLITE_OK && build.status) {
         rc = hx_fail_status(&table->shadow, build.status);
     }

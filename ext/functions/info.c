@@ -26,17 +26,17 @@ typedef struct info_cursor {
 typedef int (*item_value)(hx_table *table, sqlite3_context *context);
 
 static bool has_index(const hx_table *table) {
-    return table->view.snapshot.pinned;
+    return table->views[0].snapshot.pinned;
 }
 
 static bool has_base(const hx_table *table) {
-    const hx_merge_base *const base = &table->view.snapshot.base;
+    const hx_merge_base *const base = &table->views[0].snapshot.base;
     return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
 /* Up to date, the index knows the number; counting reads every page of v_content. */
 static int count_rows(hx_table *table, int64_t *rows) {
-    const hx_snapshot *const s = &table->view.snapshot;
+    const hx_snapshot *const s = &table->views[0].snapshot;
     if (!s->indexed || s->delta.ids.count) {
         return hx_content_count(&table->shadow, rows);
     }
@@ -45,14 +45,14 @@ static int count_rows(hx_table *table, int64_t *rows) {
 }
 
 static int count_pending(hx_table *table, int64_t *pending) {
-    const hx_snapshot *const s = &table->view.snapshot;
+    const hx_snapshot *const s = &table->views[0].snapshot;
     hx_ids delta;
     int status;
     if (!has_base(table)) {
         return hx_content_count(&table->shadow, pending);
     }
     const int rc =
-        hx_merge_base_delta(&table->shadow, table->view.reader, &s->base, &delta, &status);
+        hx_merge_base_delta(&table->shadow, table->views[0].reader, &s->base, &delta, &status);
     if (rc) {
         return rc;
     }
@@ -81,7 +81,8 @@ static int value_pending(hx_table *table, sqlite3_context *context) {
 /* The figures of the sidecar, whether this snapshot can use it or not; zeros without an index. */
 static hny_stats read_stats(hx_table *table, bool count_links) {
     hny_stats stats;
-    if (!has_index(table) || hny_reader_stats(table->view.reader, count_links, &stats) != HNY_OK) {
+    if (!has_index(table) ||
+        hny_reader_stats(table->views[0].reader, count_links, &stats) != HNY_OK) {
         memset(&stats, 0, sizeof stats);
     }
     return stats;
@@ -135,7 +136,7 @@ static int value_boundary(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_sidecar(hx_table *table, sqlite3_context *context) {
-    const char *const path = hny_sidecar_path(table->view.sidecar);
+    const char *const path = hny_sidecar_path(table->views[0].sidecar);
     sqlite3_result_text(context, path ? path : "a private temporary file", -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
@@ -149,7 +150,7 @@ static char *changes_pending(int64_t pending) {
 
 /* Whether the index serves this snapshot. */
 static int describe_state(hx_table *table, char **out) {
-    const hx_merge_base *const base = &table->view.snapshot.base;
+    const hx_merge_base *const base = &table->views[0].snapshot.base;
     int64_t pending = 0;
     if (has_base(table)) {
         const int rc = count_pending(table, &pending);
@@ -171,8 +172,8 @@ static int describe_state(hx_table *table, char **out) {
 /* Of a build of this table in this process; empty and zero when none runs. */
 static hny_progress progress_of(const hx_table *table) {
     hny_progress p;
-    hny_sidecar_progress(table->view.sidecar, &p);
-    if (p.table != table->shadow.config.number) {
+    hny_sidecar_progress(table->views[0].sidecar, &p);
+    if (p.table != table->shadow.config.vectors[0].number) {
         p = (hny_progress){0, "", 0, 0};
     }
     return p;
@@ -195,11 +196,11 @@ static int value_total(hx_table *table, sqlite3_context *context) {
 
 static char *describe_progress(hx_table *table) {
     hny_progress p;
-    hny_sidecar_progress(table->view.sidecar, &p);
+    hny_sidecar_progress(table->views[0].sidecar, &p);
     if (p.table == 0) {
         return sqlite3_mprintf("");
     }
-    if (p.table != table->shadow.config.number) {
+    if (p.table != table->shadow.config.vectors[0].number) {
         return sqlite3_mprintf("; another table is being built");
     }
     return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
@@ -210,7 +211,8 @@ static int value_state(hx_table *table, sqlite3_context *context) {
     const int rc = describe_state(table, &state);
     char *const progress = describe_progress(table);
     const char *const trouble = table->writer.autobuild.trouble;
-    const bool shown = trouble && !(has_base(table) && table->view.snapshot.delta.ids.count == 0);
+    const bool shown =
+        trouble && !(has_base(table) && table->views[0].snapshot.delta.ids.count == 0);
     char *const text = state && progress ? sqlite3_mprintf("%s%s%s%s", state, progress,
                                                            shown ? "; at the last COMMIT: " : "",
                                                            shown ? trouble : "")
@@ -227,53 +229,54 @@ static int value_state(hx_table *table, sqlite3_context *context) {
 /* ----------------------------------------------------------------------------------- options -- */
 
 static int value_dim(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.shape.dim);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.shape.dim);
     return SQLITE_OK;
 }
 
 static int value_metric(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_metric_name(table->shadow.config.options.shape.metric), -1,
+    sqlite3_result_text(context,
+                        hx_metric_name(table->shadow.config.vectors[0].options.shape.metric), -1,
                         SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_type(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_type_name(table->shadow.config.options.shape.type), -1,
-                        SQLITE_STATIC);
+    sqlite3_result_text(context, hx_type_name(table->shadow.config.vectors[0].options.shape.type),
+                        -1, SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_codes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_codes_name(table->shadow.config.options.codes), -1,
+    sqlite3_result_text(context, hx_codes_name(table->shadow.config.vectors[0].options.codes), -1,
                         SQLITE_STATIC);
     return SQLITE_OK;
 }
 
 static int value_m(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.m);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.m);
     return SQLITE_OK;
 }
 
 static int value_ef_construction(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.ef_construction);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.ef_construction);
     return SQLITE_OK;
 }
 
 /* When it is not set, that of a search for ten rows; NULL without an index. */
 static int value_ef(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->shadow.config.options;
+    const hx_options *const options = &table->shadow.config.vectors[0].options;
     if (options->ef) {
         sqlite3_result_int64(context, options->ef);
     } else if (has_index(table)) {
         const double recall = options->recall / HX_RECALL_UNIT;
-        sqlite3_result_int64(context, hny_reader_ef(table->view.reader, 10, recall));
+        sqlite3_result_int64(context, hny_reader_ef(table->views[0].reader, 10, recall));
     }
     return SQLITE_OK;
 }
 
 /* The target that ef is derived from; NULL when ef is set. */
 static int value_recall(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->shadow.config.options;
+    const hx_options *const options = &table->shadow.config.vectors[0].options;
     if (!options->ef) {
         sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
     }
@@ -281,17 +284,17 @@ static int value_recall(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_autobuild(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.autobuild);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.autobuild);
     return SQLITE_OK;
 }
 
 static int value_threads(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.threads);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.threads);
     return SQLITE_OK;
 }
 
 static int value_linear_below(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.options.linear_below);
+    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.linear_below);
     return SQLITE_OK;
 }
 
@@ -304,7 +307,7 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
         [HNY_GRAPH] = "walk",
         [HNY_GRAPH_THEN_SCAN] = "walk, then scan",
     };
-    const hx_last *const last = &table->view.last;
+    const hx_last *const last = &table->views[0].last;
     const char *const word = last->strategy      ? words[last->strategy]
                              : last->nanoseconds ? "scan of the table"
                                                  : NULL;
@@ -315,24 +318,24 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_last_distances(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->view.last.distances);
+    sqlite3_result_int64(context, table->views[0].last.distances);
     return SQLITE_OK;
 }
 
 static int value_last_filter_matches(hx_table *table, sqlite3_context *context) {
-    if (table->view.last.matches) {
-        sqlite3_result_int64(context, table->view.last.matches);
+    if (table->views[0].last.matches) {
+        sqlite3_result_int64(context, table->views[0].last.matches);
     }
     return SQLITE_OK;
 }
 
 static int value_last_unindexed_rows(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->view.last.delta_rows);
+    sqlite3_result_int64(context, table->views[0].last.delta_rows);
     return SQLITE_OK;
 }
 
 static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_double(context, (double)table->view.last.nanoseconds / 1000);
+    sqlite3_result_double(context, (double)table->views[0].last.nanoseconds / 1000);
     return SQLITE_OK;
 }
 
@@ -407,7 +410,7 @@ static int info_fail(info_cursor *cursor, int rc) {
 
 static int info_hold(info_cursor *cursor) {
     hx_table *const table = cursor->found.table;
-    int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, &cursor->hold);
+    int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &cursor->hold);
     if (rc == SQLITE_OK) {
         rc = hx_sql_step(&table->shadow, cursor->hold.stmt);
     }
@@ -447,10 +450,10 @@ static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column
     if (column != COLUMN_VALUE) {
         return SQLITE_OK;
     }
-    int rc = hx_snapshot_begin(&table->view);
+    int rc = hx_snapshot_begin(&table->views[0]);
     if (rc == SQLITE_OK) {
         rc = it->value(table, context);
-        hx_snapshot_end(&table->view);
+        hx_snapshot_end(&table->views[0]);
     }
     return rc ? info_fail(cursor, rc) : rc;
 }

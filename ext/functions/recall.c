@@ -102,7 +102,8 @@ static int measure_rowid(measurement *m, int64_t rowid) {
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
     const hx_columns *const columns = &shadow->columns;
-    const int at = hx_columns_text_key(columns) ? 2 + columns->at[columns->key].stored : 0;
+    const int at =
+        hx_columns_text_key(columns) ? 1 + columns->vectors + columns->at[columns->key].stored : 0;
     sqlite3_value *const item = sqlite3_value_dup(sqlite3_column_value(stmt, at));
     hx_sql_done(stmt);
     rc = item ? measure_item(m, item) : SQLITE_NOMEM;

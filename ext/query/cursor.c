@@ -144,7 +144,8 @@ static int read_item(hx_view *view, request *r, unsigned char *vector, bool *fou
     int64_t *const id = &r->wish.excluded;
     int rc = hx_conditions_rowid(view->shadow, key, r->query, id, found);
     r->wish.excludes = true;
-    if (rc == SQLITE_OK && *found) rc = hx_content_get(view->shadow, *id, vector, found);
+    if (rc == SQLITE_OK && *found)
+        rc = hx_content_get(view->shadow, view->vector, *id, vector, found);
     return rc;
 }
 
@@ -152,15 +153,14 @@ static int read_query(hx_view *view, request *r, unsigned char *vector, bool *fo
     char *error = NULL;
     *found = true;
     if (r->item) return read_item(view, r, vector, found);
-    const int rc =
-        hx_vector_parse(view->shadow->config.options.shape, r->query, "query", vector, &error);
+    const int rc = hx_vector_parse(hx_view_options(view)->shape, r->query, "query", vector, &error);
     return rc ? hx_fail_with(view->shadow, rc, error) : SQLITE_OK;
 }
 
 /* Without a row to look from, or a distance to look for, there is nothing to find: no knn is made. */
 static int start_search(cursor *c, request *r) {
     hx_view *const view = view_of(c);
-    unsigned char *const vector = sqlite3_malloc64(view->shadow->vector_bytes);
+    unsigned char *const vector = sqlite3_malloc64(hx_view_bytes(view));
     bool found = false;
     int rc = vector ? read_query(view, r, vector, &found) : SQLITE_NOMEM;
     if (rc == SQLITE_OK && found && !r->never) {
@@ -196,7 +196,8 @@ static hx_sql_id scan_of(int plan) {
 static int borrow_scan(cursor *c) {
     const hx_sql_id id = scan_of(c->plan);
     if (c->scan.stmt && c->scan.id != id) hx_sql_return(view_of(c)->shadow, &c->scan);
-    const int rc = c->scan.stmt ? SQLITE_OK : hx_sql_borrow(view_of(c)->shadow, id, &c->scan);
+    const int rc =
+        c->scan.stmt ? SQLITE_OK : hx_sql_borrow(view_of(c)->shadow, id, HX_ALL_VECTORS, &c->scan);
     if (rc == SQLITE_OK) sqlite3_reset(c->scan.stmt);
     return rc;
 }
@@ -270,19 +271,19 @@ static int find_row(cursor *c) {
 }
 
 /* What a table of the user's holds is turned into what this one would; what is no vector is NULL. */
-static int result_vector(const cursor *c, sqlite3_context *context) {
-    hx_view *const view = view_of(c);
-    sqlite3_value *const value = sqlite3_column_value(c->scan.stmt, 1);
+static int result_vector(const cursor *c, sqlite3_context *context, int vector) {
+    hx_shadow *const shadow = view_of(c)->shadow;
+    sqlite3_value *const value = sqlite3_column_value(c->scan.stmt, 1 + vector);
     char *error;
-    if (!hx_columns_external(&view->shadow->columns)) {
+    if (!hx_columns_external(&shadow->columns)) {
         sqlite3_result_value(context, value);
         return SQLITE_OK;
     }
-    const int rc = hx_vector_parse(view->shadow->config.options.shape, value, "vector",
-                                   view->shadow->parsed, &error);
+    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
+                                   shadow->parsed[vector], &error);
     sqlite3_free(error);
     if (rc == SQLITE_OK)
-        sqlite3_result_blob64(context, view->shadow->parsed, view->shadow->vector_bytes,
+        sqlite3_result_blob64(context, shadow->parsed[vector], shadow->vector_bytes[vector],
                               SQLITE_TRANSIENT);
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
@@ -290,10 +291,11 @@ static int result_vector(const cursor *c, sqlite3_context *context) {
 static int result_stored(cursor *c, sqlite3_context *context, int column) {
     const hx_column *const which = &view_of(c)->shadow->columns.at[column];
     const bool knn = c->plan & HX_PLAN_KNN;
+    const int first = 1 + view_of(c)->shadow->columns.vectors;
     const int rc = knn ? find_row(c) : SQLITE_OK;
     if (rc || (knn && !c->at_row)) return rc;
-    if (which->role == HX_ROLE_VECTOR) return result_vector(c, context);
-    sqlite3_result_value(context, sqlite3_column_value(c->scan.stmt, 2 + which->stored));
+    if (which->role == HX_ROLE_VECTOR) return result_vector(c, context, which->place);
+    sqlite3_result_value(context, sqlite3_column_value(c->scan.stmt, first + which->stored));
     return SQLITE_OK;
 }
 

@@ -17,8 +17,8 @@
 
 /* Every row of the delta, from v_content. */
 static int each_row(hx_shadow *shadow, const hx_delta *delta, hx_visit visit, void *arg) {
-    if (delta->whole) return hx_content_each(shadow, visit, arg);
-    return hx_content_each_of(shadow, delta->ids.at, delta->ids.count, visit, arg);
+    if (delta->whole) return hx_content_each(shadow, delta->vector, visit, arg);
+    return hx_content_each_of(shadow, delta->vector, delta->ids.at, delta->ids.count, visit, arg);
 }
 
 /* ----------------------------------------------------------------------------------- keeping -- */
@@ -31,6 +31,10 @@ typedef struct keeper {
     size_t width;      /* bytes of a vector */
     size_t attributes; /* of a row */
 } keeper;
+
+static keeper keeper_of(const hx_shadow *shadow, int vector, hx_delta *delta) {
+    return (keeper){delta, shadow->vector_bytes[vector], (size_t)shadow->columns.attributes};
+}
 
 static void drop_rows(hx_delta *delta) {
     sqlite3_free(delta->rows);
@@ -99,7 +103,7 @@ static int keep_row(void *arg, int64_t id, const void *vector, const hny_attribu
 }
 
 int hx_delta_keep(hx_shadow *shadow, hx_delta *delta) {
-    keeper k = {delta, shadow->vector_bytes, (size_t)shadow->columns.attributes};
+    keeper k = keeper_of(shadow, delta->vector, delta);
     drop_rows(delta);
     const int rc = each_row(shadow, delta, keep_row, &k);
     delta->kept = rc == SQLITE_OK;
@@ -159,11 +163,11 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_attrib
 
 int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, bool *grown) {
     const size_t before = delta->ids.count;
-    keeper k = {delta, shadow->vector_bytes, (size_t)shadow->columns.attributes};
+    keeper k = keeper_of(shadow, delta->vector, delta);
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
     *grown = delta->ids.count > before;
     if (rc || !delta->kept) return rc;
-    rc = hx_content_each_of(shadow, changed->at, changed->count, renew_row, &k);
+    rc = hx_content_each_of(shadow, delta->vector, changed->at, changed->count, renew_row, &k);
     return rc == TOO_LARGE ? hx_delta_keep(shadow, delta) : rc;
 }
 
@@ -202,7 +206,7 @@ static int each_kept(const hx_delta *delta, const keeper *k, hx_visit visit, voi
 
 int hx_delta_scan(hx_shadow *shadow, const hx_delta *delta, const hny_distance_computer *probe,
                   const hny_filter *filter, const hny_hit *after, hx_hit_heap *hits) {
-    const keeper k = {NULL, shadow->vector_bytes, (size_t)shadow->columns.attributes};
+    const keeper k = keeper_of(shadow, delta->vector, NULL);
     pass p = {shadow, probe, filter, after, hits, 0};
     const int rc =
         delta->kept ? each_kept(delta, &k, look_at, &p) : each_row(shadow, delta, look_at, &p);

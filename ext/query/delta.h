@@ -21,6 +21,7 @@ typedef struct hx_kept {
 #define HX_ABSENT SIZE_MAX
 
 typedef struct hx_delta {
+    int vector; /* the one of the row that is meant */
     bool whole; /* every row of the content; `ids` is empty */
     hx_ids ids;
     /* The vectors, kept for the next query unless they are too large together. */

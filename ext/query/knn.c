@@ -97,7 +97,7 @@ int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *wish, hx
     memset(knn, 0, sizeof *knn);
     knn->view = view;
     view->last = (hx_last){.strategy = 0};
-    knn->metric = view->shadow->config.options.shape.metric;
+    knn->metric = hx_view_options(view)->shape.metric;
     knn->wish = *wish;
     knn->left = wish->k;
     knn->bounded = wish->k != HX_NO_LIMIT && !wish->above.given;
@@ -105,10 +105,10 @@ int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *wish, hx
     knn->delta.step = FIRST_EXACT;
     start_above(knn);
     if (wish->exact || (wish->below.given && wish->k == HX_NO_LIMIT)) start_scanning(knn);
-    knn->vector = sqlite3_malloc64(view->shadow->vector_bytes);
-    if (knn->vector) memcpy(knn->vector, vector, view->shadow->vector_bytes);
-    if (!knn->vector || hny_distance_computer_new(view->shadow->config.options.shape, vector,
-                                                  &knn->probe) != HNY_OK) {
+    knn->vector = sqlite3_malloc64(hx_view_bytes(view));
+    if (knn->vector) memcpy(knn->vector, vector, hx_view_bytes(view));
+    if (!knn->vector ||
+        hny_distance_computer_new(hx_view_options(view)->shape, vector, &knn->probe) != HNY_OK) {
         knn->probe = NULL;
         hx_knn_free(knn);
         return SQLITE_NOMEM;
@@ -226,7 +226,7 @@ static hny_search new_search(hx_knn *knn) {
 
 /* The same for k rows, with the ef and recall of the statement or the table. */
 static hny_search search_for(hx_knn *knn, int64_t k) {
-    const hx_options *const options = &knn->view->shadow->config.options;
+    const hx_options *const options = hx_view_options(knn->view);
     int64_t ef = knn->wish.ef ? knn->wish.ef : options->ef;
     if (ef && ef < k) ef = k;
     if (ef > INT32_MAX) ef = INT32_MAX;
@@ -336,7 +336,7 @@ static int fill_widening(hx_knn *knn, int64_t rows) {
 
 static int fill_index(hx_knn *knn) {
     const int64_t rows = (int64_t)knn->view->snapshot.stats.rows;
-    const bool small = rows < knn->view->shadow->config.options.linear_below;
+    const bool small = rows < hx_view_options(knn->view)->linear_below;
     const bool many = knn->bounded && (knn->started || wanted(knn) > rows / 10);
     if (rows == 0) {
         end(&knn->index);
@@ -371,7 +371,7 @@ static void note_work(const hx_knn *knn) {
 static int fill(hx_knn *knn, int *status) {
     const hx_snapshot *const snapshot = &knn->view->snapshot;
     *status = HNY_OK;
-    if (knn->metric != knn->view->shadow->config.options.shape.metric)
+    if (knn->metric != hx_view_options(knn->view)->shape.metric)
         return hx_fail(
             knn->view->shadow, SQLITE_ABORT,
             "hannoy: the metric of %s was changed while its rows were being read; run the "
@@ -445,7 +445,7 @@ static int measure_content(hx_knn *knn, measuring *m) {
     const void *vector = NULL;
     if (!is_external(knn) && knn->serial == view->snapshot.serial &&
         sqlite3_total_changes(view->shadow->db) == view->snapshot.changes) {
-        hx_vector_cache_begin(recent, view->snapshot.base.at, view->shadow->vector_bytes);
+        hx_vector_cache_begin(recent, view->snapshot.base.at, hx_view_bytes(view));
         vector = hx_vector_cache_find(recent, m->hit.rowid);
         m->recent = recent;
     }
@@ -453,7 +453,7 @@ static int measure_content(hx_knn *knn, measuring *m) {
         m->hit = (hny_hit){hny_distance_computer_distance(m->probe, vector), m->hit.rowid, 0};
         return SQLITE_OK;
     }
-    return hx_content_each_of(view->shadow, &m->hit.rowid, 1, measure_row, m);
+    return hx_content_each_of(view->shadow, view->vector, &m->hit.rowid, 1, measure_row, m);
 }
 
 /* A wider walk finds again what waits to be handed out. */

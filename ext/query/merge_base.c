@@ -7,8 +7,7 @@
 #include "shadow/shadow.h"
 
 static void no_reader(const hx_shadow *shadow, int status, const hx_log *log, hx_merge_base *out) {
-    const hny_boundary start =
-        hx_boundary_start(shadow->config.options.shape, shadow->columns.attributes);
+    const hny_boundary start = hx_boundary_start(shadow);
     const bool whole = hx_boundary_equal(log->trim, start);
     *out = (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status};
 }

@@ -26,7 +26,7 @@ static hx_hidden hidden_of(const hx_shadow *shadow, int column) {
 }
 
 static bool is_query(const hx_shadow *shadow, const constraint *c) {
-    if (c->iColumn == shadow->columns.vector)
+    if (hx_column_is(&shadow->columns, c->iColumn, HX_ROLE_VECTOR))
         return c->op == SQLITE_INDEX_CONSTRAINT_MATCH || c->op == SQLITE_INDEX_CONSTRAINT_FUNCTION;
     const hx_hidden hidden = hidden_of(shadow, c->iColumn);
     return (hidden == HX_QUERY || hidden == HX_ITEM) && c->op == SQLITE_INDEX_CONSTRAINT_EQ;
@@ -116,9 +116,10 @@ static bool reads(const sqlite3_index_info *info, int column) {
 
 static void note_unread(const hx_shadow *shadow, sqlite3_index_info *info) {
     const hx_columns *const columns = &shadow->columns;
-    bool rest = false;
+    bool rest = false, vector = false;
     for (int i = 0; i < columns->count; i++) rest |= columns->at[i].stored >= 0 && reads(info, i);
-    if (!reads(info, columns->vector)) info->idxNum |= HX_PLAN_NO_VECTOR;
+    for (int i = 0; i < columns->vectors; i++) vector |= reads(info, columns->vector[i]);
+    if (!vector) info->idxNum |= HX_PLAN_NO_VECTOR;
     if (!rest) info->idxNum |= HX_PLAN_NO_REST;
 }
 

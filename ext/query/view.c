@@ -3,6 +3,13 @@
 
 #include "shadow/error.h"
 
+void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, int vector) {
+    view->shadow = shadow;
+    view->sidecar = sidecar;
+    view->vector = vector;
+    view->snapshot.delta.vector = vector;
+}
+
 void hx_view_free(hx_view *view) {
     hx_snapshot_free(&view->snapshot);
     hx_vector_cache_free(&view->cache);
@@ -12,11 +19,11 @@ void hx_view_free(hx_view *view) {
 
 int hx_view_reader(hx_view *view) {
     hx_shadow *const shadow = view->shadow;
-    if (view->reader && view->identity == shadow->config.identity) return SQLITE_OK;
+    const hx_vector_config *const config = hx_view_config(view);
+    if (view->reader && view->identity == config->identity) return SQLITE_OK;
     hx_view_free(view);
-    const int status =
-        hny_reader_new(view->sidecar, shadow->config.number, shadow->config.options.shape,
-                       (uint32_t)shadow->columns.attributes, &view->reader);
-    view->identity = shadow->config.identity;
+    const int status = hny_reader_new(view->sidecar, config->number, config->options.shape,
+                                      (uint32_t)shadow->columns.attributes, &view->reader);
+    view->identity = config->identity;
     return status ? hx_fail_status(shadow, status) : SQLITE_OK;
 }

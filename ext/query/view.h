@@ -1,5 +1,5 @@
 /*
-** Interface to view.c: the index of a table as one connection reads it.
+** Interface to view.c: the index of one vector of a table, as one connection reads it.
 */
 #ifndef HX_VIEW_H
 #define HX_VIEW_H
@@ -12,13 +12,29 @@
 
 struct hx_view {
     hx_shadow *shadow;    /* borrowed */
+    int vector;           /* its place among the table's */
     hny_sidecar *sidecar; /* borrowed */
     hny_reader *reader;   /* made by hx_view_reader */
-    unsigned identity;    /* the shadow's config.identity that the reader was made for */
+    unsigned identity;    /* hx_view_config's, that the reader was made for */
     hx_snapshot snapshot;
     hx_vector_cache cache;
     hx_last last;
 };
+
+void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, int vector);
+
+static inline const hx_vector_config *hx_view_config(const hx_view *view) {
+    return &view->shadow->config.vectors[view->vector];
+}
+
+static inline const hx_options *hx_view_options(const hx_view *view) {
+    return &hx_view_config(view)->options;
+}
+
+/* Of a stored vector. */
+static inline size_t hx_view_bytes(const hx_view *view) {
+    return view->shadow->vector_bytes[view->vector];
+}
 
 /*
 ** Makes view->reader, or a new one where the table got another number or metric since.  Needs the

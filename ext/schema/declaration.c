@@ -190,6 +190,9 @@ static int append_column(const parser *p, char *name, hx_role role, const char *
     hx_columns *const columns = p->columns;
     int rc = name ? check_name(p, name) : SQLITE_NOMEM;
     int place = 0;
+    if (role == HX_ROLE_VECTOR) {
+        place = columns->vectors;
+    }
     if (role == HX_ROLE_FILTER) {
         place = columns->attributes++;
     }
@@ -208,7 +211,7 @@ static int append_column(const parser *p, char *name, hx_role role, const char *
         return rc;
     }
     if (role == HX_ROLE_VECTOR) {
-        columns->vector = columns->count;
+        columns->vector[columns->vectors++] = columns->count;
     }
     if (role == HX_ROLE_ROWID || role == HX_ROLE_KEY) {
         columns->key = columns->count;
@@ -232,7 +235,7 @@ static bool is_dimension(const char *rest) {
 /* Behind the type: "[384] distance_metric=cosine". */
 static int parse_vector_column(parser *p, const char *argument, token name, const char *type,
                                const char *rest) {
-    if (p->columns->vector >= 0) {
+    if (p->columns->vectors) {
         return hx_refuse(
             p->error, SQLITE_ERROR,
             "hannoy: '%.*s' is a second vector; a table has one, so make another table "
@@ -366,7 +369,7 @@ static int place_vector(const parser *p) {
         }
     }
     memcpy(columns->at, sorted, (size_t)first * sizeof *sorted);
-    columns->vector = first - 1;
+    columns->vector[0] = first - 1;
     if (columns->key >= 0) {
         columns->key = 0;
     }
@@ -467,7 +470,7 @@ static int parse_all(parser *p, int argc, const char *const *argv) {
     for (int i = 0; i < argc && rc == SQLITE_OK; i++) {
         rc = parse_argument(p, argv[i]);
     }
-    if (rc == SQLITE_OK && p->columns->vector < 0) {
+    if (rc == SQLITE_OK && p->columns->vectors == 0) {
         rc = place_vector(p);
     } else {
         drop_chunk_size(p);
@@ -525,8 +528,13 @@ const char *hx_column_stored_name(const hx_column *column, char *name) {
     if (column->role == HX_ROLE_KEY) {
         return "key";
     }
-    return sqlite3_snprintf(HX_STORED_NAME, name, "%c%d",
-                            column->role == HX_ROLE_FILTER ? 'c' : 'x', column->place);
+    if (column->role == HX_ROLE_VECTOR && column->place == 0) {
+        return "vector";
+    }
+    const char letter = column->role == HX_ROLE_VECTOR   ? 'v'
+                        : column->role == HX_ROLE_FILTER ? 'c'
+                                                         : 'x';
+    return sqlite3_snprintf(HX_STORED_NAME, name, "%c%d", letter, column->place);
 }
 
 char *hx_columns_declaration(const hx_columns *columns, const char *table) {

@@ -29,6 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HX_MAX_VECTORS 16 /* of a table */
+
 typedef enum hx_role {
     HX_ROLE_VECTOR,
     HX_ROLE_ROWID,  /* id INTEGER PRIMARY KEY */
@@ -68,14 +70,15 @@ typedef struct hx_columns {
     hx_source source;
     hx_column *at; /* those that are shown, in order */
     int count;
-    int vector;           /* which one is the vector */
+    int vectors; /* how many are vectors, and which ones: */
+    int vector[HX_MAX_VECTORS];
     int key;              /* which one is the key, either way; -1: none */
     int attributes, kept; /* how many there are of these roles */
 } hx_columns;
 
 #define HX_NO_COLUMNS                                                                              \
     (hx_columns) {                                                                                 \
-        .vector = -1, .key = -1                                                                    \
+        .key = -1                                                                                  \
     }
 
 /* The number under which SQLite knows a hidden column. */
@@ -87,13 +90,22 @@ static inline bool hx_columns_text_key(const hx_columns *columns) {
     return columns->key >= 0 && columns->at[columns->key].role == HX_ROLE_KEY;
 }
 
-/* What the shadow table v_content calls it: `key`, c0, c1, … or x0, x1, …; returns `name`. */
+/*
+** What the shadow table v_content calls it: `key`, `vector`, v1, v2, …, c0, c1, … or x0, x1, …;
+** returns `name`.
+*/
 #define HX_STORED_NAME 16
 const char *hx_column_stored_name(const hx_column *column, char *name);
 
 /* Are the rows in another table than v_content? */
 static inline bool hx_columns_external(const hx_columns *columns) {
     return columns->source.table != NULL;
+}
+
+/* With content=: the column of that table that holds this vector. */
+static inline const char *hx_columns_source(const hx_columns *columns, int vector) {
+    return columns->source.vector ? columns->source.vector
+                                  : columns->at[columns->vector[vector]].name;
 }
 
 /* Whether a shown column has this role.  -1, the rowid, is no column. */

@@ -18,11 +18,14 @@ static inline bool hx_boundary_equal(hny_boundary a, hny_boundary b) {
     return a.seq == b.seq && a.chain == b.chain;
 }
 
-/* The boundary of an empty table: 0, and a digest of the shape and the number of attributes. */
-hny_boundary hx_boundary_start(hny_shape shape, int attributes);
+/* The boundary of an empty table: 0, and a digest of the shapes and the number of attributes. */
+hny_boundary hx_boundary_start(const hx_shadow *shadow);
 
-/* The boundary after row `id` became `vector` with these attributes, or was deleted (NULL). */
+/*
+** The boundary after row `id` got these vectors and attributes, or was deleted (NULL).  A vector that
+** the row lacks is NULL.
+*/
 hny_boundary hx_boundary_next(const hx_shadow *shadow, hny_boundary tip, int64_t id,
-                              const void *vector, const hny_attribute *attributes);
+                              const void *const *vectors, const hny_attribute *attributes);
 
 #endif

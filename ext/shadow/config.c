@@ -15,8 +15,8 @@
 
 static int config_damaged(hx_shadow *shadow, const char *what) {
     return hx_fail(shadow, SQLITE_CORRUPT_VTAB,
-                   "hannoy: %s_config has no usable '%s': the table is config_damaged",
-                   shadow->name, what);
+                   "hannoy: %s_config has no usable '%s': the table is damaged", shadow->name,
+                   what);
 }
 
 /* --------------------------------------------------------------------------------- the rows -- */
@@ -84,18 +84,26 @@ static bool read_trim(const char *text, hny_boundary *trim, int64_t *digest) {
 
 /* ------------------------------------------------------------------------------- the options -- */
 
-/* The options as they are stored, and the digest of everything that load_config reads. */
-static int options_text(const hx_options *options, uint32_t number, char **text, int64_t *digest) {
-    *text = hx_options_text(options);
-    if (!*text) return SQLITE_NOMEM;
-    *digest = (int64_t)XXH64(*text, strlen(*text), number);
-    return SQLITE_OK;
+/* The key of a vector's row: `name`, or name.1, name.2, …; returns `key`. */
+#define KEY_BYTES 16
+static const char *key_of(const char *name, int vector, char *key) {
+    return sqlite3_snprintf(KEY_BYTES, key, vector ? "%s.%d" : "%s", name, vector);
 }
 
-static int load_options(hx_shadow *shadow, hx_options *out) {
+/* Writes the options of a vector, and adds them and its number to the digest. */
+static int put_options(hx_shadow *shadow, int vector, const hx_options *options, uint32_t number,
+                       int64_t *digest) {
+    char key[KEY_BYTES];
+    char *const text = hx_options_text(options);
+    if (!text) return SQLITE_NOMEM;
+    *digest = (int64_t)XXH64(text, strlen(text), (uint64_t)*digest * 31 + number);
+    return put_text(shadow, key_of("options", vector, key), text);
+}
+
+static int load_options(hx_shadow *shadow, const char *key, hx_options *out) {
     sqlite3_stmt *stmt;
     char *error = NULL;
-    int rc = get_row(shadow, "options", &stmt);
+    int rc = get_row(shadow, key, &stmt);
     if (rc) return rc;
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     rc = hx_options_from_text(text ? text : "", out, &error);
@@ -108,9 +116,28 @@ static bool same_vectors(hny_shape a, hny_shape b) {
     return a.dim == b.dim && a.type == b.type;
 }
 
-static int load_config(hx_shadow *shadow, int64_t digest) {
-    int64_t format = 0, number = 0;
+static int load_vector(hx_shadow *shadow, int vector, hx_vector_config *config) {
+    char key[KEY_BYTES];
+    int64_t number = 0;
     hx_options options;
+    int rc = get_integer(shadow, key_of("table", vector, key), &number);
+    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) {
+        rc = config_damaged(shadow, key);
+    }
+    if (rc == SQLITE_OK) rc = load_options(shadow, key_of("options", vector, key), &options);
+    if (rc) return rc;
+    if (!same_vectors(options.shape, config->options.shape)) {
+        return config_damaged(shadow, key);
+    }
+    const bool another =
+        number != config->number || options.shape.metric != config->options.shape.metric;
+    *config = (hx_vector_config){options, (uint32_t)number, config->identity + another};
+    return SQLITE_OK;
+}
+
+static int load_config(hx_shadow *shadow, int64_t digest) {
+    hx_config loaded = shadow->config;
+    int64_t format = 0;
     int rc = get_integer(shadow, "format", &format);
     if (rc) return rc;
     if (format != FORMAT) {
@@ -119,22 +146,13 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
                        "load the version that wrote it",
                        shadow->name, format, FORMAT);
     }
-    rc = get_integer(shadow, "table", &number);
-    if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) {
-        rc = config_damaged(shadow, "table");
+    for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        rc = load_vector(shadow, i, &loaded.vectors[i]);
     }
-    if (rc == SQLITE_OK) rc = load_options(shadow, &options);
     if (rc) return rc;
-    if (!same_vectors(options.shape, shadow->config.options.shape)) {
-        return config_damaged(shadow, "options");
-    }
-    const bool another = number != shadow->config.number ||
-                         options.shape.metric != shadow->config.options.shape.metric;
-    shadow->config = (hx_config){.options = options,
-                                 .number = (uint32_t)number,
-                                 .digest = digest,
-                                 .identity = shadow->config.identity + another,
-                                 .loaded = true};
+    loaded.digest = digest;
+    loaded.loaded = true;
+    shadow->config = loaded;
     return SQLITE_OK;
 }
 
@@ -148,22 +166,24 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
 static hny_boundary first_boundary(const hx_shadow *shadow) {
     hny_boundary at = {1, 0};
     if (!hx_columns_external(&shadow->columns)) {
-        return hx_boundary_start(shadow->config.options.shape, shadow->columns.attributes);
+        return hx_boundary_start(shadow);
     }
     sqlite3_randomness(sizeof at.chain, &at.chain);
     return at;
 }
 
 int hx_config_create(hx_shadow *shadow, uint32_t *out) {
-    const hx_options *const options = &shadow->config.options;
+    const int vectors = shadow->columns.vectors;
+    char key[KEY_BYTES];
     uint32_t number = 0;
     int64_t digest = 0;
-    char *text = NULL;
-    int rc = hx_table_ids_next(shadow, &number);
-    if (rc == SQLITE_OK) rc = options_text(options, number, &text, &digest);
-    if (rc == SQLITE_OK) rc = put_text(shadow, "options", text);
+    int rc = hx_table_ids_next(shadow, vectors, &number);
     if (rc == SQLITE_OK) rc = put_integer(shadow, "format", FORMAT);
-    if (rc == SQLITE_OK) rc = put_integer(shadow, "table", number);
+    for (int i = 0; i < vectors && rc == SQLITE_OK; i++) {
+        const uint32_t own = number + (uint32_t)i;
+        rc = put_options(shadow, i, &shadow->config.vectors[i].options, own, &digest);
+        if (rc == SQLITE_OK) rc = put_integer(shadow, key_of("table", i, key), own);
+    }
     if (rc == SQLITE_OK) rc = put_trim(shadow, first_boundary(shadow), digest);
     *out = number;
     return rc;
@@ -189,9 +209,9 @@ int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim) {
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options) {
     hny_boundary trim;
     int64_t digest = 0;
-    char *text = NULL;
     int rc = hx_config_read(shadow, &trim);
-    if (rc == SQLITE_OK) rc = options_text(options, shadow->config.number, &text, &digest);
-    if (rc == SQLITE_OK) rc = put_text(shadow, "options", text);
+    for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        rc = put_options(shadow, i, &options[i], shadow->config.vectors[i].number, &digest);
+    }
     return rc ? rc : put_trim(shadow, trim, digest);
 }

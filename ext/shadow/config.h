@@ -4,36 +4,45 @@
 **   format    1; a table of another format is refused
 **   options   all options in one text (options.h)
 **   table     the table's number in the sidecar
+**   options.1, table.1, …   the same of the second vector and the others
 **   trim      "seq chain digest": the boundary up to which the log was trimmed, and a digest of
-**             `options` and `table`.  Connections read this row to learn that the others changed.
+**             all `options` and `table`.  Connections read this row to learn that the others changed.
 */
 #ifndef HX_CONFIG_H
 #define HX_CONFIG_H
 
 #include <stdbool.h>
 
+#include "schema/declaration.h"
 #include "schema/options.h"
 
 typedef struct hx_shadow hx_shadow;
 
+/* What each vector of a table has for itself.  Options of the table are the same in all. */
+typedef struct hx_vector_config {
+    hx_options options; /* until the configuration is loaded, those of the CREATE statement */
+    uint32_t number;    /* of its index in the sidecar; 1 or more once loaded */
+    unsigned identity;  /* incremented when `number` or the metric changes */
+} hx_vector_config;
+
 /* The configuration as a connection read it. */
 typedef struct hx_config {
-    hx_options options; /* until `loaded`, those of the CREATE statement */
-    uint32_t number;    /* in the sidecar; 1 or more once `loaded` */
-    int64_t digest;     /* of the rows that were loaded */
-    unsigned identity;  /* incremented when `number` or the metric changes */
+    hx_vector_config vectors[HX_MAX_VECTORS];
+    int64_t digest; /* of the rows that were loaded */
     bool loaded;
 } hx_config;
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Writes the first configuration of a new table.  *number: the one that it gets. */
+/* Writes the first configuration of a new table.  *number: that of its first vector. */
 int hx_config_create(hx_shadow *shadow, uint32_t *number);
 
 /* Reads the trim point.  Reads shadow->config again if the stored one differs. */
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim);
 
 int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim);
+
+/* `options`: of each vector. */
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options);
 
 #endif

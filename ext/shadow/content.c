@@ -13,37 +13,41 @@
 ** A value of the user's content table.  *out is NULL if it is not a valid vector; *error says
 ** why.
 */
-static int parse_source_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, const void **out,
-                               char **error) {
+static int parse_source_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int column,
+                               const void **out, char **error) {
     sqlite3_value *const value = sqlite3_column_value(stmt, column);
     *out = NULL;
     *error = NULL;
     if (sqlite3_value_type(value) == SQLITE_NULL) return SQLITE_OK;
-    const int rc =
-        hx_vector_parse(shadow->config.options.shape, value, "vector", shadow->parsed, error);
-    if (rc == SQLITE_OK) *out = shadow->parsed;
+    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
+                                   shadow->parsed[vector], error);
+    if (rc == SQLITE_OK) *out = shadow->parsed[vector];
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
 /* The vector in a column of the current row.  *out is valid until the next step. */
-static int read_vector(hx_shadow *shadow, sqlite3_stmt *stmt, int column, int64_t id,
+static int read_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int column, int64_t id,
                        const void **out) {
     if (hx_columns_external(&shadow->columns)) {
         char *error;
-        const int rc = parse_source_vector(shadow, stmt, column, out, &error);
+        const int rc = parse_source_vector(shadow, vector, stmt, column, out, &error);
         sqlite3_free(error);
         return rc;
     }
-    const bool blob = sqlite3_column_type(stmt, column) == SQLITE_BLOB;
+    const int type = sqlite3_column_type(stmt, column);
+    const bool blob = type == SQLITE_BLOB;
+    *out = NULL;
+    if (type == SQLITE_NULL && shadow->columns.vectors > 1) return SQLITE_OK;
     *out = sqlite3_column_blob(stmt, column);
     const int bytes = sqlite3_column_bytes(stmt, column);
-    if (blob && *out && (size_t)bytes == shadow->vector_bytes) return SQLITE_OK;
+    if (blob && *out && (size_t)bytes == shadow->vector_bytes[vector]) return SQLITE_OK;
     if (!*out && sqlite3_errcode(shadow->db) == SQLITE_NOMEM) return SQLITE_NOMEM;
     return hx_fail(
         shadow, SQLITE_CORRUPT_VTAB,
         "hannoy: row %lld of %s_content holds %s of %d bytes where a vector is a BLOB of "
         "%lld; delete the row or write it again",
-        id, shadow->name, blob ? "a BLOB" : "a value", bytes, (sqlite3_int64)shadow->vector_bytes);
+        id, shadow->name, blob ? "a BLOB" : "a value", bytes,
+        (sqlite3_int64)shadow->vector_bytes[vector]);
 }
 
 hny_attribute hx_attribute_of(sqlite3_value *value) {
@@ -74,33 +78,33 @@ static void read_attributes(const hx_shadow *shadow, sqlite3_stmt *stmt, int fir
     }
 }
 
-int hx_content_each(hx_shadow *shadow, hx_visit visit, void *arg) {
+int hx_content_each(hx_shadow *shadow, int vector, hx_visit visit, void *arg) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ALL, &stmt);
+    int rc = hx_sql_of(shadow, HX_SQL_CONTENT_ALL, vector, &stmt);
     while (rc == SQLITE_OK) {
         rc = hx_sql_step(shadow, stmt);
         if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
         const int64_t id = sqlite3_column_int64(stmt, 0);
-        const void *vector;
-        rc = read_vector(shadow, stmt, 1, id, &vector);
+        const void *bytes;
+        rc = read_vector(shadow, vector, stmt, 1, id, &bytes);
         read_attributes(shadow, stmt, 2, attributes);
-        if (rc == SQLITE_OK && vector) rc = visit(arg, id, vector, attributes);
+        if (rc == SQLITE_OK && bytes) rc = visit(arg, id, bytes, attributes);
         if (rc) hx_sql_done(stmt);
     }
     return rc;
 }
 
-int hx_content_check(hx_shadow *shadow) {
+int hx_content_check(hx_shadow *shadow, int vector) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ALL, &stmt);
+    int rc = hx_sql_of(shadow, HX_SQL_CONTENT_ALL, vector, &stmt);
     while (rc == SQLITE_OK) {
         rc = hx_sql_step(shadow, stmt);
         if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
         const int64_t id = sqlite3_column_int64(stmt, 0);
-        const void *vector;
+        const void *bytes;
         char *error;
-        rc = parse_source_vector(shadow, stmt, 1, &vector, &error);
+        rc = parse_source_vector(shadow, vector, stmt, 1, &bytes, &error);
         if (rc == SQLITE_OK && error) {
             rc = hx_fail(shadow, SQLITE_CORRUPT_VTAB,
                          "%s; %s leaves out row %lld of %s; correct the value, or set it to NULL",
@@ -112,27 +116,60 @@ int hx_content_check(hx_shadow *shadow) {
     return rc;
 }
 
-static int visit_row(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, hx_visit visit, void *arg) {
+static int visit_one(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int64_t id, hx_visit visit,
+                     void *arg) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
-    const void *vector = NULL;
+    const void *bytes = NULL;
     sqlite3_bind_int64(stmt, 1, id);
     int rc = hx_sql_step(shadow, stmt);
     if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
     if (rc != SQLITE_ROW) return rc;
-    rc = read_vector(shadow, stmt, 0, id, &vector);
+    rc = read_vector(shadow, vector, stmt, 0, id, &bytes);
     read_attributes(shadow, stmt, 1, attributes);
-    if (rc == SQLITE_OK) rc = visit(arg, id, vector, attributes);
+    if (rc == SQLITE_OK) rc = visit(arg, id, bytes, attributes);
     hx_sql_done(stmt);
     return rc;
 }
 
-int hx_content_each_of(hx_shadow *shadow, const int64_t *ids, size_t count, hx_visit visit,
-                       void *arg) {
+int hx_content_each_of(hx_shadow *shadow, int vector, const int64_t *ids, size_t count,
+                       hx_visit visit, void *arg) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
+    int rc = hx_sql_of(shadow, HX_SQL_CONTENT_GET, vector, &stmt);
     for (size_t i = 0; rc == SQLITE_OK && i < count; i++) {
-        rc = visit_row(shadow, stmt, ids[i], visit, arg);
+        rc = visit_one(shadow, vector, stmt, ids[i], visit, arg);
     }
+    return rc;
+}
+
+/* Whether the current row is one of the table, and its vectors. */
+static int read_vectors(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t id, const void **vectors,
+                        bool *present) {
+    int rc = SQLITE_OK;
+    *present = !hx_columns_external(&shadow->columns);
+    for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        rc = read_vector(shadow, i, stmt, 1 + i, id, &vectors[i]);
+        *present |= rc == SQLITE_OK && vectors[i];
+    }
+    return rc;
+}
+
+int hx_content_row(hx_shadow *shadow, int64_t id, hx_visit_row visit, void *arg) {
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
+    const void *vectors[HX_MAX_VECTORS];
+    sqlite3_stmt *stmt;
+    bool present;
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ROW, &stmt);
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, id);
+    rc = hx_sql_step(shadow, stmt);
+    if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
+    if (rc != SQLITE_ROW) return rc;
+    rc = read_vectors(shadow, stmt, id, vectors, &present);
+    read_attributes(shadow, stmt, 1 + shadow->columns.vectors, attributes);
+    if (rc == SQLITE_OK) {
+        rc = visit(arg, id, present ? vectors : NULL, present ? attributes : NULL);
+    }
+    hx_sql_done(stmt);
     return rc;
 }
 
@@ -151,9 +188,9 @@ static int copy_vector(void *arg, int64_t id, const void *vector, const hny_attr
     return SQLITE_OK;
 }
 
-int hx_content_get(hx_shadow *shadow, int64_t id, void *out, bool *found) {
-    copy c = {out, shadow->vector_bytes, false};
-    const int rc = hx_content_each_of(shadow, &id, 1, copy_vector, &c);
+int hx_content_get(hx_shadow *shadow, int vector, int64_t id, void *out, bool *found) {
+    copy c = {out, shadow->vector_bytes[vector], false};
+    const int rc = hx_content_each_of(shadow, vector, &id, 1, copy_vector, &c);
     *found = c.found;
     return rc;
 }
@@ -181,6 +218,15 @@ int hx_content_count(hx_shadow *shadow, int64_t *out) {
     return rc;
 }
 
+int hx_content_count_having(hx_shadow *shadow, int vector, int64_t *out) {
+    sqlite3_stmt *stmt;
+    sqlite3_int64 count = 0;
+    int rc = hx_sql_of(shadow, HX_SQL_CONTENT_HAVING, vector, &stmt);
+    if (rc == SQLITE_OK) rc = hx_sql_integer(shadow, stmt, &count);
+    *out = count;
+    return rc;
+}
+
 int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out) {
     sqlite3_stmt *stmt;
     sqlite3_int64 count = 0;
@@ -196,14 +242,18 @@ int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out) {
 /* ----------------------------------------------------------------------------------- writing -- */
 
 static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *text) {
+    const hx_columns *const columns = &shadow->columns;
     char name[HX_STORED_NAME];
-    for (int i = 0; i < shadow->columns.count; i++) {
-        const hx_column *const column = &shadow->columns.at[i];
-        if (column->role == role) {
-            sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name), column->type);
-        }
-        if (column->role == role && role == HX_ROLE_KEY) {
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->role != role) continue;
+        sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name),
+                            role == HX_ROLE_VECTOR ? "BLOB" : column->type);
+        if (role == HX_ROLE_KEY) {
             sqlite3_str_appendall(text, " NOT NULL UNIQUE");
+        }
+        if (role == HX_ROLE_VECTOR && columns->vectors == 1) {
+            sqlite3_str_appendall(text, " NOT NULL");
         }
     }
 }
@@ -214,7 +264,7 @@ int hx_content_create(hx_shadow *shadow) {
                         shadow->schema, shadow->name);
     define_columns(shadow, HX_ROLE_FILTER, text);
     define_columns(shadow, HX_ROLE_KEY, text);
-    sqlite3_str_appendall(text, ", vector BLOB NOT NULL");
+    define_columns(shadow, HX_ROLE_VECTOR, text);
     define_columns(shadow, HX_ROLE_KEPT, text);
     sqlite3_str_appendall(text, ")");
     char *const sql = sqlite3_str_finish(text);
@@ -223,31 +273,50 @@ int hx_content_create(hx_shadow *shadow) {
     return rc;
 }
 
-static void bind_vector(const hx_shadow *shadow, sqlite3_stmt *stmt, int parameter,
-                        const void *vector) {
-    sqlite3_bind_blob64(stmt, parameter, vector, shadow->vector_bytes, SQLITE_STATIC);
+/* The parameters {values} of an INSERT, or {sets} of an UPDATE. */
+typedef struct parameters {
+    sqlite3_stmt *stmt;
+    int next;
+    bool update;
+} parameters;
+
+/* In an UPDATE whether to assign comes before the value. */
+static int bind_flag(parameters *p, sqlite3_value *value) {
+    return p->update ? sqlite3_bind_int(p->stmt, p->next++, !sqlite3_value_nochange(value))
+                     : SQLITE_OK;
 }
 
-/* The parameters {values} of an INSERT, or {sets} of an UPDATE. */
-static int bind_columns(const hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_value **columns,
-                        bool update) {
+static int bind_vectors(const hx_shadow *shadow, parameters *p, const void *const *vectors,
+                        sqlite3_value **columns) {
     int rc = SQLITE_OK;
-    for (int i = 0, at = update ? 4 : 3; i < shadow->columns.count && rc == SQLITE_OK; i++) {
-        if (shadow->columns.at[i].stored < 0) continue;
-        if (update) rc = sqlite3_bind_int(stmt, at++, !sqlite3_value_nochange(columns[i]));
-        if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, at++, columns[i]);
+    for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        rc = bind_flag(p, columns[shadow->columns.vector[i]]);
+        if (rc == SQLITE_OK) {
+            rc = sqlite3_bind_blob64(p->stmt, p->next++, vectors[i], shadow->vector_bytes[i],
+                                     SQLITE_STATIC);
+        }
     }
     return rc;
 }
 
-int hx_content_insert(hx_shadow *shadow, sqlite3_value *id, const void *vector,
+static int bind_columns(const hx_shadow *shadow, parameters *p, const void *const *vectors,
+                        sqlite3_value **columns) {
+    int rc = bind_vectors(shadow, p, vectors, columns);
+    for (int i = 0; i < shadow->columns.count && rc == SQLITE_OK; i++) {
+        if (shadow->columns.at[i].stored < 0) continue;
+        rc = bind_flag(p, columns[i]);
+        if (rc == SQLITE_OK) rc = sqlite3_bind_value(p->stmt, p->next++, columns[i]);
+    }
+    return rc;
+}
+
+int hx_content_insert(hx_shadow *shadow, sqlite3_value *id, const void *const *vectors,
                       sqlite3_value **columns, bool replace) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
     if (rc) return rc;
     sqlite3_bind_value(stmt, 1, id);
-    bind_vector(shadow, stmt, 2, vector);
-    rc = bind_columns(shadow, stmt, columns, false);
+    rc = bind_columns(shadow, &(parameters){stmt, 2, false}, vectors, columns);
     return rc ? hx_fail_sql(shadow, rc) : hx_sql_run(shadow, stmt);
 }
 
@@ -257,15 +326,13 @@ static int run_change(hx_shadow *shadow, sqlite3_stmt *stmt, bool *existed) {
     return rc;
 }
 
-int hx_content_update(hx_shadow *shadow, int64_t id, const void *vector, sqlite3_value **columns,
-                      bool *existed) {
+int hx_content_update(hx_shadow *shadow, int64_t id, const void *const *vectors,
+                      sqlite3_value **columns, bool *existed) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_UPDATE, &stmt);
     if (rc) return rc;
     sqlite3_bind_int64(stmt, 1, id);
-    sqlite3_bind_int(stmt, 2, vector != NULL);
-    if (vector) bind_vector(shadow, stmt, 3, vector);
-    rc = bind_columns(shadow, stmt, columns, true);
+    rc = bind_columns(shadow, &(parameters){stmt, 2, true}, vectors, columns);
     return rc ? hx_fail_sql(shadow, rc) : run_change(shadow, stmt, existed);
 }
 

@@ -102,7 +102,9 @@ int hx_external_content_check(hx_shadow *shadow) {
     const hx_columns *const columns = &shadow->columns;
     int rc = check_kind(shadow);
     if (rc == SQLITE_OK) rc = check_key(shadow);
-    if (rc == SQLITE_OK) rc = check_column(shadow, columns->source.vector);
+    for (int i = 0; i < columns->vectors && rc == SQLITE_OK; i++) {
+        rc = check_column(shadow, hx_columns_source(columns, i));
+    }
     for (int i = 0; i < columns->count && rc == SQLITE_OK; i++) {
         if (columns->at[i].stored >= 0) rc = check_column(shadow, columns->at[i].name);
     }
@@ -125,7 +127,10 @@ static const char *rowid_name(const hx_shadow *shadow) {
 /* Appends `format`, which takes the name twice, for each column that the index depends on. */
 static void append_indexed(const hx_shadow *shadow, sqlite3_str *text, const char *format) {
     const hx_columns *const columns = &shadow->columns;
-    sqlite3_str_appendf(text, format, columns->source.vector, columns->source.vector);
+    for (int i = 0; i < columns->vectors; i++) {
+        const char *const name = hx_columns_source(columns, i);
+        sqlite3_str_appendf(text, format, name, name);
+    }
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
         if (column->role == HX_ROLE_FILTER) {
@@ -191,7 +196,7 @@ int hx_external_content_detach(hx_shadow *shadow) {
     }
     for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++) {
         rc = hx_sql_exec(shadow, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", shadow->schema,
-                         shadow->config.number, events[i]);
+                         shadow->config.vectors[0].number, events[i]);
     }
     return rc;
 }

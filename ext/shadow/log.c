@@ -70,12 +70,12 @@ int hx_log_tip(hx_shadow *shadow, hny_boundary *tip) {
     return SQLITE_OK;
 }
 
-int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *vector,
+int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *const *vectors,
                   const hny_attribute *attributes) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_LOG_APPEND, &stmt);
     if (rc) return rc;
-    const hny_boundary next = hx_boundary_next(shadow, *tip, id, vector, attributes);
+    const hny_boundary next = hx_boundary_next(shadow, *tip, id, vectors, attributes);
     sqlite3_bind_int64(stmt, 1, next.seq);
     sqlite3_bind_int64(stmt, 2, id);
     sqlite3_bind_int64(stmt, 3, next.chain);

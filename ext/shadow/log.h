@@ -60,9 +60,9 @@ int hx_log_refresh_config(hx_shadow *shadow);
 int hx_log_tip(hx_shadow *shadow, hny_boundary *tip);
 
 /*
-** Logs that row `id` became `vector` with these attributes, or was deleted (NULL).  Updates *tip.
+** Logs that row `id` got these vectors and attributes, or was deleted (NULL).  Updates *tip.
 */
-int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *vector,
+int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *const *vectors,
                   const hny_attribute *attributes);
 
 /* *out: the boundary is in this log. */

@@ -18,19 +18,25 @@ int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const cha
     shadow->db = db;
     shadow->columns = *columns;
     *columns = HX_NO_COLUMNS;
-    shadow->config.options = *options;
-    shadow->vector_bytes = hny_vector_bytes(options->shape);
     shadow->schema = sqlite3_mprintf("%s", schema);
     shadow->name = sqlite3_mprintf("%s", name);
-    shadow->parsed = sqlite3_malloc64(shadow->vector_bytes);
-    return shadow->schema && shadow->name && shadow->parsed ? SQLITE_OK : SQLITE_NOMEM;
+    int rc = shadow->schema && shadow->name ? hx_sql_init(shadow) : SQLITE_NOMEM;
+    for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        shadow->config.vectors[i].options = options[i];
+        shadow->vector_bytes[i] = hny_vector_bytes(options[i].shape);
+        shadow->parsed[i] = sqlite3_malloc64(shadow->vector_bytes[i]);
+        rc = shadow->parsed[i] ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    return rc;
 }
 
 void hx_shadow_free(hx_shadow *shadow) {
     hx_forgive(shadow);
-    hx_sql_drop(shadow);
+    hx_sql_free(shadow);
+    for (int i = 0; i < shadow->columns.vectors; i++) {
+        sqlite3_free(shadow->parsed[i]);
+    }
     hx_columns_free(&shadow->columns);
-    sqlite3_free(shadow->parsed);
     sqlite3_free(shadow->schema);
     sqlite3_free(shadow->name);
 }

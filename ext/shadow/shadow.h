@@ -27,13 +27,13 @@ struct hx_shadow {
     hx_config config;
     hx_sql sql;
     hx_log_seen seen;
-    size_t vector_bytes;   /* of a stored vector */
-    unsigned char *parsed; /* scratch: one vector, parsed from a content table of the user's */
+    size_t vector_bytes[HX_MAX_VECTORS];   /* of a stored vector */
+    unsigned char *parsed[HX_MAX_VECTORS]; /* scratch: parsed from a content table of the user's */
 };
 
 /*
-** Fills *shadow, which must be zeroed, and takes over *columns.  After a failure (SQLITE_NOMEM) the
-** caller must still call hx_shadow_free.
+** Fills *shadow, which must be zeroed, and takes over *columns.  `options`: of each vector.  After a
+** failure (SQLITE_NOMEM) the caller must still call hx_shadow_free.
 */
 int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const char *name,
                    const hx_options *options, hx_columns *columns);

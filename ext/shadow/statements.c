@@ -15,15 +15,27 @@ static const char *const texts[HX_SQL_COUNT] = {
 
 /* ------------------------------------------------------------------------------ placeholders -- */
 
-static void fill_shadow(const hx_shadow *shadow, sqlite3_str *text, const char *suffix) {
-    sqlite3_str_appendf(text, "\"%w\".\"%w_%w\"", shadow->schema, shadow->name, suffix);
+/* What a statement is made for. */
+typedef struct statement {
+    const hx_shadow *shadow;
+    int vector; /* or HX_ALL_VECTORS */
+    sqlite3_str *text;
+} statement;
+
+static void fill_shadow(const statement *s, const char *suffix) {
+    sqlite3_str_appendf(s->text, "\"%w\".\"%w_%w\"", s->shadow->schema, s->shadow->name, suffix);
 }
 
-static void fill_content(const hx_shadow *shadow, sqlite3_str *text) {
-    if (hx_columns_external(&shadow->columns)) {
-        sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->schema, shadow->columns.source.table);
+static bool is_external(const statement *s) {
+    return hx_columns_external(&s->shadow->columns);
+}
+
+static void fill_content(const statement *s) {
+    if (is_external(s)) {
+        sqlite3_str_appendf(s->text, "\"%w\".\"%w\"", s->shadow->schema,
+                            s->shadow->columns.source.table);
     } else {
-        fill_shadow(shadow, text, "content");
+        fill_shadow(s, "content");
     }
 }
 
@@ -31,98 +43,145 @@ static void fill_content(const hx_shadow *shadow, sqlite3_str *text) {
 ** A column of the user's table, or of v_content.  The former is qualified with its table: SQLite
 ** takes an unknown name in double quotes for a string.
 */
-static void fill_column(const hx_shadow *shadow, sqlite3_str *text, const char *name,
-                        const char *ours) {
-    if (hx_columns_external(&shadow->columns)) {
-        sqlite3_str_appendf(text, "\"%w\".\"%w\"", shadow->columns.source.table, name);
+static void fill_column(const statement *s, const char *name, const char *ours) {
+    if (is_external(s)) {
+        sqlite3_str_appendf(s->text, "\"%w\".\"%w\"", s->shadow->columns.source.table, name);
     } else {
-        sqlite3_str_appendall(text, ours);
+        sqlite3_str_appendall(s->text, ours);
     }
 }
 
-static void fill_id(const hx_shadow *shadow, sqlite3_str *text) {
-    const char *const rowid = shadow->columns.source.rowid;
-    fill_column(shadow, text, rowid ? rowid : "rowid", "id");
+static void fill_id(const statement *s) {
+    const char *const rowid = s->shadow->columns.source.rowid;
+    fill_column(s, rowid ? rowid : "rowid", "id");
 }
 
-static void fill_vector(const hx_shadow *shadow, sqlite3_str *text) {
-    fill_column(shadow, text, shadow->columns.source.vector, "vector");
-}
-
-static void fill_present(const hx_shadow *shadow, sqlite3_str *text) {
-    if (!hx_columns_external(&shadow->columns)) return;
-    sqlite3_str_appendall(text, " WHERE ");
-    fill_vector(shadow, text);
-    sqlite3_str_appendall(text, " IS NOT NULL");
-}
-
-static void fill_and(const hx_shadow *shadow, sqlite3_str *text) {
-    sqlite3_str_appendall(text, hx_columns_external(&shadow->columns) ? " AND" : " WHERE");
-}
-
-static void fill_log(const hx_shadow *shadow, sqlite3_str *text) {
-    fill_shadow(shadow, text, "log");
-}
-
-static void fill_config(const hx_shadow *shadow, sqlite3_str *text) {
-    fill_shadow(shadow, text, "config");
-}
-
-/* Selects all stored columns: no column that is stored beside the vector has this role. */
-#define ALL HX_ROLE_VECTOR
-
-/* Calls `append` for each stored column of a role, or of ALL. */
-static void each_stored(const hx_shadow *shadow, sqlite3_str *text, hx_role only,
-                        void (*append)(sqlite3_str *text, const char *name, int number)) {
-    const hx_columns *const columns = &shadow->columns;
+static void append_vector(const statement *s, int vector) {
+    const hx_columns *const columns = &s->shadow->columns;
     char name[HX_STORED_NAME];
-    for (int i = 0; i < columns->count; i++) {
-        const hx_column *const column = &columns->at[i];
-        if (column->stored < 0 || (only != ALL && column->role != only)) continue;
-        if (hx_columns_external(columns)) {
-            sqlite3_str_appendall(text, ", ");
-            fill_column(shadow, text, column->name, NULL);
+    fill_column(s, hx_columns_source(columns, vector),
+                hx_column_stored_name(&columns->at[columns->vector[vector]], name));
+}
+
+static void fill_vector(const statement *s) {
+    append_vector(s, s->vector == HX_ALL_VECTORS ? 0 : s->vector);
+}
+
+static void fill_vectors(const statement *s) {
+    for (int i = 0; i < s->shadow->columns.vectors; i++) {
+        sqlite3_str_appendall(s->text, ", ");
+        if (s->vector == HX_ALL_VECTORS || s->vector == i) {
+            append_vector(s, i);
         } else {
-            append(text, hx_column_stored_name(column, name), column->stored);
+            sqlite3_str_appendall(s->text, "NULL");
         }
     }
 }
 
-static void append_name(sqlite3_str *text, const char *name, int number) {
+static void fill_nulls(const statement *s) {
+    for (int i = 0; i < s->shadow->columns.vectors; i++) {
+        sqlite3_str_appendall(s->text, ", NULL");
+    }
+}
+
+/* Every row of v_content has the vector of a table with one. */
+static void fill_having(const statement *s) {
+    if (is_external(s) || s->shadow->columns.vectors > 1) {
+        sqlite3_str_appendall(s->text, " WHERE ");
+        fill_vector(s);
+        sqlite3_str_appendall(s->text, " IS NOT NULL");
+    }
+}
+
+static void fill_present(const statement *s) {
+    for (int i = 0; i < s->shadow->columns.vectors && is_external(s); i++) {
+        sqlite3_str_appendall(s->text, i ? " OR " : " WHERE (");
+        append_vector(s, i);
+        sqlite3_str_appendall(s->text, " IS NOT NULL");
+    }
+    if (is_external(s)) {
+        sqlite3_str_appendchar(s->text, 1, ')');
+    }
+}
+
+static void fill_and(const statement *s) {
+    sqlite3_str_appendall(s->text, is_external(s) ? " AND" : " WHERE");
+}
+
+static void fill_log(const statement *s) {
+    fill_shadow(s, "log");
+}
+
+static void fill_config(const statement *s) {
+    fill_shadow(s, "config");
+}
+
+/* Selects all stored columns: no column that is stored beside the vectors has this role. */
+#define ALL HX_ROLE_VECTOR
+
+/* Calls `append` for each stored column of a role, or of ALL. */
+static void each_stored(const statement *s, hx_role only,
+                        void (*append)(const statement *s, const char *name, int number)) {
+    const hx_columns *const columns = &s->shadow->columns;
+    char name[HX_STORED_NAME];
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->stored < 0 || (only != ALL && column->role != only)) {
+            continue;
+        }
+        if (is_external(s)) {
+            sqlite3_str_appendall(s->text, ", ");
+            fill_column(s, column->name, NULL);
+        } else {
+            append(s, hx_column_stored_name(column, name), column->stored);
+        }
+    }
+}
+
+static void append_name(const statement *s, const char *name, int number) {
     (void)number;
-    sqlite3_str_appendf(text, ", %s", name);
+    sqlite3_str_appendf(s->text, ", %s", name);
 }
 
-static void append_value(sqlite3_str *text, const char *name, int number) {
+static void append_set(const statement *s, const char *name, int number) {
+    const int parameter = 2 + 2 * (s->shadow->columns.vectors + number);
+    sqlite3_str_appendf(s->text, ", %s = iif(?%d, ?%d, %s)", name, parameter, parameter + 1, name);
+}
+
+static void fill_rest(const statement *s) {
+    each_stored(s, ALL, append_name);
+}
+
+static void fill_attributes(const statement *s) {
+    each_stored(s, HX_ROLE_FILTER, append_name);
+}
+
+static void append_value(const statement *s, const char *name, int number) {
     (void)name;
-    sqlite3_str_appendf(text, ", ?%d", 3 + number);
+    sqlite3_str_appendf(s->text, ", ?%d", 2 + s->shadow->columns.vectors + number);
 }
 
-static void append_set(sqlite3_str *text, const char *name, int number) {
-    sqlite3_str_appendf(text, ", %s = iif(?%d, ?%d, %s)", name, 4 + 2 * number, 5 + 2 * number,
-                        name);
+static void fill_values(const statement *s) {
+    for (int i = 0; i < s->shadow->columns.vectors; i++) {
+        sqlite3_str_appendf(s->text, ", ?%d", 2 + i);
+    }
+    each_stored(s, ALL, append_value);
 }
 
-static void fill_rest(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, ALL, append_name);
-}
-
-static void fill_attributes(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, HX_ROLE_FILTER, append_name);
-}
-
-static void fill_values(const hx_shadow *shadow, sqlite3_str *text) {
-    each_stored(shadow, text, ALL, append_value);
-}
-
-static void fill_sets(const hx_shadow *shadow, sqlite3_str *text) {
-    sqlite3_str_appendall(text, "vector = iif(?2, ?3, vector)");
-    each_stored(shadow, text, ALL, append_set);
+static void fill_sets(const statement *s) {
+    const hx_columns *const columns = &s->shadow->columns;
+    char room[HX_STORED_NAME];
+    for (int i = 0; i < columns->vectors; i++) {
+        const char *const name = hx_column_stored_name(&columns->at[columns->vector[i]], room);
+        sqlite3_str_appendf(s->text, "%s%s = iif(?%d, ?%d, %s)", i ? ", " : "", name, 2 + 2 * i,
+                            3 + 2 * i, name);
+    }
+    each_stored(s, ALL, append_set);
 }
 
 typedef struct placeholder {
     const char *name;
-    void (*fill)(const hx_shadow *shadow, sqlite3_str *text);
+    void (*fill)(const statement *s);
 } placeholder;
 
 static const placeholder placeholders[] = {
@@ -135,6 +194,9 @@ static const placeholder placeholders[] = {
     {"{sets}", fill_sets},
     {"{id}", fill_id},
     {"{vector}", fill_vector},
+    {"{vectors}", fill_vectors},
+    {"{nulls}", fill_nulls},
+    {"{having}", fill_having},
     {"{present}", fill_present},
     {"{and}", fill_and},
 };
@@ -146,15 +208,16 @@ static const placeholder *find_placeholder(const char *text) {
 }
 
 /* For sqlite3_free(); NULL: out of memory. */
-static char *fill_in(const hx_shadow *shadow, const char *text) {
+static char *fill_in(const hx_shadow *shadow, int vector, const char *text) {
     sqlite3_str *const filled = sqlite3_str_new(NULL);
+    const statement s = {shadow, vector, filled};
     while (*text) {
         const size_t plain = strcspn(text, "{");
         sqlite3_str_append(filled, text, (int)plain);
         text += plain;
         if (!*text) break;
         const placeholder *const found = find_placeholder(text);
-        found->fill(shadow, filled);
+        found->fill(&s);
         text += strlen(found->name);
     }
     return sqlite3_str_finish(filled);
@@ -164,8 +227,8 @@ static char *fill_in(const hx_shadow *shadow, const char *text) {
 ** --------------------------------------------------------------------------------- statements --
 */
 
-static int prepare_statement(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
-    char *const text = fill_in(shadow, texts[id]);
+static int prepare_statement(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out) {
+    char *const text = fill_in(shadow, vector, texts[id]);
     if (!text) return SQLITE_NOMEM;
     const int rc = sqlite3_prepare_v3(shadow->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);
@@ -180,10 +243,31 @@ static int prepare_statement(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out
     return rc == SQLITE_OK ? rc : hx_fail_sql(shadow, rc);
 }
 
-int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
+/* A table with one vector has one variant of each statement; others have one for all and each. */
+static int count_variants(const hx_shadow *shadow) {
+    const int vectors = shadow->columns.vectors;
+    return vectors > 1 ? vectors + 1 : 1;
+}
+
+int hx_sql_init(hx_shadow *shadow) {
+    const size_t bytes = (size_t)count_variants(shadow) * HX_SQL_COUNT * sizeof(sqlite3_stmt *);
+    shadow->sql.kept = sqlite3_malloc64(bytes);
+    if (!shadow->sql.kept) return SQLITE_NOMEM;
+    memset(shadow->sql.kept, 0, bytes);
+    return SQLITE_OK;
+}
+
+/* Where the statement is kept. */
+static sqlite3_stmt **kept_statement(hx_shadow *shadow, hx_sql_id id, int vector) {
+    const int variant = shadow->columns.vectors > 1 ? vector + 1 : 0;
+    return &shadow->sql.kept[variant * HX_SQL_COUNT + (int)id];
+}
+
+int hx_sql_of(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out) {
+    sqlite3_stmt **const kept = kept_statement(shadow, id, vector);
     int rc = SQLITE_OK;
-    if (!shadow->sql.kept[id]) rc = prepare_statement(shadow, id, &shadow->sql.kept[id]);
-    *out = shadow->sql.kept[id];
+    if (!*kept) rc = prepare_statement(shadow, id, vector, kept);
+    *out = *kept;
     return rc;
 }
 
@@ -215,20 +299,21 @@ int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, hx_loan *loan) {
+int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, int vector, hx_loan *loan) {
     sqlite3_stmt *stmt;
-    const int rc = hx_sql_get(shadow, id, &stmt);
+    const int rc = hx_sql_of(shadow, id, vector, &stmt);
     if (rc) return rc;
-    shadow->sql.kept[id] = NULL;
-    *loan = (hx_loan){stmt, id, shadow->sql.generation};
+    *kept_statement(shadow, id, vector) = NULL;
+    *loan = (hx_loan){stmt, id, vector, shadow->sql.generation};
     return SQLITE_OK;
 }
 
 void hx_sql_return(hx_shadow *shadow, hx_loan *loan) {
     if (!loan->stmt) return;
-    if (loan->generation == shadow->sql.generation && !shadow->sql.kept[loan->id]) {
+    sqlite3_stmt **const kept = kept_statement(shadow, loan->id, loan->vector);
+    if (loan->generation == shadow->sql.generation && !*kept) {
         hx_sql_done(loan->stmt);
-        shadow->sql.kept[loan->id] = loan->stmt;
+        *kept = loan->stmt;
     } else {
         sqlite3_finalize(loan->stmt);
     }
@@ -236,11 +321,18 @@ void hx_sql_return(hx_shadow *shadow, hx_loan *loan) {
 }
 
 void hx_sql_drop(hx_shadow *shadow) {
-    for (int id = 0; id < HX_SQL_COUNT; id++) {
-        sqlite3_finalize(shadow->sql.kept[id]);
-        shadow->sql.kept[id] = NULL;
+    const int count = shadow->sql.kept ? count_variants(shadow) * HX_SQL_COUNT : 0;
+    for (int i = 0; i < count; i++) {
+        sqlite3_finalize(shadow->sql.kept[i]);
+        shadow->sql.kept[i] = NULL;
     }
     shadow->sql.generation++;
+}
+
+void hx_sql_free(hx_shadow *shadow) {
+    hx_sql_drop(shadow);
+    sqlite3_free(shadow->sql.kept);
+    shadow->sql.kept = NULL;
 }
 
 int hx_sql_exec(hx_shadow *shadow, const char *format, ...) {

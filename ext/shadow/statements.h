@@ -17,37 +17,43 @@ typedef struct hx_shadow hx_shadow;
 ** Every statement.  Placeholders:
 **
 **     {content} {log} {config}    the shadow tables; {content} may be a table of the user's,
-**     {id} {vector}               these columns of {content}
-**     {present} {and}             WHERE … that skips rows without a vector, and the word that joins
+**     {id}                        this column of {content}
+**     {vector} {having}           of a statement on one vector: its column, and WHERE … that skips
+**                                 rows without it
+**     {vectors}                   all vectors, each after a comma; of a statement on one vector NULL
+**                                 for each of the others
+**     {nulls}                     NULL for each vector, each after a comma
+**     {present} {and}             WHERE … that skips rows without any vector, and the word that joins
 **                                 a further condition to it
 **     {attributes}                the filter columns, each after a comma
-**     {rest}                      all stored columns beside the vector, each after a comma
-**     {values}                    parameters for {rest}, from ?3 on
-**     {sets}                      assignments to the vector and {rest}, each with two parameters:
-**                                 whether to assign, and the value
+**     {rest}                      all stored columns beside the vectors, each after a comma
+**     {values}                    parameters for {vectors} and {rest}, from ?2 on
+**     {sets}                      assignments to {vectors} and {rest}, each with two parameters from
+**                                 ?2 on: whether to assign, and the value
 */
 #define HX_SQL_MAP(X)                                                                              \
     X(POLL, "SELECT 1")                                                                            \
     X(HOLD, "SELECT 1 FROM {config}")                                                              \
-    X(CONTENT_INSERT, "INSERT INTO {content}(id, vector{rest}) VALUES (?1, ?2{values})")           \
-    X(CONTENT_REPLACE,                                                                             \
-      "INSERT OR REPLACE INTO {content}(id, vector{rest}) VALUES (?1, ?2{values})")                \
+    X(CONTENT_INSERT, "INSERT INTO {content}(id{vectors}{rest}) VALUES (?1{values})")              \
+    X(CONTENT_REPLACE, "INSERT OR REPLACE INTO {content}(id{vectors}{rest}) VALUES (?1{values})")  \
     X(CONTENT_UPDATE, "UPDATE {content} SET {sets} WHERE id = ?1")                                 \
     X(CONTENT_MOVE, "UPDATE {content} SET id = ?2 WHERE id = ?1")                                  \
     X(CONTENT_DELETE, "DELETE FROM {content} WHERE id = ?1")                                       \
+    X(CONTENT_ROW, "SELECT {id}{vectors}{attributes} FROM {content} WHERE {id} = ?1")              \
     X(CONTENT_GET, "SELECT {vector}{attributes} FROM {content} WHERE {id} = ?1")                   \
     X(CONTENT_ALL, "SELECT {id}, {vector}{attributes} FROM {content}")                             \
     X(CONTENT_COUNT, "SELECT count(*) FROM {content}{present}")                                    \
     X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content}{present} LIMIT ?1)")        \
+    X(CONTENT_HAVING, "SELECT count(*) FROM {content}{having}")                                    \
     X(KEY_FIND, "SELECT id FROM {content} WHERE key = ?1")                                         \
-    X(SCAN_ONE, "SELECT {id}, {vector}{rest} FROM {content}{present}{and} {id} = ?1")              \
-    X(SCAN_ONE_REST, "SELECT {id}, NULL{rest} FROM {content}{present}{and} {id} = ?1")             \
-    X(SCAN_KEY, "SELECT id, vector{rest} FROM {content} WHERE key = ?1")                           \
-    X(SCAN_UP, "SELECT {id}, {vector}{rest} FROM {content}{present}{and}"                          \
+    X(SCAN_ONE, "SELECT {id}{vectors}{rest} FROM {content}{present}{and} {id} = ?1")               \
+    X(SCAN_ONE_REST, "SELECT {id}{nulls}{rest} FROM {content}{present}{and} {id} = ?1")            \
+    X(SCAN_KEY, "SELECT id{vectors}{rest} FROM {content} WHERE key = ?1")                          \
+    X(SCAN_UP, "SELECT {id}{vectors}{rest} FROM {content}{present}{and}"                           \
                " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                         \
-    X(SCAN_DOWN, "SELECT {id}, {vector}{rest} FROM {content}{present}{and}"                        \
+    X(SCAN_DOWN, "SELECT {id}{vectors}{rest} FROM {content}{present}{and}"                         \
                  " {id} >= ?1 AND {id} <= ?2 ORDER BY {id} DESC")                                  \
-    X(SCAN_REST, "SELECT {id}, NULL{rest} FROM {content}{present}{and}"                            \
+    X(SCAN_REST, "SELECT {id}{nulls}{rest} FROM {content}{present}{and}"                           \
                  " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                       \
     X(SCAN_IDS, "SELECT {id} FROM {content}{present}{and}"                                         \
                 " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                        \
@@ -69,7 +75,7 @@ typedef enum hx_sql_id {
 
 /* The prepared statements of one table. */
 typedef struct hx_sql {
-    sqlite3_stmt *kept[HX_SQL_COUNT]; /* NULL: not prepared, or on loan */
+    sqlite3_stmt **kept; /* by variant and hx_sql_id; NULL: not prepared, or on loan */
     unsigned generation; /* incremented by hx_sql_drop; loans of earlier ones are obsolete */
 } hx_sql;
 
@@ -77,13 +83,25 @@ typedef struct hx_sql {
 typedef struct hx_loan {
     sqlite3_stmt *stmt; /* NULL: nothing borrowed */
     hx_sql_id id;
+    int vector;
     unsigned generation;
 } hx_loan;
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* The statement, reset.  Do not finalize it. */
-int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out);
+/* Needs the columns.  After a failure the caller must still call hx_sql_free. */
+int hx_sql_init(hx_shadow *shadow);
+void hx_sql_free(hx_shadow *shadow);
+
+/* In place of the vector that a statement is on: all of them. */
+#define HX_ALL_VECTORS (-1)
+
+/* The statement, reset, on this vector or on all.  Do not finalize it. */
+int hx_sql_of(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out);
+
+static inline int hx_sql_get(hx_shadow *shadow, hx_sql_id id, sqlite3_stmt **out) {
+    return hx_sql_of(shadow, id, HX_ALL_VECTORS, out);
+}
 
 /* Runs a statement that returns no rows, and resets it. */
 int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt);
@@ -101,7 +119,7 @@ void hx_sql_done(sqlite3_stmt *stmt);
 int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out);
 
 /* Takes a statement out of the table, so that several scans can run at once, and returns it. */
-int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, hx_loan *loan);
+int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, int vector, hx_loan *loan);
 void hx_sql_return(hx_shadow *shadow, hx_loan *loan);
 
 /* Finalizes all statements that are not on loan. */

@@ -22,22 +22,24 @@ static int add_table_id(id_list *list, uint32_t number) {
 }
 
 /*
-** Adds the number in name_config.  A table without one is skipped: it belongs to another module,
+** Adds the numbers in name_config.  A table without one is skipped: it belongs to another module,
 ** or is being created.
 */
-static int read_table_id(hx_shadow *shadow, const char *name, id_list *list) {
+static int read_table_ids(hx_shadow *shadow, const char *name, id_list *list) {
     sqlite3_stmt *stmt;
     char *const text = sqlite3_mprintf(
-        "SELECT value FROM \"%w\".\"%w_config\" WHERE key = 'table' AND value BETWEEN 1 AND %u",
+        "SELECT value FROM \"%w\".\"%w_config\" WHERE (key = 'table' OR key GLOB 'table.*') AND "
+        "value BETWEEN 1 AND %u",
         shadow->schema, name, UINT32_MAX);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_prepare_v2(shadow->db, text, -1, &stmt, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_ERROR) return SQLITE_OK;
     if (rc) return hx_fail_sql(shadow, rc);
-    rc = sqlite3_step(stmt);
-    const int added =
-        rc == SQLITE_ROW ? add_table_id(list, (uint32_t)sqlite3_column_int64(stmt, 0)) : SQLITE_OK;
+    int added = SQLITE_OK;
+    while (added == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        added = add_table_id(list, (uint32_t)sqlite3_column_int64(stmt, 0));
+    }
     rc = sqlite3_finalize(stmt);
     return rc ? hx_fail_sql(shadow, rc) : added;
 }
@@ -53,7 +55,7 @@ int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
     sqlite3_free(text);
     if (rc) return hx_fail_sql(shadow, rc);
     while (!rc && sqlite3_step(stmt) == SQLITE_ROW) {
-        rc = read_table_id(shadow, (const char *)sqlite3_column_text(stmt, 0), &list);
+        rc = read_table_ids(shadow, (const char *)sqlite3_column_text(stmt, 0), &list);
     }
     const int ended = sqlite3_finalize(stmt);
     if (!rc && ended) rc = hx_fail_sql(shadow, ended);
@@ -66,16 +68,16 @@ int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
     return SQLITE_OK;
 }
 
-int hx_table_ids_next(hx_shadow *shadow, uint32_t *out) {
+int hx_table_ids_next(hx_shadow *shadow, int count, uint32_t *out) {
     uint32_t *list, largest = 0;
-    size_t count;
-    const int rc = hx_table_ids_all(shadow, &list, &count);
+    size_t used;
+    const int rc = hx_table_ids_all(shadow, &list, &used);
     if (rc) return rc;
-    for (size_t i = 0; i < count; i++) largest = list[i] > largest ? list[i] : largest;
+    for (size_t i = 0; i < used; i++) largest = list[i] > largest ? list[i] : largest;
     sqlite3_free(list);
-    if (largest == UINT32_MAX) {
+    if (largest > UINT32_MAX - (uint32_t)count) {
         return hx_fail(shadow, SQLITE_FULL,
-                       "hannoy: all %u table id_list of this database are used", largest);
+                       "hannoy: all %u table numbers of this database are used", UINT32_MAX);
     }
     *out = largest + 1;
     return SQLITE_OK;

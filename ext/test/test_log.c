@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "shadow/log.h"
+#include "shadow/shadow.h"
 #include "sqlite_api.h"
 
 int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
@@ -34,16 +34,26 @@ static void expect_row(sqlite3_stmt *stmt, int64_t seq, int64_t id, int64_t chai
     assert_int_equal(sqlite3_column_int64(stmt, 2), chain);
 }
 
+/* Of a table with so many vectors of this shape. */
+static hny_boundary start_of(hny_shape shape, int vectors) {
+    hx_shadow shadow = {.columns = {.vectors = vectors}};
+    for (int i = 0; i < vectors; i++) {
+        shadow.config.vectors[i].options.shape = shape;
+    }
+    return hx_boundary_start(&shadow);
+}
+
 static void test_start(void **state) {
     (void)state;
-    const hny_boundary a = hx_boundary_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT32}, 0);
+    const hny_shape shape = {2, HNY_EUCLIDEAN, HNY_FLOAT32};
+    const hny_boundary a = start_of(shape, 1);
     assert_int_equal(a.seq, 0);
     assert_int_equal(a.chain, INT64_C(83749735939238568));
-    assert_int_not_equal(hx_boundary_start((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT32}, 0).chain,
-                         a.chain);
-    assert_int_not_equal(hx_boundary_start((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, 0).chain, a.chain);
-    assert_int_not_equal(hx_boundary_start((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT16}, 0).chain,
-                         a.chain);
+    assert_int_not_equal(start_of((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT32}, 1).chain, a.chain);
+    assert_int_not_equal(start_of((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, 1).chain, a.chain);
+    assert_int_not_equal(start_of((hny_shape){2, HNY_EUCLIDEAN, HNY_FLOAT16}, 1).chain, a.chain);
+    assert_int_not_equal(start_of(shape, 2).chain, a.chain);
+    assert_int_not_equal(start_of(shape, 2).chain, start_of(shape, 3).chain);
 }
 
 static void test_chain(void **state) {
