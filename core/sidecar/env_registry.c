@@ -405,8 +405,7 @@ int hny__env_usable(const hny__env *env) {
 
 /*
 ** Transaction n reuses pages that n - 2 and earlier ones freed, unless a reader it knows of has
-** them.  So if at most one transaction was committed after ours, nothing of ours was overwritten,
-** whoever wrote.
+** them.  So if at most one transaction was committed after ours, none of our pages was overwritten.
 */
 bool hny__env_intact(hny__env *env, size_t txn_id) {
     MDB_envinfo info;
