@@ -68,7 +68,7 @@ const char *hny_strerror(int status);
 
 /* Functions on vectors and attributes keep no state and may run on any thread. */
 
-typedef enum hny_metric { HNY_COSINE = 1, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING } hny_metric;
+typedef enum hny_metric { HNY_COSINE = 1, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING, HNY_DOT } hny_metric;
 typedef enum hny_type { HNY_FLOAT32 = 1, HNY_FLOAT16, HNY_INT8, HNY_BIT } hny_type;
 
 /* The codes that the graph is built and searched on (vector/quantizer.h). */
@@ -117,8 +117,8 @@ hny_attribute hny_attribute_blob(const void *blob, size_t bytes);
 /*
 ** Distances from one vector to many, computed in double precision from the stored bytes, equal on
 ** every processor: 1 - cos (1 if either vector is zero), the root of the sum of squares, the sum of
-** absolute differences, the number of bits that differ (x > 0 is a set bit).  Under cosine,
-** euclidean and manhattan a bit stands for +1 or -1.  Every distance that a statement returns is
+** absolute differences, the number of bits that differ (x > 0 is a set bit), the negative dot
+** product.  Under all but hamming a bit stands for +1 or -1.  Every distance that a statement returns is
 ** computed here.  After hny_distance_computer_new (HNY_OK or HNY_NOMEM) several threads may use one
 ** computer.
 */

@@ -113,7 +113,8 @@ static float cutoff_rank(const hny__beam *beam, hny__effort effort) {
     if (beam->visible < effort.ef) return NAN;
     const float last = beam->pool[beam->count - 1].rank;
     if (effort.stretch == 0) return last;
-    const float stretched = beam->pool[beam->ef_index].rank * effort.stretch;
+    const float rank = beam->pool[beam->ef_index].rank;
+    const float stretched = rank >= 0 ? rank * effort.stretch : rank / effort.stretch;
     return beam->visible >= max_kept(effort) && last < stretched ? last : stretched;
 }
 

@@ -30,6 +30,11 @@
 **      set that is made for each search.  A hash set made a query 1.4 to 2 times slower.
 **   7. A search may give up after a number of distances (max_distances); a filtered search then
 **      scans instead.
+**   8. Inner products.  Under dot the graph is built and searched by the product itself (Morozov &
+**      Babenko, "Non-metric similarity graphs for maximum inner product search", NeurIPS 2018),
+**      which is no metric.  Of 19,500 WordNet vectors of log-normal lengths (sigma 0.5), hnswlib
+**      found 0.96 of the 10 nearest at ef 40 that way; with one more dimension, which reduces
+**      products to euclidean distances, it found 0.08, and in a graph of cosines 0.27.
 **
 ** A beam belongs to one thread.  Functions return 0 or a negative hny_status.
 */

@@ -25,14 +25,16 @@ typedef struct code_scan {
 
 /* Can the row be among the best, judged by its rank? */
 static bool may_be_among_best(const code_scan *s, const uint8_t *code, float rank) {
-    if (s->reader->view.geometry.quantizer.exact) return rank >= s->min_rank && rank <= s->max_rank;
+    if (hny__ranks_decide(&s->reader->view.geometry.quantizer)) {
+        return rank >= s->min_rank && rank <= s->max_rank;
+    }
     return s->best.count < s->best.limit ||
            hny__distance_lower_bound(&s->reader->scorer, code, rank) <= s->max_bound;
 }
 
 static void set_min_rank(code_scan *s) {
     const hny__quantizer *const quantizer = &s->reader->view.geometry.quantizer;
-    if (!s->after || !quantizer->exact) return;
+    if (!s->after || !hny__ranks_decide(quantizer)) return;
     const float rank = hny__rank_of_distance(&quantizer->format, s->after->distance);
     s->min_rank = rank - hny__rank_slack(&quantizer->format, rank);
 }
@@ -42,7 +44,7 @@ static void narrow_limits(code_scan *s) {
     const hny__quantizer *const quantizer = &s->reader->view.geometry.quantizer;
     if (s->best.count < s->best.limit) return;
     s->max_bound = hny_hit_lower_bound(&s->best.items[0]);
-    if (!quantizer->exact) return;
+    if (!hny__ranks_decide(quantizer)) return;
     const float rank = hny__rank_of_distance(&quantizer->format, s->max_bound);
     s->max_rank = rank + hny__rank_slack(&quantizer->format, rank);
 }

@@ -308,7 +308,7 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     }
     memcpy(out, value, sizeof *out);
     const hny__table_record *t = out;
-    if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_HAMMING ||
+    if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_DOT ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
         t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > HNY__MAX_M ||
         t->attributes > HNY_MAX_ATTRIBUTES) {

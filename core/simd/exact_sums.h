@@ -125,6 +125,14 @@ EXACT_INLINE double exact_sum(const uint8_t *a, const uint8_t *b, size_t n, size
     return exact_total(&sums);
 }
 
+static double dot_exact_f32(const void *a, const void *b, size_t n) {
+    return exact_sum(a, b, n, 4, exact_load_f32, exact_add_product);
+}
+
+static double dot_exact_f16(const void *a, const void *b, size_t n) {
+    return exact_sum(a, b, n, 2, exact_load_f16, exact_add_product);
+}
+
 static void cosine_exact_f32(const void *a, const void *b, size_t n, double sums[3]) {
     exact_cosine(a, b, n, 4, exact_load_f32, sums);
 }

@@ -80,9 +80,11 @@ struct hny__kernels {
 
     /* Sums in double, equal bit for bit in every table (exact_sums.h): { a.b, a.a, b.b }. */
     void (*cosine_exact_f32)(const void *a, const void *b, size_t n, double sums[3]);
+    double (*dot_exact_f32)(const void *a, const void *b, size_t n);
     double (*l2_exact_f32)(const void *a, const void *b, size_t n);
     double (*l1_exact_f32)(const void *a, const void *b, size_t n);
     void (*cosine_exact_f16)(const void *a, const void *b, size_t n, double sums[3]);
+    double (*dot_exact_f16)(const void *a, const void *b, size_t n);
     double (*l2_exact_f16)(const void *a, const void *b, size_t n);
     double (*l1_exact_f16)(const void *a, const void *b, size_t n);
 
@@ -107,6 +109,7 @@ struct hny__kernels {
     .dot_i4 = dot_i4, .dot_i8_i4 = dot_i8_i4, .dots_i8 = dots_i8, .dots_i8_i4 = dots_i8_i4,        \
     .largest_f32 = largest_f32, .quantise_f32 = quantise_f32, .decode_i8 = decode_i8,              \
     .l1_scaled_i8 = l1_scaled_i8, .quantise_i4 = quantise_i4, .decode_i4 = decode_i4,              \
+    .dot_exact_f32 = dot_exact_f32, .dot_exact_f16 = dot_exact_f16,                                \
     .cosine_exact_f32 = cosine_exact_f32, .l2_exact_f32 = l2_exact_f32,                            \
     .l1_exact_f32 = l1_exact_f32, .cosine_exact_f16 = cosine_exact_f16,                            \
     .l2_exact_f16 = l2_exact_f16, .l1_exact_f16 = l1_exact_f16, .digest = digest

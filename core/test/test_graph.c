@@ -263,6 +263,7 @@ static void test_metrics(void **unused) {
     run((hny_shape){3, HNY_EUCLIDEAN, HNY_FLOAT16}, HNY_CODES_FLOAT32, 4, 1, 64);
     run((hny_shape){17, HNY_MANHATTAN, HNY_INT8}, HNY_CODES_FLOAT32, 16, 1, 100);
     run((hny_shape){70, HNY_HAMMING, HNY_BIT}, HNY_CODES_FLOAT32, 63, 1, 8);
+    run((hny_shape){24, HNY_DOT, HNY_FLOAT32}, HNY_CODES_INT4, 16, 1, 100);
     run((hny_shape){40, HNY_HAMMING, HNY_FLOAT32}, HNY_CODES_FLOAT32, 5, 1, 8);
     run((hny_shape){33, HNY_COSINE, HNY_BIT}, HNY_CODES_FLOAT32, 6, 1, 8);
 }

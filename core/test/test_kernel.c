@@ -253,11 +253,13 @@ static void check_exact(fixture *f, size_t n) {
     assert_true(fabs(want[1] - of_dot(wide[0], wide[0], n).sum) <= small * want[1]);
     assert_true(fabs(want[2] - of_dot(wide[1], wide[1], n).sum) <= small * want[2]);
     assert_true(fabs(l2 - of_l2(wide[0], wide[1], n).sum) <= small * l2);
+    assert_true(scalar->dot_exact_f32(a, b, n) == want[0]);
     assert_true(fabs(l1 - of_l1(wide[0], wide[1], n).sum) <= small * l1);
 
     EACH_TABLE(table) {
         table->cosine_exact_f32(a, b, n, got);
         assert_memory_equal(got, want, sizeof got);
+        assert_true(table->dot_exact_f32(a, b, n) == want[0]);
         assert_true(table->l2_exact_f32(a, b, n) == l2);
         assert_true(table->l1_exact_f32(a, b, n) == l1);
     }
@@ -279,6 +281,7 @@ static void check_exact_f16(fixture *f, size_t n) {
     EACH_TABLE(table) {
         table->cosine_exact_f16(a, b, n, got);
         assert_memory_equal(got, want, sizeof got);
+        assert_true(table->dot_exact_f16(a, b, n) == want[0]);
         assert_true(table->l2_exact_f16(a, b, n) == scalar->l2_exact_f32(single[0], single[1], n));
         assert_true(table->l1_exact_f16(a, b, n) == scalar->l1_exact_f32(single[0], single[1], n));
     }

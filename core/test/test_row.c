@@ -101,9 +101,26 @@ static long double reference(hny_shape shape, const uint8_t *a, const uint8_t *b
         return sqrtl(square);
     case HNY_MANHATTAN:
         return size;
+    case HNY_DOT:
+        return 0 - ab;
     default:
         return signs;
     }
+}
+
+/* What the error of a distance is relative to: terms of a dot product may cancel. */
+static long double magnitude(hny_shape shape, const uint8_t *a, const uint8_t *b) {
+    long double sum = 0;
+    if (shape.metric == HNY_COSINE) return 1;
+    if (shape.metric != HNY_DOT) return reference(shape, a, b);
+    for (size_t i = 0; i < shape.dim; i++) {
+        sum += fabsl((long double)get(shape.type, a, i) * get(shape.type, b, i));
+    }
+    return sum;
+}
+
+static bool is_number_dot(hny_shape shape) {
+    return shape.metric == HNY_DOT && shape.type != HNY_BIT;
 }
 
 static void fill(hny_shape shape, uint8_t *vector) {
@@ -113,7 +130,7 @@ static void fill(hny_shape shape, uint8_t *vector) {
 }
 
 #define EACH_SHAPE(shape)                                                                          \
-    for (int m_ = HNY_COSINE; m_ <= HNY_HAMMING; m_++)                                             \
+    for (int m_ = HNY_COSINE; m_ <= HNY_DOT; m_++)                                                 \
         for (hny_shape shape = {1, (uint8_t)m_, HNY_FLOAT32}; shape.type <= HNY_BIT; shape.type++)
 
 static void encode_both(const hny__row_format *format) {
@@ -148,7 +165,8 @@ static void test_layout(void **unused) {
             assert_int_equal(format.vector_bytes, bits ? of_type[3] : of_type[shape.type - 1]);
             assert_int_equal(format.row_bytes % 16, 0);
             const uint32_t padded = (format.vector_bytes + 3) / 4 * 4;
-            const uint32_t norm = shape.metric == HNY_COSINE && !bits ? padded : 0;
+            const bool scaled = shape.metric == HNY_COSINE || shape.metric == HNY_DOT;
+            const uint32_t norm = scaled && !bits ? padded : 0;
             assert_int_equal(format.scale_offset, norm);
             const uint32_t used = norm ? norm + 4 : padded;
             assert_true(format.row_bytes >= used && format.row_bytes < used + 16);
@@ -218,7 +236,7 @@ static void check_distance(hny_shape shape, const hny__row_format *format,
     const long double want = reference(shape, stored[0], stored[1]);
     const double got = hny__row_distance(format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
-    assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
+    assert_shape(fabsl(got - want) <= eps * magnitude(shape, stored[0], stored[1]), shape);
     if (shape.metric == HNY_COSINE) {
         assert_shape(got >= 0 && got <= 2, shape);
     }
@@ -266,11 +284,11 @@ static void test_computer_owns(void **unused) {
             fill(shape, a);
             fill(shape, b);
             const long double want = reference(shape, a, b);
+            const long double tolerance = 1e-11L * (1 + magnitude(shape, a, b));
             hny_distance_computer *computer;
             assert_int_equal(hny_distance_computer_new(shape, a, &computer), HNY_OK);
             free(a);
-            assert_shape(fabsl(hny_distance_computer_distance(computer, b) - want) <
-                             1e-11L * (1 + want),
+            assert_shape(fabsl(hny_distance_computer_distance(computer, b) - want) < tolerance,
                          shape);
             hny_distance_computer_free(computer);
             free(b);
@@ -309,6 +327,10 @@ static void test_same_and_scaled(void **unused) {
             put(shape.type, stored[0], 0, 1); /* not the zero vector */
             memcpy(stored[1], stored[0], hny_vector_bytes(shape));
             encode_both(&format);
+            if (shape.metric == HNY_DOT) {
+                assert_shape(hny__row_distance(&format, rows[0], rows[1]) < 0, shape);
+                continue;
+            }
             assert_shape(hny__row_distance(&format, rows[0], rows[1]) == 0, shape);
             if (shape.metric != HNY_COSINE || shape.type != HNY_FLOAT32) {
                 continue;
@@ -364,7 +386,7 @@ static void test_zero_vectors(void **unused) {
 /* Bits past dim are ignored. */
 static void test_padding_bits(void **unused) {
     (void)unused;
-    for (uint8_t metric = HNY_COSINE; metric <= HNY_HAMMING; metric++) {
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_DOT; metric++) {
         for (uint32_t dim = 1; dim <= 130; dim++) {
             const hny_shape shape = {dim, metric, HNY_BIT};
             const size_t bytes = hny_vector_bytes(shape);
@@ -416,7 +438,18 @@ static void check_rank(const hny__row_format *format) {
     const float rank = hny__row_rank(format, rows[0], rows[1]);
     const double distance = hny__row_distance(format, rows[0], rows[1]);
     const float want = hny__rank_of_distance(format, distance);
-    const double error = fabs((double)rank - (double)want);
+    double error = fabs((double)rank - (double)want);
+    if (is_number_dot(format->shape)) { /* bounded by the lengths, not by the rank */
+        float length[2];
+        memcpy(&length[0], rows[0] + format->scale_offset, 4);
+        memcpy(&length[1], rows[1] + format->scale_offset, 4);
+        const double slack =
+            ((double)hny__rank_slack(format, 1) + 0x1p-24) * (double)length[0] * (double)length[1] +
+            (double)hny__rank_slack(format, 0);
+        assert_shape(error <= slack && fabsf(rank) <= FLT_MAX, format->shape);
+        assert_shape(hny__row_rank(format, rows[1], rows[0]) == rank, format->shape);
+        return;
+    }
     if (!(error <= (double)hny__rank_slack(format, want)) ||
         !(error <= (double)hny__rank_slack(format, rank)) || !(rank >= 0) || !(rank <= FLT_MAX)) {
         fail_msg("dim %u, metric %d, type %d, kernels %s: rank %.9g, not %.9g; slack %.3g",
@@ -515,6 +548,9 @@ static void test_ruled_out(void **unused) {
     (void)unused;
     enum { MANY = 24 };
     EACH_SHAPE(shape) {
+        if (is_number_dot(shape)) { /* hny__ranks_decide */
+            continue;
+        }
         for (int round = 0; round < 30; round++) {
             shape.dim = 1 + (uint32_t)(next() % 400);
             hny__row_format format;
@@ -596,12 +632,16 @@ static void check_extreme(hny_shape shape) {
     const long double want = reference(shape, stored[0], stored[1]);
     const double got = hny__row_distance(&format, rows[0], rows[1]);
     const double eps = 0x1p-53 * (shape.dim + 8);
-    assert_shape(fabsl(got - want) <= eps * (shape.metric == HNY_COSINE ? 1 : want), shape);
+    assert_shape(fabsl(got - want) <= eps * magnitude(shape, stored[0], stored[1]), shape);
     hny_distance_computer *computer;
     assert_int_equal(hny_distance_computer_new(shape, stored[0], &computer), HNY_OK);
     assert_shape(hny_distance_computer_distance(computer, stored[1]) == got, shape);
-    assert_shape(hny_distance_computer_distance(computer, stored[0]) == 0, shape);
+    const double self = hny_distance_computer_distance(computer, stored[0]);
+    assert_shape(shape.metric == HNY_DOT ? self <= 0 : self == 0, shape);
     hny_distance_computer_free(computer);
+    if (shape.metric == HNY_DOT) {
+        return;
+    }
     for (int i = 0; i < 2; i++) {
         const float self = hny__row_rank(&format, rows[i], rows[i]);
         assert_shape(self >= 0 && self <= hny__rank_slack(&format, 0), shape);
@@ -614,7 +654,10 @@ static void test_extreme(void **unused) {
                                    0x1p-41, 1e-20, 1e-30, 1e-38, 1e-40,  1e-44,  1e-45};
     static const uint32_t dims[] = {1, 3, 16, 100, 768, 2100};
     const size_t count = sizeof sizes / sizeof *sizes;
-    for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_DOT; metric++) {
+        if (metric == HNY_HAMMING) {
+            continue;
+        }
         for (size_t p = 0; p < count * count * 4; p++) {
             const hny_shape shape = {dims[next() % 6], metric, HNY_FLOAT32};
             fill_extreme(shape, stored[0], sizes[p / 4 % count], (int)(p & 1));
@@ -671,8 +714,9 @@ static void test_any_bytes(void **unused) {
             encode_both(&format);
             const float rank = hny__row_rank(&format, rows[0], rows[1]);
             const double distance = hny__row_distance(&format, rows[0], rows[1]);
-            assert_shape(rank >= 0 && rank <= FLT_MAX, shape);
-            assert_shape(distance >= 0, shape);
+            assert_shape(fabsf(rank) <= FLT_MAX, shape);
+            assert_shape(shape.metric == HNY_DOT || (rank >= 0 && distance >= 0), shape);
+            assert_shape(distance > -(double)INFINITY && !isnan(distance), shape);
             if (shape.metric == HNY_COSINE) {
                 assert_shape(distance <= 2, shape);
             }
@@ -687,8 +731,11 @@ static void test_any_bytes(void **unused) {
 static void test_no_distance(void **unused) {
     (void)unused;
     const float a[] = {1, 1}, nan[] = {NAN, 1}, inf[] = {INFINITY, INFINITY};
-    const double want[] = {2, INFINITY, INFINITY};
-    for (uint8_t metric = HNY_COSINE; metric <= HNY_MANHATTAN; metric++) {
+    const double want[] = {2, INFINITY, INFINITY, 0, INFINITY};
+    for (uint8_t metric = HNY_COSINE; metric <= HNY_DOT; metric++) {
+        if (metric == HNY_HAMMING) {
+            continue;
+        }
         hny_distance_computer *computer;
         assert_int_equal(
             hny_distance_computer_new((hny_shape){2, metric, HNY_FLOAT32}, a, &computer), HNY_OK);
@@ -736,7 +783,7 @@ static void test_same_everywhere(void **unused) {
             of_distances = digest(of_distances, &distance, sizeof distance);
         }
     }
-    if (of_rows != 0x716f72ee91821613 || of_distances != 0xac3c3a15c06b023b) {
+    if (of_rows != 0xc9f19e87c12f5945 || of_distances != 0x0e4582bba491d939) {
         fail_msg("rows 0x%016llx, distances 0x%016llx", (unsigned long long)of_rows,
                  (unsigned long long)of_distances);
     }

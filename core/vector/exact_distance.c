@@ -1,6 +1,7 @@
 /* Exact distances from stored bytes. */
 #include "vector/exact_distance.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -76,6 +77,21 @@ static double exact_euclidean(hny_shape shape, const void *a, const void *b) {
     return nan_to_infinity(sqrt(sum));
 }
 
+/* The difference from 0 rather than the negation: no distance is -0. */
+static double exact_dot(hny_shape shape, const void *a, const void *b) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    double sum;
+    if (shape.type == HNY_INT8) {
+        sum = kernels->dot_i8(a, b, shape.dim);
+    } else if (shape.type == HNY_FLOAT32) {
+        sum = kernels->dot_exact_f32(a, b, shape.dim);
+    } else {
+        sum = kernels->dot_exact_f16(a, b, shape.dim);
+    }
+    const double distance = 0 - sum;
+    return fabs(distance) <= DBL_MAX ? distance : (double)INFINITY;
+}
+
 static double exact_manhattan(hny_shape shape, const void *a, const void *b) {
     const hny__kernels *const kernels = hny__kernels_get();
     if (shape.type == HNY_INT8) {
@@ -105,6 +121,8 @@ double hny__exact_of_bits(hny_shape shape, uint32_t bits) {
         return 2 * sqrt(bits);
     case HNY_MANHATTAN:
         return 2.0 * bits;
+    case HNY_DOT:
+        return 2.0 * bits - shape.dim;
     default:
         return bits;
     }
@@ -116,6 +134,9 @@ double hny__exact_distance(hny_shape shape, const void *a, const void *b) {
     }
     if (shape.metric == HNY_COSINE) {
         return exact_cosine(shape, a, b);
+    }
+    if (shape.metric == HNY_DOT) {
+        return exact_dot(shape, a, b);
     }
     return shape.metric == HNY_EUCLIDEAN ? exact_euclidean(shape, a, b)
                                          : exact_manhattan(shape, a, b);

@@ -67,6 +67,22 @@ static float code_euclidean_i4(const hny__row_format *format, const void *a, con
     return rank_of_euclidean_dot(format, a, b, dot);
 }
 
+static float rank_of_dot(const hny__row_format *format, const void *a, const void *b, int32_t dot) {
+    const float scale = float_at(a, format->scale_offset) * float_at(b, format->scale_offset);
+    const float rank = 0 - (float)dot * scale;
+    return rank < -FLT_MAX ? -FLT_MAX : at_most_max(rank);
+}
+
+static float code_dot_i8(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i8(a, b, format->vector_bytes);
+    return rank_of_dot(format, a, b, dot);
+}
+
+static float code_dot_i4(const hny__row_format *format, const void *a, const void *b) {
+    const int32_t dot = hny__kernels_get()->dot_i4(a, b, format->vector_bytes);
+    return rank_of_dot(format, a, b, dot);
+}
+
 static float code_manhattan_i8(const hny__row_format *format, const void *a, const void *b) {
     const float x = float_at(a, format->scale_offset), y = float_at(b, format->scale_offset);
     return at_most_max(hny__kernels_get()->l1_scaled_i8(a, x, b, y, format->vector_bytes));
@@ -79,13 +95,16 @@ static hny_codes resolve_codes(hny_shape shape, hny_codes codes) {
         return HNY_CODES_BIT;
     }
     if (shape.type == HNY_INT8) {
-        return codes == HNY_CODES_BIT ? codes : HNY_CODES_INT8;
+        return codes == HNY_CODES_BIT && shape.metric != HNY_DOT ? codes : HNY_CODES_INT8;
     }
     if (shape.type == HNY_FLOAT16 && codes == HNY_CODES_FLOAT32) {
         return HNY_CODES_FLOAT16;
     }
     if (shape.metric == HNY_MANHATTAN && codes == HNY_CODES_INT4) {
         return HNY_CODES_INT8;
+    }
+    if (shape.metric == HNY_DOT && codes == HNY_CODES_BIT) {
+        return HNY_CODES_INT8; /* signs tell nothing of lengths */
     }
     return codes;
 }
@@ -98,9 +117,11 @@ static bool is_exact(hny_shape shape, hny_codes codes) {
 
 static void init_integers(hny__quantizer *quantizer) {
     typedef float ranking(const hny__row_format *format, const void *a, const void *b);
-    static ranking *const rankings[2][3] = {
-        {code_cosine_i8, code_euclidean_i8, code_manhattan_i8},
-        {code_cosine_i4, code_euclidean_i4},
+    static ranking *const rankings[][2] = {
+        [HNY_COSINE] = {code_cosine_i8, code_cosine_i4},
+        [HNY_EUCLIDEAN] = {code_euclidean_i8, code_euclidean_i4},
+        [HNY_MANHATTAN] = {code_manhattan_i8, NULL},
+        [HNY_DOT] = {code_dot_i8, code_dot_i4},
     };
     const uint32_t dim = quantizer->shape.dim;
     const bool is_i4 = quantizer->codes == HNY_CODES_INT4;
@@ -110,7 +131,7 @@ static void init_integers(hny__quantizer *quantizer) {
         .vector_bytes = bytes,
         .row_bytes = hny__align4(bytes) + (uint32_t)sizeof(hny__trailer),
         .scale_offset = hny__align4(bytes),
-        .rank = rankings[is_i4][quantizer->shape.metric - HNY_COSINE],
+        .rank = rankings[quantizer->shape.metric][is_i4],
     };
     quantizer->error_offset =
         quantizer->format.scale_offset + (uint32_t)offsetof(hny__trailer, error);
@@ -462,6 +483,7 @@ static float read_vector(hny__encoder *encoder, const void *vector) {
     if (shape.metric == HNY_COSINE) {
         normalise(shape, vector, encoder->numbers);
     }
+    encoder->length = shape.metric == HNY_DOT ? sqrt(hny__exact_square(shape, vector)) : 0;
     return largest_or_zeroed(encoder->numbers, shape.dim);
 }
 
@@ -532,6 +554,10 @@ void hny__encoder_decode(hny__encoder *encoder, const void *code, const void *re
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
     encoder->numbers = numbers;
+    if (encoder->quantizer.shape.metric == HNY_DOT) {
+        const hny_shape decoded = {encoder->quantizer.shape.dim, HNY_DOT, HNY_FLOAT32};
+        encoder->length = sqrt(hny__exact_square(decoded, numbers));
+    }
     if (encoder->quantizer.codes == HNY_CODES_INT4) {
         quantise_query_i4(encoder,
                           hny__kernels_get()->largest_f32(numbers, encoder->quantizer.shape.dim));
@@ -546,7 +572,8 @@ double hny__quantizer_rounding(const hny__quantizer *quantizer) {
 /*
 ** The distance of the vector encoded last to `decoded`.  *error bounds how far it is from the
 ** distance to the vector that was encoded: by the triangle inequality, or under cosine, where
-** lengths are 1, by Cauchy-Schwarz, that is the error of the code plus rounding.
+** lengths are 1, by Cauchy-Schwarz, that is the error of the code plus rounding.  Under dot the
+** error of the code counts as often as the other vector is long.
 */
 static double distance_to_decoded(const hny__encoder *encoder, double code_error, double *error) {
     const hny__quantizer *const quantizer = &encoder->quantizer;
@@ -556,6 +583,15 @@ static double distance_to_decoded(const hny__encoder *encoder, double code_error
     if (quantizer->shape.metric == HNY_COSINE) {
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
         *error = code_error + 1.01 * hny__quantizer_rounding(quantizer);
+    } else if (quantizer->shape.metric == HNY_DOT) {
+        const hny_shape shape = {dim, HNY_DOT, HNY_FLOAT32};
+        const double length = sqrt(hny__exact_square(shape, encoder->decoded));
+        distance = 0 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
+        *error = encoder->length * (code_error + length * hny__quantizer_rounding(quantizer)) +
+                 underflow;
+        if (fabs(distance) <= (double)FLT_MAX) {
+            return distance;
+        }
     } else if (quantizer->shape.metric == HNY_EUCLIDEAN) {
         distance = sqrt((double)kernels->l2_f32(encoder->numbers, encoder->decoded, dim));
         *error = code_error + distance * hny__quantizer_rounding(quantizer) + sqrt(underflow);
@@ -563,7 +599,7 @@ static double distance_to_decoded(const hny__encoder *encoder, double code_error
         distance = (double)kernels->l1_f32(encoder->numbers, encoder->decoded, dim);
         *error = code_error + distance * hny__quantizer_rounding(quantizer) + underflow;
     }
-    if (!(distance <= DBL_MAX)) { /* a sum of floats overflowed */
+    if (!(fabs(distance) <= (double)FLT_MAX)) { /* a sum of floats overflowed */
         *error = INFINITY;
         return FLT_MAX;
     }

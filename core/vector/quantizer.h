@@ -68,6 +68,15 @@ void hny__quantizer_init(hny__quantizer *quantizer, hny_shape shape, hny_codes c
 */
 size_t hny__quantizer_rerank(const hny__quantizer *quantizer, size_t limit, size_t ef);
 
+/*
+** Does hny__rank_slack bound the error of a rank?  It does for exact codes, but not of dot products
+** of numbers, whose terms may cancel.
+*/
+static inline bool hny__ranks_decide(const hny__quantizer *quantizer) {
+    return quantizer->exact &&
+           (quantizer->shape.metric != HNY_DOT || quantizer->shape.type == HNY_BIT);
+}
+
 /* The rounding error of a sum over a vector in float32, relative to the sum of absolute values. */
 double hny__quantizer_rounding(const hny__quantizer *quantizer);
 
@@ -78,6 +87,7 @@ typedef struct hny__encoder {
     hny__quantizer quantizer;
     float *numbers; /* the vector encoded last, under cosine at unit length; NULL if exact */
     float *decoded; /* what a code stands for */
+    double length;  /* of the vector encoded last; under dot only */
     /* With codes of 4 bits, the vector encoded last in int8: */
     int8_t *whole;
     float step;          /* factor from these numbers to what they stand for */

@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "simd/kernel.h"
@@ -54,6 +55,26 @@ static void ranks_euclidean(const hny__scorer *scorer, const uint8_t *const *row
     }
 }
 
+/* Rows of exact int8 vectors are as long as their numbers. */
+static void ranks_dot(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
+                      float *ranks) {
+    const bool is_exact = scorer->quantizer->exact;
+    const uint32_t scale_offset = scorer->quantizer->format.scale_offset;
+    int32_t products[DOTS_MAX];
+    for (size_t first = 0; first < count; first += DOTS_MAX) {
+        const size_t chunk = count - first < DOTS_MAX ? count - first : DOTS_MAX;
+        dot_products(scorer, rows + first, chunk, products);
+        for (size_t i = 0; i < chunk; i++) {
+            float scale = 1;
+            if (!is_exact) {
+                memcpy(&scale, rows[first + i] + scale_offset, sizeof scale);
+            }
+            const float rank = 0 - (float)products[i] * (scorer->scale * scale);
+            ranks[first + i] = rank < -FLT_MAX ? -FLT_MAX : rank <= FLT_MAX ? rank : FLT_MAX;
+        }
+    }
+}
+
 static void ranks_each(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                        float *ranks) {
     const hny__row_format *const format = &scorer->quantizer->format;
@@ -69,7 +90,7 @@ static bool uses_dots(const hny__quantizer *quantizer) {
     if (quantizer->codes != HNY_CODES_INT8 && quantizer->codes != HNY_CODES_INT4) {
         return false;
     }
-    return quantizer->shape.metric == HNY_COSINE ||
+    return quantizer->shape.metric == HNY_COSINE || quantizer->shape.metric == HNY_DOT ||
            (quantizer->shape.metric == HNY_EUCLIDEAN && !quantizer->exact);
 }
 
@@ -77,11 +98,27 @@ static void set_numbers(hny__scorer *scorer, const int8_t *numbers, float scale,
     scorer->numbers = numbers;
     scorer->scale = scale;
     scorer->square = square;
-    scorer->ranks = scorer->quantizer->shape.metric == HNY_COSINE ? ranks_cosine : ranks_euclidean;
+    switch (scorer->quantizer->shape.metric) {
+    case HNY_COSINE:
+        scorer->ranks = ranks_cosine;
+        break;
+    case HNY_DOT:
+        scorer->ranks = ranks_dot;
+        scorer->length = sqrt((double)square) * (1 + 0x1p-20);
+        break;
+    default:
+        scorer->ranks = ranks_euclidean;
+    }
 }
 
 static void init_scorer(hny__scorer *scorer, const hny__quantizer *quantizer, const uint8_t *row) {
     *scorer = (hny__scorer){.quantizer = quantizer, .row = row, .ranks = ranks_each};
+    if (quantizer->shape.metric == HNY_DOT && !uses_dots(quantizer) &&
+        quantizer->codes != HNY_CODES_BIT) {
+        float length;
+        memcpy(&length, row + quantizer->format.scale_offset, sizeof length);
+        scorer->length = (double)length;
+    }
     scorer->slack = 3 * hny__quantizer_rounding(quantizer);
 }
 
@@ -89,9 +126,13 @@ static void init_scorer(hny__scorer *scorer, const hny__quantizer *quantizer, co
 static void set_code(hny__scorer *scorer, const uint8_t *row, const int8_t *numbers) {
     const hny__row_format *const format = &scorer->quantizer->format;
     if (scorer->quantizer->exact) {
-        float inverse;
-        memcpy(&inverse, row + format->scale_offset, sizeof inverse);
-        set_numbers(scorer, numbers, inverse, 0);
+        float scale;
+        memcpy(&scale, row + format->scale_offset, sizeof scale);
+        if (format->shape.metric == HNY_COSINE) {
+            set_numbers(scorer, numbers, scale, 0);
+        } else {
+            set_numbers(scorer, numbers, 1, scale * scale);
+        }
         return;
     }
     const hny__trailer t = hny__trailer_of(format, row);
@@ -144,6 +185,34 @@ void hny__scorer_of_vector(hny__scorer *scorer, const hny__encoder *encoder, con
 /* ------------------------------------------------------------------------------------ bounds -- */
 
 /*
+** With the query q off by e and long at most l, and the row x off by f and long at most m, both as
+** coded, the dot product is off by at most l f + e m + e f (Cauchy-Schwarz).
+*/
+static double dot_lower_bound(const hny__scorer *scorer, const uint8_t *row, float rank,
+                              double row_error, double residuals) {
+    const hny__quantizer *const quantizer = scorer->quantizer;
+    const bool has_trailer = !quantizer->exact && quantizer->codes != HNY_CODES_FLOAT16;
+    float number;
+    double row_length;
+    if (has_trailer) {
+        const hny__trailer t = hny__trailer_of(&quantizer->format, row);
+        row_length = sqrt((double)t.square) * (1 + 0x1p-20);
+    } else {
+        memcpy(&number, row + quantizer->format.scale_offset, sizeof number);
+        row_length = (double)number;
+    }
+    const double query_end = scorer->length + scorer->error, row_end = row_length + row_error;
+    /* Such products overflow in float32, and hny__encoder_distance then has no bound either. */
+    if (!(query_end * row_end < 0x1p120)) {
+        return -(double)INFINITY;
+    }
+    const double error =
+        scorer->length * row_error + scorer->error * row_end + residuals * query_end * row_error;
+    const double underflow = 3.0 * quantizer->shape.dim * (double)FLT_MIN;
+    return rank - 1.02 * (error + scorer->slack * query_end * row_end) - 3 * underflow;
+}
+
+/*
 ** The exact distance is at least the distance of the codes less the errors of both.
 ** hny__encoder_distance less its error may be lower by the error of the residual code, twice; that
 ** is at most the error of the code, or a known part of it (the encoder makes sure of that).
@@ -153,10 +222,15 @@ double hny__distance_lower_bound(const hny__scorer *scorer, const uint8_t *row, 
     if (quantizer->codes == HNY_CODES_BIT) {
         return -(double)INFINITY;
     }
-    float code_error;
-    memcpy(&code_error, row + quantizer->error_offset, sizeof code_error);
+    float code_error = 0;
+    if (quantizer->error_offset) {
+        memcpy(&code_error, row + quantizer->error_offset, sizeof code_error);
+    }
     const double row_error = (double)code_error;
     const double residuals = quantizer->codes == HNY_CODES_INT4 ? 2.0 / HNY__RESIDUAL_GAIN_I4 : 2;
+    if (quantizer->shape.metric == HNY_DOT) {
+        return dot_lower_bound(scorer, row, rank, row_error, residuals);
+    }
     const double error = scorer->error + (1 + residuals) * row_error;
     /* Such squares overflow in float32, and hny__encoder_distance then has no bound either. */
     if (rank > 0x1p120f || !(error < 0x1p50)) {

@@ -15,10 +15,11 @@ typedef struct hny__scorer hny__scorer;
 struct hny__scorer {
     const hny__quantizer *quantizer;
     const uint8_t *row; /* the query as a code; NULL if only `numbers` are used */
-    /* For integer codes under cosine and euclidean, else NULL: */
+    /* For integer codes, except under manhattan, else NULL: */
     const int8_t *numbers; /* one byte each */
     float scale;           /* factor from the numbers to what they stand for */
     float square;          /* of the length of what they stand for; used under euclidean */
+    double length;         /* of what they or the row stand for at most; under dot only */
     double error;          /* how far that is from the query at most, in the norm of the metric */
     double slack;          /* rounding errors of a rank and of what it is compared with, relative */
     void (*ranks)(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
@@ -38,7 +39,7 @@ void hny__scorer_of_vector(hny__scorer *scorer, const hny__encoder *encoder, con
 void hny__scorer_of_row(hny__scorer *scorer, const hny__quantizer *quantizer, const uint8_t *row,
                         int8_t *numbers);
 
-/* Ranks as hny__row_rank's, of rows aligned as there: none is negative or NaN. */
+/* Ranks as hny__row_rank's, of rows aligned as there: none is NaN. */
 static inline void hny__scorer_ranks(const hny__scorer *scorer, const uint8_t *const *rows,
                                      size_t count, float *ranks) {
     scorer->ranks(scorer, rows, count, ranks);

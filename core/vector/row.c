@@ -19,7 +19,7 @@ static bool is_bits(hny_shape shape) {
 
 /* A float kernel's sum; if that overflowed, the rank of the exact distance. */
 static float finite_rank(const hny__row_format *format, float sum, const void *a, const void *b) {
-    if (sum <= FLT_MAX) {
+    if (fabsf(sum) <= FLT_MAX) {
         return sum;
     }
     return hny__rank_of_distance(format, hny__row_distance(format, a, b));
@@ -76,30 +76,44 @@ static float manhattan_rank_i8(const hny__row_format *format, const void *a, con
     return (float)hny__kernels_get()->l1_i8(a, b, format->shape.dim);
 }
 
+static float dot_rank_f32(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, 0 - hny__kernels_get()->dot_f32(a, b, format->shape.dim), a, b);
+}
+
+static float dot_rank_f16(const hny__row_format *format, const void *a, const void *b) {
+    return finite_rank(format, 0 - hny__kernels_get()->dot_f16(a, b, format->shape.dim), a, b);
+}
+
+static float dot_rank_i8(const hny__row_format *format, const void *a, const void *b) {
+    return 0 - (float)hny__kernels_get()->dot_i8(a, b, format->shape.dim);
+}
+
 static float bits_rank(const hny__row_format *format, const void *a, const void *b) {
     return (float)hny__kernels_get()->hamming(a, b, hny__align4(format->vector_bytes));
 }
 
 void hny__row_format_init(hny__row_format *format, hny_shape shape) {
     typedef float ranking(const hny__row_format *format, const void *a, const void *b);
-    static ranking *const rankings[3][3] = {
-        {cosine_rank_f32, cosine_rank_f16, cosine_rank_i8},
-        {euclidean_rank_f32, euclidean_rank_f16, euclidean_rank_i8},
-        {manhattan_rank_f32, manhattan_rank_f16, manhattan_rank_i8},
+    static ranking *const rankings[][3] = {
+        [HNY_COSINE] = {cosine_rank_f32, cosine_rank_f16, cosine_rank_i8},
+        [HNY_EUCLIDEAN] = {euclidean_rank_f32, euclidean_rank_f16, euclidean_rank_i8},
+        [HNY_MANHATTAN] = {manhattan_rank_f32, manhattan_rank_f16, manhattan_rank_i8},
+        [HNY_DOT] = {dot_rank_f32, dot_rank_f16, dot_rank_i8},
     };
     assert(shape.dim >= 1 && shape.dim <= HNY_MAX_DIM);
-    assert(shape.metric >= HNY_COSINE && shape.metric <= HNY_HAMMING);
+    assert(shape.metric >= HNY_COSINE && shape.metric <= HNY_DOT);
     assert(shape.type >= HNY_FLOAT32 && shape.type <= HNY_BIT);
 
     const uint32_t bytes = is_bits(shape) ? (shape.dim + 7) / 8 : (uint32_t)hny_vector_bytes(shape);
     const uint32_t padded = hny__align4(bytes);
-    const bool has_scale = shape.metric == HNY_COSINE && !is_bits(shape);
+    const bool has_scale =
+        (shape.metric == HNY_COSINE || shape.metric == HNY_DOT) && !is_bits(shape);
     *format = (hny__row_format){
         .shape = shape,
         .vector_bytes = bytes,
         .row_bytes = (padded + (has_scale ? 4 : 0) + 15) & ~15u,
         .scale_offset = has_scale ? padded : 0,
-        .rank = is_bits(shape) ? bits_rank : rankings[shape.metric - HNY_COSINE][shape.type - 1],
+        .rank = is_bits(shape) ? bits_rank : rankings[shape.metric][shape.type - 1],
     };
 }
 
@@ -121,6 +135,13 @@ static float inverse_length(hny_shape shape, const void *vector) {
     return (float)(1 / sqrt(square));
 }
 
+/* At least the length: the bound of a dot product by Cauchy-Schwarz needs it. */
+static float length_above(hny_shape shape, const void *vector) {
+    const double length = sqrt(hny__exact_square(shape, vector));
+    const float rounded = (float)length;
+    return (double)rounded < length ? nextafterf(rounded, INFINITY) : rounded;
+}
+
 void hny__row_encode(const hny__row_format *format, const void *vector, void *row) {
     const hny_shape shape = format->shape;
     uint8_t *const bytes = row;
@@ -134,8 +155,9 @@ void hny__row_encode(const hny__row_format *format, const void *vector, void *ro
         bytes[format->vector_bytes - 1] &= (uint8_t)((1u << shape.dim % 8) - 1);
     }
     if (format->scale_offset) {
-        const float inverse = inverse_length(shape, vector);
-        memcpy(bytes + format->scale_offset, &inverse, sizeof inverse);
+        const float scale = shape.metric == HNY_COSINE ? inverse_length(shape, vector)
+                                                       : length_above(shape, vector);
+        memcpy(bytes + format->scale_offset, &scale, sizeof scale);
     }
 }
 
@@ -154,6 +176,8 @@ static double bits_of_distance(hny_shape shape, double distance) {
         return distance * distance / 4;
     case HNY_MANHATTAN:
         return distance / 2;
+    case HNY_DOT:
+        return (distance + shape.dim) / 2;
     default:
         return distance;
     }
@@ -165,6 +189,9 @@ float hny__rank_of_distance(const hny__row_format *format, double distance) {
         rank = bits_of_distance(format->shape, distance);
     } else if (format->shape.metric == HNY_EUCLIDEAN) {
         rank = distance * distance;
+    }
+    if (rank < -(double)FLT_MAX) {
+        return -FLT_MAX;
     }
     return rank <= (double)FLT_MAX ? (float)rank : FLT_MAX;
 }
@@ -180,6 +207,8 @@ float hny__rank_of_distance(const hny__row_format *format, double distance) {
 ** Squares and absolute values are their own absolute values, so the error is relative to the
 ** rank.  Under cosine the absolute values add up to at most the product of the lengths
 ** (Cauchy-Schwarz), so the error is absolute: at most 1 plus the rounding of a result of up to 2.
+** Under dot the terms may cancel, and their absolute values are unknown: the slack is that of terms
+** of one sign.  Bounds of dot products go by the lengths (hny__distance_lower_bound).
 ** The factor 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, and thereby either rank as the
 ** argument.
 **
@@ -195,9 +224,9 @@ float hny__rank_slack(const hny__row_format *format, float rank) {
         underflow = 3.0 * shape.dim * (double)FLT_MIN;
     }
     const double relative = 1.02 * roundings * u;
-    if (format->scale_offset) {
+    if (shape.metric == HNY_COSINE && format->scale_offset) {
         return (float)relative;
     }
-    const double slack = relative * (double)rank + underflow;
+    const double slack = relative * fabs((double)rank) + underflow;
     return slack <= (double)FLT_MAX ? (float)slack : FLT_MAX;
 }

@@ -7,18 +7,19 @@
 **   0             vector_bytes   the vector; under metric hamming the packed signs of its numbers;
 **                                of bits those past dim are zero
 **   vector_bytes  0 .. 3         zeros to a multiple of 4
-**   scale_offset  4              only under cosine on numbers: float32, the inverse of the vector's
-**                                length.  0 for the zero vector; NaN for a length outside
-**                                2^-40 .. 2^40, whose ranks are computed in double precision, some
-**                                ten times slower
+**   scale_offset  4              only under cosine and dot on numbers, float32.  Cosine: the inverse
+**                                of the vector's length; 0 for the zero vector; NaN for a length
+**                                outside 2^-40 .. 2^40, whose ranks are computed in double
+**                                precision, some ten times slower.  Dot: the length, rounded up
 **   ...           0 .. 15        zeros to a multiple of 16
 **
 ** A quantised vector (quantizer.h) has its own code in place of the vector, and the layout there.
 ** Encoding is deterministic: a vector has the same row on every processor, byte for byte.
 **
 ** A *rank* orders rows as their distance does and is cheap, a float32 from a SIMD kernel: 1 - cos,
-** the squared euclidean distance, the sum of absolute differences, or under every metric on bits
-** the number of different bits.  It is symmetric, from 0 to FLT_MAX, and never NaN.  Ranks of
+** the squared euclidean distance, the sum of absolute differences, the negative dot product, or
+** under every metric on bits the number of different bits.  It is symmetric, from 0 (under dot from
+** -FLT_MAX) to FLT_MAX, and never NaN.  Ranks of
 ** different kernel tables differ in the last bits.  Under euclidean, two vectors nearer than 1e-23
 ** in every dimension have rank 0, and all that are farther than 1.8e19 have rank FLT_MAX.
 **
@@ -35,7 +36,8 @@ struct hny__row_format {
     hny_shape shape;
     uint32_t vector_bytes; /* of the vector or its numbers in a row, without padding */
     uint32_t row_bytes;    /* of a row; a multiple of 4 */
-    uint32_t scale_offset; /* of the inverse length or the trailer in a row; 0: there is none */
+    uint32_t scale_offset; /* of the inverse length, under dot of the length, or of the trailer in a
+                              row; 0: there is none */
     float (*rank)(const hny__row_format *format, const void *a, const void *b);
 };
 

@@ -16,7 +16,7 @@ static bool within(uint32_t value, uint32_t min, uint32_t max) {
 
 static void check_options(const hx_options *o) {
     CHECK(within(o->shape.dim, 1, HNY_MAX_DIM));
-    CHECK(within(o->shape.metric, HNY_COSINE, HNY_HAMMING));
+    CHECK(within(o->shape.metric, HNY_COSINE, HNY_DOT));
     CHECK(within(o->shape.type, HNY_FLOAT32, HNY_BIT));
     CHECK(hx_codes_name(o->codes));
     CHECK(within(o->m, 4, 63));

@@ -273,7 +273,8 @@ static hx_options default_options(void) {
 static void choose_codes(hx_options *options) {
     const hny_shape shape = options->shape;
     const bool is_float = shape.type == HNY_FLOAT32 || shape.type == HNY_FLOAT16;
-    const bool is_dot = shape.metric == HNY_COSINE || shape.metric == HNY_EUCLIDEAN;
+    const bool is_dot =
+        shape.metric == HNY_COSINE || shape.metric == HNY_EUCLIDEAN || shape.metric == HNY_DOT;
     if (options->codes) {
         return;
     }

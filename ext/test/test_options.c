@@ -15,8 +15,9 @@
     "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
 #define ALL_SETTINGS                                                                               \
     "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
-#define ALL_METRICS "cosine, euclidean (or l2), manhattan (or l1), hamming"
-#define ALL_TYPES   "float32, float16, int8, bit"
+#define ALL_METRICS                                                                                \
+    "cosine, euclidean (or l2), manhattan (or l1), hamming, dot (or ip or inner_product)"
+#define ALL_TYPES "float32, float16, int8, bit"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
@@ -108,10 +109,15 @@ static void names(void **state) {
         const char *argument;
         hny_metric metric;
         const char *name;
-    } metrics[] = {
-        {"metric=cosine", HNY_COSINE, "cosine"},   {"metric=euclidean", HNY_EUCLIDEAN, "euclidean"},
-        {"metric=L2", HNY_EUCLIDEAN, "euclidean"}, {"metric=manhattan", HNY_MANHATTAN, "manhattan"},
-        {"metric=l1", HNY_MANHATTAN, "manhattan"}, {"metric=hamming", HNY_HAMMING, "hamming"}};
+    } metrics[] = {{"metric=cosine", HNY_COSINE, "cosine"},
+                   {"metric=euclidean", HNY_EUCLIDEAN, "euclidean"},
+                   {"metric=L2", HNY_EUCLIDEAN, "euclidean"},
+                   {"metric=manhattan", HNY_MANHATTAN, "manhattan"},
+                   {"metric=l1", HNY_MANHATTAN, "manhattan"},
+                   {"metric=hamming", HNY_HAMMING, "hamming"},
+                   {"metric=dot", HNY_DOT, "dot"},
+                   {"metric=IP", HNY_DOT, "dot"},
+                   {"metric=inner_product", HNY_DOT, "dot"}};
     static const struct {
         const char *argument;
         hny_type type;
@@ -186,7 +192,7 @@ static void not_a_number(void **state) {
 
 static void unknown_names(void **state) {
     (void)state;
-    REFUSED("hannoy: unknown metric 'dot'; expected one of " ALL_METRICS, "dim=3", "metric=dot");
+    REFUSED("hannoy: unknown metric 'dots'; expected one of " ALL_METRICS, "dim=3", "metric=dots");
     REFUSED("hannoy: unknown metric 'l'; expected one of " ALL_METRICS, "dim=3", "metric=l");
     REFUSED("hannoy: unknown metric 'cosines'; expected one of " ALL_METRICS, "dim=3",
             "metric=cosines");
@@ -375,7 +381,7 @@ static void settings_refused(void **state) {
 /* Each allocation fails in turn: SQLITE_NOMEM, no sentence, no leak, and right once none fails. */
 static void out_of_memory(void **state) {
     (void)state;
-    const char *const wrong[][2] = {{"dim=0", "metric=l2"},   {"dim=3", "metric=dot"},
+    const char *const wrong[][2] = {{"dim=0", "metric=l2"},   {"dim=3", "metric=dots"},
                                     {"dim=3", "metrics=dot"}, {"dim=3", "dim=3"},
                                     {"dim=3", "ef=2"},        {"dim=3", "ef"}};
     for (int i = 0; i < COUNT(wrong); i++) {

@@ -101,7 +101,8 @@ static void refused(hny_shape of, sqlite3_value *value, const char *sentence) {
 
 /* ---------------------------------------------------------------------------------- accepted -- */
 
-static const hny_metric all_metrics[] = {HNY_COSINE, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING};
+static const hny_metric all_metrics[] = {HNY_COSINE, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING,
+                                         HNY_DOT};
 
 static void into_float32(void **state) {
     (void)state;

@@ -9,22 +9,23 @@
 #include "sqlite_api.h"
 #include "values/refuse.h"
 
-const hx_name hx_metrics[] = {{"cosine", NULL, HNY_COSINE},
-                              {"euclidean", "l2", HNY_EUCLIDEAN},
-                              {"manhattan", "l1", HNY_MANHATTAN},
-                              {"hamming", NULL, HNY_HAMMING},
-                              {NULL, NULL, 0}};
+const hx_name hx_metrics[] = {{"cosine", {NULL}, HNY_COSINE},
+                              {"euclidean", {"l2"}, HNY_EUCLIDEAN},
+                              {"manhattan", {"l1"}, HNY_MANHATTAN},
+                              {"hamming", {NULL}, HNY_HAMMING},
+                              {"dot", {"ip", "inner_product"}, HNY_DOT},
+                              {NULL, {NULL}, 0}};
 
-const hx_name hx_types[] = {{"float32", NULL, HNY_FLOAT32},
-                            {"float16", NULL, HNY_FLOAT16},
-                            {"int8", NULL, HNY_INT8},
-                            {"bit", NULL, HNY_BIT},
-                            {NULL, NULL, 0}};
+const hx_name hx_types[] = {{"float32", {NULL}, HNY_FLOAT32},
+                            {"float16", {NULL}, HNY_FLOAT16},
+                            {"int8", {NULL}, HNY_INT8},
+                            {"bit", {NULL}, HNY_BIT},
+                            {NULL, {NULL}, 0}};
 
 const hx_name hx_codes[] = {
-    {"int4", NULL, HNY_CODES_INT4},       {"int8", NULL, HNY_CODES_INT8},
-    {"float16", NULL, HNY_CODES_FLOAT16}, {"float32", NULL, HNY_CODES_FLOAT32},
-    {"bit", NULL, HNY_CODES_BIT},         {NULL, NULL, 0}};
+    {"int4", {NULL}, HNY_CODES_INT4},       {"int8", {NULL}, HNY_CODES_INT8},
+    {"float16", {NULL}, HNY_CODES_FLOAT16}, {"float32", {NULL}, HNY_CODES_FLOAT32},
+    {"bit", {NULL}, HNY_CODES_BIT},         {NULL, {NULL}, 0}};
 
 static bool is_name(hx_span text, const char *name) {
     return name && text.length == strlen(name) &&
@@ -32,7 +33,8 @@ static bool is_name(hx_span text, const char *name) {
 }
 
 uint8_t hx_name_value(const hx_name *names, hx_span text) {
-    while (names->name && !is_name(text, names->name) && !is_name(text, names->synonym)) {
+    while (names->name && !is_name(text, names->name) && !is_name(text, names->synonyms[0]) &&
+           !is_name(text, names->synonyms[1])) {
         names++;
     }
     return names->value;
@@ -49,9 +51,10 @@ char *hx_name_list(const hx_name *names) {
     sqlite3_str *const list = sqlite3_str_new(NULL);
     for (const hx_name *n = names; n->name; n++) {
         sqlite3_str_appendf(list, "%s%s", n == names ? "" : ", ", n->name);
-        if (n->synonym) {
-            sqlite3_str_appendf(list, " (or %s)", n->synonym);
+        for (int i = 0; i < 2 && n->synonyms[i]; i++) {
+            sqlite3_str_appendf(list, "%s%s", i ? " or " : " (or ", n->synonyms[i]);
         }
+        sqlite3_str_appendall(list, n->synonyms[0] ? ")" : "");
     }
     return sqlite3_str_finish(list);
 }

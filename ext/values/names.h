@@ -11,8 +11,8 @@
 
 typedef struct hx_name {
     const char *name;
-    const char *synonym; /* or NULL */
-    uint8_t value;       /* not 0 */
+    const char *synonyms[2]; /* the first ones, then NULL */
+    uint8_t value;           /* not 0 */
 } hx_name;
 
 /* Each list ends with an entry whose name is NULL and whose value is 0. */

@@ -546,7 +546,7 @@ static shape random_shape(world *w) {
     if (w->cfg.big && s.type == BIT) s.dim *= 8;
     s.kind = (int)rng_below(&w->r, KINDS);
     const bool is_float = s.type == FLOAT32 || s.type == FLOAT16;
-    const bool is_dot = s.metric == COSINE || s.metric == EUCLIDEAN;
+    const bool is_dot = s.metric == COSINE || s.metric == EUCLIDEAN || s.metric == DOT;
     s.coarse = is_float && is_dot && rng_chance(&w->r, 0.4);
     return s;
 }

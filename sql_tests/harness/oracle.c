@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const metric_name[METRICS] = {"cosine", "euclidean", "manhattan", "hamming"};
+const char *const metric_name[METRICS] = {"cosine", "euclidean", "manhattan", "hamming", "dot"};
 const char *const type_name[TYPES] = {"float32", "float16", "int8", "bit"};
 const char *const style_name[STYLES] = {"lattice", "gauss", "huge", "tiny"};
 
@@ -152,6 +152,9 @@ static double decoded_distance(shape s, const double *a, const double *b) {
             break;
         case MANHATTAN:
             sum += fabs(d);
+            break;
+        case DOT:
+            sum -= a[i] * b[i];
             break;
         default:
             sum += (a[i] > 0) != (b[i] > 0);
@@ -352,10 +355,11 @@ static int compare_doubles(const void *a, const void *b) {
 
 /*
 ** Both sides compute in double precision and may add in another order. Under cosine that leaves an
-** absolute error, since 1 - cos cancels; elsewhere a relative one.
+** absolute error, since 1 - cos cancels, and under dot, whose terms cancel, one relative to the
+** lengths; elsewhere a relative one.
 */
 static bool near(const judge *j, double is, double should) {
-    const double slack = j->s.metric == COSINE ? 1e-9 : 0;
+    const double slack = j->s.metric == COSINE ? 1e-9 : j->s.metric == DOT ? 1e-12 * j->size : 0;
     return fabs(is - should) <= slack + 1e-6 * fabs(should);
 }
 
@@ -384,17 +388,20 @@ static double length_of(shape s, const double *x) {
 void judge_begin(judge *j, shape s, const void *vector, const rowset *content, bool complete) {
     const size_t n = content->count;
     double x[MAX_DIM], y[MAX_DIM];
-    *j = (judge){.s = s, .complete = complete, .last = -1};
+    *j = (judge){.s = s, .complete = complete, .last = -INFINITY};
     rowset_copy(&j->content, content);
     j->distance = must(malloc((n + 1) * sizeof *j->distance));
     j->sorted = must(malloc((n + 1) * sizeof *j->sorted));
     j->seen = must(calloc(n + 1, 1));
     vector_decode(s, vector, x);
     j->size = length_of(s, x);
+    double longest = 0;
     for (size_t i = 0; i < n; i++) {
         vector_decode(s, rowset_at(content, i), y);
+        longest = fmax(longest, length_of(s, y));
         j->distance[i] = j->sorted[i] = decoded_distance(s, x, y);
     }
+    if (s.metric == DOT) j->size *= longest;
     qsort(j->sorted, n, sizeof *j->sorted, compare_doubles);
 }
 
@@ -415,7 +422,7 @@ bool judge_row(judge *j, int64_t rowid, double distance) {
     if (!asked) distance = exact;
     if (!near(j, distance, exact)) return wrong(j, "wrong distance", rowid, distance, exact);
     bool (*const fits)(const judge *, double, double) = asked ? near : about;
-    if (j->complete && distance > VANISHING && !fits(j, distance, j->sorted[j->got])) {
+    if (j->complete && fabs(distance) > VANISHING && !fits(j, distance, j->sorted[j->got])) {
         return wrong(j, "a nearer row is missing", rowid, distance, j->sorted[j->got]);
     }
     if (j->got && distance < j->last && (asked || !about(j, distance, j->last))) {

@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------------------------------- vectors -- */
 
-enum { COSINE, EUCLIDEAN, MANHATTAN, HAMMING, METRICS };
+enum { COSINE, EUCLIDEAN, MANHATTAN, HAMMING, DOT, METRICS };
 enum { FLOAT32, FLOAT16, INT8, BIT, TYPES };
 enum { LATTICE, GAUSS, HUGE_VALUES, TINY_VALUES, STYLES };
 
@@ -106,7 +106,7 @@ typedef struct judge {
     shape s;
     bool complete;
     rowset content;
-    double size;         /* of the query's vector */
+    double size;         /* of the query's vector; under dot, times the longest row's */
     double *distance;    /* of the row at each position of content */
     double *sorted;      /* all of them, ascending */
     unsigned char *seen; /* positions that came */

@@ -196,6 +196,7 @@ static double distance(const char *metric, int type, const unsigned char *a, con
         bits += (x > 0) != (y > 0);
     }
     if (!strcmp(metric, "cosine")) return aa > 0 && bb > 0 ? 1 - ab / sqrt(aa * bb) : 1;
+    if (!strcmp(metric, "dot")) return 0 - ab;
     if (!strcmp(metric, "euclidean")) return sqrt(squares);
     return strcmp(metric, "manhattan") ? bits : sum;
 }
