@@ -67,7 +67,7 @@ static float code_euclidean_i4(const hny__row_format *format, const void *a, con
     return rank_of_euclidean_dot(format, a, b, dot);
 }
 
-static float rank_of_dot(const hny__row_format *format, const void *a, const void *b, int32_t dot) {
+static float rank_of_code_dot(const hny__row_format *format, const void *a, const void *b, int32_t dot) {
     const float scale = float_at(a, format->scale_offset) * float_at(b, format->scale_offset);
     const float rank = 0 - (float)dot * scale;
     return rank < -FLT_MAX ? -FLT_MAX : at_most_max(rank);
@@ -75,12 +75,12 @@ static float rank_of_dot(const hny__row_format *format, const void *a, const voi
 
 static float code_dot_i8(const hny__row_format *format, const void *a, const void *b) {
     const int32_t dot = hny__kernels_get()->dot_i8(a, b, format->vector_bytes);
-    return rank_of_dot(format, a, b, dot);
+    return rank_of_code_dot(format, a, b, dot);
 }
 
 static float code_dot_i4(const hny__row_format *format, const void *a, const void *b) {
     const int32_t dot = hny__kernels_get()->dot_i4(a, b, format->vector_bytes);
-    return rank_of_dot(format, a, b, dot);
+    return rank_of_code_dot(format, a, b, dot);
 }
 
 static float code_manhattan_i8(const hny__row_format *format, const void *a, const void *b) {
