@@ -145,8 +145,8 @@ static int consider_build(hx_writer *writer, const hx_log *log) {
     if (rc) return swallow_failure(writer, rc);
     const bool indexed = base.kind == HX_MERGE_BASE_FOUND;
     writer->autobuild.checked_at = log->tip.seq;
-    if (indexed && (autobuild == 0 || log->tip.seq - base.at.seq < autobuild)) {
-        return trim_to(writer, log, base.at);
+    if (indexed && (autobuild == 0 || log->tip.seq - base.boundary.seq < autobuild)) {
+        return trim_to(writer, log, base.boundary);
     }
     if (autobuild == 0 || is_waiting(writer, log, indexed)) return SQLITE_OK;
     if (indexed) return build_now(writer, log, true);

@@ -40,12 +40,12 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
                       hx_index_build *build) {
     feeder f = {engine, build};
     hx_ids delta;
-    hny_build_expect(engine, (uint64_t)(build->at.seq - base->at.seq)); /* no fewer log rows */
+    hny_build_expect(engine, (uint64_t)(build->at.seq - base->boundary.seq)); /* no fewer log rows */
     int rc =
         hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) return rc;
     hny_build_expect(engine, delta.count);
-    rc = hx_content_each_of(view->shadow, view->vector, delta.at, delta.count, feed_row, &f);
+    rc = hx_content_each_of(view->shadow, view->vector, delta.items, delta.count, feed_row, &f);
     hx_ids_free(&delta);
     return settle_feed(build, rc);
 }
@@ -58,7 +58,7 @@ static bool is_up_to_date(const hx_index_build *build, const hny_build *engine,
                           const hx_merge_base *base) {
     if (build->asked && hny_build_unlinked(engine)) return false;
     return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
-           hx_boundary_equal(base->at, build->at);
+           hx_boundary_equal(base->boundary, build->at);
 }
 
 static int take_in_changes(hx_view *view, hny_build *engine, const hx_merge_base *base,

@@ -20,8 +20,8 @@ typedef struct check {
 } check;
 
 static bool in_delta(check *c, int64_t id) {
-    while (c->next < c->delta->count && c->delta->at[c->next] < id) c->next++;
-    return c->next < c->delta->count && c->delta->at[c->next] == id;
+    while (c->next < c->delta->count && c->delta->items[c->next] < id) c->next++;
+    return c->next < c->delta->count && c->delta->items[c->next] == id;
 }
 
 static int check_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {

@@ -1,31 +1,36 @@
+/* Conditions that a search applies itself.  The contract is in conditions.h. */
 #include "query/conditions.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/shadow.h"
+#include "values/array.h"
 
-/* A code is two bytes: what is asked, and of which filter column; neither is ever 0. */
+/*
+** The codes of a plan are, for each argument, a letter and the place of its filter column in
+** decimal. They are part of what EXPLAIN QUERY PLAN shows, so that they survive a copy of the
+** string.
+*/
 enum {
     CODE_ROWID = 'r',
     CODE_ROWIDS = 'R', /* a set of them */
     CODE_KEY = 'k',
     CODE_KEYS = 'K',
-    CODE_IS = 'i',
-    CODE_OPS = 1 /* and up: hny_op */
+    CODE_IS = 'I',
+    CODE_OPS = 'a' /* and up: hny_op */
 };
 
-#define CODE_BYTES 2
-
-/* ----------------------------------------------------------------------------------- planning -- */
+/* ---------------------------------------------------------------------------------- planning -- */
 
 typedef struct sqlite3_index_constraint constraint;
 
 /*
-** A condition that a JOIN gives only in another order is worth that order: "v.tenant = u.tenant" is to
-** restrict the search.  But "v.rowid = d.id" is to find the rows of the other table for those that were
-** found, and not to search once for each of its rows; taken from `rowid = ?`, it must be the last choice.
+** In a join, "v.tenant = u.tenant" restricts the search, so the plan that offers it is preferred.
+** But "v.rowid = d.id" finds the rows of the other table for those that were found; a search for
+** each of its rows is the last choice.
 */
 #define COST_UNFILTERED 1e9
 #define COST_ONE_ROWID  1e12
@@ -55,8 +60,8 @@ static const spelling *find_spelling(unsigned char op) {
     return NULL;
 }
 
-/* Cells and keys are compared byte by byte. */
-static bool is_binary(sqlite3_index_info *info, int position) {
+/* Attributes and keys are compared byte by byte. */
+static bool compares_bytes(sqlite3_index_info *info, int position) {
     return sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
 }
 
@@ -68,10 +73,9 @@ typedef struct planner {
     int next; /* argvIndex */
 } planner;
 
-static void take(planner *p, int position, char what, char column) {
+static void take_condition(planner *p, int position, char code, int place) {
     p->info->aConstraintUsage[position].argvIndex = p->next++;
-    sqlite3_str_appendchar(p->codes, 1, what);
-    sqlite3_str_appendchar(p->codes, 1, column);
+    sqlite3_str_appendf(p->codes, "%c%d", code, place);
 }
 
 /* Makes SQLite hand over all values of `x IN (…)` at once; false: it is a plain `=`. */
@@ -83,8 +87,8 @@ static void plan_column(planner *p, int position, const hx_column *column, const
     const constraint *const c = &p->info->aConstraint[position];
     const bool set = c->op == SQLITE_INDEX_CONSTRAINT_EQ && take_set(p, position);
     const int code = set ? CODE_OPS + HNY_IN : CODE_OPS + (int)s->means;
-    take(p, position, (char)(c->op == SQLITE_INDEX_CONSTRAINT_IS ? CODE_IS : code),
-         (char)(column->place + 1));
+    take_condition(p, position, (char)(c->op == SQLITE_INDEX_CONSTRAINT_IS ? CODE_IS : code),
+                   column->place);
     sqlite3_str_appendf(p->words, " %s%s", column->name, set ? " in set" : s->sign);
 }
 
@@ -96,9 +100,10 @@ static void plan_filters(planner *p) {
         if (!s || !hx_column_is(&p->shadow->columns, c->iColumn, HX_ROLE_FILTER)) continue;
         if (!c->usable) {
             p->info->estimatedCost += COST_UNFILTERED;
-        } else if (is_binary(p->info, i)) {
-            if ((size_t)sqlite3_str_length(p->codes) == before)
+        } else if (compares_bytes(p->info, i)) {
+            if ((size_t)sqlite3_str_length(p->codes) == before) {
                 sqlite3_str_appendall(p->words, ", filter");
+            }
             plan_column(p, i, &p->shadow->columns.at[c->iColumn], s);
         }
     }
@@ -106,7 +111,11 @@ static void plan_filters(planner *p) {
 
 static void plan_set(planner *p, int position, bool key, const char *name) {
     const bool set = take_set(p, position);
-    take(p, position, key ? set ? CODE_KEYS : CODE_KEY : set ? CODE_ROWIDS : CODE_ROWID, 1);
+    take_condition(p, position,
+                   key   ? set ? CODE_KEYS : CODE_KEY
+                   : set ? CODE_ROWIDS
+                         : CODE_ROWID,
+                   0);
     sqlite3_str_appendf(p->words, ", %s%s", name, set ? " in set" : "=");
     if (!set) p->info->estimatedCost += COST_ONE_ROWID;
 }
@@ -116,10 +125,11 @@ static void plan_sets(planner *p) {
     for (int i = 0; i < p->info->nConstraint; i++) {
         const constraint *const c = &p->info->aConstraint[i];
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-        if (hx_column_is_rowid(&p->shadow->columns, c->iColumn))
+        if (hx_column_is_rowid(columns, c->iColumn)) {
             plan_set(p, i, false, "rowid");
-        else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && is_binary(p->info, i))
+        } else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && compares_bytes(p->info, i)) {
             plan_set(p, i, true, columns->at[c->iColumn].name);
+        }
     }
 }
 
@@ -131,7 +141,7 @@ void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str
     plan_sets(&p);
 }
 
-/* ----------------------------------------------------------------------------------- the values -- */
+/* -------------------------------------------------------------------------------- the values -- */
 
 /* A comparison of texts or BLOBs whose order the engine may not know. */
 typedef struct comparison {
@@ -143,24 +153,14 @@ typedef struct comparison {
 struct hx_conditions {
     hny_filter *filter;
     comparison *comparisons;
-    int count;
+    size_t count, capacity;
 };
-
-static int grow(void **at, size_t *room, size_t count, size_t width) {
-    if (count < *room) return SQLITE_OK;
-    const size_t wider = *room ? 2 * *room : 16;
-    void *const grown = sqlite3_realloc64(*at, wider * width);
-    if (!grown) return SQLITE_NOMEM;
-    *at = grown;
-    *room = wider;
-    return SQLITE_OK;
-}
 
 /*
 ** The value as it is compared with a column of this type.  It is a copy that is converted: the
 ** value itself may be a constant that the statement uses elsewhere too.
 */
-static int convert(sqlite3_value *value, const char *type, sqlite3_value **out) {
+static int convert_value(sqlite3_value *value, const char *type, sqlite3_value **out) {
     const int is = sqlite3_value_type(value);
     *out = sqlite3_value_dup(value);
     if (!*out) return SQLITE_NOMEM;
@@ -172,16 +172,17 @@ static int convert(sqlite3_value *value, const char *type, sqlite3_value **out) 
     return SQLITE_OK;
 }
 
-static int to_cell(sqlite3_value *value, const char *type, hny_attribute *out) {
+static int to_attribute(sqlite3_value *value, const char *type, hny_attribute *out) {
     sqlite3_value *converted;
-    const int rc = convert(value, type, &converted);
+    const int rc = convert_value(value, type, &converted);
     const bool text = type[0] == 'T' && sqlite3_value_type(value) != SQLITE_BLOB &&
                       sqlite3_value_type(value) != SQLITE_NULL;
-    if (rc == SQLITE_OK && text)
+    if (rc == SQLITE_OK && text) {
         *out = hny_attribute_text(sqlite3_value_text(converted),
                                   (size_t)sqlite3_value_bytes(converted));
-    else if (rc == SQLITE_OK)
+    } else if (rc == SQLITE_OK) {
         *out = hx_attribute_of(converted);
+    }
     sqlite3_value_free(converted);
     return rc;
 }
@@ -194,7 +195,7 @@ typedef struct values {
     int rc;
 } values;
 
-static void settle(values *v) {
+static void end_values(values *v) {
     if (v->rc != SQLITE_OK) v->next = NULL;
     if (v->rc == SQLITE_DONE) v->rc = SQLITE_OK;
 }
@@ -202,21 +203,22 @@ static void settle(values *v) {
 static values values_of(sqlite3_value *argument, bool set) {
     values v = {argument, argument, set, SQLITE_OK};
     if (set) v.rc = sqlite3_vtab_in_first(argument, &v.next);
-    settle(&v);
+    end_values(&v);
     return v;
 }
 
-static void values_next(values *v) {
-    if (v->set)
+static void next_value(values *v) {
+    if (v->set) {
         v->rc = sqlite3_vtab_in_next(v->argument, &v->next);
-    else
+    } else {
         v->next = NULL;
-    settle(v);
+    }
+    end_values(v);
 }
 
 /* ------------------------------------------------------------------------------- conditions -- */
 
-static int status_code(hx_shadow *shadow, int status) {
+static int fail_status(hx_shadow *shadow, int status) {
     return status ? hx_fail_status(shadow, status) : SQLITE_OK;
 }
 
@@ -226,20 +228,22 @@ static const hx_column *filter_column(const hx_shadow *shadow, int place) {
     return column;
 }
 
-static int add_set(hx_shadow *shadow, hx_conditions *where, const hx_column *column,
+static int add_set(hx_shadow *shadow, hx_conditions *conditions, const hx_column *column,
                    sqlite3_value *argument) {
     hny_attribute *attributes = NULL;
-    size_t count = 0, room = 0;
+    size_t count = 0, capacity = 0;
     values v = values_of(argument, true);
     int rc = v.rc;
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
-        rc = grow((void **)&attributes, &room, count, sizeof *attributes);
-        if (rc == SQLITE_OK) rc = to_cell(v.next, column->type, &attributes[count++]);
-        if (rc == SQLITE_OK) values_next(&v);
+        hny_attribute *const items = hx_array_grow(attributes, &capacity, count + 1, sizeof *items);
+        rc = items ? to_attribute(v.next, column->type, &items[count++]) : SQLITE_NOMEM;
+        if (items) attributes = items;
+        if (rc == SQLITE_OK) next_value(&v);
     }
-    if (rc == SQLITE_OK)
-        rc = status_code(shadow, hny_filter_where(where->filter, (uint32_t)column->place, HNY_IN,
-                                                  attributes, count));
+    if (rc == SQLITE_OK) {
+        rc = fail_status(shadow, hny_filter_where(conditions->filter, (uint32_t)column->place,
+                                                  HNY_IN, attributes, count));
+    }
     sqlite3_free(attributes);
     return rc;
 }
@@ -248,15 +252,15 @@ static bool is_ordering(hny_op op) {
     return op == HNY_LT || op == HNY_LE || op == HNY_GT || op == HNY_GE;
 }
 
-static int add_comparison(hx_conditions *where, const hx_column *column, hny_op op,
+static int add_comparison(hx_conditions *conditions, const hx_column *column, hny_op op,
                           sqlite3_value *argument) {
-    comparison *const grown =
-        sqlite3_realloc64(where->comparisons, ((size_t)where->count + 1) * sizeof *grown);
-    if (!grown) return SQLITE_NOMEM;
-    where->comparisons = grown;
+    comparison *const items = hx_array_grow(conditions->comparisons, &conditions->capacity,
+                                            conditions->count + 1, sizeof *items);
+    if (!items) return SQLITE_NOMEM;
+    conditions->comparisons = items;
     sqlite3_value *value;
-    const int rc = convert(argument, column->type, &value);
-    grown[where->count++] = (comparison){column->place, op, value};
+    const int rc = convert_value(argument, column->type, &value);
+    items[conditions->count++] = (comparison){column->place, op, value};
     return rc;
 }
 
@@ -265,16 +269,16 @@ static hny_op op_of(char code, sqlite3_value *argument) {
     return sqlite3_value_type(argument) == SQLITE_NULL ? HNY_IS_NULL : HNY_EQ;
 }
 
-static int add_condition(hx_shadow *shadow, hx_conditions *where, const hx_column *column,
+static int add_condition(hx_shadow *shadow, hx_conditions *conditions, const hx_column *column,
                          char code, sqlite3_value *argument) {
     const hny_op op = op_of(code, argument);
     hny_attribute attribute;
-    if (op == HNY_IN) return add_set(shadow, where, column, argument);
-    int rc = to_cell(argument, column->type, &attribute);
-    if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(where, column, op, argument);
+    if (op == HNY_IN) return add_set(shadow, conditions, column, argument);
+    int rc = to_attribute(argument, column->type, &attribute);
+    if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(conditions, column, op, argument);
     if (rc) return rc;
     const bool alone = op == HNY_IS_NULL || op == HNY_NOT_NULL;
-    return status_code(shadow, hny_filter_where(where->filter, (uint32_t)column->place, op,
+    return fail_status(shadow, hny_filter_where(conditions->filter, (uint32_t)column->place, op,
                                                 alone ? NULL : &attribute, alone ? 0 : 1));
 }
 
@@ -283,7 +287,7 @@ int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64
     sqlite3_value *converted;
     *found = false;
     if (key) return hx_content_find(shadow, value, id, found);
-    const int rc = convert(value, "INTEGER", &converted);
+    const int rc = convert_value(value, "INTEGER", &converted);
     if (rc == SQLITE_OK) {
         const hny_attribute attribute = hx_attribute_of(converted);
         *id = (int64_t)attribute.word;
@@ -293,34 +297,53 @@ int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64
     return rc;
 }
 
-static int add_rowids(hx_shadow *shadow, hx_conditions *where, bool key, bool set,
+static int add_rowids(hx_shadow *shadow, hx_conditions *conditions, bool key, bool set,
                       sqlite3_value *argument) {
     int64_t *rowids = NULL;
-    size_t count = 0, room = 0;
+    size_t count = 0, capacity = 0;
     values v = values_of(argument, set);
     int rc = v.rc;
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
         bool found = false;
-        rc = grow((void **)&rowids, &room, count, sizeof *rowids);
-        if (rc == SQLITE_OK) rc = hx_conditions_rowid(shadow, key, v.next, &rowids[count], &found);
+        int64_t *const items = hx_array_grow(rowids, &capacity, count + 1, sizeof *items);
+        rc = items ? hx_conditions_rowid(shadow, key, v.next, &items[count], &found) : SQLITE_NOMEM;
+        if (items) rowids = items;
         count += found;
-        if (rc == SQLITE_OK) values_next(&v);
+        if (rc == SQLITE_OK) next_value(&v);
     }
-    if (rc == SQLITE_OK) rc = status_code(shadow, hny_filter_rowids(where->filter, rowids, count));
+    if (rc == SQLITE_OK) {
+        rc = fail_status(shadow, hny_filter_rowids(conditions->filter, rowids, count));
+    }
     sqlite3_free(rowids);
     return rc;
 }
 
-static int add_all(hx_shadow *shadow, hx_conditions *where, const char *codes,
-                   sqlite3_value **argv) {
+static int add_coded(hx_shadow *shadow, hx_conditions *conditions, char code, int place,
+                     sqlite3_value *argument) {
+    switch (code) {
+    case CODE_ROWID:
+    case CODE_ROWIDS:
+        return add_rowids(shadow, conditions, false, code == CODE_ROWIDS, argument);
+    case CODE_KEY:
+    case CODE_KEYS:
+        return add_rowids(shadow, conditions, true, code == CODE_KEYS, argument);
+    default:
+        return add_condition(shadow, conditions, filter_column(shadow, place), code, argument);
+    }
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static int add_all_coded(hx_shadow *shadow, hx_conditions *conditions, const char *codes,
+                         sqlite3_value **argv) {
     int rc = SQLITE_OK;
-    for (; *codes && rc == SQLITE_OK; codes += CODE_BYTES, argv++) {
-        const char code = codes[0];
-        const bool keys = code == CODE_KEY || code == CODE_KEYS;
-        if (keys || code == CODE_ROWID || code == CODE_ROWIDS)
-            rc = add_rowids(shadow, where, keys, code == CODE_KEYS || code == CODE_ROWIDS, *argv);
-        else
-            rc = add_condition(shadow, where, filter_column(shadow, codes[1] - 1), code, *argv);
+    while (is_letter(*codes) && rc == SQLITE_OK) {
+        char *end;
+        const int place = (int)strtol(codes + 1, &end, 10);
+        rc = add_coded(shadow, conditions, *codes, place, *argv++);
+        codes = end;
     }
     return rc;
 }
@@ -328,50 +351,53 @@ static int add_all(hx_shadow *shadow, hx_conditions *where, const char *codes,
 int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
                       hx_conditions **out) {
     *out = NULL;
-    if (!*codes) return SQLITE_OK;
-    hx_conditions *const where = sqlite3_malloc(sizeof *where);
-    if (!where) return SQLITE_NOMEM;
-    *where = (hx_conditions){NULL, NULL, 0};
-    int rc = status_code(shadow, hny_filter_new(&where->filter));
-    if (rc == SQLITE_OK) rc = add_all(shadow, where, codes, argv);
-    if (rc == SQLITE_OK)
-        *out = where;
-    else
-        hx_conditions_free(where);
+    hx_conditions *const conditions = sqlite3_malloc(sizeof *conditions);
+    if (!conditions) return SQLITE_NOMEM;
+    memset(conditions, 0, sizeof *conditions);
+    int rc = fail_status(shadow, hny_filter_new(&conditions->filter));
+    if (rc == SQLITE_OK) rc = add_all_coded(shadow, conditions, codes, argv);
+    if (rc == SQLITE_OK) {
+        *out = conditions;
+    } else {
+        hx_conditions_free(conditions);
+    }
     return rc;
 }
 
-void hx_conditions_free(hx_conditions *where) {
-    if (!where) return;
-    hny_filter_free(where->filter);
-    for (int i = 0; i < where->count; i++) sqlite3_value_free(where->comparisons[i].value);
-    sqlite3_free(where->comparisons);
-    sqlite3_free(where);
+void hx_conditions_free(hx_conditions *conditions) {
+    if (!conditions) return;
+    hny_filter_free(conditions->filter);
+    for (size_t i = 0; i < conditions->count; i++) {
+        sqlite3_value_free(conditions->comparisons[i].value);
+    }
+    sqlite3_free(conditions->comparisons);
+    sqlite3_free(conditions);
 }
 
-const hny_filter *hx_conditions_filter(const hx_conditions *where) {
-    return where ? where->filter : NULL;
+const hny_filter *hx_conditions_filter(const hx_conditions *conditions) {
+    return conditions ? conditions->filter : NULL;
 }
 
-/* ------------------------------------------------------------------------------------ checking -- */
+/* ---------------------------------------------------------------------------------- checking -- */
 
-bool hx_conditions_unsure(const hx_conditions *where) {
-    return where && hny_filter_unsure(where->filter);
+bool hx_conditions_unsure(const hx_conditions *conditions) {
+    return conditions && hny_filter_unsure(conditions->filter);
 }
 
 static int compare_bytes(sqlite3_value *a, sqlite3_value *b) {
     const void *const left = sqlite3_value_blob(a), *const right = sqlite3_value_blob(b);
     const int m = sqlite3_value_bytes(a), n = sqlite3_value_bytes(b);
-    const int least = m < n ? m : n;
-    const int order = least ? memcmp(left, right, (size_t)least) : 0;
+    const int shared = m < n ? m : n;
+    const int order = shared ? memcmp(left, right, (size_t)shared) : 0;
     return order ? order : (m > n) - (m < n);
 }
 
-/* What is not a text or BLOB like the value it is compared with was decided by the engine. */
-static bool holds(const comparison *c, sqlite3_value *value) {
+/* Only two texts or two BLOBs can be in doubt; the engine decided about all others. */
+static bool comparison_holds(const comparison *c, sqlite3_value *value) {
     const int type = sqlite3_value_type(c->value);
-    if ((type != SQLITE_TEXT && type != SQLITE_BLOB) || sqlite3_value_type(value) != type)
+    if ((type != SQLITE_TEXT && type != SQLITE_BLOB) || sqlite3_value_type(value) != type) {
         return true;
+    }
     const int order = compare_bytes(value, c->value);
     switch (c->op) {
     case HNY_LT:
@@ -385,7 +411,7 @@ static bool holds(const comparison *c, sqlite3_value *value) {
     }
 }
 
-int hx_conditions_check(hx_shadow *shadow, const hx_conditions *where, int64_t rowid,
+int hx_conditions_check(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
                         bool *passes) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
@@ -394,9 +420,11 @@ int hx_conditions_check(hx_shadow *shadow, const hx_conditions *where, int64_t r
     rc = hx_sql_step(shadow, stmt);
     *passes = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
-    for (int i = 0; i < where->count && *passes; i++)
-        *passes = holds(&where->comparisons[i],
-                        sqlite3_column_value(stmt, 1 + where->comparisons[i].attribute));
+    for (size_t i = 0; i < conditions->count && *passes; i++) {
+        *passes =
+            comparison_holds(&conditions->comparisons[i],
+                             sqlite3_column_value(stmt, 1 + conditions->comparisons[i].attribute));
+    }
     hx_sql_done(stmt);
     return SQLITE_OK;
 }

@@ -1,16 +1,16 @@
 /*
-** Interface to where.c: conditions that a search takes over from SQLite: comparisons of filter columns,
-** and sets of rows.
+** Interface to conditions.c: conditions that a search applies itself: comparisons of filter
+** columns, and sets of rows.
 **
-** xBestIndex writes down which constraints it takes and in what order xFilter gets their values;
-** xFilter makes the engine's filter of them.  SQLite checks every one of them again, so what a filter
-** lets through by mistake is never returned; it would only be counted in k.  So that it is not, rows
-** that the engine is unsure of (two texts with the same first eight bytes) are looked up.
+** xBestIndex chooses the constraints and the order in which xFilter gets their values; xFilter
+** makes the engine's filter of them.  SQLite checks each of them again, so a row that a filter
+** passes by mistake is never returned; but it is counted in k.  Rows that the engine is unsure of
+** (two texts with the same first eight bytes) are therefore looked up.
 **
-** A value is compared as SQLite would compare it: what is compared with a numeric column is taken for
-** a number where it looks like one, what is compared with a text column for a text.  (SQLite does the
-** latter only with a value that has no type of its own.  A text column that is compared with a numeric
-** column is compared as texts here, so '042' = 42 is not found.)
+** A value is compared as SQLite compares it: with a numeric column as a number if it looks like
+** one, with a text column as a text.  (SQLite does the latter only with a value that has no type of
+** its own.  A text column that is compared with a numeric column is compared as texts here, so
+** '042' = 42 is not found.)
 */
 #ifndef HX_CONDITIONS_H
 #define HX_CONDITIONS_H
@@ -24,30 +24,31 @@ typedef struct hx_shadow hx_shadow;
 typedef struct hx_conditions hx_conditions;
 
 /*
-** Takes what can be taken of `info`.  The words are for EXPLAIN QUERY PLAN, ", filter lang= year>=";
-** `codes` gets a byte string that hx_conditions_new understands, without a NUL in it.
+** Takes the constraints of `info` that a search can apply.  `words` are for EXPLAIN QUERY PLAN, as
+** in ", filter lang= year>="; `codes` gets letters and digits that hx_conditions_new reads.
 */
 void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str *words,
                         sqlite3_str *codes);
 
 /*
-** What the codes say, of the values that follow in argv.  *out NULL: no condition.  An SQLite code,
-** with its sentence in the table.
+** The conditions of `codes`, up to the first character that is no letter or digit, for the values
+** in argv.  An SQLite code, with its sentence in the table.
 */
 int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
                       hx_conditions **out);
-void hx_conditions_free(hx_conditions *where); /* NULL is fine */
+void hx_conditions_free(hx_conditions *conditions); /* NULL is fine */
 
-const hny_filter *hx_conditions_filter(const hx_conditions *where); /* NULL for NULL */
+const hny_filter *hx_conditions_filter(const hx_conditions *conditions); /* NULL for NULL */
 
 /* The row that a value names: by its rowid, or as the text that is its key; *found false: none. */
 int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
                         bool *found);
 
-/* Has a row that passed the engine's filter to be looked up?  NULL: no. */
-bool hx_conditions_unsure(const hx_conditions *where);
+/* Must a row that passed the engine's filter be looked up?  NULL: no. */
+bool hx_conditions_unsure(const hx_conditions *conditions);
 
 /* Looks it up in the content. */
-int hx_conditions_check(hx_shadow *shadow, const hx_conditions *where, int64_t rowid, bool *passes);
+int hx_conditions_check(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
+                        bool *passes);
 
 #endif

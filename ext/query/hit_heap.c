@@ -1,8 +1,10 @@
+/* Bounded heap of the nearest hits.  The contract is in hit_heap.h. */
 #include "query/hit_heap.h"
 
 #include <stdlib.h>
 
 #include "sqlite_api.h"
+#include "values/array.h"
 
 void hx_hit_heap_begin(hx_hit_heap *hits, size_t limit) {
     hits->count = 0;
@@ -10,63 +12,59 @@ void hx_hit_heap_begin(hx_hit_heap *hits, size_t limit) {
 }
 
 int hx_hit_heap_reserve(hx_hit_heap *hits, size_t count) {
-    if (count <= hits->room) return SQLITE_OK;
-    hny_hit *const at = sqlite3_realloc64(hits->at, count * sizeof *at);
-    if (!at) return SQLITE_NOMEM;
-    hits->at = at;
-    hits->room = count;
+    if (count == 0) return SQLITE_OK;
+    hny_hit *const items = hx_array_grow(hits->items, &hits->capacity, count, sizeof *items);
+    if (!items) return SQLITE_NOMEM;
+    hits->items = items;
     return SQLITE_OK;
 }
 
-/* The farthest hit stays on top. */
-static void sift_down(hny_hit *heap, size_t count, size_t at) {
-    const hny_hit moved = heap[at];
-    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+/* Restores the heap below `parent`; the farthest hit stays on top. */
+static void sift_farthest(hny_hit *heap, size_t count, size_t parent) {
+    const hny_hit moved = heap[parent];
+    for (size_t child = 2 * parent + 1; child < count; child = 2 * parent + 1) {
         if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) > 0) child++;
         if (hny_hit_compare(&heap[child], &moved) <= 0) break;
-        heap[at] = heap[child];
-        at = child;
+        heap[parent] = heap[child];
+        parent = child;
     }
-    heap[at] = moved;
+    heap[parent] = moved;
 }
 
-static int append(hx_hit_heap *hits, hny_hit hit) {
-    if (hits->count == hits->room) {
-        const size_t doubled = hits->room ? 2 * hits->room : 64;
-        const int rc = hx_hit_heap_reserve(hits, doubled < hits->limit ? doubled : hits->limit);
-        if (rc) return rc;
-    }
-    hits->at[hits->count++] = hit;
-    return SQLITE_OK;
+static int append_hit(hx_hit_heap *hits, hny_hit hit) {
+    const int rc = hx_hit_heap_reserve(hits, hits->count + 1);
+    if (rc == SQLITE_OK) hits->items[hits->count++] = hit;
+    return rc;
 }
 
 int hx_hit_heap_offer(hx_hit_heap *hits, hny_hit hit) {
     if (hits->count < hits->limit) {
-        const int rc = append(hits, hit);
+        const int rc = append_hit(hits, hit);
         if (rc) return rc;
         if (hits->count == hits->limit) {
-            for (size_t i = hits->count / 2; i-- > 0;) sift_down(hits->at, hits->count, i);
+            for (size_t i = hits->count / 2; i-- > 0;) sift_farthest(hits->items, hits->count, i);
         }
-    } else if (hits->limit && hny_hit_compare(&hit, &hits->at[0]) < 0) {
-        hits->at[0] = hit;
-        sift_down(hits->at, hits->count, 0);
+    } else if (hits->limit && hny_hit_compare(&hit, &hits->items[0]) < 0) {
+        hits->items[0] = hit;
+        sift_farthest(hits->items, hits->count, 0);
     }
     return SQLITE_OK;
 }
 
-#define FEW 64
+/* Up to this many hits an insertion sort beats qsort. */
+#define INSERTION_SORT_MAX 64
 
 void hx_hit_heap_order(hx_hit_heap *hits, int (*compare)(const void *, const void *)) {
-    hny_hit *const at = hits->at;
-    if (hits->count > FEW) {
-        qsort(at, hits->count, sizeof *at, compare);
+    hny_hit *const items = hits->items;
+    if (hits->count > INSERTION_SORT_MAX) {
+        qsort(items, hits->count, sizeof *items, compare);
         return;
     }
     for (size_t i = 1; i < hits->count; i++) {
-        const hny_hit moved = at[i];
+        const hny_hit moved = items[i];
         size_t j = i;
-        for (; j > 0 && compare(&moved, &at[j - 1]) < 0; j--) at[j] = at[j - 1];
-        at[j] = moved;
+        for (; j > 0 && compare(&moved, &items[j - 1]) < 0; j--) items[j] = items[j - 1];
+        items[j] = moved;
     }
 }
 
@@ -75,32 +73,34 @@ void hx_hit_heap_sort(hx_hit_heap *hits) {
 }
 
 int hx_hit_heap_push(hx_hit_heap *hits, hny_hit hit) {
-    if (hits->count == hits->room) {
-        const int rc = hx_hit_heap_reserve(hits, hits->room ? 2 * hits->room : 64);
-        if (rc) return rc;
+    const int rc = append_hit(hits, hit);
+    if (rc) return rc;
+    hny_hit *const heap = hits->items;
+    size_t child = hits->count - 1;
+    for (size_t parent = (child - 1) / 2; child > 0 && hny_hit_compare(&hit, &heap[parent]) < 0;
+         parent = (child - 1) / 2) {
+        heap[child] = heap[parent];
+        child = parent;
     }
-    size_t at = hits->count++;
-    for (; at > 0 && hny_hit_compare(&hit, &hits->at[(at - 1) / 2]) < 0; at = (at - 1) / 2)
-        hits->at[at] = hits->at[(at - 1) / 2];
-    hits->at[at] = hit;
+    heap[child] = hit;
     return SQLITE_OK;
 }
 
 void hx_hit_heap_pop(hx_hit_heap *hits) {
-    hny_hit *const heap = hits->at;
+    hny_hit *const heap = hits->items;
     const size_t count = --hits->count;
     const hny_hit moved = heap[count];
-    size_t at = 0;
-    for (size_t child = 1; child < count; child = 2 * at + 1) {
+    size_t parent = 0;
+    for (size_t child = 1; child < count; child = 2 * parent + 1) {
         if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) < 0) child++;
         if (hny_hit_compare(&moved, &heap[child]) <= 0) break;
-        heap[at] = heap[child];
-        at = child;
+        heap[parent] = heap[child];
+        parent = child;
     }
-    heap[at] = moved;
+    heap[parent] = moved;
 }
 
 void hx_hit_heap_free(hx_hit_heap *hits) {
-    sqlite3_free(hits->at);
+    sqlite3_free(hits->items);
     *hits = (hx_hit_heap){NULL, 0, 0, 0};
 }

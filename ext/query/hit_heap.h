@@ -1,5 +1,5 @@
 /*
-** Interface to hits.c: the best hits of a pass, by hny_hit_compare, in a bounded heap.
+** Interface to hit_heap.c: the nearest hits of a pass, by hny_hit_compare, in a bounded heap.
 */
 #ifndef HX_HIT_HEAP_H
 #define HX_HIT_HEAP_H
@@ -9,27 +9,28 @@
 #include "hannoy.h"
 
 typedef struct hx_hit_heap {
-    hny_hit *at;  /* in order after hx_hit_heap_sort; freed by hx_hit_heap_free */
-    size_t count; /* at most `limit` */
-    size_t room;  /* grows with what is found, never with what was asked for */
-    size_t limit; /* a pass keeps so many of the nearest */
+    hny_hit *items;  /* in order after hx_hit_heap_sort; freed by hx_hit_heap_free */
+    size_t count;    /* at most `limit` */
+    size_t capacity; /* grows with the hits that are found, never with `limit` */
+    size_t limit;    /* a pass keeps this many of the nearest */
 } hx_hit_heap;
 
-/* Empties it for a pass. */
+/* Empties the heap for a pass. */
 void hx_hit_heap_begin(hx_hit_heap *hits, size_t limit);
 
-/* Makes room for `count` hits, for an engine that writes into `at`.  SQLITE_OK or SQLITE_NOMEM. */
+/* Reserves `count` items, for an engine that writes into `items`.  SQLITE_OK or SQLITE_NOMEM. */
 int hx_hit_heap_reserve(hx_hit_heap *hits, size_t count);
 
-/* SQLITE_OK or SQLITE_NOMEM. */
+/* Keeps the hit if it is among the nearest.  SQLITE_OK or SQLITE_NOMEM. */
 int hx_hit_heap_offer(hx_hit_heap *hits, hny_hit hit);
 
+/* Sorts the hits by hny_hit_compare; the heap accepts no more of them until the next begin. */
 void hx_hit_heap_sort(hx_hit_heap *hits);
 
-/* The same in another order.  Fast where there are few, or nearly in order already. */
+/* Sorts by another order.  Fast for few hits, and for hits that are nearly in order. */
 void hx_hit_heap_order(hx_hit_heap *hits, int (*compare)(const void *, const void *));
 
-/* The same memory as a heap without a limit, the nearest hit first at `at`. */
+/* The same memory as a heap without a limit, with the nearest hit in items[0]. */
 int hx_hit_heap_push(hx_hit_heap *hits, hny_hit hit); /* SQLITE_OK or SQLITE_NOMEM */
 void hx_hit_heap_pop(hx_hit_heap *hits);              /* drops the nearest */
 

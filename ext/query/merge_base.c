@@ -1,3 +1,4 @@
+/* The merge base of a snapshot and the sidecar, and the delta.  The contract is in merge_base.h. */
 #include "query/merge_base.h"
 
 #include <stdlib.h>
@@ -5,8 +6,10 @@
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
+#include "values/array.h"
 
-static void no_reader(const hx_shadow *shadow, int status, const hx_log *log, hx_merge_base *out) {
+static void find_without_reader(const hx_shadow *shadow, int status, const hx_log *log,
+                                hx_merge_base *out) {
     const hny_boundary start = hx_boundary_start(shadow);
     const bool whole = hx_boundary_equal(log->trim, start);
     *out = (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status};
@@ -15,18 +18,18 @@ static void no_reader(const hx_shadow *shadow, int status, const hx_log *log, hx
 int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const hx_log *log,
                        hx_merge_base *out) {
     if (!reader) {
-        no_reader(shadow, status, log, out);
+        find_without_reader(shadow, status, log, out);
         return SQLITE_OK;
     }
     *out = (hx_merge_base){HX_MERGE_BASE_NONE, {0, 0}, 0, HNY_OK};
     for (;; out->age++) {
         bool found;
-        out->status = hny_reader_boundary(reader, out->age, &out->at);
+        out->status = hny_reader_boundary(reader, out->age, &out->boundary);
         if (out->status == HNY_NOMEM) return SQLITE_NOMEM;
-        if (out->status == HNY_MISSING)
+        if (out->status == HNY_MISSING) {
             out->status = HNY_OK;
-        else if (out->status == HNY_OK) {
-            const int rc = hx_log_has(shadow, log, out->at, &found);
+        } else if (out->status == HNY_OK) {
+            const int rc = hx_log_has(shadow, log, out->boundary, &found);
             if (rc) return rc;
             if (!found) continue;
             out->kind = HX_MERGE_BASE_FOUND;
@@ -38,20 +41,17 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
 /* ------------------------------------------------------------------------------------- delta -- */
 
 void hx_ids_free(hx_ids *ids) {
-    sqlite3_free(ids->at);
+    sqlite3_free(ids->items);
     *ids = (hx_ids){NULL, 0, 0};
 }
 
 static int add_ids(hx_ids *ids, const int64_t *more, size_t count) {
-    if (ids->room - ids->count < count) {
-        const size_t needed = ids->count + count;
-        const size_t room = needed < 2 * ids->room ? 2 * ids->room : needed + 64;
-        int64_t *const at = sqlite3_realloc64(ids->at, room * sizeof *at);
-        if (!at) return SQLITE_NOMEM;
-        ids->at = at;
-        ids->room = room;
-    }
-    if (count) memcpy(ids->at + ids->count, more, count * sizeof *more);
+    if (count == 0) return SQLITE_OK;
+    int64_t *const items =
+        hx_array_grow(ids->items, &ids->capacity, ids->count + count, sizeof *items);
+    if (!items) return SQLITE_NOMEM;
+    ids->items = items;
+    memcpy(ids->items + ids->count, more, count * sizeof *more);
     ids->count += count;
     return SQLITE_OK;
 }
@@ -61,22 +61,23 @@ static int compare_ids(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void settle_ids(hx_ids *ids) {
+/* Sorts and drops repeats. */
+static void sort_ids(hx_ids *ids) {
     size_t kept = 0;
-    if (ids->count) qsort(ids->at, ids->count, sizeof *ids->at, compare_ids);
+    if (ids->count) qsort(ids->items, ids->count, sizeof *ids->items, compare_ids);
     for (size_t i = 0; i < ids->count; i++) {
-        if (kept == 0 || ids->at[kept - 1] != ids->at[i]) ids->at[kept++] = ids->at[i];
+        if (kept == 0 || ids->items[kept - 1] != ids->items[i]) ids->items[kept++] = ids->items[i];
     }
     ids->count = kept;
 }
 
 int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
-    const int rc = add_ids(ids, more->at, more->count);
-    if (rc == SQLITE_OK) settle_ids(ids);
+    const int rc = add_ids(ids, more->items, more->count);
+    if (rc == SQLITE_OK) sort_ids(ids);
     return rc;
 }
 
-static int add_logged(hx_shadow *shadow, int64_t since, hx_ids *ids) {
+static int add_logged_ids(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_LOG_SINCE, &stmt);
     if (rc) return rc;
@@ -91,7 +92,8 @@ static int add_logged(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int add_touched(hny_reader *reader, uint32_t ages, hx_ids *ids, int *status) {
+/* What the sidecar touched in the steps to its boundaries of age 0 to `ages` - 1. */
+static int add_touched_ids(hny_reader *reader, uint32_t ages, hx_ids *ids, int *status) {
     for (uint32_t age = 0; age < ages; age++) {
         int64_t *touched;
         size_t count;
@@ -108,21 +110,23 @@ int hx_merge_base_delta(hx_shadow *shadow, hny_reader *reader, const hx_merge_ba
                         hx_ids *out, int *status) {
     *out = (hx_ids){NULL, 0, 0};
     *status = HNY_OK;
-    int rc = add_logged(shadow, base->at.seq, out);
-    if (rc == SQLITE_OK && reader) rc = add_touched(reader, base->age, out, status);
-    if (rc || *status)
+    int rc = add_logged_ids(shadow, base->boundary.seq, out);
+    if (rc == SQLITE_OK && reader) rc = add_touched_ids(reader, base->age, out, status);
+    if (rc || *status) {
         hx_ids_free(out);
-    else
-        settle_ids(out);
+    } else {
+        sort_ids(out);
+    }
     return rc;
 }
 
 int hx_merge_base_logged(hx_shadow *shadow, hny_boundary since, hx_ids *out) {
     *out = (hx_ids){NULL, 0, 0};
-    const int rc = add_logged(shadow, since.seq, out);
-    if (rc)
+    const int rc = add_logged_ids(shadow, since.seq, out);
+    if (rc) {
         hx_ids_free(out);
-    else
-        settle_ids(out);
+    } else {
+        sort_ids(out);
+    }
     return rc;
 }

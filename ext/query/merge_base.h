@@ -1,11 +1,12 @@
 /*
-** Interface to base.c: what a snapshot and the sidecar have in common, and where they differ.
+** Interface to merge_base.c: what a snapshot and the sidecar have in common, and where they differ.
 **
-** The merge base is the newest boundary of the sidecar that is also in the snapshot's log.  Since it
-** names one content, the rows that may differ are those that the log names after it and those that
-** the sidecar touched after it:
+** The merge base is the newest boundary of the sidecar that is also in the snapshot's log.  It
+** names one content, so the only rows that may differ are those that the log names after it and
+** those that the sidecar touched after it:
 **
-**     delta = ids logged in the snapshot since the base  u  ids touched in the sidecar since the base
+**     delta = ids logged in the snapshot since the base
+**             and ids touched in the sidecar since the base
 **
 ** All functions return an SQLite code and leave its sentence in the table (error.h).
 */
@@ -20,16 +21,16 @@
 typedef struct hx_shadow hx_shadow;
 
 typedef enum hx_merge_base_kind {
-    HX_MERGE_BASE_NONE, /* nothing in common: the index is of no use to this snapshot */
-    HX_MERGE_BASE_EMPTY, /* there is no index, and the log goes back to the empty table: that is the base */
+    HX_MERGE_BASE_NONE,  /* nothing in common: the index is of no use to this snapshot */
+    HX_MERGE_BASE_EMPTY, /* no index, and the log goes back to the empty table, which is the base */
     HX_MERGE_BASE_FOUND
 } hx_merge_base_kind;
 
 typedef struct hx_merge_base {
     hx_merge_base_kind kind;
-    hny_boundary at; /* of HX_MERGE_BASE_EMPTY and HX_MERGE_BASE_FOUND */
-    uint32_t age;    /* of HX_MERGE_BASE_FOUND: among the sidecar's boundaries */
-    int status;      /* HNY_OK, or why the sidecar could not be asked */
+    hny_boundary boundary; /* of HX_MERGE_BASE_EMPTY and HX_MERGE_BASE_FOUND */
+    uint32_t age;          /* of HX_MERGE_BASE_FOUND: among the sidecar's boundaries */
+    int status;            /* HNY_OK, or why the sidecar could not be read */
 } hx_merge_base;
 
 /* `reader` is pinned, or NULL: there is no index, for the reason `status`. */
@@ -38,20 +39,20 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
 
 /* Rowids, ascending and without repeats. */
 typedef struct hx_ids {
-    int64_t *at;
-    size_t count, room;
+    int64_t *items;
+    size_t count, capacity;
 } hx_ids;
 void hx_ids_free(hx_ids *ids);
 int hx_ids_merge(hx_ids *ids, const hx_ids *more);
 
 /*
-** The delta of a base that was found.  *status is the engine's where the sidecar failed; then there
-** is no delta, and the base was none.
+** The delta of a base that was found.  *status is the engine's if the sidecar failed; then *out is
+** empty, and the caller must not use the base.
 */
 int hx_merge_base_delta(hx_shadow *shadow, hny_reader *reader, const hx_merge_base *base,
                         hx_ids *out, int *status);
 
-/* The rows that the log names after a boundary of it. */
+/* The rows that the log names after one of its boundaries. */
 int hx_merge_base_logged(hx_shadow *shadow, hny_boundary since, hx_ids *out);
 
 #endif

@@ -1,5 +1,6 @@
 /*
-** Interface to plan.c: which constraints a cursor takes over from SQLite, and how it is told.
+** Interface to plan.c: which constraints a cursor takes over from SQLite, and how the cursor learns
+** of them.
 */
 #ifndef HX_PLAN_H
 #define HX_PLAN_H
@@ -7,33 +8,33 @@
 #include "sqlite_api.h"
 
 /*
-** idxNum: what xFilter does and which arguments it gets, in this order.  Without HX_PLAN_KNN it is a
-** scan of the content.  idxStr is what EXPLAIN QUERY PLAN shows; with HX_PLAN_WHERE the codes of
-** where.h stand behind its NUL, for the arguments that follow.
+** idxNum: what xFilter does and which arguments it gets, in this order.  Without HX_PLAN_KNN it is
+** a scan of the content.  EXPLAIN QUERY PLAN shows idxStr; with HX_PLAN_CONDITIONS it begins with
+** codes for the arguments that follow (conditions.h) and a colon.
 */
 enum {
     /* a search */
-    HX_PLAN_KNN = 1 << 0,        /* the query, or the item */
-    HX_PLAN_ITEM = 1 << 1,       /* it is an item: a row whose neighbours are wanted */
-    HX_PLAN_ARGUMENT = 1 << 2,   /* it is v's argument: a query, or as an integer an item */
-    HX_PLAN_K = 1 << 3,          /* k */
-    HX_PLAN_EF = 1 << 4,         /* ef */
-    HX_PLAN_EXACT = 1 << 5,      /* exact */
-    HX_PLAN_ABOVE = 1 << 6,      /* the least distance, */
-    HX_PLAN_ABOVE_SAME = 1 << 7, /* itself included */
-    HX_PLAN_BELOW = 1 << 8,      /* the largest distance, */
-    HX_PLAN_BELOW_SAME = 1 << 9, /* itself included */
-    HX_PLAN_WHERE = 1 << 10,     /* values of the conditions */
-    HX_PLAN_DISTANCES = 1 << 11, /* somebody reads the distance, or sorts by it */
+    HX_PLAN_KNN = 1 << 0,             /* the query, or the item */
+    HX_PLAN_ITEM = 1 << 1,            /* it is an item: a row whose neighbours are wanted */
+    HX_PLAN_ARGUMENT = 1 << 2,        /* it is v's argument: a query, or as an integer an item */
+    HX_PLAN_K = 1 << 3,               /* k */
+    HX_PLAN_EF = 1 << 4,              /* ef */
+    HX_PLAN_EXACT = 1 << 5,           /* exact */
+    HX_PLAN_ABOVE = 1 << 6,           /* a lower bound of the distance, */
+    HX_PLAN_ABOVE_INCLUSIVE = 1 << 7, /* which passes itself */
+    HX_PLAN_BELOW = 1 << 8,           /* an upper bound of the distance, */
+    HX_PLAN_BELOW_INCLUSIVE = 1 << 9, /* which passes itself */
+    HX_PLAN_CONDITIONS = 1 << 10,     /* values of the conditions */
+    HX_PLAN_DISTANCES = 1 << 11,      /* the statement reads the distance, or sorts by it */
     /* a scan */
     HX_PLAN_ROWID = 1 << 12, /* one rowid */
     HX_PLAN_KEY = 1 << 13,   /* one key, a text */
-    HX_PLAN_FROM = 1 << 14, /* the least rowid; SQLite checks again whether it is itself included */
-    HX_PLAN_TO = 1 << 15,   /* the largest rowid, likewise */
+    HX_PLAN_FROM = 1 << 14, /* a lower bound of the rowid; SQLite checks whether it passes itself */
+    HX_PLAN_TO = 1 << 15,   /* an upper bound of the rowid, likewise */
     HX_PLAN_DOWN = 1 << 16, /* largest rowid first */
     /* either */
-    HX_PLAN_NO_VECTOR = 1 << 17, /* nobody reads the vector, */
-    HX_PLAN_NO_REST = 1 << 18    /* nor what is stored beside it */
+    HX_PLAN_NO_VECTOR = 1 << 17, /* the statement reads neither the vector */
+    HX_PLAN_NO_REST = 1 << 18    /* nor the columns stored beside it */
 };
 
 /* xBestIndex. */
@@ -43,7 +44,7 @@ int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info);
 int hx_plan_function(sqlite3_vtab *vtab, int argc, const char *name,
                      void (**function)(sqlite3_context *, int, sqlite3_value **), void **aux);
 
-/* knn_match where no plan took it: an error with a sentence. */
+/* knn_match where no plan takes it: an error with a sentence. */
 void hx_knn_match(sqlite3_context *context, int argc, sqlite3_value **argv);
 
 #endif

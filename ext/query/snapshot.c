@@ -1,9 +1,10 @@
+/* How to find the rows that the connection sees now.  The contract is in snapshot.h. */
 #include "query/snapshot.h"
 
 #include "query/view.h"
 #include "shadow/error.h"
 
-static void forget(hx_snapshot *snapshot) {
+static void forget_snapshot(hx_snapshot *snapshot) {
     hx_delta_free(&snapshot->delta);
     snapshot->known = false;
     snapshot->indexed = false;
@@ -11,12 +12,13 @@ static void forget(hx_snapshot *snapshot) {
 }
 
 void hx_snapshot_free(hx_snapshot *snapshot) {
-    forget(snapshot);
+    forget_snapshot(snapshot);
 }
 
-/* ------------------------------------------------------------------------------ the reckoning -- */
+/* --------------------------------------------------------------------------------- computing -- */
 
-static int look_at_all(hx_view *view, int status) {
+/* Makes the delta the whole table. */
+static int take_all_rows(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     if (status != HNY_OK) s->base.status = status;
     s->indexed = false;
@@ -25,25 +27,23 @@ static int look_at_all(hx_view *view, int status) {
     return hx_delta_keep(view->shadow, &s->delta);
 }
 
-/*
-** Past half of the table, reading all of it in order costs less than so many point reads.  The
-** number of log rows is asked first, so that a long log is not even collected.
-*/
-static bool too_many(const hx_snapshot *s, uint64_t changes) {
+/* Past half of the table, reading all rows in order costs less than this many point reads. */
+static bool is_delta_too_large(const hx_snapshot *s, uint64_t changes) {
     return changes > s->stats.rows / 2;
 }
 
-static bool too_long(const hx_snapshot *s) {
-    const int64_t logged = s->log.tip.seq - s->base.at.seq;
+/* Is the log so much longer than the table that its rows are not worth collecting? */
+static bool is_log_too_long(const hx_snapshot *s) {
+    const int64_t logged = s->log.tip.seq - s->base.boundary.seq;
     return logged > 4 * (int64_t)s->stats.rows + 65536;
 }
 
 static int mask_delta(hx_view *view) {
     hx_snapshot *const s = &view->snapshot;
-    const int status = hny_reader_mask(view->reader, s->delta.ids.at, s->delta.ids.count);
+    const int status = hny_reader_mask(view->reader, s->delta.ids.items, s->delta.ids.count);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
     s->indexed = status == HNY_OK;
-    return status ? look_at_all(view, status) : SQLITE_OK;
+    return status ? take_all_rows(view, status) : SQLITE_OK;
 }
 
 static int use_index(hx_view *view) {
@@ -51,30 +51,31 @@ static int use_index(hx_view *view) {
     int status = HNY_OK;
     int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &s->delta.ids, &status);
     if (rc) return rc;
-    if (status || too_many(s, s->delta.ids.count)) return look_at_all(view, status);
+    if (status || is_delta_too_large(s, s->delta.ids.count)) return take_all_rows(view, status);
     rc = hx_delta_keep(view->shadow, &s->delta);
     return rc ? rc : mask_delta(view);
 }
 
-static int reckon(hx_view *view, int status) {
+static int compute_snapshot(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
     const int rc = hx_merge_base_find(view->shadow, reader, status, &s->log, &s->base);
     if (rc) return rc;
-    if (s->base.kind != HX_MERGE_BASE_FOUND) return look_at_all(view, HNY_OK);
+    if (s->base.kind != HX_MERGE_BASE_FOUND) return take_all_rows(view, HNY_OK);
     const int failed = hny_reader_stats(reader, 0, &s->stats);
     if (failed == HNY_NOMEM) return SQLITE_NOMEM;
-    if (failed || too_long(s)) return look_at_all(view, failed);
+    if (failed || is_log_too_long(s)) return take_all_rows(view, failed);
     return use_index(view);
 }
 
 /* -------------------------------------------------------------------------------- keeping up -- */
 
 /*
-** A few changes more, on the same state of the sidecar: only they are read.  Writing a row and
-** querying in turn would read the whole delta for each query otherwise, 3 ms for 1000 rows.
+** Some changes were logged, and the sidecar is the same: reads only the changed rows.  Without
+** this, writing a row and querying in turn reads the whole delta for each query, 3 ms for 1000
+** rows.
 */
-static int extend(hx_view *view, const hx_log *log, const hx_merge_base *base) {
+static int extend_snapshot(hx_view *view, const hx_log *log, const hx_merge_base *base) {
     hx_snapshot *const s = &view->snapshot;
     hx_ids changed;
     bool grown = false;
@@ -87,13 +88,13 @@ static int extend(hx_view *view, const hx_log *log, const hx_merge_base *base) {
     s->base = *base;
     s->serial++;
     if (s->delta.whole) return SQLITE_OK;
-    if (too_many(s, s->delta.ids.count)) return look_at_all(view, HNY_OK);
+    if (is_delta_too_large(s, s->delta.ids.count)) return take_all_rows(view, HNY_OK);
     return grown ? mask_delta(view) : SQLITE_OK;
 }
 
-/* Is the present state the known one and some changes more, seen from the same base? */
-static int can_extend(hx_view *view, const hx_log *log, int status, hx_merge_base *base,
-                      bool *out) {
+/* Is the present state the known one plus some changes, with the same base? */
+static int can_extend_snapshot(hx_view *view, const hx_log *log, int status, hx_merge_base *base,
+                               bool *out) {
     const hx_snapshot *const s = &view->snapshot;
     hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
     *out = false;
@@ -101,32 +102,32 @@ static int can_extend(hx_view *view, const hx_log *log, int status, hx_merge_bas
     if (rc || !*out) return rc;
     rc = hx_merge_base_find(view->shadow, reader, status, log, base);
     *out = base->kind == s->base.kind && base->age == s->base.age &&
-           base->status == s->base.status && hx_boundary_equal(base->at, s->base.at);
+           base->status == s->base.status && hx_boundary_equal(base->boundary, s->base.boundary);
     return rc;
 }
 
-static int bring_up(hx_view *view, const hx_log *log, int status) {
+static int update_snapshot(hx_view *view, const hx_log *log, int status) {
     hx_snapshot *const s = &view->snapshot;
     const uint64_t version = status == HNY_OK ? hny_reader_version(view->reader) : 0;
     const bool same = s->known && s->status == status && s->version == version;
     if (same && hx_boundary_equal(s->log.trim, log->trim)) {
         hx_merge_base base;
-        bool more;
+        bool extends;
         if (hx_boundary_equal(s->log.tip, log->tip)) return SQLITE_OK;
-        const int rc = can_extend(view, log, status, &base, &more);
+        const int rc = can_extend_snapshot(view, log, status, &base, &extends);
         if (rc) return rc;
-        if (more) return extend(view, log, &base);
+        if (extends) return extend_snapshot(view, log, &base);
     }
-    forget(s);
+    forget_snapshot(s);
     s->log = *log;
     s->status = status;
     s->version = version;
-    const int rc = reckon(view, status);
+    const int rc = compute_snapshot(view, status);
     s->known = rc == SQLITE_OK;
     return rc;
 }
 
-/* ------------------------------------------------------------------------------- begin, end -- */
+/* -------------------------------------------------------------------------------- begin, end -- */
 
 int hx_snapshot_begin(hx_view *view) {
     hx_snapshot *const s = &view->snapshot;
@@ -137,9 +138,9 @@ int hx_snapshot_begin(hx_view *view) {
     const int status = hny_reader_begin(view->reader);
     if (status == HNY_NOMEM) return SQLITE_NOMEM;
     s->pinned = status == HNY_OK;
-    rc = bring_up(view, &log, status);
+    rc = update_snapshot(view, &log, status);
     if (rc) {
-        forget(s);
+        forget_snapshot(s);
         hx_snapshot_end(view);
         return rc;
     }
@@ -159,7 +160,7 @@ bool hx_snapshot_holds(const hx_view *view) {
 int hx_snapshot_discard(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     s->serial++;
-    const int rc = look_at_all(view, status);
+    const int rc = take_all_rows(view, status);
     if (rc) s->known = false;
     return rc;
 }

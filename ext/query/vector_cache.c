@@ -1,128 +1,133 @@
+/* Set-associative cache of vectors by rowid.  The contract is in vector_cache.h. */
 #include "query/vector_cache.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "shadow/log.h"
 #include "sqlite_api.h"
 
-/* Of vectors, in each connection and table. */
-#define KEEP_BYTES ((size_t)32 << 20)
+/* Of vectors, for each connection and table. */
+#define CACHE_BYTES ((size_t)32 << 20)
 
-#define MOST_PLACES 65536
-#define WAYS        16 /* with 4 a tenth of the reads missed what had room for all, with 16 a hundredth */
-#define CHUNK       64 /* places */
+#define MAX_PLACES 65536
+/*
+** With 4 ways a tenth of the reads missed a cache that had room for all rows, with 16 a hundredth.
+*/
+#define WAYS  16
+#define CHUNK 64 /* places */
 
-static size_t set_of(const hx_vector_cache *recent, int64_t id) {
+static size_t set_of_id(const hx_vector_cache *cache, int64_t id) {
     const uint64_t mixed = (uint64_t)id * 0x9e3779b97f4a7c15u; /* 2^64 / the golden ratio */
-    return (size_t)((mixed >> 32) % recent->sets);
+    return (size_t)((mixed >> 32) % cache->sets);
 }
 
-static unsigned char *vector_at(const hx_vector_cache *recent, size_t place) {
-    return recent->chunks[place / CHUNK] + place % CHUNK * recent->width;
+static unsigned char *vector_at_place(const hx_vector_cache *cache, size_t place) {
+    return cache->chunks[place / CHUNK] + place % CHUNK * cache->width;
 }
 
-#define NOWHERE SIZE_MAX
+#define NO_PLACE SIZE_MAX
 
-static size_t find(const hx_vector_cache *recent, size_t set, int64_t id) {
-    for (size_t place = set * WAYS; place < set * WAYS + recent->used[set]; place++) {
-        if (recent->ids[place] == id) return place;
+static size_t find_place(const hx_vector_cache *cache, size_t set, int64_t id) {
+    for (size_t place = set * WAYS; place < set * WAYS + cache->used[set]; place++) {
+        if (cache->ids[place] == id) return place;
     }
-    return NOWHERE;
+    return NO_PLACE;
 }
 
-static unsigned bit_of(size_t place) {
+static unsigned bit_of_place(size_t place) {
     return 1u << place % WAYS;
 }
 
-const void *hx_vector_cache_find(const hx_vector_cache *recent, int64_t id) {
-    if (recent->sets == 0) return NULL;
-    const size_t place = find(recent, set_of(recent, id), id);
-    if (place == NOWHERE || !(recent->kept[place / WAYS] & bit_of(place))) return NULL;
-    return vector_at(recent, place);
+const void *hx_vector_cache_find(const hx_vector_cache *cache, int64_t id) {
+    if (cache->sets == 0) return NULL;
+    const size_t place = find_place(cache, set_of_id(cache, id), id);
+    if (place == NO_PLACE || !(cache->kept[place / WAYS] & bit_of_place(place))) return NULL;
+    return vector_at_place(cache, place);
 }
 
-/* Asked for ahead, since it lies in memory that was not read for a while. */
-void hx_vector_cache_ahead(const hx_vector_cache *recent, int64_t id) {
-    const char *const vector = hx_vector_cache_find(recent, id);
-    for (size_t at = 0; vector && at < recent->width; at += 64) {
-        __builtin_prefetch(vector + at);
+void hx_vector_cache_prefetch(const hx_vector_cache *cache, int64_t id) {
+    const char *const vector = hx_vector_cache_find(cache, id);
+    for (size_t offset = 0; vector && offset < cache->width; offset += 64) {
+        __builtin_prefetch(vector + offset);
         __asm__ volatile(""); /* gcc 12 drops a function that does nothing else */
     }
 }
 
 /*
-** The place of a new row in its set.  Once all are in use any will do, of rows that were only noted
-** first: the oldest would be the very one that queries which come again in the same order ask for next.
+** The place for a new row in its set.  A full set replaces a random row, one without a kept vector
+** first.  Replacing the oldest row was tried: queries that repeat in the same order then always
+** miss.
 */
-static size_t choose(hx_vector_cache *recent, size_t set) {
-    if (recent->used[set] < WAYS) return set * WAYS + recent->used[set]++;
-    recent->random = recent->random * 6364136223846793005u + 1442695040888963407u;
-    const size_t first = (size_t)(recent->random >> 32) % WAYS;
+static size_t choose_place(hx_vector_cache *cache, size_t set) {
+    if (cache->used[set] < WAYS) return set * WAYS + cache->used[set]++;
+    cache->random = cache->random * 6364136223846793005u + 1442695040888963407u;
+    const size_t first = (size_t)(cache->random >> 32) % WAYS;
     for (size_t i = 0; i < WAYS; i++) {
         const size_t place = set * WAYS + (first + i) % WAYS;
-        if (!(recent->kept[set] & bit_of(place))) return place;
+        if (!(cache->kept[set] & bit_of_place(place))) return place;
     }
     return set * WAYS + first;
 }
 
-/* A set lies within one chunk. */
-static int reserve(hx_vector_cache *recent, size_t set) {
-    unsigned char **const chunk = &recent->chunks[set * WAYS / CHUNK];
-    if (!*chunk) *chunk = sqlite3_malloc64(CHUNK * recent->width);
+/* Allocates the chunk of a set; a set lies within one chunk. */
+static bool reserve_chunk(hx_vector_cache *cache, size_t set) {
+    unsigned char **const chunk = &cache->chunks[set * WAYS / CHUNK];
+    if (!*chunk) *chunk = sqlite3_malloc64(CHUNK * cache->width);
     return *chunk != NULL;
 }
 
-void hx_vector_cache_put(hx_vector_cache *recent, int64_t id, const void *vector) {
-    if (recent->sets == 0) return;
-    const size_t set = set_of(recent, id);
-    size_t place = find(recent, set, id);
-    if (place == NOWHERE) {
-        place = choose(recent, set);
-        recent->ids[place] = id;
-        recent->kept[set] = (unsigned short)(recent->kept[set] & ~bit_of(place));
-    } else if (reserve(recent, set)) {
-        memcpy(vector_at(recent, place), vector, recent->width);
-        recent->kept[set] = (unsigned short)(recent->kept[set] | bit_of(place));
+void hx_vector_cache_put(hx_vector_cache *cache, int64_t id, const void *vector) {
+    if (cache->sets == 0) return;
+    const size_t set = set_of_id(cache, id);
+    size_t place = find_place(cache, set, id);
+    if (place == NO_PLACE) {
+        place = choose_place(cache, set);
+        cache->ids[place] = id;
+        cache->kept[set] = (unsigned short)(cache->kept[set] & ~bit_of_place(place));
+    } else if (reserve_chunk(cache, set)) {
+        memcpy(vector_at_place(cache, place), vector, cache->width);
+        cache->kept[set] = (unsigned short)(cache->kept[set] | bit_of_place(place));
     }
 }
 
-static void make_room(hx_vector_cache *recent) {
-    size_t places = KEEP_BYTES / recent->width;
-    if (places > MOST_PLACES) places = MOST_PLACES;
+static void allocate_sets(hx_vector_cache *cache) {
+    size_t places = CACHE_BYTES / cache->width;
+    if (places > MAX_PLACES) places = MAX_PLACES;
     const size_t sets = places / WAYS;
     const size_t chunks = (sets * WAYS + CHUNK - 1) / CHUNK;
     if (sets == 0) return;
-    recent->ids = sqlite3_malloc64(sets * WAYS * sizeof *recent->ids);
-    recent->used = sqlite3_malloc64(sets);
-    recent->kept = sqlite3_malloc64(sets * sizeof *recent->kept);
-    recent->chunks = sqlite3_malloc64(chunks * sizeof *recent->chunks);
-    if (!recent->ids || !recent->used || !recent->kept || !recent->chunks) {
-        sqlite3_free(recent->chunks);
-        recent->chunks = NULL;
-        hx_vector_cache_free(recent);
+    cache->ids = sqlite3_malloc64(sets * WAYS * sizeof *cache->ids);
+    cache->used = sqlite3_malloc64(sets);
+    cache->kept = sqlite3_malloc64(sets * sizeof *cache->kept);
+    cache->chunks = sqlite3_malloc64(chunks * sizeof *cache->chunks);
+    if (!cache->ids || !cache->used || !cache->kept || !cache->chunks) {
+        sqlite3_free(cache->chunks);
+        cache->chunks = NULL;
+        hx_vector_cache_free(cache);
         return;
     }
-    memset(recent->chunks, 0, chunks * sizeof *recent->chunks);
-    recent->sets = sets;
+    memset(cache->chunks, 0, chunks * sizeof *cache->chunks);
+    cache->sets = sets;
 }
 
-void hx_vector_cache_begin(hx_vector_cache *recent, hny_boundary base, size_t width) {
-    if (recent->sets && recent->width == width && hx_boundary_equal(recent->base, base)) return;
-    if (recent->sets && recent->width != width) hx_vector_cache_free(recent);
-    recent->base = base;
-    recent->width = width;
-    if (!recent->sets) make_room(recent);
-    if (!recent->sets) return;
-    memset(recent->used, 0, recent->sets);
-    memset(recent->kept, 0, recent->sets * sizeof *recent->kept);
+void hx_vector_cache_begin(hx_vector_cache *cache, hny_boundary base, size_t width) {
+    if (cache->sets && cache->width == width && hx_boundary_equal(cache->base, base)) return;
+    if (cache->sets && cache->width != width) hx_vector_cache_free(cache);
+    cache->base = base;
+    cache->width = width;
+    if (!cache->sets) allocate_sets(cache);
+    if (!cache->sets) return;
+    memset(cache->used, 0, cache->sets);
+    memset(cache->kept, 0, cache->sets * sizeof *cache->kept);
 }
 
-void hx_vector_cache_free(hx_vector_cache *recent) {
-    const size_t chunks = (recent->sets * WAYS + CHUNK - 1) / CHUNK;
-    for (size_t i = 0; i < chunks; i++) sqlite3_free(recent->chunks[i]);
-    sqlite3_free(recent->chunks);
-    sqlite3_free(recent->ids);
-    sqlite3_free(recent->used);
-    sqlite3_free(recent->kept);
-    memset(recent, 0, sizeof *recent);
+void hx_vector_cache_free(hx_vector_cache *cache) {
+    const size_t chunks = (cache->sets * WAYS + CHUNK - 1) / CHUNK;
+    for (size_t i = 0; i < chunks; i++) sqlite3_free(cache->chunks[i]);
+    sqlite3_free(cache->chunks);
+    sqlite3_free(cache->ids);
+    sqlite3_free(cache->used);
+    sqlite3_free(cache->kept);
+    memset(cache, 0, sizeof *cache);
 }

@@ -1,14 +1,14 @@
 /*
-** Interface to recent.c: the vectors of rows that queries returned lately.
+** Interface to vector_cache.c: the vectors of rows that recent queries measured.
 **
-** An exact distance takes the row's vector, and reading that from v_content costs 2 to 3 us where a
-** whole search takes 30 to 40.  What is asked for often is near the same rows often.
+** An exact distance needs the row's vector.  Reading it from v_content takes 2 to 3 us, where a
+** whole search takes 30 to 40; queries that follow each other are often near the same rows.
 **
-** A row that is read for the first time is only noted: to copy its vector into memory that was never
-** touched takes a microsecond, and most rows are never asked for again.
+** The first read of a row only notes its rowid; the second one keeps the vector.  Copying a vector
+** into memory that was never touched takes a microsecond, and most rows are read only once.
 **
-** A vector is kept for a merge base: a row that the index speaks for has the content that it had
-** there, whatever was written and rolled back since.
+** A vector is kept for a merge base: a row that the index covers has the content that it had there,
+** whatever was written and rolled back since.
 */
 #ifndef HX_VECTOR_CACHE_H
 #define HX_VECTOR_CACHE_H
@@ -21,7 +21,7 @@
 typedef struct hx_vector_cache {
     hny_boundary base;
     size_t width;           /* bytes of a vector */
-    size_t sets;            /* of 16 places each; 0: nothing is kept yet */
+    size_t sets;            /* of 16 places each; 0: nothing is cached yet */
     int64_t *ids;           /* place -> the row there */
     unsigned char *used;    /* set -> how many of its places, the first ones, are in use */
     unsigned short *kept;   /* set -> a bit for each place: is its vector kept? */
@@ -30,20 +30,20 @@ typedef struct hx_vector_cache {
 } hx_vector_cache;
 
 /* The vector of a row, or NULL. */
-const void *hx_vector_cache_find(const hx_vector_cache *recent, int64_t id);
+const void *hx_vector_cache_find(const hx_vector_cache *cache, int64_t id);
 
-/* The vector of this row will be asked for soon. */
-void hx_vector_cache_ahead(const hx_vector_cache *recent, int64_t id);
+/* Prefetches the vector of a row into the processor's cache, if it is here. */
+void hx_vector_cache_prefetch(const hx_vector_cache *cache, int64_t id);
 
 /*
-** A row was read: notes it, or where it was noted before keeps its vector, each in the place of an older
-** one if need be; out of memory, it does not.
+** Notes a row that was read, or keeps its vector if it was noted before.  Replaces an older row of
+** a full set.  Does nothing when out of memory.
 */
-void hx_vector_cache_put(hx_vector_cache *recent, int64_t id, const void *vector);
+void hx_vector_cache_put(hx_vector_cache *cache, int64_t id, const void *vector);
 
-/* Forgets everything unless it is of this base already, and is for vectors of this size. */
-void hx_vector_cache_begin(hx_vector_cache *recent, hny_boundary base, size_t width);
+/* Empties the cache unless it is of this base and of vectors of this size. */
+void hx_vector_cache_begin(hx_vector_cache *cache, hny_boundary base, size_t width);
 
-void hx_vector_cache_free(hx_vector_cache *recent);
+void hx_vector_cache_free(hx_vector_cache *cache);
 
 #endif

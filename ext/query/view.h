@@ -5,10 +5,18 @@
 #define HX_VIEW_H
 
 #include "hannoy.h"
-#include "query/knn.h"
 #include "query/snapshot.h"
 #include "query/vector_cache.h"
 #include "shadow/shadow.h"
+
+/* What the last search of a connection did; hannoy_info reports it. */
+typedef struct hx_last {
+    int strategy;        /* hny_strategy; 0: the index was not used */
+    int64_t distances;   /* computed in the index */
+    int64_t matches;     /* rows of the index that pass the filter; 0: no filter, or not counted */
+    int64_t delta_rows;  /* measured beside the index */
+    int64_t nanoseconds; /* to find rows; measuring and reading them is not included */
+} hx_last;
 
 struct hx_view {
     hx_shadow *shadow;    /* borrowed */
