@@ -5,24 +5,6 @@
 
 #include "change/write.h"
 #include "query/cursor.h"
-#include "shadow/error.h"
-
-/* A table has a hidden column of its own name, which must differ from the other columns. */
-static bool name_is_taken(const hx_columns *columns, const char *name) {
-    for (int i = 0; i < columns->count; i++) {
-        if (sqlite3_stricmp(name, columns->at[i].name) == 0) return true;
-    }
-    for (int i = 0; i < HX_COMMAND; i++) {
-        if (sqlite3_stricmp(name, hx_hidden_name((hx_hidden)i)) == 0) return true;
-    }
-    return sqlite3_stricmp(name, "rowid") == 0;
-}
-
-static char *taken_sentence(const char *name) {
-    return sqlite3_mprintf("hannoy: a table cannot be called '%s', since it has a column of that "
-                           "name; choose another name",
-                           name);
-}
 
 /* ------------------------------------------------------------------------------- the object -- */
 
@@ -83,8 +65,8 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
 ** INNOCUOUS: a table may be used in views and triggers of an untrusted schema, because it accesses
 ** nothing but its own shadow tables and a file whose name follows from the database's.
 */
-static int declare_table(sqlite3 *db, const hx_columns *columns, const char *name) {
-    char *const text = hx_columns_declaration(columns, name);
+static int declare_table(sqlite3 *db, const hx_columns *columns) {
+    char *const text = hx_columns_declaration(columns);
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_declare_vtab(db, text);
     sqlite3_free(text);
@@ -96,19 +78,12 @@ static int declare_table(sqlite3 *db, const hx_columns *columns, const char *nam
 static int open_table(sqlite3 *db, hx_connection *connection, int argc, const char *const *argv,
                       hx_table **out, char **error) {
     hx_columns columns;
-    hx_arguments arguments;
-    hx_options options;
-    int rc = hx_columns_parse(argc - 3, argv + 3, argv[2], &columns, &arguments, error);
+    hx_options options[HX_MAX_VECTORS];
+    int rc = hx_columns_parse(argc - 3, argv + 3, argv[2], &columns, options, error);
     if (rc) return rc;
-    if (name_is_taken(&columns, argv[2])) {
-        *error = taken_sentence(argv[2]);
-        rc = *error ? SQLITE_ERROR : SQLITE_NOMEM;
-    }
-    if (rc == SQLITE_OK) rc = hx_options_parse(arguments.count, arguments.at, &options, error);
-    if (rc == SQLITE_OK) rc = declare_table(db, &columns, argv[2]);
-    if (rc == SQLITE_OK) rc = make_table(db, connection, argv, &options, &columns, out);
+    rc = declare_table(db, &columns);
+    if (rc == SQLITE_OK) rc = make_table(db, connection, argv, options, &columns, out);
     hx_columns_free(&columns);
-    sqlite3_free(arguments.at);
     return rc;
 }
 
@@ -159,11 +134,7 @@ int hx_table_destroy(sqlite3_vtab *vtab) {
 }
 
 int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
-    hx_shadow *const shadow = (hx_shadow *)vtab;
-    if (name_is_taken(&shadow->columns, name)) {
-        return hx_fail_with(shadow, SQLITE_ERROR, taken_sentence(name));
-    }
-    return hx_shadow_rename(shadow, name);
+    return hx_shadow_rename((hx_shadow *)vtab, name);
 }
 
 int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {

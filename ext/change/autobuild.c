@@ -105,8 +105,8 @@ static bool is_waiting(const hx_writer *writer, const hx_log *log, bool indexed)
 static int refuse_restart(hx_writer *writer, const hx_log *log) {
     char *const sentence =
         sqlite3_mprintf("the table has no index and too many rows to build one at COMMIT; run "
-                        "INSERT INTO %s(%s) VALUES('build') or SELECT hannoy_build('%s')",
-                        writer->shadow->name, writer->shadow->name, writer->shadow->name);
+                        "SELECT hannoy_build('%s')",
+                        writer->shadow->name);
     if (sentence) note_trouble(writer, sentence);
     sqlite3_free(sentence);
     wait_until(writer, log->tip.seq + RESTART_ROWS, false);

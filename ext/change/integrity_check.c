@@ -38,7 +38,8 @@ static int check_row(void *arg, int64_t id, const void *vector, const hny_attrib
                 : hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                           "hannoy: the index does not hold row %lld as it is; "
                           "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
-                          id, view->shadow->name, view->shadow->name);
+                          id, view->shadow->name,
+                          hx_hidden_name(&view->shadow->columns, HX_COMMAND));
 }
 
 /* Further rows that the index holds must be rows of the delta. */
@@ -48,7 +49,8 @@ static int check_count(const check *c, uint64_t held) {
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: the index holds %llu rows where %llu are expected; "
                    "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
-                   held, c->rows, view->shadow->name, view->shadow->name);
+                   held, c->rows, view->shadow->name,
+                   hx_hidden_name(&view->shadow->columns, HX_COMMAND));
 }
 
 static int check_rows(hx_view *view, const hx_ids *delta, uint64_t held) {
@@ -67,7 +69,7 @@ static int check_records(hx_view *view) {
     hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
             "hannoy: the index is damaged: %s; run INSERT INTO %s(%s) VALUES('rebuild') to repair "
             "it",
-            fault, view->shadow->name, view->shadow->name);
+            fault, view->shadow->name, hx_hidden_name(&view->shadow->columns, HX_COMMAND));
     free(fault);
     return SQLITE_CORRUPT_VTAB;
 }
@@ -85,7 +87,7 @@ static int check_log(hx_view *view, const hx_log *log) {
                    "hannoy: %s_log has %lld rows after number %lld where %lld are expected: it was "
                    "changed from outside; run INSERT INTO %s(%s) VALUES('rebuild')",
                    view->shadow->name, rows, log->trim.seq, log->tip.seq - log->trim.seq,
-                   view->shadow->name, view->shadow->name);
+                   view->shadow->name, hx_hidden_name(&view->shadow->columns, HX_COMMAND));
 }
 
 /* The reader is pinned, and its base was found. */

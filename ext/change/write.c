@@ -45,7 +45,7 @@ static int check_hidden(hx_writer *writer, sqlite3_value **argv) {
             return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: %s is not stored; write the rowid, the vector and the columns "
                            "of the table only",
-                           hx_hidden_name((hx_hidden)i));
+                           hx_hidden_name(&writer->shadow->columns, (hx_hidden)i));
         }
     }
     return SQLITE_OK;
@@ -81,19 +81,41 @@ static int check_rowid(hx_writer *writer, sqlite3_value *value) {
                    text ? text : "NULL");
 }
 
-static int row_exists(hx_writer *writer, int64_t id) {
-    return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
-                   "hannoy: there is a row %lld in %s already; use another rowid, UPDATE or "
-                   "INSERT OR REPLACE",
-                   id, writer->shadow->name);
+/*
+** The sentences of SQLite's own constraints.  SQLite resolves OR IGNORE for SQLITE_CONSTRAINT only,
+** not for its extended codes.
+*/
+static int refuse_constraint(hx_writer *writer, const char *constraint, const char *column) {
+    return hx_fail(writer->shadow, SQLITE_CONSTRAINT, "%s constraint failed: %s.%s", constraint,
+                   writer->shadow->name, column);
 }
 
-static int key_exists(hx_writer *writer, sqlite3_value *key) {
-    return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
-                   "hannoy: there is a row with %s = '%.80s' in %s already; use another, UPDATE or "
-                   "INSERT OR REPLACE",
-                   writer->shadow->columns.at[writer->shadow->columns.key].name,
-                   sqlite3_value_text(key), writer->shadow->name);
+static int refuse_rowid(hx_writer *writer) {
+    const hx_columns *const columns = &writer->shadow->columns;
+    const bool named = columns->key >= 0 && !hx_columns_text_key(columns);
+    return refuse_constraint(writer, "UNIQUE", named ? columns->at[columns->key].name : "rowid");
+}
+
+static int refuse_key(hx_writer *writer) {
+    const hx_columns *const columns = &writer->shadow->columns;
+    return refuse_constraint(writer, "UNIQUE", columns->at[columns->key].name);
+}
+
+/* Of an UPDATE, only the columns that it sets.  A default stands in for NULL in an INSERT. */
+static int check_not_null(hx_writer *writer, sqlite3_value **argv, bool update) {
+    const hx_columns *const columns = &writer->shadow->columns;
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        sqlite3_value *const value = column_values(argv)[i];
+        const bool defaults = !update && column->value;
+        const bool required =
+            column->role == HX_ROLE_KEY ||
+            (column->not_null && column->role != HX_ROLE_ROWID && column->role != HX_ROLE_VECTOR);
+        if (required && !defaults && is_null(value) && !sqlite3_value_nochange(value)) {
+            return refuse_constraint(writer, "NOT NULL", column->name);
+        }
+    }
+    return SQLITE_OK;
 }
 
 static bool replaces(const hx_writer *writer) {
@@ -140,20 +162,15 @@ static int remove_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
 
 /*
 ** Makes the text key available for row `id` (NULL: a new one): OR REPLACE deletes the row that
-** has it; otherwise that row is an error.
+** has it; otherwise that row is an error.  NULL stands for a default.
 */
 static int clear_key(hx_writer *writer, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
     int64_t other = 0;
     bool found;
-    if (is_null(key)) {
-        return hx_fail(writer->shadow, SQLITE_CONSTRAINT,
-                       "hannoy: %s.%s is the key of a row and must not be NULL",
-                       writer->shadow->name,
-                       writer->shadow->columns.at[writer->shadow->columns.key].name);
-    }
+    if (is_null(key)) return SQLITE_OK;
     const int rc = hx_content_find(writer->shadow, key, &other, &found);
     if (rc || !found || (id && other == *id)) return rc;
-    return replaces(writer) ? remove_row(writer, tip, other) : key_exists(writer, key);
+    return replaces(writer) ? remove_row(writer, tip, other) : refuse_key(writer);
 }
 
 /* ---------------------------------------------------------------------------- INSERT, DELETE -- */
@@ -178,19 +195,31 @@ static void attribute_values(const hx_writer *writer, sqlite3_value **argv,
     }
 }
 
+/* Whether a row that is inserted has values which argv does not. */
+static bool uses_default(const hx_writer *writer, sqlite3_value **argv) {
+    const hx_columns *const columns = &writer->shadow->columns;
+    for (int i = 0; i < columns->count; i++) {
+        if (columns->at[i].value && is_null(column_values(argv)[i])) return true;
+    }
+    return false;
+}
+
 static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
                      const void *const *vectors, hny_boundary *tip, sqlite3_int64 *rowid) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
     const int64_t asked = sqlite3_value_int64(id);
+    const bool text_key = hx_columns_text_key(&writer->shadow->columns);
+    sqlite3_value *const key = key_value(writer, argv);
     int rc = SQLITE_OK;
-    if (hx_columns_text_key(&writer->shadow->columns)) {
-        rc = clear_key(writer, tip, key_value(writer, argv), is_null(id) ? NULL : &asked);
-    }
+    if (text_key) rc = clear_key(writer, tip, key, is_null(id) ? NULL : &asked);
     if (rc) return rc;
     rc = hx_content_insert(writer->shadow, id, vectors, column_values(argv), replaces(writer));
-    if ((rc & 0xff) == SQLITE_CONSTRAINT) return row_exists(writer, asked);
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        return text_key && is_null(key) ? refuse_key(writer) : refuse_rowid(writer);
+    }
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
+    if (uses_default(writer, argv)) return log_row(writer, tip, *rowid);
     attribute_values(writer, argv, attributes);
     return log_change(writer, tip, *rowid, vectors, attributes);
 }
@@ -200,6 +229,7 @@ static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64
     const void *vectors[HX_MAX_VECTORS];
     hny_boundary tip;
     int rc = check_hidden(writer, argv);
+    if (rc == SQLITE_OK) rc = check_not_null(writer, argv, false);
     if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, vectors);
     if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(writer, id);
     if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
@@ -284,7 +314,7 @@ static int check_target(hx_writer *writer, int64_t to, bool *occupied) {
     *occupied = rc == SQLITE_ROW;
     if (*occupied) hx_sql_done(stmt);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
-    return *occupied && !replaces(writer) ? row_exists(writer, to) : SQLITE_OK;
+    return *occupied && !replaces(writer) ? refuse_rowid(writer) : SQLITE_OK;
 }
 
 static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c,
@@ -325,6 +355,7 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
     sqlite3_value *const rowid = new_rowid(writer, argv);
     int rc = check_hidden(writer, argv);
     if (rc == SQLITE_OK) rc = check_rowid(writer, rowid);
+    if (rc == SQLITE_OK) rc = check_not_null(writer, argv, true);
     if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, c.vectors);
     if (rc) return rc;
     const int64_t to = sqlite3_value_int64(rowid);
@@ -346,7 +377,8 @@ static int insert_or_command(hx_writer *writer, sqlite3_value **argv, sqlite3_in
         if (!is_null(argv[i])) {
             return hx_fail(writer->shadow, SQLITE_ERROR,
                            "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
-                           writer->shadow->name, writer->shadow->name);
+                           writer->shadow->name,
+                           hx_hidden_name(&writer->shadow->columns, HX_COMMAND));
         }
     }
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
@@ -367,7 +399,7 @@ int hx_write_update(hx_writer *writer, int argc, sqlite3_value **argv, sqlite3_i
                !is_null(hidden_value(writer, argv, HX_COMMAND))) {
         rc = hx_fail(writer->shadow, SQLITE_ERROR,
                      "hannoy: commands are inserted: INSERT INTO %s(%s) VALUES('build')",
-                     writer->shadow->name, writer->shadow->name);
+                     writer->shadow->name, hx_hidden_name(&writer->shadow->columns, HX_COMMAND));
     } else {
         rc = update_row(writer, argv);
     }

@@ -339,6 +339,14 @@ static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
+static int value_notes(hx_table *table, sqlite3_context *context) {
+    const char *const notes = table->shadow.columns.notes;
+    if (notes) {
+        sqlite3_result_text(context, notes, -1, SQLITE_TRANSIENT);
+    }
+    return SQLITE_OK;
+}
+
 static int value_kernels(hx_table *table, sqlite3_context *context) {
     (void)table;
     sqlite3_result_text(context, hny_kernels_name(), -1, SQLITE_STATIC);
@@ -375,6 +383,7 @@ static const item items[] = {
     {"autobuild", value_autobuild},
     {"threads", value_threads},
     {"linear_below", value_linear_below},
+    {"notes", value_notes},
     {"sidecar", value_sidecar},
     {"kernels", value_kernels},
     {"last_strategy", value_last_strategy},

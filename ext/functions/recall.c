@@ -15,32 +15,43 @@ typedef struct measurement {
     int64_t wanted, found;
 } measurement;
 
-static int prepare_query(hx_shadow *shadow, const char *format, sqlite3_stmt **out) {
-    char *const sql = sqlite3_mprintf(format, shadow->schema, shadow->name);
-    if (!sql) {
-        return SQLITE_NOMEM;
-    }
-    const int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
+/* Prepares a statement and frees its text; NULL means out of memory. */
+static int prepare_query(hx_shadow *shadow, char *sql, sqlite3_stmt **out) {
+    const int rc = sql ? sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL) : SQLITE_NOMEM;
     sqlite3_free(sql);
-    return rc ? hx_fail_sql(shadow, rc) : SQLITE_OK;
+    return rc == SQLITE_OK || rc == SQLITE_NOMEM ? rc : hx_fail_sql(shadow, rc);
+}
+
+static int prepare_search(hx_shadow *shadow, bool exact, sqlite3_stmt **out) {
+    const hx_columns *const columns = &shadow->columns;
+    return prepare_query(
+        shadow,
+        sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" WHERE \"%w\" = ?1 AND \"%w\" = ?2 AND "
+                        "\"%w\" = %d",
+                        hx_hidden_name(columns, HX_DISTANCE), shadow->schema, shadow->name,
+                        hx_hidden_name(columns, HX_ITEM), hx_hidden_name(columns, HX_K),
+                        hx_hidden_name(columns, HX_EXACT), exact),
+        out);
 }
 
 static int prepare_queries(measurement *m) {
     hx_shadow *const shadow = m->shadow;
-    int rc = prepare_query(shadow, "SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", &m->ends);
+    int rc = prepare_query(shadow,
+                           sqlite3_mprintf("SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"",
+                                           shadow->schema, shadow->name),
+                           &m->ends);
     if (rc == SQLITE_OK) {
-        rc = prepare_query(
-            shadow, "SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1",
-            &m->next);
+        rc = prepare_query(shadow,
+                           sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 "
+                                           "ORDER BY rowid LIMIT 1",
+                                           shadow->schema, shadow->name),
+                           &m->next);
     }
     if (rc == SQLITE_OK) {
-        rc = prepare_query(shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2",
-                           &m->search);
+        rc = prepare_search(shadow, false, &m->search);
     }
     if (rc == SQLITE_OK) {
-        rc = prepare_query(
-            shadow, "SELECT distance FROM \"%w\".\"%w\" WHERE item = ?1 AND k = ?2 AND exact = 1",
-            &m->exact);
+        rc = prepare_search(shadow, true, &m->exact);
     }
     return rc;
 }

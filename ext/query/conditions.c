@@ -60,9 +60,9 @@ static const spelling *find_spelling(unsigned char op) {
     return NULL;
 }
 
-/* Attributes and keys are compared byte by byte. */
-static bool compares_bytes(sqlite3_index_info *info, int position) {
-    return sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
+/* Attributes are compared byte by byte, keys by the collation of their column. */
+static bool has_collation(sqlite3_index_info *info, int position, const char *collation) {
+    return sqlite3_stricmp(sqlite3_vtab_collation(info, position), collation) == 0;
 }
 
 /* The state of hx_conditions_plan. */
@@ -100,7 +100,7 @@ static void plan_filters(planner *p) {
         if (!s || !hx_column_is(&p->shadow->columns, c->iColumn, HX_ROLE_FILTER)) continue;
         if (!c->usable) {
             p->info->estimatedCost += COST_UNFILTERED;
-        } else if (compares_bytes(p->info, i)) {
+        } else if (has_collation(p->info, i, "BINARY")) {
             if ((size_t)sqlite3_str_length(p->codes) == before) {
                 sqlite3_str_appendall(p->words, ", filter");
             }
@@ -127,7 +127,8 @@ static void plan_sets(planner *p) {
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
         if (hx_column_is_rowid(columns, c->iColumn)) {
             plan_set(p, i, false, "rowid");
-        } else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) && compares_bytes(p->info, i)) {
+        } else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) &&
+                   has_collation(p->info, i, columns->at[c->iColumn].collation)) {
             plan_set(p, i, true, columns->at[c->iColumn].name);
         }
     }

@@ -43,13 +43,14 @@ static bool is_lower_bound(const constraint *c) {
 }
 
 /* k, ef or exact: with = only. */
-static void survey_number(survey *s, const constraint *c, int position, hx_hidden which) {
+static void survey_number(const hx_shadow *shadow, survey *s, const constraint *c, int position,
+                          hx_hidden which) {
     int *const place = which == HX_K ? &s->k : which == HX_EF ? &s->ef : &s->exact;
     if (c->op == SQLITE_INDEX_CONSTRAINT_EQ) {
         if (!c->usable) s->unusable = true;
         *place = position;
     } else if (is_upper_bound(c) || is_lower_bound(c)) {
-        s->compare = hx_hidden_name(which);
+        s->compare = hx_hidden_name(&shadow->columns, which);
     }
 }
 
@@ -66,12 +67,13 @@ static void survey_rowid(survey *s, const constraint *c, int position) {
     if (is_upper_bound(c)) s->to = position;
 }
 
-/* A text key is found byte by byte. */
+/* v_content finds a key by the collation of its column. */
 static bool finds_key(const hx_shadow *shadow, sqlite3_index_info *info, int position) {
     const constraint *const c = &info->aConstraint[position];
     return hx_column_is(&shadow->columns, c->iColumn, HX_ROLE_KEY) &&
            c->op == SQLITE_INDEX_CONSTRAINT_EQ &&
-           sqlite3_stricmp(sqlite3_vtab_collation(info, position), "BINARY") == 0;
+           sqlite3_stricmp(sqlite3_vtab_collation(info, position),
+                           shadow->columns.at[c->iColumn].collation) == 0;
 }
 
 static survey survey_constraints(const hx_shadow *shadow, sqlite3_index_info *info) {
@@ -84,7 +86,7 @@ static survey survey_constraints(const hx_shadow *shadow, sqlite3_index_info *in
             s.query = i;
             if (!c->usable) s.unusable = true;
         } else if (hidden == HX_K || hidden == HX_EF || hidden == HX_EXACT) {
-            survey_number(&s, c, i, hidden);
+            survey_number(shadow, &s, c, i, hidden);
         } else if (hidden == HX_DISTANCE) {
             survey_distance(&s, c, i);
         } else if (hx_column_is_rowid(&shadow->columns, c->iColumn)) {

@@ -6,141 +6,50 @@
 #include <string.h>
 
 #include "hannoy.h"
+#include "schema/arguments.h"
+#include "schema/definition.h"
+#include "schema/token.h"
+#include "schema/vec0_index.h"
 #include "sqlite_api.h"
 #include "values/refuse.h"
 
-/* ------------------------------------------------------------------------------------ tokens -- */
-
-/* A word of a definition: a name, a number, or one character that stands for itself. */
-typedef struct token {
-    const char *begin;
-    int length; /* 0: the end */
-    bool quoted;
-} token;
-
-static bool is_blank(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '$' || (unsigned char)c >= 0x80;
-}
-
-/* The length of a quoted name with both its quotes; 0: it does not end. */
-static int quoted_length(const char *text, char end) {
-    for (int i = 1; text[i]; i++) {
-        if (text[i] != end) {
-            continue;
-        }
-        if (end == ']' || text[i + 1] != end) {
-            return i + 1;
-        }
-        i++;
-    }
-    return 0;
-}
-
-/* `named`: where a name is expected, brackets quote one. */
-static token next_token(const char **at, bool named) {
-    while (is_blank(**at)) {
-        ++*at;
-    }
-    token t = {*at, 0, false};
-    const char c = t.begin[0];
-    if (!c) {
-        return t;
-    }
-    if (c == '"' || c == '`' || c == '\'' || (named && c == '[')) {
-        t.length = quoted_length(t.begin, c == '[' ? ']' : c);
-        t.quoted = t.length > 0;
-    } else {
-        while (is_word(t.begin[t.length])) {
-            t.length++;
-        }
-    }
-    if (t.length == 0) {
-        t.length = 1;
-    }
-    *at += t.length;
-    return t;
-}
-
-static bool token_is(token t, const char *word) {
-    return !t.quoted && t.length == (int)strlen(word) &&
-           sqlite3_strnicmp(t.begin, word, t.length) == 0;
-}
-
-/* The name without its quotes, for sqlite3_free(); NULL: out of memory. */
-static char *token_name(token t) {
-    char *const name = sqlite3_mprintf("%.*s", t.length, t.begin);
-    if (!name || !t.quoted) {
-        return name;
-    }
-    const char end = name[0] == '[' ? ']' : name[0];
-    int length = 0;
-    for (int i = 1; i < t.length - 1; i++) {
-        name[length++] = name[i];
-        if (name[i] == end) {
-            i++; /* doubled */
-        }
-    }
-    name[length] = '\0';
-    return name;
-}
-
-/* ------------------------------------------------------------------------------------ errors -- */
-
-/* For "%.*s": what is shown of an argument. */
-#define SHOWN 60
-
-static int refuse_definition(char **error, const char *argument, const char *why) {
-    return hx_refuse(error, SQLITE_ERROR, "hannoy: '%.*s' is not a valid column: %s", SHOWN,
-                     argument, why);
-}
-
-/* ----------------------------------------------------------------------------------- parsing -- */
-
-typedef struct type_name {
-    const char *name, *type;
-} type_name;
-
-static const type_name column_types[] = {
-    {"text", "TEXT"},    {"integer", "INTEGER"}, {"int", "INTEGER"}, {"bigint", "INTEGER"},
-    {"real", "REAL"},    {"float", "REAL"},      {"double", "REAL"}, {"boolean", "NUMERIC"},
-    {"bool", "NUMERIC"}, {"numeric", "NUMERIC"}, {"blob", "BLOB"},
-};
-
-static const type_name vectors[] = {
-    {"float", "float32"}, {"float32", "float32"}, {"f32", "float32"}, {"float16", "float16"},
-    {"f16", "float16"},   {"int8", "int8"},       {"i8", "int8"},     {"bit", "bit"},
-};
-
-static const char *find_type(const type_name *list, size_t count, token t) {
-    for (size_t i = 0; i < count; i++) {
-        if (token_is(t, list[i].name)) {
-            return list[i].type;
-        }
-    }
-    return NULL;
-}
-
-#define FIND(list, token) find_type(list, sizeof(list) / sizeof(list)[0], token)
-
-static const char *const hidden_names[] = {"query", "k", "ef", "distance", "item", "exact"};
-
-const char *hx_hidden_name(hx_hidden which) {
-    return hidden_names[which];
-}
+#define MAX_DECLARED 1 /* vectors of a table */
 
 /* The state of hx_columns_parse. */
 typedef struct parser {
     const char *table;
+    char **argv; /* the arguments without their comments */
+    int argc;
+    char *key;    /* that PRIMARY KEY(…) names; NULL: there is none */
+    bool is_vec0; /* vectors are declared */
     hx_columns *columns;
-    hx_arguments *options;
-    char *spare; /* room for the options that a vector column stands for */
+    bool is_bit[HX_MAX_VECTORS];
+    hx_arguments written;                 /* options of the table */
+    hx_arguments own[HX_MAX_VECTORS];     /* options of a vector */
+    hx_arguments implied[HX_MAX_VECTORS]; /* options that an INDEXED BY stands for */
+    sqlite3_str *notes;
     char **error;
 } parser;
+
+/* For "%.*s" of an argument. */
+static int argument_shown(const char *argument) {
+    return hx_span_shown((hx_span){argument, strlen(argument)});
+}
+
+/* ----------------------------------------------------------------------------------- options -- */
+
+/* name=value, with a name that stands alone. */
+static bool is_option(const char *argument) {
+    const hx_token name = hx_token_next(&argument);
+    return hx_token_is_word(name) && !name.quoted &&
+           hx_token_is_sign(hx_token_next(&argument), '=');
+}
+
+static bool is_option_of(const char *argument, const char *name) {
+    return is_option(argument) && hx_token_is(hx_token_next(&argument), name);
+}
+
+/* ----------------------------------------------------------------------------------- columns -- */
 
 static bool name_exists(const hx_columns *columns, const char *name) {
     for (int i = 0; i < columns->count; i++) {
@@ -151,32 +60,20 @@ static bool name_exists(const hx_columns *columns, const char *name) {
     return false;
 }
 
-static bool name_is_reserved(const char *name) {
-    for (int i = 0; i < HX_COMMAND; i++) {
-        if (sqlite3_stricmp(name, hidden_names[i]) == 0) {
-            return true;
-        }
-    }
-    return sqlite3_stricmp(name, "rowid") == 0;
+static bool is_rowid_name(const char *name) {
+    return sqlite3_stricmp(name, "rowid") == 0 || sqlite3_stricmp(name, "oid") == 0 ||
+           sqlite3_stricmp(name, "_rowid_") == 0;
 }
 
-static int check_name(const parser *p, const char *name) {
+static int check_name(const parser *p, const char *name, hx_role role) {
     if (name[0] == '\0') {
         return hx_refuse(p->error, SQLITE_ERROR, "hannoy: a column has no name; give it one");
     }
-    if (name_is_reserved(name)) {
-        return hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: a column cannot be called '%s', which every hannoy table has; choose "
-            "another name",
-            name);
-    }
-    if (sqlite3_stricmp(name, p->table) == 0) {
-        return hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: a column cannot be called '%s' like the table, whose commands are "
-            "written to a column of that name; choose another name",
-            name);
+    if (is_rowid_name(name) && role != HX_ROLE_ROWID) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: a column called '%s' must be an INTEGER PRIMARY KEY; choose "
+                         "another name",
+                         name);
     }
     if (name_exists(p->columns, name)) {
         return hx_refuse(p->error, SQLITE_ERROR,
@@ -185,220 +82,185 @@ static int check_name(const parser *p, const char *name) {
     return SQLITE_OK;
 }
 
-/* There is room for it: no more columns than arguments, and one. */
-static int append_column(const parser *p, char *name, hx_role role, const char *type) {
-    hx_columns *const columns = p->columns;
-    int rc = name ? check_name(p, name) : SQLITE_NOMEM;
-    int place = 0;
-    if (role == HX_ROLE_VECTOR) {
-        place = columns->vectors;
+static void free_column(hx_column *column) {
+    sqlite3_free(column->name);
+    sqlite3_free(column->declared);
+    sqlite3_free(column->value);
+}
+
+static int check_column(const parser *p, const hx_column *column) {
+    if (!column->name || !column->declared) {
+        return SQLITE_NOMEM;
     }
-    if (role == HX_ROLE_FILTER) {
-        place = columns->attributes++;
-    }
-    if (role == HX_ROLE_KEPT) {
-        place = columns->kept++;
-    }
-    if (rc == SQLITE_OK && columns->attributes > HNY_MAX_ATTRIBUTES) {
-        rc = hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: a table has at most %d columns to filter by; write + before those that "
-            "are only kept, as in +%s",
-            HNY_MAX_ATTRIBUTES, name);
-    }
+    const int rc = check_name(p, column->name, column->role);
     if (rc) {
-        sqlite3_free(name);
         return rc;
     }
-    if (role == HX_ROLE_VECTOR) {
+    if (column->role == HX_ROLE_FILTER && p->columns->attributes == HNY_MAX_ATTRIBUTES) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: a table has at most %d columns to filter by; write + before "
+                         "those that are only kept, as in +%s",
+                         HNY_MAX_ATTRIBUTES, column->name);
+    }
+    return SQLITE_OK;
+}
+
+/* Takes over what the column points to.  There are at most two columns more than arguments. */
+static int append_column(const parser *p, hx_column column) {
+    hx_columns *const columns = p->columns;
+    const int rc = check_column(p, &column);
+    if (rc) {
+        free_column(&column);
+        return rc;
+    }
+    column.stored = -1;
+    if (column.role == HX_ROLE_FILTER) {
+        column.place = columns->attributes++;
+    }
+    if (column.role == HX_ROLE_KEPT) {
+        column.place = columns->kept++;
+    }
+    if (column.role == HX_ROLE_VECTOR) {
+        column.place = columns->vectors;
         columns->vector[columns->vectors++] = columns->count;
     }
-    if (role == HX_ROLE_ROWID || role == HX_ROLE_KEY) {
+    if (column.role == HX_ROLE_ROWID || column.role == HX_ROLE_KEY) {
         columns->key = columns->count;
     }
-    columns->at[columns->count++] = (hx_column){name, role, type, place, -1};
+    columns->at[columns->count++] = column;
     return SQLITE_OK;
 }
 
-static void add_option(parser *p, const char *name, const char *value, int length) {
-    const int bytes = (int)strlen(name) + 1 + length;
-    sqlite3_snprintf(bytes + 1, p->spare, "%s=%.*s", name, length, value);
-    p->options->at[p->options->count++] = p->spare;
-    p->spare += bytes + 1;
+static int append_vector(const parser *p, char *name) {
+    return append_column(p, (hx_column){.name = name,
+                                        .role = HX_ROLE_VECTOR,
+                                        .type = "BLOB",
+                                        .declared = sqlite3_mprintf("BLOB"),
+                                        .collation = "BINARY"});
 }
 
-/* `float` is a column of numbers, `float[384]` a vector. */
-static bool is_dimension(const char *rest) {
-    return next_token(&rest, false).begin[0] == '[';
+static int append_rowid(const parser *p) {
+    return append_column(p, (hx_column){.name = sqlite3_mprintf("rowid"),
+                                        .role = HX_ROLE_ROWID,
+                                        .type = "INTEGER",
+                                        .declared = sqlite3_mprintf("INTEGER"),
+                                        .collation = "BINARY"});
 }
 
-/* Behind the type: "[384] distance_metric=cosine". */
-static int parse_vector_column(parser *p, const char *argument, token name, const char *type,
-                               const char *rest) {
-    if (p->columns->vectors) {
-        return hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: '%.*s' is a second vector; a table has one, so make another table "
-            "for it",
-            SHOWN, argument);
+/* ------------------------------------------------------------------------------- definitions -- */
+
+/* The options of the vector that was appended last. */
+static int add_vector_options(parser *p, const hx_definition *d) {
+    hx_arguments *const own = &p->own[p->columns->vectors - 1];
+    int rc = hx_arguments_add(own, "dim=%.*s", (int)d->dim.text.length, d->dim.text.begin);
+    if (rc == SQLITE_OK) {
+        rc = hx_arguments_add(own, "type=%s", d->vector);
     }
-    next_token(&rest, false); /* the bracket */
-    const token dim = next_token(&rest, false);
-    const token close = next_token(&rest, false);
-    if (close.begin[0] != ']' || !is_word(dim.begin[0])) {
-        return refuse_definition(p->error, argument, "a vector is written like float[384]");
+    for (int i = 0; i < d->assigned && rc == SQLITE_OK; i++) {
+        const hx_span name = d->assignments[i].name, value = d->assignments[i].value;
+        rc = hx_arguments_add(own, "%.*s=%.*s", (int)name.length, name.begin, (int)value.length,
+                              value.begin);
     }
-    add_option(p, "dim", dim.begin, dim.length);
-    add_option(p, "type", type, (int)strlen(type));
-    const char *const standard = strcmp(type, "bit") == 0 ? "hamming" : "euclidean";
-    token word = next_token(&rest, false);
-    token metric = {standard, (int)strlen(standard), false};
-    if (token_is(word, "distance_metric") && next_token(&rest, false).begin[0] == '=') {
-        metric = next_token(&rest, false);
-        word = next_token(&rest, false);
+    if (rc == SQLITE_OK && d->index.length) {
+        rc = hx_index_clause(d->index, &p->implied[p->columns->vectors - 1], p->notes, p->error);
     }
-    if (word.length || !is_word(metric.begin[0])) {
-        return refuse_definition(p->error, argument,
-                                 "after float[384], only distance_metric=… is allowed");
-    }
-    add_option(p, "metric", metric.begin, metric.length);
-    return append_column(p, token_name(name), HX_ROLE_VECTOR, "");
+    return rc;
 }
 
-/* Behind the type: nothing, PRIMARY KEY or PARTITION KEY. */
-static int parse_role(const parser *p, const char *argument, const char *type, const char *rest,
-                      hx_role *role) {
-    const token first = next_token(&rest, false);
-    if (!first.length) {
-        return SQLITE_OK;
-    }
-    const bool primary = token_is(first, "primary"), partition = token_is(first, "partition");
-    const token second = next_token(&rest, false);
-    if ((!primary && !partition) || !token_is(second, "key") || next_token(&rest, false).length) {
-        return refuse_definition(p->error, argument,
-                                 "after the type, only PRIMARY KEY or PARTITION KEY is allowed");
-    }
-    if (partition) {
-        return SQLITE_OK;
-    }
-    if (p->columns->key >= 0) {
+static int define_vector(parser *p, const char *argument, const hx_definition *d) {
+    if (p->columns->vectors == MAX_DECLARED) {
         return hx_refuse(p->error, SQLITE_ERROR,
-                         "hannoy: '%.*s' is a second primary key; a table has one", SHOWN,
-                         argument);
+                         "hannoy: '%.*s' is a second vector; a table has one, so make another "
+                         "table for it",
+                         argument_shown(argument), argument);
     }
-    if (strcmp(type, "INTEGER") != 0 && strcmp(type, "TEXT") != 0) {
-        return refuse_definition(p->error, argument, "a primary key is an INTEGER or a TEXT");
-    }
-    *role = type[0] == 'I' ? HX_ROLE_ROWID : HX_ROLE_KEY;
-    return SQLITE_OK;
+    p->is_vec0 = true;
+    p->is_bit[p->columns->vectors] = strcmp(d->vector, "bit") == 0;
+    const int rc = append_vector(p, hx_token_unquoted(d->name));
+    return rc ? rc : add_vector_options(p, d);
 }
 
-static int unknown_type(const parser *p, const char *argument, token type) {
-    if (!type.length) {
-        return refuse_definition(p->error, argument,
-                                 "it has no type; write one, as in lang TEXT, or an option as "
-                                 "name=value");
+static bool is_key(const parser *p, const hx_definition *d, const char *name) {
+    return d->primary || (p->key && sqlite3_stricmp(p->key, name) == 0);
+}
+
+static hx_role role_of(const hx_definition *d, bool key) {
+    if (key) {
+        return strcmp(d->affinity, "INTEGER") == 0 ? HX_ROLE_ROWID : HX_ROLE_KEY;
     }
-    return refuse_definition(
-        p->error, argument,
-        "the types are TEXT, INTEGER, REAL, BOOLEAN, NUMERIC and BLOB, and of a "
-        "vector float, float16, int8 and bit, as in float[384]");
+    return d->kept ? HX_ROLE_KEPT : HX_ROLE_FILTER;
+}
+
+/* SQLite finds the affinity of a declared type by itself, but for those that only we know. */
+static char *declared_type(const hx_definition *d) {
+    return sqlite3_mprintf("%.*s", (int)d->declared.length,
+                           d->declared.length ? d->declared.begin : "");
+}
+
+static int define_column(parser *p, const char *argument, const hx_definition *d) {
+    char *const name = hx_token_unquoted(d->name);
+    const bool key = name && is_key(p, d, name);
+    hx_column column = {.name = name,
+                        .role = role_of(d, key),
+                        .type = d->affinity,
+                        .declared = declared_type(d),
+                        .collation = d->collation ? d->collation : "BINARY",
+                        .not_null = d->not_null};
+    int rc = SQLITE_OK;
+    if (key && p->columns->key >= 0) {
+        rc = hx_refuse(p->error, SQLITE_ERROR,
+                       "hannoy: '%.*s' is a second primary key; a table has one",
+                       argument_shown(argument), argument);
+    }
+    if (rc == SQLITE_OK && d->value.length) {
+        rc = hx_default_expression(argument, d->value, &column.value, p->error);
+    }
+    p->columns->autoincrement |= d->autoincrement;
+    if (rc == SQLITE_OK) {
+        return append_column(p, column);
+    }
+    free_column(&column);
+    return rc;
 }
 
 static int parse_definition(parser *p, const char *argument) {
-    const char *at = argument;
-    token name = next_token(&at, true);
-    const bool kept = token_is(name, "+");
-    if (kept) {
-        name = next_token(&at, true);
-    }
-    if (!name.quoted && (!name.length || !is_word(name.begin[0]))) {
-        return refuse_definition(p->error, argument, "expected a column name");
-    }
-    const token word = next_token(&at, false);
-    const char *const vector = is_dimension(at) ? FIND(vectors, word) : NULL;
-    if (vector && !kept) {
-        return parse_vector_column(p, argument, name, vector, at);
-    }
-    const char *const type = FIND(column_types, word);
-    if (!type) {
-        return unknown_type(p, argument, word);
-    }
-    hx_role role = kept ? HX_ROLE_KEPT : HX_ROLE_FILTER;
-    const int rc = parse_role(p, argument, type, at, &role);
+    hx_definition d;
+    const int rc = hx_definition_parse(argument, &d, p->error);
     if (rc) {
         return rc;
     }
-    if (kept && role != HX_ROLE_KEPT) {
-        return refuse_definition(p->error, argument, "a primary key is written without +");
-    }
-    return append_column(p, token_name(name), role, type);
+    return d.vector ? define_vector(p, argument, &d) : define_column(p, argument, &d);
 }
 
-/* ----------------------------------------------------------------------------- all arguments -- */
-
-/* name=value, with a name that stands alone. */
-static bool is_option(const char *argument) {
-    const token name = next_token(&argument, false);
-    return name.length && !name.quoted && is_word(name.begin[0]) &&
-           next_token(&argument, false).begin[0] == '=';
+/* PRIMARY KEY(id), perhaps with a name before it. */
+static bool is_table_key(const char *argument, const char **name) {
+    hx_token word = hx_token_next(&argument);
+    if (hx_token_is(word, "constraint")) {
+        hx_token_name(&argument);
+        word = hx_token_next(&argument);
+    }
+    if (!hx_token_is(word, "primary") || !hx_token_is(hx_token_next(&argument), "key") ||
+        !hx_token_is_sign(hx_token_next(&argument), '(')) {
+        return false;
+    }
+    *name = argument;
+    return true;
 }
 
-static bool is_option_of(const char *argument, const char *name) {
-    return is_option(argument) && token_is(next_token(&argument, false), name);
+static int parse_table_key(parser *p, const char *argument, const char *at) {
+    const hx_token name = hx_token_name(&at);
+    const bool closed = hx_token_is_sign(hx_token_next(&at), ')');
+    if (p->key || !closed || !hx_token_is_word(name) || hx_token_peek(at).text.length) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: '%.*s' is not understood; a table has one primary key, of one "
+                         "column",
+                         argument_shown(argument), argument);
+    }
+    p->key = hx_token_unquoted(name);
+    return p->key ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* A table without a declared vector: the key, the vector, the others. */
-static int place_vector(const parser *p) {
-    hx_columns *const columns = p->columns;
-    const int rc = append_column(p, sqlite3_mprintf("vector"), HX_ROLE_VECTOR, "");
-    if (rc) {
-        return rc;
-    }
-    hx_column sorted[3] = {{0}};
-    const int last = columns->count - 1;
-    int first = 0;
-    if (columns->key >= 0) {
-        sorted[first++] = columns->at[columns->key];
-    }
-    sorted[first++] = columns->at[last];
-    int to = last;
-    for (int i = last - 1; i >= 0; i--) {
-        if (i != columns->key) {
-            columns->at[to--] = columns->at[i];
-        }
-    }
-    memcpy(columns->at, sorted, (size_t)first * sizeof *sorted);
-    columns->vector[0] = first - 1;
-    if (columns->key >= 0) {
-        columns->key = 0;
-    }
-    return SQLITE_OK;
-}
-
-/* sqlite-vec's chunk_size says how it stores things; there is nothing like it here. */
-static void drop_chunk_size(const parser *p) {
-    hx_arguments *const options = p->options;
-    int count = 0;
-    for (int i = 0; i < options->count; i++) {
-        if (!is_option_of(options->at[i], "chunk_size")) {
-            options->at[count++] = options->at[i];
-        }
-    }
-    options->count = count;
-}
-
-static void number_stored(hx_columns *columns) {
-    int stored = 0;
-    for (int i = 0; i < columns->count; i++) {
-        const hx_role role = columns->at[i].role;
-        if (role != HX_ROLE_VECTOR && role != HX_ROLE_ROWID) {
-            columns->at[i].stored = stored++;
-        }
-    }
-}
-
-/* ------------------------------------------------------------------------------------ source -- */
+/* -------------------------------------------------------------------------------- the source -- */
 
 /* The member for content=, content_rowid= or vector=; NULL: another option. */
 static char **source_option(const parser *p, const char *argument) {
@@ -414,108 +276,301 @@ static char **source_option(const parser *p, const char *argument) {
 
 static int parse_source(const parser *p, const char *argument, char **out) {
     const char *at = strchr(argument, '=') + 1;
-    const token name = next_token(&at, true);
-    const token end = next_token(&at, true);
+    const hx_token name = hx_token_name(&at);
     if (*out) {
-        return hx_refuse(p->error, SQLITE_ERROR, "hannoy: '%.*s' is given more than once", SHOWN,
-                         argument);
+        return hx_refuse(p->error, SQLITE_ERROR, "hannoy: '%.*s' is given more than once",
+                         argument_shown(argument), argument);
     }
-    if (end.length || !name.length || (!name.quoted && !is_word(name.begin[0]))) {
-        return hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: '%.*s' is not understood; write the name of a table or column, in "
-            "quotes if it has other characters than letters, digits and _",
-            SHOWN, argument);
+    if (!hx_token_is_word(name) || hx_token_name(&at).text.length) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: '%.*s' is not understood; write the name of a table or column, "
+                         "in quotes if it has other characters than letters, digits and _",
+                         argument_shown(argument), argument);
     }
-    *out = token_name(name);
+    *out = hx_token_unquoted(name);
     return *out ? SQLITE_OK : SQLITE_NOMEM;
 }
 
 static int check_source(const parser *p) {
-    const hx_source *const source = &p->columns->source;
+    const hx_columns *const columns = p->columns;
+    const hx_source *const source = &columns->source;
     if (!source->table && (source->rowid || source->vector)) {
         return hx_refuse(p->error, SQLITE_ERROR,
-                         "hannoy: content_rowid and vector are of a table that the rows are "
-                         "in; name it too, as in content=docs");
+                         "hannoy: content_rowid and vector are of a table that the rows are in; "
+                         "name it too, as in content=docs");
     }
-    if (source->table && !source->vector) {
+    if (source->table && !source->vector && !p->is_vec0) {
         return hx_refuse(p->error, SQLITE_ERROR,
                          "hannoy: which column of %s has the vectors is not said; give vector=NAME",
                          source->table);
     }
-    if (source->table && hx_columns_text_key(p->columns)) {
-        return hx_refuse(
-            p->error, SQLITE_ERROR,
-            "hannoy: a table over %s has the rowids of %s, and no other key; leave out "
-            "%s TEXT PRIMARY KEY",
-            source->table, source->table, p->columns->at[p->columns->key].name);
+    if (source->table && hx_columns_text_key(columns)) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: a table over %s has the rowids of %s, and no other key; leave "
+                         "out %s %s PRIMARY KEY",
+                         source->table, source->table, columns->at[columns->key].name,
+                         columns->at[columns->key].declared);
     }
     return SQLITE_OK;
 }
 
-static int parse_argument(parser *p, const char *argument) {
-    char **const source = is_option(argument) ? source_option(p, argument) : NULL;
+/* The user's table keeps its own constraints and defaults. */
+static void drop_constraints(hx_columns *columns) {
+    columns->autoincrement = false;
+    for (int i = 0; i < columns->count; i++) {
+        columns->at[i].not_null = false;
+        sqlite3_free(columns->at[i].value);
+        columns->at[i].value = NULL;
+    }
+}
+
+/* ----------------------------------------------------------------------------- all arguments -- */
+
+static int parse_option_argument(parser *p, const char *argument) {
+    char **const source = source_option(p, argument);
     if (source) {
         return parse_source(p, argument, source);
     }
-    if (!is_option(argument)) {
-        return parse_definition(p, argument);
+    if (is_option_of(argument, "chunk_size")) {
+        hx_note(p->notes, "chunk_size is ignored");
+        return SQLITE_OK;
     }
-    p->options->at[p->options->count++] = argument;
+    return hx_arguments_add(&p->written, "%s", argument);
+}
+
+/* PRIMARY KEY(id) first: it may follow the column. */
+static int parse_arguments(parser *p) {
+    const char *name;
+    int rc = SQLITE_OK;
+    for (int i = 0; i < p->argc && rc == SQLITE_OK; i++) {
+        if (is_table_key(p->argv[i], &name)) {
+            rc = parse_table_key(p, p->argv[i], name);
+        }
+    }
+    for (int i = 0; i < p->argc && rc == SQLITE_OK; i++) {
+        if (is_option(p->argv[i])) {
+            rc = parse_option_argument(p, p->argv[i]);
+        } else if (!is_table_key(p->argv[i], &name)) {
+            rc = parse_definition(p, p->argv[i]);
+        }
+    }
+    return rc;
+}
+
+static void move_column(hx_columns *columns, int from, int to) {
+    const hx_column moved = columns->at[from];
+    memmove(columns->at + to + 1, columns->at + to, (size_t)(from - to) * sizeof moved);
+    columns->at[to] = moved;
+    for (int i = 0; i < columns->count; i++) {
+        if (columns->at[i].role == HX_ROLE_VECTOR) {
+            columns->vector[columns->at[i].place] = i;
+        }
+        if (columns->at[i].role == HX_ROLE_ROWID || columns->at[i].role == HX_ROLE_KEY) {
+            columns->key = i;
+        }
+    }
+}
+
+/* The key first, then a vector that is not declared. */
+static int place_columns(const parser *p) {
+    hx_columns *const columns = p->columns;
+    int rc = SQLITE_OK;
+    if (columns->key < 0 && p->key) {
+        return hx_refuse(p->error, SQLITE_ERROR, "hannoy: there is no column %s to be the key",
+                         p->key);
+    }
+    if (columns->key < 0 && p->is_vec0) {
+        rc = append_rowid(p);
+    }
+    if (rc == SQLITE_OK && columns->key >= 0) {
+        move_column(columns, columns->key, 0);
+    }
+    if (rc == SQLITE_OK && columns->vectors == 0) {
+        rc = append_vector(p, sqlite3_mprintf("vector"));
+        if (rc == SQLITE_OK) {
+            move_column(columns, columns->vector[0], columns->key >= 0);
+        }
+    }
+    return rc;
+}
+
+static void number_stored(hx_columns *columns) {
+    int stored = 0;
+    for (int i = 0; i < columns->count; i++) {
+        const hx_role role = columns->at[i].role;
+        if (role != HX_ROLE_VECTOR && role != HX_ROLE_ROWID) {
+            columns->at[i].stored = stored++;
+        }
+    }
+}
+
+/* Whether a hidden column cannot have this name. */
+static bool hidden_name_taken(const hx_columns *columns, const char *name) {
+    bool taken = name_exists(columns, name) || is_rowid_name(name);
+    for (int i = 0; i < HX_HIDDEN_COUNT; i++) {
+        taken |= columns->hidden[i] && sqlite3_stricmp(columns->hidden[i], name) == 0;
+    }
+    return taken;
+}
+
+static int name_hidden(const parser *p) {
+    const char *const names[HX_HIDDEN_COUNT] = {"query", "k",     "ef",    "distance",
+                                                "item",  "exact", p->table};
+    hx_columns *const columns = p->columns;
+    for (int i = 0; i < HX_HIDDEN_COUNT; i++) {
+        char *name = sqlite3_mprintf("%s", names[i]);
+        if (name && hidden_name_taken(columns, name)) {
+            sqlite3_free(name);
+            name = sqlite3_mprintf("hannoy_%s", i == HX_COMMAND ? "command" : names[i]);
+        }
+        while (name && hidden_name_taken(columns, name)) {
+            char *const longer = sqlite3_mprintf("%s_", name);
+            sqlite3_free(name);
+            name = longer;
+        }
+        if (!name) {
+            return SQLITE_NOMEM;
+        }
+        columns->hidden[i] = name;
+    }
     return SQLITE_OK;
 }
 
-static int parse_all(parser *p, int argc, const char *const *argv) {
-    int rc = SQLITE_OK;
-    for (int i = 0; i < argc && rc == SQLITE_OK; i++) {
-        rc = parse_argument(p, argv[i]);
+/* An option that is written goes before one that INDEXED BY stands for. */
+static int add_implied(const parser *p, int vector, hx_arguments *all) {
+    const hx_arguments *const implied = &p->implied[vector];
+    for (int i = 0; i < implied->count; i++) {
+        if (hx_arguments_have(all, implied->items[i])) {
+            hx_note(p->notes, "%s is overridden", implied->items[i]);
+            continue;
+        }
+        const int rc = hx_arguments_add(all, "%s", implied->items[i]);
+        if (rc) {
+            return rc;
+        }
     }
-    if (rc == SQLITE_OK && p->columns->vectors == 0) {
-        rc = place_vector(p);
-    } else {
-        drop_chunk_size(p);
+    return SQLITE_OK;
+}
+
+/* All options of a vector: its own, those of the table, those that INDEXED BY stands for. */
+static int collect_options(const parser *p, int vector, hx_arguments *all) {
+    const hx_arguments *const lists[] = {&p->own[vector], &p->written};
+    int rc = SQLITE_OK;
+    for (int list = 0; list < 2; list++) {
+        for (int i = 0; i < lists[list]->count && rc == SQLITE_OK; i++) {
+            rc = hx_arguments_add(all, "%s", lists[list]->items[i]);
+        }
+    }
+    if (rc == SQLITE_OK) {
+        rc = add_implied(p, vector, all);
+    }
+    if (rc == SQLITE_OK && p->is_vec0 && !hx_arguments_have(all, "metric")) {
+        rc = hx_arguments_add(all, p->is_bit[vector] ? "metric=hamming" : "metric=euclidean");
+    }
+    return rc;
+}
+
+static int parse_options(const parser *p, hx_options *options) {
+    int rc = SQLITE_OK;
+    for (int i = 0; i < p->columns->vectors && rc == SQLITE_OK; i++) {
+        hx_arguments all = {NULL, 0};
+        rc = collect_options(p, i, &all);
+        if (rc == SQLITE_OK) {
+            rc = hx_options_parse(all.count, (const char *const *)all.items, &options[i], p->error);
+        }
+        hx_arguments_free(&all);
+    }
+    return rc;
+}
+
+static int take_notes(parser *p) {
+    const int rc = sqlite3_str_errcode(p->notes);
+    if (rc == SQLITE_OK && sqlite3_str_length(p->notes)) {
+        p->columns->notes = sqlite3_mprintf("%s", sqlite3_str_value(p->notes));
+        return p->columns->notes ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    return rc;
+}
+
+static int parse_all(parser *p, hx_options *options) {
+    int rc = parse_arguments(p);
+    if (rc == SQLITE_OK) {
+        rc = place_columns(p);
     }
     if (rc == SQLITE_OK) {
         rc = check_source(p);
     }
+    if (rc == SQLITE_OK) {
+        rc = name_hidden(p);
+    }
+    if (rc) {
+        return rc;
+    }
+    if (hx_columns_external(p->columns)) {
+        drop_constraints(p->columns);
+    }
     number_stored(p->columns);
-    return rc;
+    rc = parse_options(p, options);
+    return rc ? rc : take_notes(p);
 }
 
-/* The three options of a vector column are no longer than its definition and their names. */
-static size_t room_for(int argc, const char *const *argv) {
-    size_t longest = 0;
-    for (int i = 0; i < argc; i++) {
-        if (strlen(argv[i]) > longest) {
-            longest = strlen(argv[i]);
-        }
+/* The arguments without their comments. */
+static int copy_arguments(parser *p, int argc, const char *const *argv) {
+    p->argv = sqlite3_malloc64((size_t)(argc + 1) * sizeof *p->argv);
+    if (!p->argv) {
+        return SQLITE_NOMEM;
     }
-    return (size_t)(argc + 3) * sizeof *argv + longest + sizeof "dim=type=float32metric=euclidean" +
-           3;
+    for (int i = 0; i < argc; i++) {
+        char *const copy = hx_without_comments(argv[i]);
+        if (!copy) {
+            return SQLITE_NOMEM;
+        }
+        p->argv[p->argc++] = copy;
+    }
+    return SQLITE_OK;
+}
+
+static void free_parser(parser *p) {
+    for (int i = 0; i < p->argc; i++) {
+        sqlite3_free(p->argv[i]);
+    }
+    sqlite3_free(p->argv);
+    sqlite3_free(p->key);
+    hx_arguments_free(&p->written);
+    for (int i = 0; i < HX_MAX_VECTORS; i++) {
+        hx_arguments_free(&p->own[i]);
+        hx_arguments_free(&p->implied[i]);
+    }
+    sqlite3_free(sqlite3_str_finish(p->notes));
 }
 
 int hx_columns_parse(int argc, const char *const *argv, const char *table, hx_columns *out,
-                     hx_arguments *options, char **error) {
+                     hx_options *options, char **error) {
+    enum { OWN_COLUMNS = 2 }; /* vector and rowid, where they are not declared */
+    parser p = {.table = table, .columns = out, .notes = sqlite3_str_new(NULL), .error = error};
     *error = NULL;
     *out = HX_NO_COLUMNS;
-    out->at = sqlite3_malloc64((size_t)(argc + 1) * sizeof *out->at);
-    *options = (hx_arguments){sqlite3_malloc64(room_for(argc, argv)), 0};
-    parser p = {table, out, options, (char *)(options->at + argc + 3), error};
-    const int rc = out->at && options->at ? parse_all(&p, argc, argv) : SQLITE_NOMEM;
+    out->at = sqlite3_malloc64((size_t)(argc + OWN_COLUMNS) * sizeof *out->at);
+    int rc = out->at ? copy_arguments(&p, argc, argv) : SQLITE_NOMEM;
     if (rc == SQLITE_OK) {
-        return rc;
+        rc = parse_all(&p, options);
     }
-    hx_columns_free(out);
-    sqlite3_free(options->at);
-    *options = (hx_arguments){NULL, 0};
+    free_parser(&p);
+    if (rc) {
+        hx_columns_free(out);
+    }
     return rc;
 }
 
 void hx_columns_free(hx_columns *columns) {
     for (int i = 0; i < columns->count; i++) {
-        sqlite3_free(columns->at[i].name);
+        free_column(&columns->at[i]);
+    }
+    for (int i = 0; i < HX_HIDDEN_COUNT; i++) {
+        sqlite3_free(columns->hidden[i]);
     }
     sqlite3_free(columns->at);
+    sqlite3_free(columns->notes);
     sqlite3_free(columns->source.table);
     sqlite3_free(columns->source.rowid);
     sqlite3_free(columns->source.vector);
@@ -537,15 +592,34 @@ const char *hx_column_stored_name(const hx_column *column, char *name) {
     return sqlite3_snprintf(HX_STORED_NAME, name, "%c%d", letter, column->place);
 }
 
-char *hx_columns_declaration(const hx_columns *columns, const char *table) {
+/*
+** A PRIMARY KEY of any other type than INTEGER makes SQLite keep an index of the virtual table, and
+** PRAGMA integrity_check then reports a second reference to one of the database's pages (3.40).
+*/
+static void declare_column(const hx_column *column, sqlite3_str *text) {
+    const bool rowid = column->role == HX_ROLE_ROWID;
+    sqlite3_str_appendf(text, "\"%w\" %s", column->name,
+                        rowid ? "INTEGER PRIMARY KEY" : column->declared);
+    if (strcmp(column->collation, "BINARY") != 0) {
+        sqlite3_str_appendf(text, " COLLATE %s", column->collation);
+    }
+    if (column->not_null || column->role == HX_ROLE_KEY) {
+        sqlite3_str_appendall(text, " NOT NULL");
+    }
+    sqlite3_str_appendall(text, ", ");
+}
+
+char *hx_columns_declaration(const hx_columns *columns) {
+    static const char *const types[HX_HIDDEN_COUNT] = {
+        [HX_K] = "INTEGER", [HX_EF] = "INTEGER", [HX_DISTANCE] = "REAL", [HX_EXACT] = "INTEGER"};
     sqlite3_str *const text = sqlite3_str_new(NULL);
     sqlite3_str_appendall(text, "CREATE TABLE x(");
     for (int i = 0; i < columns->count; i++) {
-        sqlite3_str_appendf(text, "\"%w\" %s, ", columns->at[i].name, columns->at[i].type);
+        declare_column(&columns->at[i], text);
     }
-    for (int i = 0; i < HX_COMMAND; i++) {
-        sqlite3_str_appendf(text, "%s HIDDEN, ", hidden_names[i]);
+    for (int i = 0; i < HX_HIDDEN_COUNT; i++) {
+        sqlite3_str_appendf(text, "\"%w\" %s HIDDEN%s", columns->hidden[i],
+                            types[i] ? types[i] : "", i + 1 < HX_HIDDEN_COUNT ? ", " : ")");
     }
-    sqlite3_str_appendf(text, "\"%w\" HIDDEN)", table);
     return sqlite3_str_finish(text);
 }

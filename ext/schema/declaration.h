@@ -1,26 +1,26 @@
 /*
-** Interface to declaration.c: the columns that a table shows, from the arguments of CREATE VIRTUAL
-** TABLE.
+** Interface to declaration.c: the columns that a table shows and the options of its vectors, from
+** the arguments of CREATE VIRTUAL TABLE.
 **
-** An argument name=value is an option (options.h).  Any other defines a column:
+** An argument name=value is an option (options.h).  PRIMARY KEY(id) names the key.  Any other
+** argument defines a column (definition.h), whose role follows from its type and constraints:
 **
-**     lang TEXT                    a filter column: a search can be restricted by its value
-**     +body TEXT                   a column that is only kept
+**     lang TEXT                    a filter column: searches can be restricted by its value
+**     tenant TEXT PARTITION KEY    the same
+**     +body TEXT                   stored only
 **     id INTEGER PRIMARY KEY       another name of the rowid
-**     id TEXT PRIMARY KEY          a key of the user's; the rowid is an inner number then
-**     embedding float[384]         the vector, as sqlite-vec spells it: float, float32, float16, int8
-**                                  or bit; distance_metric=cosine may follow.  Without a metric it is
-**                                  euclidean, and hamming for bits
-**     tenant TEXT PARTITION KEY    to us a filter column
+**     id TEXT PRIMARY KEY          a key of another type; the rowid is internal then
+**     embedding float[384]         a vector
 **
-** With content=docs the rows are those of a table that is already there.  Then vector= names its
-** column of vectors, content_rowid= its INTEGER PRIMARY KEY, and the columns are its own.
+** With content=docs the rows are those of an existing table.  Then vector= names its column of
+** vectors, content_rowid= its INTEGER PRIMARY KEY, and the columns are its own.
 **
-** Without a column for the vector there is one called `vector`, and dim= and metric= are options.
-** It stands behind the key and before the others; a vector that is declared stands where it is.
+** Without a column for the vector there is one called `vector`, after the key and before the
+** others, and dim= and metric= are options.  A table that declares its vectors, as sqlite-vec does,
+** shows its key first, or without a key a column `rowid`; the metric is euclidean by default, and
+** hamming for bits.
 **
-** A value gets the affinity of its column's type when it is stored, as in any table: TEXT, INTEGER
-** (or INT, BIGINT), REAL (FLOAT, DOUBLE), BOOLEAN and NUMERIC, BLOB.
+** A hidden column whose name is taken is called hannoy_k instead of k, and so on.
 */
 #ifndef HX_DECLARATION_H
 #define HX_DECLARATION_H
@@ -28,6 +28,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "schema/options.h"
 
 #define HX_MAX_VECTORS 16 /* of a table */
 
@@ -42,12 +44,16 @@ typedef enum hx_role {
 typedef struct hx_column {
     char *name;
     hx_role role;
-    const char *type; /* TEXT, INTEGER, REAL, NUMERIC or BLOB; a constant */
-    int place;        /* among those of its role */
-    int stored;       /* among those that are stored beside the vector; -1: it is not */
+    const char *type;      /* affinity: TEXT, INTEGER, REAL, NUMERIC or BLOB; a constant */
+    char *declared;        /* the type as hosts see it */
+    const char *collation; /* BINARY, NOCASE or RTRIM; a constant */
+    char *value;           /* of DEFAULT, an SQL expression; NULL: none */
+    bool not_null;         /* enforced on INSERT and UPDATE */
+    int place;             /* among those of its role */
+    int stored;            /* among those that are stored beside the vectors; -1: it is not */
 } hx_column;
 
-/* Behind the columns that are shown, hidden. */
+/* The hidden columns follow the visible ones, in this order. */
 typedef enum hx_hidden {
     HX_QUERY,
     HX_K,
@@ -55,25 +61,28 @@ typedef enum hx_hidden {
     HX_DISTANCE,
     HX_ITEM,
     HX_EXACT,
-    HX_COMMAND, /* named like the table */
+    HX_COMMAND, /* named like the table, if the name is free */
     HX_HIDDEN_COUNT
 } hx_hidden;
 
-/* A table that the rows are in. */
+/* The table that has the rows. */
 typedef struct hx_source {
     char *table;  /* NULL: the shadow table v_content */
-    char *rowid;  /* NULL: by that name */
-    char *vector; /* the column */
+    char *rowid;  /* NULL: rowid */
+    char *vector; /* the column; NULL: those that are declared */
 } hx_source;
 
 typedef struct hx_columns {
     hx_source source;
-    hx_column *at; /* those that are shown, in order */
+    hx_column *at; /* the visible columns, in order */
     int count;
     int vectors; /* how many are vectors, and which ones: */
     int vector[HX_MAX_VECTORS];
-    int key;              /* which one is the key, either way; -1: none */
-    int attributes, kept; /* how many there are of these roles */
+    int key;                       /* index of the key of either kind; -1: none */
+    int attributes, kept;          /* numbers of filter columns and of kept ones */
+    bool autoincrement;            /* rowids are never used again */
+    char *hidden[HX_HIDDEN_COUNT]; /* names of the hidden columns */
+    char *notes; /* what became of clauses that are sqlite-vec's; NULL: there were none */
 } hx_columns;
 
 #define HX_NO_COLUMNS                                                                              \
@@ -91,13 +100,13 @@ static inline bool hx_columns_text_key(const hx_columns *columns) {
 }
 
 /*
-** What the shadow table v_content calls it: `key`, `vector`, v1, v2, …, c0, c1, … or x0, x1, …;
+** The column's name in the shadow table v_content: key, vector, v1, v2, …, c0, c1, … or x0, x1, …;
 ** returns `name`.
 */
 #define HX_STORED_NAME 16
 const char *hx_column_stored_name(const hx_column *column, char *name);
 
-/* Are the rows in another table than v_content? */
+/* Whether the rows are in a table of the user's and not in v_content. */
 static inline bool hx_columns_external(const hx_columns *columns) {
     return columns->source.table != NULL;
 }
@@ -118,25 +127,21 @@ static inline bool hx_column_is_rowid(const hx_columns *columns, int column) {
     return column == -1 || hx_column_is(columns, column, HX_ROLE_ROWID);
 }
 
-/* Arguments that are options, those that a declared vector stands for among them. */
-typedef struct hx_arguments {
-    const char **at; /* for sqlite3_free() */
-    int count;
-} hx_arguments;
+/* The name of a hidden column. */
+static inline const char *hx_hidden_name(const hx_columns *columns, hx_hidden which) {
+    return columns->hidden[which];
+}
 
 /*
-** The module's arguments after its first three, of a table of this name, into columns and options.
-** SQLITE_OK; or SQLITE_ERROR with *error a sentence for sqlite3_free(), or SQLITE_NOMEM: then there
-** is nothing to free.
+** Parses the module's arguments, without the first three, of a table of this name.  `options` has
+** space for HX_MAX_VECTORS; those of out->vectors are written.  SQLITE_OK; or SQLITE_ERROR or
+** SQLITE_NOMEM as in refuse.h, with nothing to free.
 */
 int hx_columns_parse(int argc, const char *const *argv, const char *table, hx_columns *out,
-                     hx_arguments *options, char **error);
+                     hx_options *options, char **error);
 void hx_columns_free(hx_columns *columns);
 
 /* The CREATE TABLE statement for sqlite3_declare_vtab, for sqlite3_free(); NULL: out of memory. */
-char *hx_columns_declaration(const hx_columns *columns, const char *table);
-
-/* The name of a hidden column but the last. */
-const char *hx_hidden_name(hx_hidden which);
+char *hx_columns_declaration(const hx_columns *columns);
 
 #endif

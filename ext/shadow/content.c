@@ -249,6 +249,9 @@ static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *t
         if (column->role != role) continue;
         sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name),
                             role == HX_ROLE_VECTOR ? "BLOB" : column->type);
+        if (strcmp(column->collation, "BINARY") != 0) {
+            sqlite3_str_appendf(text, " COLLATE %s", column->collation);
+        }
         if (role == HX_ROLE_KEY) {
             sqlite3_str_appendall(text, " NOT NULL UNIQUE");
         }
@@ -259,9 +262,11 @@ static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *t
 }
 
 int hx_content_create(hx_shadow *shadow) {
+    const hx_columns *const columns = &shadow->columns;
     sqlite3_str *const text = sqlite3_str_new(shadow->db);
-    sqlite3_str_appendf(text, "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY",
-                        shadow->schema, shadow->name);
+    sqlite3_str_appendf(text, "CREATE TABLE \"%w\".\"%w_content\"(id INTEGER PRIMARY KEY%s",
+                        shadow->schema, shadow->name,
+                        columns->autoincrement ? " AUTOINCREMENT" : "");
     define_columns(shadow, HX_ROLE_FILTER, text);
     define_columns(shadow, HX_ROLE_KEY, text);
     define_columns(shadow, HX_ROLE_VECTOR, text);

@@ -145,8 +145,9 @@ static void begin_trigger(const hx_shadow *shadow, uint32_t number, int event, s
 }
 
 static void end_trigger(const hx_shadow *shadow, const char *row, sqlite3_str *text) {
-    sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(item) VALUES (%s.\"%w\"); ", shadow->name,
-                        row, rowid_name(shadow));
+    sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(\"%w\") VALUES (%s.\"%w\"); ",
+                        shadow->name, hx_hidden_name(&shadow->columns, HX_ITEM), row,
+                        rowid_name(shadow));
 }
 
 static int create_trigger(hx_shadow *shadow, sqlite3_str *text) {
@@ -173,9 +174,10 @@ static int create_update_trigger(hx_shadow *shadow, uint32_t number) {
     append_indexed(shadow, text, " OR old.\"%w\" IS NOT new.\"%w\"");
     end_trigger(shadow, "new", text);
     sqlite3_str_appendf(text,
-                        "INSERT INTO \"%w\"(item) SELECT old.\"%w\" WHERE old.\"%w\" IS NOT "
+                        "INSERT INTO \"%w\"(\"%w\") SELECT old.\"%w\" WHERE old.\"%w\" IS NOT "
                         "new.\"%w\"; ",
-                        shadow->name, rowid, rowid, rowid);
+                        shadow->name, hx_hidden_name(&shadow->columns, HX_ITEM), rowid, rowid,
+                        rowid);
     return create_trigger(shadow, text);
 }
 

@@ -45,7 +45,10 @@ int hx_shadow_create(hx_shadow *shadow) {
     const char *const schema = shadow->schema, *const name = shadow->name;
     const bool external = hx_columns_external(&shadow->columns);
     uint32_t number;
+    sqlite3_stmt *insert;
     int rc = external ? hx_external_content_check(shadow) : hx_content_create(shadow);
+    /* Fails if a default is not an expression that an INSERT takes. */
+    if (rc == SQLITE_OK && !external) rc = hx_sql_get(shadow, HX_SQL_CONTENT_INSERT, &insert);
     if (rc == SQLITE_OK) {
         rc = hx_sql_exec(shadow,
                          "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "

@@ -121,7 +121,8 @@ static void fill_config(const statement *s) {
 
 /* Calls `append` for each stored column of a role, or of ALL. */
 static void each_stored(const statement *s, hx_role only,
-                        void (*append)(const statement *s, const char *name, int number)) {
+                        void (*append)(const statement *s, const char *name,
+                                       const hx_column *column)) {
     const hx_columns *const columns = &s->shadow->columns;
     char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
@@ -133,18 +134,18 @@ static void each_stored(const statement *s, hx_role only,
             sqlite3_str_appendall(s->text, ", ");
             fill_column(s, column->name, NULL);
         } else {
-            append(s, hx_column_stored_name(column, name), column->stored);
+            append(s, hx_column_stored_name(column, name), column);
         }
     }
 }
 
-static void append_name(const statement *s, const char *name, int number) {
-    (void)number;
+static void append_name(const statement *s, const char *name, const hx_column *column) {
+    (void)column;
     sqlite3_str_appendf(s->text, ", %s", name);
 }
 
-static void append_set(const statement *s, const char *name, int number) {
-    const int parameter = 2 + 2 * (s->shadow->columns.vectors + number);
+static void append_set(const statement *s, const char *name, const hx_column *column) {
+    const int parameter = 2 + 2 * (s->shadow->columns.vectors + column->stored);
     sqlite3_str_appendf(s->text, ", %s = iif(?%d, ?%d, %s)", name, parameter, parameter + 1, name);
 }
 
@@ -156,9 +157,15 @@ static void fill_attributes(const statement *s) {
     each_stored(s, HX_ROLE_FILTER, append_name);
 }
 
-static void append_value(const statement *s, const char *name, int number) {
+/* SQLite passes NULL for a column that an INSERT leaves out: then the default applies. */
+static void append_value(const statement *s, const char *name, const hx_column *column) {
     (void)name;
-    sqlite3_str_appendf(s->text, ", ?%d", 2 + s->shadow->columns.vectors + number);
+    const int parameter = 2 + s->shadow->columns.vectors + column->stored;
+    if (column->value) {
+        sqlite3_str_appendf(s->text, ", ifnull(?%d, %s)", parameter, column->value);
+    } else {
+        sqlite3_str_appendf(s->text, ", ?%d", parameter);
+    }
 }
 
 static void fill_values(const statement *s) {
