@@ -108,7 +108,7 @@ static void every_allocation_of_a_refusal(void **state) {
         "SELECT hannoy_json('[1]', 'real')",
         "SELECT hannoy_json(hannoy_bits('[1]'), 'int8')",
         "SELECT hannoy_normalize('[1]', 'int8')",
-        "SELECT hannoy_distance('[1]', '[1]', 'dot')",
+        "SELECT hannoy_distance('[1]', '[1]', 'dots')",
         "SELECT hannoy_distance('[1]', '[1, 2]', 'l1')",
         "SELECT hannoy_distance(hannoy_bits('[1]'), vec_int8('[1, 2]'), 'l1')",
         "SELECT * FROM hannoy_each('[1]', 'real')",
