@@ -160,17 +160,26 @@ static int remove_row(hx_writer *writer, hny_boundary *tip, int64_t id) {
     return rc || !existed ? rc : log_change(writer, tip, id, NULL, NULL);
 }
 
-/*
-** Makes the text key available for row `id` (NULL: a new one): OR REPLACE deletes the row that
-** has it; otherwise that row is an error.  NULL stands for a default.
-*/
-static int clear_key(hx_writer *writer, hny_boundary *tip, sqlite3_value *key, const int64_t *id) {
-    int64_t other = 0;
+/* The row that an OR REPLACE deletes because it has the text key of another row. */
+typedef struct key_owner {
     bool found;
+    int64_t id;
+} key_owner;
+
+/*
+** Looks for another row than `id` (NULL: than a new one) that has this text key; NULL stands for a
+** default.  That is an error unless the statement is OR REPLACE.
+*/
+static int check_key(hx_writer *writer, sqlite3_value *key, const int64_t *id, key_owner *owner) {
+    *owner = (key_owner){false, 0};
     if (is_null(key)) return SQLITE_OK;
-    const int rc = hx_content_find(writer->shadow, key, &other, &found);
-    if (rc || !found || (id && other == *id)) return rc;
-    return replaces(writer) ? remove_row(writer, tip, other) : refuse_key(writer);
+    const int rc = hx_content_find(writer->shadow, key, &owner->id, &owner->found);
+    if (owner->found && id && owner->id == *id) owner->found = false;
+    return rc == SQLITE_OK && owner->found && !replaces(writer) ? refuse_key(writer) : rc;
+}
+
+static int remove_owner(hx_writer *writer, hny_boundary *tip, const key_owner *owner) {
+    return owner->found ? remove_row(writer, tip, owner->id) : SQLITE_OK;
 }
 
 /* ---------------------------------------------------------------------------- INSERT, DELETE -- */
@@ -210,8 +219,10 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
     const int64_t asked = sqlite3_value_int64(id);
     const bool text_key = hx_columns_text_key(&writer->shadow->columns);
     sqlite3_value *const key = key_value(writer, argv);
+    key_owner owner = {false, 0};
     int rc = SQLITE_OK;
-    if (text_key) rc = clear_key(writer, tip, key, is_null(id) ? NULL : &asked);
+    if (text_key) rc = check_key(writer, key, is_null(id) ? NULL : &asked, &owner);
+    if (rc == SQLITE_OK) rc = remove_owner(writer, tip, &owner);
     if (rc) return rc;
     rc = hx_content_insert(writer->shadow, id, vectors, column_values(argv), replaces(writer));
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {
@@ -304,49 +315,52 @@ static sqlite3_value *new_rowid(const hx_writer *writer, sqlite3_value **argv) {
     return same ? argv[NEW_ROWID] : key;
 }
 
-/* *occupied: there is a row `to`.  That is an error unless the statement is OR REPLACE. */
-static int check_target(hx_writer *writer, int64_t to, bool *occupied) {
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_get(writer->shadow, HX_SQL_SCAN_ONE_REST, &stmt);
-    if (rc) return rc;
-    sqlite3_bind_int64(stmt, 1, to);
-    rc = hx_sql_step(writer->shadow, stmt);
-    *occupied = rc == SQLITE_ROW;
-    if (*occupied) hx_sql_done(stmt);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return rc;
-    return *occupied && !replaces(writer) ? refuse_rowid(writer) : SQLITE_OK;
+/*
+** Everything that may refuse an UPDATE, before its first write.  *existed: the row is there; an
+** earlier row of the same UPDATE OR REPLACE may have deleted it.
+*/
+static int check_update(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c,
+                        key_owner *owner, bool *existed) {
+    *owner = (key_owner){false, 0};
+    const int rc = hx_content_exists(writer->shadow, id, existed);
+    if (rc || !*existed || !c->key) return rc;
+    return check_key(writer, key_value(writer, argv), &id, owner);
 }
 
-static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c,
-                         hny_boundary *tip, bool *existed) {
-    int rc = SQLITE_OK;
-    *existed = true;
-    if (c->key) rc = clear_key(writer, tip, key_value(writer, argv), &id);
-    if (rc || !c->any) return rc;
-    return hx_content_update(writer->shadow, id, c->vectors, column_values(argv), existed);
+static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c) {
+    bool existed;
+    if (!c->any) return SQLITE_OK;
+    return hx_content_update(writer->shadow, id, c->vectors, column_values(argv), &existed);
 }
 
 static int write_move(hx_writer *writer, sqlite3_value **argv, int64_t id, int64_t to,
                       const change *c) {
     hny_boundary tip;
-    bool existed = true, occupied = false;
-    int rc = check_target(writer, to, &occupied);
+    key_owner owner;
+    bool existed, occupied;
+    int rc = check_update(writer, argv, id, c, &owner, &existed);
+    if (rc || !existed) return rc;
+    rc = hx_content_exists(writer->shadow, to, &occupied);
+    if (rc == SQLITE_OK && occupied && !replaces(writer)) rc = refuse_rowid(writer);
     if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
+    if (rc == SQLITE_OK) rc = remove_owner(writer, &tip, &owner);
     if (rc == SQLITE_OK && occupied) rc = hx_content_delete(writer->shadow, to, &existed);
     if (rc == SQLITE_OK) rc = hx_content_move(writer->shadow, id, to, &existed);
-    if (rc || !existed) return rc;
-    rc = write_columns(writer, argv, to, c, &tip, &existed);
+    if (rc == SQLITE_OK) rc = write_columns(writer, argv, to, c);
     if (rc == SQLITE_OK) rc = log_change(writer, &tip, id, NULL, NULL);
     return rc ? rc : log_row(writer, &tip, to);
 }
 
 static int write_change(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c) {
     hny_boundary tip;
+    key_owner owner;
     bool existed;
-    int rc = begin_change(writer, &tip);
-    if (rc == SQLITE_OK) rc = write_columns(writer, argv, id, c, &tip, &existed);
-    if (rc || !existed || !(c->vector || c->attributes)) return rc;
-    return log_row(writer, &tip, id);
+    int rc = check_update(writer, argv, id, c, &owner, &existed);
+    if (rc || !existed) return rc;
+    rc = begin_change(writer, &tip);
+    if (rc == SQLITE_OK) rc = remove_owner(writer, &tip, &owner);
+    if (rc == SQLITE_OK) rc = write_columns(writer, argv, id, c);
+    return rc || !(c->vector || c->attributes) ? rc : log_row(writer, &tip, id);
 }
 
 static int update_row(hx_writer *writer, sqlite3_value **argv) {

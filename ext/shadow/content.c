@@ -195,6 +195,18 @@ int hx_content_get(hx_shadow *shadow, int vector, int64_t id, void *out, bool *f
     return rc;
 }
 
+int hx_content_exists(hx_shadow *shadow, int64_t id, bool *out) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_EXISTS, &stmt);
+    *out = false;
+    if (rc) return rc;
+    sqlite3_bind_int64(stmt, 1, id);
+    rc = hx_sql_step(shadow, stmt);
+    *out = rc == SQLITE_ROW;
+    if (*out) hx_sql_done(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);

@@ -53,6 +53,9 @@ int hx_content_row(hx_shadow *shadow, int64_t id, hx_visit_row visit, void *arg)
 */
 int hx_content_check(hx_shadow *shadow, int vector);
 
+/* *out: there is a row with this id. */
+int hx_content_exists(hx_shadow *shadow, int64_t id, bool *out);
+
 /* Copies a vector of a row to `out`. */
 int hx_content_get(hx_shadow *shadow, int vector, int64_t id, void *out, bool *found);
 
