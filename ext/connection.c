@@ -18,13 +18,16 @@ typedef struct schema_sidecar {
 struct hx_connection {
     sqlite3 *db;
     unsigned refs;
+    unsigned depth;
     hx_table *tables; /* the last connected one first */
     schema_sidecar *sidecars;
 };
 
 int hx_connection_new(sqlite3 *db, hx_connection **out) {
     hx_connection *const connection = sqlite3_malloc(sizeof *connection);
-    if (!connection) return SQLITE_NOMEM;
+    if (!connection) {
+        return SQLITE_NOMEM;
+    }
     *connection = (hx_connection){.db = db, .refs = 1};
     *out = connection;
     return SQLITE_OK;
@@ -39,6 +42,10 @@ sqlite3 *hx_connection_db(const hx_connection *connection) {
     return connection->db;
 }
 
+unsigned *hx_connection_depth(hx_connection *connection) {
+    return &connection->depth;
+}
+
 /* ---------------------------------------------------------------------------------- sidecars -- */
 
 static void free_sidecar(schema_sidecar *old) {
@@ -50,7 +57,9 @@ static void free_sidecar(schema_sidecar *old) {
 
 void hx_connection_unref(void *arg) {
     hx_connection *const connection = arg;
-    if (--connection->refs) return;
+    if (--connection->refs) {
+        return;
+    }
     while (connection->sidecars) {
         schema_sidecar *const first = connection->sidecars;
         connection->sidecars = first->next;
@@ -89,9 +98,13 @@ static schema_sidecar *find_sidecar(hx_connection *connection, const char *schem
 
 static schema_sidecar *make_sidecar(const char *schema, const char *file) {
     schema_sidecar *const entry = sqlite3_malloc(sizeof *entry);
-    if (!entry) return NULL;
+    if (!entry) {
+        return NULL;
+    }
     *entry = (schema_sidecar){.schema = sqlite3_mprintf("%s", schema)};
-    if (file) entry->database = sqlite3_mprintf("%s", file);
+    if (file) {
+        entry->database = sqlite3_mprintf("%s", file);
+    }
     if (!entry->schema || (file && !entry->database) ||
         hny_sidecar_new(file, &entry->sidecar) != HNY_OK) {
         entry->sidecar = NULL;
@@ -106,7 +119,9 @@ int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sid
     schema_sidecar *entry = find_sidecar(connection, schema, file);
     if (!entry) {
         entry = make_sidecar(schema, file);
-        if (!entry) return SQLITE_NOMEM;
+        if (!entry) {
+            return SQLITE_NOMEM;
+        }
         entry->next = connection->sidecars;
         connection->sidecars = entry;
     }
@@ -118,7 +133,9 @@ int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sid
 void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
     for (schema_sidecar **link = &connection->sidecars; *link; link = &(*link)->next) {
         schema_sidecar *const entry = *link;
-        if (entry->sidecar != sidecar) continue;
+        if (entry->sidecar != sidecar) {
+            continue;
+        }
         if (--entry->users == 0 && entry->database) {
             *link = entry->next;
             free_sidecar(entry);
@@ -138,8 +155,12 @@ void hx_connection_add(hx_connection *connection, hx_table *table) {
 
 void hx_connection_remove(hx_connection *connection, hx_table *table) {
     hx_table **link = &connection->tables;
-    while (*link && *link != table) link = &(*link)->next;
-    if (*link) *link = table->next;
+    while (*link && *link != table) {
+        link = &(*link)->next;
+    }
+    if (*link) {
+        *link = table->next;
+    }
 }
 
 static hx_table *find_table(const hx_connection *connection, const char *schema, const char *name) {
@@ -153,6 +174,9 @@ static hx_table *find_table(const hx_connection *connection, const char *schema,
 }
 
 void hx_found_release(hx_found *found) {
+    if (found->table) {
+        hx_sql_settle(&found->table->shadow);
+    }
     sqlite3_finalize(found->anchor);
     *found = (hx_found){NULL, NULL};
 }
@@ -166,7 +190,9 @@ enum { NO_TABLE, OTHER_TABLE, HANNOY_TABLE };
 static int look_up(hx_connection *connection, const char *schema, const char *name, hx_found *found,
                    int *kind) {
     char *const text = sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", schema, name);
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     int rc = sqlite3_prepare_v2(connection->db, text, -1, &found->anchor, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_OK) {
@@ -177,7 +203,9 @@ static int look_up(hx_connection *connection, const char *schema, const char *na
         found->table = find_table(connection, schema, name);
         *kind = found->table ? HANNOY_TABLE : OTHER_TABLE;
     }
-    if (!found->table) hx_found_release(found);
+    if (!found->table) {
+        hx_found_release(found);
+    }
     return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* no such table, or one without rowids */
 }
 
@@ -186,9 +214,13 @@ static int look_up_everywhere(hx_connection *connection, const char *name, hx_fo
                               int *kind) {
     sqlite3_stmt *list;
     int rc = look_up(connection, "temp", name, found, kind);
-    if (rc || *kind != NO_TABLE) return rc;
+    if (rc || *kind != NO_TABLE) {
+        return rc;
+    }
     rc = sqlite3_prepare_v2(connection->db, "PRAGMA database_list", -1, &list, NULL);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     while (!rc && *kind == NO_TABLE && sqlite3_step(list) == SQLITE_ROW) {
         rc = look_up(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind);
     }
@@ -218,11 +250,17 @@ int hx_connection_find(hx_connection *connection, const char *schema, const char
     *error = NULL;
     const int rc = schema ? look_up(connection, schema, name, out, &kind)
                           : look_up_everywhere(connection, name, out, &kind);
-    if (rc == SQLITE_OK && kind == HANNOY_TABLE) return rc;
+    if (rc == SQLITE_OK && kind == HANNOY_TABLE) {
+        return rc;
+    }
     hx_found_release(out);
-    if (rc == SQLITE_NOMEM) return rc;
+    if (rc == SQLITE_NOMEM) {
+        return rc;
+    }
     *error = rc ? sqlite3_mprintf("%s", sqlite3_errmsg(connection->db))
                 : not_found_sentence(schema, name, kind);
-    if (!*error) return SQLITE_NOMEM;
+    if (!*error) {
+        return SQLITE_NOMEM;
+    }
     return rc ? rc : SQLITE_ERROR;
 }

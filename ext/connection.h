@@ -20,6 +20,9 @@ hx_connection *hx_connection_ref(hx_connection *connection);
 void hx_connection_unref(void *connection);
 sqlite3 *hx_connection_db(const hx_connection *connection);
 
+/* The number of nested steps of statements of its tables (statements.h). */
+unsigned *hx_connection_depth(hx_connection *connection);
+
 /*
 ** The sidecar of a schema, as a reference that hx_connection_release gives back.  A database
 ** without a file has a private sidecar, which lives as long as the connection, because VACUUM and

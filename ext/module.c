@@ -53,14 +53,26 @@ static int is_registered(sqlite3 *db) {
 static int register_all(sqlite3 *db) {
     hx_connection *connection;
     int rc = hx_connection_new(db, &connection);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(connection),
                                   hx_connection_unref);
-    if (rc == SQLITE_OK) rc = hx_info_register(connection);
-    if (rc == SQLITE_OK) rc = hx_hannoy_functions_register(db);
-    if (rc == SQLITE_OK) rc = hx_vec_functions_register(db);
-    if (rc == SQLITE_OK) rc = hx_array_each_register(db);
-    if (rc == SQLITE_OK) rc = hx_admin_functions_register(connection);
+    if (rc == SQLITE_OK) {
+        rc = hx_info_register(connection);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_hannoy_functions_register(db);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_vec_functions_register(db);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_array_each_register(db);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_admin_functions_register(connection);
+    }
     hx_connection_unref(connection);
     return rc;
 }
@@ -73,7 +85,9 @@ static int register_all(sqlite3 *db) {
 */
 static int take_api(const sqlite3_api_routines *api, char **error) {
     const sqlite3_api_routines *first = NULL;
-    if (!api) return SQLITE_ERROR;
+    if (!api) {
+        return SQLITE_ERROR;
+    }
     if (api->libversion_number() < OLDEST_SQLITE) {
         *error =
             api->mprintf("hannoy: SQLite %s is too old; it takes 3.38 or newer", api->libversion());
@@ -93,8 +107,12 @@ static int take_api(const sqlite3_api_routines *api, char **error) {
 /* An unknown HANNOY_KERNELS is an error, so that benchmarks never silently use another ISA. */
 static int check_kernels(char **error) {
     char *fault;
-    if (hny_kernels_check(&fault) != HNY_OK) return SQLITE_NOMEM;
-    if (!fault) return SQLITE_OK;
+    if (hny_kernels_check(&fault) != HNY_OK) {
+        return SQLITE_NOMEM;
+    }
+    if (!fault) {
+        return SQLITE_OK;
+    }
     *error = sqlite3_mprintf("hannoy: %s", fault);
     free(fault);
     return SQLITE_ERROR;
@@ -115,11 +133,17 @@ int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     (void)api;
 #else
     rc = take_api(api, error);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
 #endif
     rc = check_kernels(error);
-    if (rc) return rc;
-    if (is_registered(db)) return SQLITE_OK_LOAD_PERMANENTLY;
+    if (rc) {
+        return rc;
+    }
+    if (is_registered(db)) {
+        return SQLITE_OK_LOAD_PERMANENTLY;
+    }
     rc = register_all(db);
     return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
 }

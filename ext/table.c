@@ -9,13 +9,17 @@
 /* ------------------------------------------------------------------------------- the object -- */
 
 static void free_table(hx_table *table) {
-    if (!table) return;
+    if (!table) {
+        return;
+    }
     hx_autobuild_free(&table->writer.autobuild);
     for (int i = 0; i < table->shadow.columns.vectors && table->views; i++) {
         hx_view_free(&table->views[i]);
     }
     sqlite3_free(table->views);
-    if (table->sidecar) hx_connection_release(table->connection, table->sidecar);
+    if (table->sidecar) {
+        hx_connection_release(table->connection, table->sidecar);
+    }
     hx_connection_remove(table->connection, table);
     hx_connection_unref(table->connection);
     for (int i = 0; i < HX_MAX_VECTORS; i++) {
@@ -30,13 +34,17 @@ static int make_views(hx_table *table) {
     const int count = table->shadow.columns.vectors;
     const size_t bytes = (size_t)count * sizeof *table->views;
     table->views = sqlite3_malloc64(bytes);
-    if (!table->views) return SQLITE_NOMEM;
+    if (!table->views) {
+        return SQLITE_NOMEM;
+    }
     memset(table->views, 0, bytes);
     table->writer.views = table->views;
     for (int i = 0; i < count; i++) {
         hx_view_init(&table->views[i], &table->shadow, table->sidecar, i);
         table->writer.row[i] = sqlite3_malloc64(table->shadow.vector_bytes[i]);
-        if (!table->writer.row[i]) return SQLITE_NOMEM;
+        if (!table->writer.row[i]) {
+            return SQLITE_NOMEM;
+        }
     }
     return SQLITE_OK;
 }
@@ -45,13 +53,20 @@ static int make_views(hx_table *table) {
 static int make_table(sqlite3 *db, hx_connection *connection, const char *const *argv,
                       const hx_options *options, hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
-    if (!table) return SQLITE_NOMEM;
+    if (!table) {
+        return SQLITE_NOMEM;
+    }
     memset(table, 0, sizeof *table);
     table->connection = hx_connection_ref(connection);
     table->writer.shadow = &table->shadow;
+    table->shadow.depth = hx_connection_depth(connection);
     int rc = hx_shadow_init(&table->shadow, db, argv[1], argv[2], options, columns);
-    if (rc == SQLITE_OK) rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
-    if (rc == SQLITE_OK) rc = make_views(table);
+    if (rc == SQLITE_OK) {
+        rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
+    }
+    if (rc == SQLITE_OK) {
+        rc = make_views(table);
+    }
     if (rc) {
         free_table(table);
         return rc;
@@ -70,8 +85,12 @@ static int declare_table(sqlite3 *db, const hx_columns *columns) {
     if (!text) return SQLITE_NOMEM;
     int rc = sqlite3_declare_vtab(db, text);
     sqlite3_free(text);
-    if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
-    if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+    }
     return rc;
 }
 
@@ -87,15 +106,15 @@ static int open_table(sqlite3 *db, hx_connection *connection, int argc, const ch
     return rc;
 }
 
-/*
-** ------------------------------------------------------------------------------------ methods --
-*/
+/* ----------------------------------------------------------------------------------- methods -- */
 
 int hx_table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
                      char **error) {
     hx_table *table;
     const int rc = open_table(db, aux, argc, argv, &table, error);
-    if (rc == SQLITE_OK) *out = &table->shadow.vtab;
+    if (rc == SQLITE_OK) {
+        *out = &table->shadow.vtab;
+    }
     return rc;
 }
 
@@ -103,7 +122,9 @@ int hx_table_create(sqlite3 *db, void *aux, int argc, const char *const *argv, s
                     char **error) {
     hx_table *table;
     int rc = open_table(db, aux, argc, argv, &table, error);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const sqlite3_int64 last = sqlite3_last_insert_rowid(db);
     rc = hx_shadow_create(&table->shadow);
     sqlite3_set_last_insert_rowid(db, last);
@@ -129,7 +150,9 @@ int hx_table_disconnect(sqlite3_vtab *vtab) {
 int hx_table_destroy(sqlite3_vtab *vtab) {
     hx_table *const table = (hx_table *)vtab;
     const int rc = hx_shadow_drop(&table->shadow);
-    if (rc == SQLITE_OK) free_table(table);
+    if (rc == SQLITE_OK) {
+        free_table(table);
+    }
     return rc;
 }
 
@@ -142,7 +165,9 @@ int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
 }
 
 int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
-    return hx_write_update(&((hx_table *)vtab)->writer, argc, argv, rowid);
+    const int rc = hx_write_update(&((hx_table *)vtab)->writer, argc, argv, rowid);
+    hx_sql_settle(&((hx_table *)vtab)->shadow);
+    return rc;
 }
 
 int hx_table_begin(sqlite3_vtab *vtab) {
@@ -150,7 +175,9 @@ int hx_table_begin(sqlite3_vtab *vtab) {
 }
 
 int hx_table_sync(sqlite3_vtab *vtab) {
-    return hx_autobuild_sync(&((hx_table *)vtab)->writer);
+    const int rc = hx_autobuild_sync(&((hx_table *)vtab)->writer);
+    hx_sql_settle(&((hx_table *)vtab)->shadow);
+    return rc;
 }
 
 int hx_table_done(sqlite3_vtab *vtab) {

@@ -8,11 +8,14 @@
 #include "change/writer.h"
 #include "schema/options.h"
 #include "shadow/error.h"
+#include "shadow/external_content.h"
 
 static int build_index(hx_writer *writer, bool restart) {
     hx_index_build build = {.asked = true, .restart = restart};
     const int rc = hx_index_build_run(&writer->views[0], &build);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     return build.status ? hx_fail_status(writer->shadow, build.status)
                         : hx_autobuild_trim(writer, &build);
 }
@@ -46,7 +49,10 @@ static int change_setting(hx_writer *writer, const char *text) {
     int64_t value;
     char *error = NULL;
     int rc = hx_setting_parse(text, &options, &key, &value, &error);
-    if (rc == SQLITE_OK) return hx_config_write_options(writer->shadow, &options);
+    if (rc == SQLITE_OK) {
+        rc = hx_external_content_repair(writer->shadow);
+        return rc ? rc : hx_config_write_options(writer->shadow, &options);
+    }
     if (error && !strchr(text, '=')) {
         rc = hx_fail(writer->shadow, rc,
                      "%s, as in ef=200, or a command: build, rebuild, integrity-check", error);
@@ -62,23 +68,34 @@ static char *trim_blanks(const char *text) {
     static const char blanks[] = " \t\r\n";
     text += strspn(text, blanks);
     size_t length = strlen(text);
-    while (length && strchr(blanks, text[length - 1])) length--;
+    while (length && strchr(blanks, text[length - 1])) {
+        length--;
+    }
     return sqlite3_mprintf("%.*s", (int)length, text);
 }
 
 static int run_command(hx_writer *writer, const char *text) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (sqlite3_stricmp(text, commands[i].name) == 0) return commands[i].run(writer);
+        if (sqlite3_stricmp(text, commands[i].name) == 0) {
+            return commands[i].run(writer);
+        }
     }
     return change_setting(writer, text);
 }
 
 int hx_command_run(hx_writer *writer, sqlite3_value *value) {
     const char *const text = (const char *)sqlite3_value_text(value);
-    hny_boundary trim;
-    if (!text) return SQLITE_NOMEM;
-    int rc = hx_config_read(writer->shadow, &trim);
-    if (rc) return rc;
+    hny_boundary boundary;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    int rc = hx_config_read(writer->shadow, &boundary);
+    if (rc == SQLITE_OK) {
+        rc = hx_log_tip(writer->shadow, &boundary);
+    }
+    if (rc) {
+        return rc;
+    }
     char *const trimmed = trim_blanks(text);
     rc = trimmed ? run_command(writer, trimmed) : SQLITE_NOMEM;
     sqlite3_free(trimmed);

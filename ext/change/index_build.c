@@ -4,6 +4,7 @@
 #include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
+#include "shadow/external_content.h"
 #include "shadow/interrupt.h"
 #include "shadow/table_ids.h"
 
@@ -19,7 +20,9 @@ static int feed_row(void *arg, int64_t id, const void *vector, const hny_attribu
     const feeder *const f = arg;
     f->build->status =
         vector ? hny_build_put(f->engine, id, vector, attributes) : hny_build_remove(f->engine, id);
-    if (f->build->status) return ENGINE_FAILED;
+    if (f->build->status) {
+        return ENGINE_FAILED;
+    }
     f->build->taken++;
     return SQLITE_OK;
 }
@@ -43,7 +46,9 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
     hny_build_expect(engine, (uint64_t)(build->at.seq - base->boundary.seq)); /* no fewer log rows */
     int rc =
         hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
-    if (rc || build->status) return rc;
+    if (rc || build->status) {
+        return rc;
+    }
     hny_build_expect(engine, delta.count);
     rc = hx_content_each_of(view->shadow, view->vector, delta.items, delta.count, feed_row, &f);
     hx_ids_free(&delta);
@@ -56,7 +61,9 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
 */
 static bool is_up_to_date(const hx_index_build *build, const hny_build *engine,
                           const hx_merge_base *base) {
-    if (build->asked && hny_build_unlinked(engine)) return false;
+    if (build->asked && hny_build_unlinked(engine)) {
+        return false;
+    }
     return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
            hx_boundary_equal(base->boundary, build->at);
 }
@@ -89,7 +96,9 @@ static void sweep_orphans(hx_view *view, hny_build *engine) {
 static int publish_changes(hx_view *view, hny_build *engine, const hx_merge_base *base,
                            hx_index_build *build) {
     const int rc = take_in_changes(view, engine, base, build);
-    if (rc || build->status) return rc;
+    if (rc || build->status) {
+        return rc;
+    }
     hx_sql_return(view->shadow, &build->hold);
     build->status = hny_build_publish(engine, build->at);
     build->current = build->status == HNY_OK;
@@ -100,19 +109,25 @@ static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
                         hx_index_build *build) {
     hx_merge_base base;
     int rc = hx_merge_base_find(view->shadow, hny_build_reader(engine), HNY_MISSING, log, &base);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     if (is_up_to_date(build, engine, &base)) {
         build->current = base.kind == HX_MERGE_BASE_FOUND;
     } else {
         rc = publish_changes(view, engine, &base, build);
     }
-    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) sweep_orphans(view, engine);
+    if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) {
+        sweep_orphans(view, engine);
+    }
     return rc;
 }
 
 static int hold_snapshot(hx_view *view, hx_index_build *build) {
     int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &build->hold);
-    if (rc == SQLITE_OK) rc = hx_sql_step(view->shadow, build->hold.stmt);
+    if (rc == SQLITE_OK) {
+        rc = hx_sql_step(view->shadow, build->hold.stmt);
+    }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
@@ -121,7 +136,9 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     hny_build *engine;
     hx_log log;
     int rc = hx_log_read(view->shadow, &log);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const hny_options options = {set->shape, set->codes, set->m, set->ef_construction,
                                  (uint32_t)view->shadow->columns.attributes};
     build->at = log.tip;
@@ -131,7 +148,9 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
         hny_build_open(view->sidecar, hx_view_config(view)->number, &options, set->threads,
                        build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
                        hx_interrupt(view->shadow), &engine);
-    if (build->status) return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+    if (build->status) {
+        return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+    }
     /* An explicit build starts over if codes or m were changed. */
     const bool restart = build->restart;
     build->restart = restart || (build->asked && hny_build_outdated(engine));
@@ -143,12 +162,18 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
 
 /* After HNY_CORRUPT the damaged state is set aside, and the second attempt starts over. */
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
-    int rc = SQLITE_OK;
-    for (int i = 0; i < 2; i++) {
-        if (build->needs_hold) rc = hold_snapshot(view, build);
-        if (rc == SQLITE_OK) rc = attempt_build(view, build);
+    int rc = build->asked ? hx_external_content_repair(view->shadow) : SQLITE_OK;
+    for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
+        if (build->needs_hold) {
+            rc = hold_snapshot(view, build);
+        }
+        if (rc == SQLITE_OK) {
+            rc = attempt_build(view, build);
+        }
         hx_sql_return(view->shadow, &build->hold);
-        if (rc || build->status != HNY_CORRUPT) break;
+        if (rc || build->status != HNY_CORRUPT) {
+            break;
+        }
     }
     return rc;
 }

@@ -2,7 +2,8 @@
 ** Interface to index_build.c: applies the changes in the connection's snapshot to the sidecar.
 **
 ** Used by 'build', by hannoy_build and at COMMIT.  It needs no write lock and does not write to the
-** database.  The boundary that it publishes is the tip of the snapshot.
+** database, except that an explicit build repairs the triggers of a content table
+** (external_content.h).  The boundary that it publishes is the tip of the snapshot.
 */
 #ifndef HX_INDEX_BUILD_H
 #define HX_INDEX_BUILD_H

@@ -20,7 +20,9 @@ typedef struct check {
 } check;
 
 static bool in_delta(check *c, int64_t id) {
-    while (c->next < c->delta->count && c->delta->items[c->next] < id) c->next++;
+    while (c->next < c->delta->count && c->delta->items[c->next] < id) {
+        c->next++;
+    }
     return c->next < c->delta->count && c->delta->items[c->next] == id;
 }
 
@@ -30,10 +32,14 @@ static int check_row(void *arg, int64_t id, const void *vector, const hny_attrib
     if (++c->seen % POLL_ROWS == 0 && hx_interrupted(view->shadow)) {
         return hx_fail_status(view->shadow, HNY_INTERRUPT);
     }
-    if (!c->delta || in_delta(c, id)) return SQLITE_OK;
+    if (!c->delta || in_delta(c, id)) {
+        return SQLITE_OK;
+    }
     c->rows++;
     const int held = hny_reader_holds(view->reader, id, vector, attributes);
-    if (held < 0) return hx_fail_status(view->shadow, held);
+    if (held < 0) {
+        return hx_fail_status(view->shadow, held);
+    }
     return held ? SQLITE_OK
                 : hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                           "hannoy: the index does not hold row %lld as it is; "
@@ -45,7 +51,9 @@ static int check_row(void *arg, int64_t id, const void *vector, const hny_attrib
 /* Further rows that the index holds must be rows of the delta. */
 static int check_count(const check *c, uint64_t held) {
     hx_view *const view = c->view;
-    if (held >= c->rows && held - c->rows <= c->delta->count) return SQLITE_OK;
+    if (held >= c->rows && held - c->rows <= c->delta->count) {
+        return SQLITE_OK;
+    }
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: the index holds %llu rows where %llu are expected; "
                    "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
@@ -57,15 +65,21 @@ static int check_rows(hx_view *view, const hx_ids *delta, uint64_t held) {
     check c = {view, delta, 0, 0, 0};
     const int rc = hx_content_each(view->shadow, view->vector, check_row, &c);
     /* Rows that REPLACE deleted from a content table stay in the index; queries skip them. */
-    if (rc || !delta || hx_columns_external(&view->shadow->columns)) return rc;
+    if (rc || !delta || hx_columns_external(&view->shadow->columns)) {
+        return rc;
+    }
     return check_count(&c, held);
 }
 
 static int check_records(hx_view *view) {
     char *fault = NULL;
     const int status = hny_reader_check(view->reader, hx_interrupt(view->shadow), &fault);
-    if (status) return hx_fail_status(view->shadow, status);
-    if (!fault) return SQLITE_OK;
+    if (status) {
+        return hx_fail_status(view->shadow, status);
+    }
+    if (!fault) {
+        return SQLITE_OK;
+    }
     hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
             "hannoy: the index is damaged: %s; run INSERT INTO %s(%s) VALUES('rebuild') to repair "
             "it",
@@ -79,10 +93,14 @@ static int check_log(hx_view *view, const hx_log *log) {
     sqlite3_stmt *stmt;
     sqlite3_int64 rows;
     int rc = hx_sql_get(view->shadow, HX_SQL_LOG_COUNT, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, log->trim.seq);
     rc = hx_sql_integer(view->shadow, stmt, &rows);
-    if (rc || rows == log->tip.seq - log->trim.seq) return rc;
+    if (rc || rows == log->tip.seq - log->trim.seq) {
+        return rc;
+    }
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
                    "hannoy: %s_log has %lld rows after number %lld where %lld are expected: it was "
                    "changed from outside; run INSERT INTO %s(%s) VALUES('rebuild')",
@@ -96,24 +114,46 @@ static int check_index(hx_view *view) {
     hx_ids delta;
     int status;
     int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &delta, &status);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = status ? hx_fail_status(view->shadow, status) : check_rows(view, &delta, s->stats.rows);
     hx_ids_free(&delta);
     return rc;
 }
 
+/* The log of a content table names every change only with all triggers. */
+static int check_triggers(hx_view *view) {
+    if (hx_schema_state_followed(view->shadow)) {
+        return SQLITE_OK;
+    }
+    return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
+                   "hannoy: the triggers on %s are missing, changed or were disabled; run INSERT "
+                   "INTO %s(%s) VALUES('build') to create them again",
+                   view->shadow->columns.source.table, view->shadow->name, view->shadow->name);
+}
+
 /* *held: false if the sidecar was replaced meanwhile, so that the result may be wrong. */
 static int check_once(hx_view *view, bool *held) {
     int rc = hx_snapshot_begin(view);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const hx_snapshot *const s = &view->snapshot;
     const bool indexed = s->base.kind == HX_MERGE_BASE_FOUND && s->base.status == HNY_OK;
-    rc = check_log(view, &s->log);
+    rc = check_triggers(view);
+    if (rc == SQLITE_OK) {
+        rc = check_log(view, &s->log);
+    }
     if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns)) {
         rc = hx_content_check(view->shadow, view->vector);
     }
-    if (rc == SQLITE_OK && s->pinned) rc = check_records(view);
-    if (rc == SQLITE_OK) rc = indexed ? check_index(view) : check_rows(view, NULL, 0);
+    if (rc == SQLITE_OK && s->pinned) {
+        rc = check_records(view);
+    }
+    if (rc == SQLITE_OK) {
+        rc = indexed ? check_index(view) : check_rows(view, NULL, 0);
+    }
     *held = hx_snapshot_holds(view);
     hx_snapshot_end(view);
     return rc;
@@ -122,7 +162,9 @@ static int check_once(hx_view *view, bool *held) {
 int hx_integrity_check(hx_view *view) {
     bool held = true;
     const int rc = check_once(view, &held);
-    if (rc != SQLITE_CORRUPT_VTAB || held) return rc;
+    if (rc != SQLITE_CORRUPT_VTAB || held) {
+        return rc;
+    }
     hx_forgive(view->shadow);
     return check_once(view, &held);
 }

@@ -152,6 +152,12 @@ static char *changes_pending(int64_t pending) {
 static int describe_state(hx_table *table, char **out) {
     const hx_merge_base *const base = &table->views[0].snapshot.base;
     int64_t pending = 0;
+    if (!hx_schema_state_followed(&table->shadow)) {
+        *out = sqlite3_mprintf("the triggers on %s are missing, changed or were disabled: queries "
+                               "look at every row, and the next build creates them again",
+                               table->shadow.columns.source.table);
+        return SQLITE_OK;
+    }
     if (has_base(table)) {
         const int rc = count_pending(table, &pending);
         *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");

@@ -7,7 +7,9 @@
 
 /* Integers are digested as little-endian bytes, so that all machines agree. */
 static void put_le(unsigned char *out, uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; i++) out[i] = (unsigned char)(value >> (8 * i));
+    for (int i = 0; i < bytes; i++) {
+        out[i] = (unsigned char)(value >> (8 * i));
+    }
 }
 
 /* Of a table with one vector the number of attributes is digested where there are any. */
@@ -48,7 +50,9 @@ hny_boundary hx_boundary_next(const hx_shadow *shadow, hny_boundary tip, int64_t
     put_le(bytes + 8, (uint64_t)id, 8);
     bytes[16] = vectors != NULL;
     uint64_t digest = XXH64(bytes, sizeof bytes, 0);
-    if (vectors) digest = digest_vectors(shadow, vectors, digest);
+    if (vectors) {
+        digest = digest_vectors(shadow, vectors, digest);
+    }
     for (int i = 0; vectors && i < shadow->columns.attributes; i++) {
         put_le(bytes, attributes[i].word, 8);
         put_le(bytes + 8, attributes[i].detail, 8);

@@ -22,8 +22,8 @@ static inline bool hx_boundary_equal(hny_boundary a, hny_boundary b) {
 hny_boundary hx_boundary_start(const hx_shadow *shadow);
 
 /*
-** The boundary after row `id` got these vectors and attributes, or was deleted (NULL).  A vector that
-** the row lacks is NULL.
+** The boundary after row `id` got these vectors and attributes, or was deleted (NULL).  A vector
+** that the row lacks is NULL.
 */
 hny_boundary hx_boundary_next(const hx_shadow *shadow, hny_boundary tip, int64_t id,
                               const void *const *vectors, const hny_attribute *attributes);

@@ -24,17 +24,23 @@ static int config_damaged(hx_shadow *shadow, const char *what) {
 /* Steps a statement on the row of `key`; the caller resets it. */
 static int get_row(hx_shadow *shadow, const char *key, sqlite3_stmt **out) {
     int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, out);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_text(*out, 1, key, -1, SQLITE_STATIC);
     rc = hx_sql_step(shadow, *out);
-    if (rc == SQLITE_DONE) return config_damaged(shadow, key);
+    if (rc == SQLITE_DONE) {
+        return config_damaged(shadow, key);
+    }
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
 static int get_integer(hx_shadow *shadow, const char *key, int64_t *out) {
     sqlite3_stmt *stmt;
     const int rc = get_row(shadow, key, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     *out = sqlite3_column_int64(stmt, 0);
     hx_sql_done(stmt);
     return SQLITE_OK;
@@ -42,7 +48,9 @@ static int get_integer(hx_shadow *shadow, const char *key, int64_t *out) {
 
 static int put_text(hx_shadow *shadow, const char *key, char *text) {
     sqlite3_stmt *stmt;
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     int rc = hx_sql_get(shadow, HX_SQL_CONFIG_PUT, &stmt);
     if (rc == SQLITE_OK) {
         sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
@@ -56,7 +64,9 @@ static int put_text(hx_shadow *shadow, const char *key, char *text) {
 static int put_integer(hx_shadow *shadow, const char *key, int64_t value) {
     sqlite3_stmt *stmt;
     const int rc = hx_sql_get(shadow, HX_SQL_CONFIG_PUT, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 2, value);
     return hx_sql_run(shadow, stmt);
@@ -74,7 +84,9 @@ static bool read_trim(const char *text, hny_boundary *trim, int64_t *digest) {
         char *end;
         errno = 0;
         numbers[i] = strtoll(text, &end, 10);
-        if (errno || end == text || *end != (i < 2 ? ' ' : '\0')) return false;
+        if (errno || end == text || *end != (i < 2 ? ' ' : '\0')) {
+            return false;
+        }
         text = end + 1;
     }
     *trim = (hny_boundary){numbers[0], numbers[1]};
@@ -95,7 +107,9 @@ static int put_options(hx_shadow *shadow, int vector, const hx_options *options,
                        int64_t *digest) {
     char key[KEY_BYTES];
     char *const text = hx_options_text(options);
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     *digest = (int64_t)XXH64(text, strlen(text), (uint64_t)*digest * 31 + number);
     return put_text(shadow, key_of("options", vector, key), text);
 }
@@ -104,7 +118,9 @@ static int load_options(hx_shadow *shadow, const char *key, hx_options *out) {
     sqlite3_stmt *stmt;
     char *error = NULL;
     int rc = get_row(shadow, key, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     rc = hx_options_from_text(text ? text : "", out, &error);
     hx_sql_done(stmt);
@@ -124,8 +140,12 @@ static int load_vector(hx_shadow *shadow, int vector, hx_vector_config *config) 
     if (rc == SQLITE_OK && (number < 1 || number > UINT32_MAX)) {
         rc = config_damaged(shadow, key);
     }
-    if (rc == SQLITE_OK) rc = load_options(shadow, key_of("options", vector, key), &options);
-    if (rc) return rc;
+    if (rc == SQLITE_OK) {
+        rc = load_options(shadow, key_of("options", vector, key), &options);
+    }
+    if (rc) {
+        return rc;
+    }
     if (!same_vectors(options.shape, config->options.shape)) {
         return config_damaged(shadow, key);
     }
@@ -139,7 +159,9 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
     hx_config loaded = shadow->config;
     int64_t format = 0;
     int rc = get_integer(shadow, "format", &format);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     if (format != FORMAT) {
         return hx_fail(shadow, SQLITE_ERROR,
                        "hannoy: table %s has format %lld and this version reads format %d; "
@@ -149,7 +171,9 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
     for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
         rc = load_vector(shadow, i, &loaded.vectors[i]);
     }
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     loaded.digest = digest;
     loaded.loaded = true;
     shadow->config = loaded;
@@ -172,33 +196,41 @@ static hny_boundary first_boundary(const hx_shadow *shadow) {
     return at;
 }
 
-int hx_config_create(hx_shadow *shadow, uint32_t *out) {
+int hx_config_create(hx_shadow *shadow) {
     const int vectors = shadow->columns.vectors;
     char key[KEY_BYTES];
     uint32_t number = 0;
     int64_t digest = 0;
     int rc = hx_table_ids_next(shadow, vectors, &number);
-    if (rc == SQLITE_OK) rc = put_integer(shadow, "format", FORMAT);
+    if (rc == SQLITE_OK) {
+        rc = put_integer(shadow, "format", FORMAT);
+    }
     for (int i = 0; i < vectors && rc == SQLITE_OK; i++) {
         const uint32_t own = number + (uint32_t)i;
         rc = put_options(shadow, i, &shadow->config.vectors[i].options, own, &digest);
-        if (rc == SQLITE_OK) rc = put_integer(shadow, key_of("table", i, key), own);
+        if (rc == SQLITE_OK) {
+            rc = put_integer(shadow, key_of("table", i, key), own);
+        }
     }
-    if (rc == SQLITE_OK) rc = put_trim(shadow, first_boundary(shadow), digest);
-    *out = number;
-    return rc;
+    return rc ? rc : put_trim(shadow, first_boundary(shadow), digest);
 }
 
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim) {
     sqlite3_stmt *stmt;
     int64_t digest;
     const int rc = get_row(shadow, "trim", &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const char *const text = (const char *)sqlite3_column_text(stmt, 0);
     const bool sound = text && read_trim(text, trim, &digest);
     hx_sql_done(stmt);
-    if (!sound) return config_damaged(shadow, "trim");
-    if (shadow->config.loaded && shadow->config.digest == digest) return SQLITE_OK;
+    if (!sound) {
+        return config_damaged(shadow, "trim");
+    }
+    if (shadow->config.loaded && shadow->config.digest == digest) {
+        return SQLITE_OK;
+    }
     return load_config(shadow, digest);
 }
 

@@ -34,8 +34,8 @@ typedef struct hx_config {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Writes the first configuration of a new table.  *number: that of its first vector. */
-int hx_config_create(hx_shadow *shadow, uint32_t *number);
+/* Writes the first configuration of a new table. */
+int hx_config_create(hx_shadow *shadow);
 
 /* Reads the trim point.  Reads shadow->config again if the stored one differs. */
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim);

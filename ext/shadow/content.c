@@ -18,10 +18,14 @@ static int parse_source_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt
     sqlite3_value *const value = sqlite3_column_value(stmt, column);
     *out = NULL;
     *error = NULL;
-    if (sqlite3_value_type(value) == SQLITE_NULL) return SQLITE_OK;
+    if (sqlite3_value_type(value) == SQLITE_NULL) {
+        return SQLITE_OK;
+    }
     const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
                                    shadow->parsed[vector], error);
-    if (rc == SQLITE_OK) *out = shadow->parsed[vector];
+    if (rc == SQLITE_OK) {
+        *out = shadow->parsed[vector];
+    }
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
@@ -37,11 +41,17 @@ static int read_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int co
     const int type = sqlite3_column_type(stmt, column);
     const bool blob = type == SQLITE_BLOB;
     *out = NULL;
-    if (type == SQLITE_NULL && shadow->columns.vectors > 1) return SQLITE_OK;
+    if (type == SQLITE_NULL && shadow->columns.vectors > 1) {
+        return SQLITE_OK;
+    }
     *out = sqlite3_column_blob(stmt, column);
     const int bytes = sqlite3_column_bytes(stmt, column);
-    if (blob && *out && (size_t)bytes == shadow->vector_bytes[vector]) return SQLITE_OK;
-    if (!*out && sqlite3_errcode(shadow->db) == SQLITE_NOMEM) return SQLITE_NOMEM;
+    if (blob && *out && (size_t)bytes == shadow->vector_bytes[vector]) {
+        return SQLITE_OK;
+    }
+    if (!*out && sqlite3_errcode(shadow->db) == SQLITE_NOMEM) {
+        return SQLITE_NOMEM;
+    }
     return hx_fail(
         shadow, SQLITE_CORRUPT_VTAB,
         "hannoy: row %lld of %s_content holds %s of %d bytes where a vector is a BLOB of "
@@ -84,13 +94,19 @@ int hx_content_each(hx_shadow *shadow, int vector, hx_visit visit, void *arg) {
     int rc = hx_sql_of(shadow, HX_SQL_CONTENT_ALL, vector, &stmt);
     while (rc == SQLITE_OK) {
         rc = hx_sql_step(shadow, stmt);
-        if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        if (rc != SQLITE_ROW) {
+            return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        }
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *bytes;
         rc = read_vector(shadow, vector, stmt, 1, id, &bytes);
         read_attributes(shadow, stmt, 2, attributes);
-        if (rc == SQLITE_OK && bytes) rc = visit(arg, id, bytes, attributes);
-        if (rc) hx_sql_done(stmt);
+        if (rc == SQLITE_OK && bytes) {
+            rc = visit(arg, id, bytes, attributes);
+        }
+        if (rc) {
+            hx_sql_done(stmt);
+        }
     }
     return rc;
 }
@@ -100,7 +116,9 @@ int hx_content_check(hx_shadow *shadow, int vector) {
     int rc = hx_sql_of(shadow, HX_SQL_CONTENT_ALL, vector, &stmt);
     while (rc == SQLITE_OK) {
         rc = hx_sql_step(shadow, stmt);
-        if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        if (rc != SQLITE_ROW) {
+            return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        }
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *bytes;
         char *error;
@@ -111,7 +129,9 @@ int hx_content_check(hx_shadow *shadow, int vector) {
                          error, shadow->name, id, shadow->columns.source.table);
         }
         sqlite3_free(error);
-        if (rc) hx_sql_done(stmt);
+        if (rc) {
+            hx_sql_done(stmt);
+        }
     }
     return rc;
 }
@@ -122,11 +142,17 @@ static int visit_one(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int64_t 
     const void *bytes = NULL;
     sqlite3_bind_int64(stmt, 1, id);
     int rc = hx_sql_step(shadow, stmt);
-    if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
-    if (rc != SQLITE_ROW) return rc;
+    if (rc == SQLITE_DONE) {
+        return visit(arg, id, NULL, NULL);
+    }
+    if (rc != SQLITE_ROW) {
+        return rc;
+    }
     rc = read_vector(shadow, vector, stmt, 0, id, &bytes);
     read_attributes(shadow, stmt, 1, attributes);
-    if (rc == SQLITE_OK) rc = visit(arg, id, bytes, attributes);
+    if (rc == SQLITE_OK) {
+        rc = visit(arg, id, bytes, attributes);
+    }
     hx_sql_done(stmt);
     return rc;
 }
@@ -159,11 +185,17 @@ int hx_content_row(hx_shadow *shadow, int64_t id, hx_visit_row visit, void *arg)
     sqlite3_stmt *stmt;
     bool present;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ROW, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     rc = hx_sql_step(shadow, stmt);
-    if (rc == SQLITE_DONE) return visit(arg, id, NULL, NULL);
-    if (rc != SQLITE_ROW) return rc;
+    if (rc == SQLITE_DONE) {
+        return visit(arg, id, NULL, NULL);
+    }
+    if (rc != SQLITE_ROW) {
+        return rc;
+    }
     rc = read_vectors(shadow, stmt, id, vectors, &present);
     read_attributes(shadow, stmt, 1 + shadow->columns.vectors, attributes);
     if (rc == SQLITE_OK) {
@@ -184,7 +216,9 @@ static int copy_vector(void *arg, int64_t id, const void *vector, const hny_attr
     (void)id;
     (void)attributes;
     c->found = vector != NULL;
-    if (vector) memcpy(c->out, vector, c->bytes);
+    if (vector) {
+        memcpy(c->out, vector, c->bytes);
+    }
     return SQLITE_OK;
 }
 
@@ -199,19 +233,27 @@ int hx_content_exists(hx_shadow *shadow, int64_t id, bool *out) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_EXISTS, &stmt);
     *out = false;
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     rc = hx_sql_step(shadow, stmt);
     *out = rc == SQLITE_ROW;
-    if (*out) hx_sql_done(stmt);
+    if (*out) {
+        hx_sql_done(stmt);
+    }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 1, key);
-    if (rc) return rc;
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_bind_value(stmt, 1, key);
+    }
+    if (rc) {
+        return rc;
+    }
     rc = hx_sql_step(shadow, stmt);
     *found = rc == SQLITE_ROW;
     if (*found) {
@@ -225,7 +267,9 @@ int hx_content_count(hx_shadow *shadow, int64_t *out) {
     sqlite3_stmt *stmt;
     sqlite3_int64 count = 0;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_COUNT, &stmt);
-    if (rc == SQLITE_OK) rc = hx_sql_integer(shadow, stmt, &count);
+    if (rc == SQLITE_OK) {
+        rc = hx_sql_integer(shadow, stmt, &count);
+    }
     *out = count;
     return rc;
 }
@@ -234,7 +278,9 @@ int hx_content_count_having(hx_shadow *shadow, int vector, int64_t *out) {
     sqlite3_stmt *stmt;
     sqlite3_int64 count = 0;
     int rc = hx_sql_of(shadow, HX_SQL_CONTENT_HAVING, vector, &stmt);
-    if (rc == SQLITE_OK) rc = hx_sql_integer(shadow, stmt, &count);
+    if (rc == SQLITE_OK) {
+        rc = hx_sql_integer(shadow, stmt, &count);
+    }
     *out = count;
     return rc;
 }
@@ -258,7 +304,9 @@ static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *t
     char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
-        if (column->role != role) continue;
+        if (column->role != role) {
+            continue;
+        }
         sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name),
                             role == HX_ROLE_VECTOR ? "BLOB" : column->type);
         if (strcmp(column->collation, "BINARY") != 0) {
@@ -320,9 +368,13 @@ static int bind_columns(const hx_shadow *shadow, parameters *p, const void *cons
                         sqlite3_value **columns) {
     int rc = bind_vectors(shadow, p, vectors, columns);
     for (int i = 0; i < shadow->columns.count && rc == SQLITE_OK; i++) {
-        if (shadow->columns.at[i].stored < 0) continue;
+        if (shadow->columns.at[i].stored < 0) {
+            continue;
+        }
         rc = bind_flag(p, columns[i]);
-        if (rc == SQLITE_OK) rc = sqlite3_bind_value(p->stmt, p->next++, columns[i]);
+        if (rc == SQLITE_OK) {
+            rc = sqlite3_bind_value(p->stmt, p->next++, columns[i]);
+        }
     }
     return rc;
 }
@@ -331,7 +383,9 @@ int hx_content_insert(hx_shadow *shadow, sqlite3_value *id, const void *const *v
                       sqlite3_value **columns, bool replace) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, replace ? HX_SQL_CONTENT_REPLACE : HX_SQL_CONTENT_INSERT, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_value(stmt, 1, id);
     rc = bind_columns(shadow, &(parameters){stmt, 2, false}, vectors, columns);
     return rc ? hx_fail_sql(shadow, rc) : hx_sql_run(shadow, stmt);
@@ -347,7 +401,9 @@ int hx_content_update(hx_shadow *shadow, int64_t id, const void *const *vectors,
                       sqlite3_value **columns, bool *existed) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_CONTENT_UPDATE, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     rc = bind_columns(shadow, &(parameters){stmt, 2, true}, vectors, columns);
     return rc ? hx_fail_sql(shadow, rc) : run_change(shadow, stmt, existed);
@@ -356,7 +412,9 @@ int hx_content_update(hx_shadow *shadow, int64_t id, const void *const *vectors,
 int hx_content_move(hx_shadow *shadow, int64_t id, int64_t to, bool *existed) {
     sqlite3_stmt *stmt;
     const int rc = hx_sql_get(shadow, HX_SQL_CONTENT_MOVE, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_int64(stmt, 2, to);
     return run_change(shadow, stmt, existed);
@@ -365,7 +423,9 @@ int hx_content_move(hx_shadow *shadow, int64_t id, int64_t to, bool *existed) {
 int hx_content_delete(hx_shadow *shadow, int64_t id, bool *existed) {
     sqlite3_stmt *stmt;
     const int rc = hx_sql_get(shadow, HX_SQL_CONTENT_DELETE, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     return run_change(shadow, stmt, existed);
 }

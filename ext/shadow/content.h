@@ -3,9 +3,10 @@
 **
 **     id INTEGER PRIMARY KEY, c0, c1, …, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL, x0, x1, …
 **
-** With several vectors the columns are vector, v1, v2, …; each may be NULL, for a row without it.  c0, c1, … are the filter columns, `key` is the text key if the table has one, x0, x1, … are the
-** columns that are only stored.  Filter columns come before the vector: a long vector fills
-** overflow pages, and a column after it costs reading them.
+** With several vectors the columns are vector, v1, v2, …; each may be NULL, for a row without
+** it.  c0, c1, … are the filter columns, `key` is the text key if the table has one, x0, x1, …
+** are the columns that are only stored.  Filter columns come before the vector: a long vector
+** fills overflow pages, and a column after it costs reading them.
 **
 ** With content= the rows are in a table of the user's instead (external_content.h).
 **
@@ -26,8 +27,8 @@
 typedef struct hx_shadow hx_shadow;
 
 /*
-** Called for each row with one of its vectors.  `vector` and `attributes` are valid during the call;
-** `vector` is NULL if there is no such row, or the row lacks the vector.
+** Called for each row with one of its vectors.  `vector` and `attributes` are valid during the
+** call; `vector` is NULL if there is no such row, or the row lacks the vector.
 */
 typedef int (*hx_visit)(void *arg, int64_t id, const void *vector, const hny_attribute *attributes);
 
@@ -40,8 +41,8 @@ int hx_content_each_of(hx_shadow *shadow, int vector, const int64_t *ids, size_t
                        hx_visit visit, void *arg);
 
 /*
-** One row with all its vectors.  `vectors` is NULL if there is no such row; in a table of the user's
-** a row without any vector is none.
+** One row with all its vectors.  `vectors` is NULL if there is no such row; in a table of the
+** user's a row without any vector is none.
 */
 typedef int (*hx_visit_row)(void *arg, int64_t id, const void *const *vectors,
                             const hny_attribute *attributes);

@@ -59,7 +59,9 @@ void hx_result_sentence(sqlite3_context *context, int rc, char *sentence) {
     if (rc == SQLITE_NOMEM) {
         sqlite3_result_error_nomem(context);
     } else {
-        if (sentence) sqlite3_result_error(context, sentence, -1);
+        if (sentence) {
+            sqlite3_result_error(context, sentence, -1);
+        }
         sqlite3_result_error_code(context, rc);
     }
     sqlite3_free(sentence);

@@ -6,27 +6,16 @@
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 
-/*
-** ------------------------------------------------------------------------------------- checks --
-*/
+/* ------------------------------------------------------------------------------------ checks -- */
 
 static const char *source_name(const hx_shadow *shadow) {
     return shadow->columns.source.table;
 }
 
-/* Prepares a statement and steps it once.  Frees `sql`; NULL means out of memory. */
-static int step_query(hx_shadow *shadow, sqlite3_stmt **out, char *sql) {
-    if (!sql) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
-    sqlite3_free(sql);
-    if (rc == SQLITE_OK) rc = sqlite3_step(*out);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
-}
-
 /* A plain table, neither a view nor a virtual table. */
 static int check_kind(hx_shadow *shadow) {
     sqlite3_stmt *stmt = NULL;
-    int rc = step_query(
+    int rc = hx_sql_query(
         shadow, &stmt,
         sqlite3_mprintf("SELECT type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%%' FROM "
                         "\"%w\".sqlite_schema WHERE name = %Q COLLATE NOCASE AND type IN "
@@ -49,43 +38,53 @@ static int check_kind(hx_shadow *shadow) {
     return rc;
 }
 
+/*
+** The column that is another name of the rowid; *out NULL: there is none.  INTEGER PRIMARY KEY
+** DESC is none, and has an index of its own, as the key of a table WITHOUT ROWID has.
+*/
+static int read_key(hx_shadow *shadow, char **out) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_query(
+        shadow, &stmt,
+        sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 AND NOT "
+                        "EXISTS (SELECT 1 FROM pragma_index_list(%Q, %Q) WHERE origin = 'pk') "
+                        "HAVING count(*) = 1 AND upper(max(type)) = 'INTEGER'",
+                        source_name(shadow), shadow->schema, source_name(shadow), shadow->schema));
+    *out = NULL;
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
+        rc = *out ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 /* VACUUM may renumber the rows of a table without an INTEGER PRIMARY KEY. */
 static int check_key(hx_shadow *shadow) {
     const char *const rowid = shadow->columns.source.rowid;
-    sqlite3_stmt *stmt = NULL;
-    int rc = step_query(
-        shadow, &stmt,
-        sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 HAVING "
-                        "count(*) = 1 AND upper(max(type)) = 'INTEGER'",
-                        source_name(shadow), shadow->schema));
-    const char *const key = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE) rc = SQLITE_OK;
-    if (rc == SQLITE_OK && !key) {
+    char *key;
+    int rc = read_key(shadow, &key);
+    if (rc) {
+        return rc;
+    }
+    if (!key) {
         rc = hx_fail(shadow, SQLITE_ERROR,
-                     "hannoy: %s has no INTEGER PRIMARY KEY, so VACUUM may renumber its rows; add "
-                     "one",
+                     "hannoy: %s has no INTEGER PRIMARY KEY that is its rowid (one with DESC, or "
+                     "WITHOUT ROWID, is not), so VACUUM may renumber its rows; add one",
                      source_name(shadow));
-    } else if (rc == SQLITE_OK && rowid && sqlite3_stricmp(rowid, key) != 0) {
+    } else if (rowid && sqlite3_stricmp(rowid, key) != 0) {
         rc = hx_fail(shadow, SQLITE_ERROR,
                      "hannoy: content_rowid must be the INTEGER PRIMARY KEY of %s, which is %s and "
                      "not %s",
                      source_name(shadow), key, rowid);
     }
-    sqlite3_finalize(stmt);
-    if (rc) return rc;
-    stmt = NULL;
-    rc = step_query(shadow, &stmt,
-                    sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", shadow->schema,
-                                    source_name(shadow)));
-    sqlite3_finalize(stmt);
-    if (rc == SQLITE_DONE) return SQLITE_OK;
-    return hx_fail(shadow, SQLITE_ERROR, "hannoy: %s is a table WITHOUT ROWID; it must have rowids",
-                   source_name(shadow));
+    sqlite3_free(key);
+    return rc;
 }
 
 static int check_column(hx_shadow *shadow, const char *name) {
     sqlite3_stmt *stmt = NULL;
-    int rc = step_query(
+    int rc = hx_sql_query(
         shadow, &stmt,
         sqlite3_mprintf("SELECT 1 FROM pragma_table_xinfo(%Q, %Q) WHERE name = %Q COLLATE "
                         "NOCASE",
@@ -101,28 +100,78 @@ static int check_column(hx_shadow *shadow, const char *name) {
 int hx_external_content_check(hx_shadow *shadow) {
     const hx_columns *const columns = &shadow->columns;
     int rc = check_kind(shadow);
-    if (rc == SQLITE_OK) rc = check_key(shadow);
+    if (rc == SQLITE_OK) {
+        rc = check_key(shadow);
+    }
     for (int i = 0; i < columns->vectors && rc == SQLITE_OK; i++) {
         rc = check_column(shadow, hx_columns_source(columns, i));
     }
     for (int i = 0; i < columns->count && rc == SQLITE_OK; i++) {
-        if (columns->at[i].stored >= 0) rc = check_column(shadow, columns->at[i].name);
+        if (columns->at[i].stored >= 0) {
+            rc = check_column(shadow, columns->at[i].name);
+        }
     }
     return rc;
 }
 
+/* ------------------------------------------------------------------------------------- rowid -- */
+
+/* Is there a column of this name that is not the rowid? */
+static int is_shadowed(hx_shadow *shadow, const char *name, const char *key, bool *out) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_query(
+        shadow, &stmt,
+        sqlite3_mprintf("SELECT 1 FROM pragma_table_xinfo(%Q, %Q) WHERE name = %Q COLLATE NOCASE "
+                        "AND name <> %Q COLLATE NOCASE",
+                        source_name(shadow), shadow->schema, name, key));
+    *out = rc == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 /*
-** ------------------------------------------------------------------------------------ triggers
-** --
+** A name that survives a rename of the key column, unless columns of the user's have all of
+** them.  With content_rowid= it is that one.
 */
+int hx_external_content_rowid(hx_shadow *shadow, char **out) {
+    static const char *const names[] = {"rowid", "_rowid_", "oid"};
+    const char *const given = shadow->columns.source.rowid;
+    char *key;
+    int rc = read_key(shadow, &key);
+    *out = NULL;
+    if (rc || !key) {
+        return rc;
+    }
+    bool shadowed = true;
+    const char *name = given ? given : key;
+    for (int i = 0; !given && shadowed && rc == SQLITE_OK && i < 3; i++) {
+        rc = is_shadowed(shadow, names[i], key, &shadowed);
+        if (!shadowed) {
+            name = names[i];
+        }
+    }
+    if (rc == SQLITE_OK && (!given || sqlite3_stricmp(given, key) == 0)) {
+        *out = sqlite3_mprintf("%s", name);
+        if (!*out) {
+            rc = SQLITE_NOMEM;
+        }
+    }
+    sqlite3_free(key);
+    return rc;
+}
+
+const char *hx_external_content_rowid_name(const hx_shadow *shadow) {
+    const char *const given = shadow->columns.source.rowid;
+    if (shadow->schema_state.rowid) {
+        return shadow->schema_state.rowid;
+    }
+    return given ? given : "rowid";
+}
+
+/* ---------------------------------------------------------------------------------- triggers -- */
 
 static const char *const events[] = {"insert", "update", "delete"};
-enum { EVENT_COUNT = sizeof events / sizeof events[0] };
-
-static const char *rowid_name(const hx_shadow *shadow) {
-    const char *const rowid = shadow->columns.source.rowid;
-    return rowid ? rowid : "rowid";
-}
+enum { INSERT_EVENT, UPDATE_EVENT, DELETE_EVENT, EVENT_COUNT };
 
 /* Appends `format`, which takes the name twice, for each column that the index depends on. */
 static void append_indexed(const hx_shadow *shadow, sqlite3_str *text, const char *format) {
@@ -139,66 +188,114 @@ static void append_indexed(const hx_shadow *shadow, sqlite3_str *text, const cha
     }
 }
 
-static void begin_trigger(const hx_shadow *shadow, uint32_t number, int event, sqlite3_str *text) {
-    sqlite3_str_appendf(text, "CREATE TRIGGER \"%w\".hannoy_%u_%s AFTER %s ON \"%w\"",
-                        shadow->schema, number, events[event], events[event], source_name(shadow));
+/* Compares values: applications often set columns to the value that they have. */
+static void append_update(const hx_shadow *shadow, const char *rowid, sqlite3_str *text) {
+    const char *const item = hx_hidden_name(&shadow->columns, HX_ITEM);
+    sqlite3_str_appendf(text, " WHEN old.\"%w\" IS NOT new.\"%w\"", rowid, rowid);
+    append_indexed(shadow, text, " OR old.\"%w\" IS NOT new.\"%w\"");
+    sqlite3_str_appendf(text,
+                        " BEGIN INSERT INTO \"%w\"(\"%w\") VALUES (new.\"%w\"); INSERT INTO "
+                        "\"%w\"(\"%w\") SELECT old.\"%w\" WHERE old.\"%w\" IS NOT new.\"%w\"; "
+                        "END",
+                        shadow->name, item, rowid, shadow->name, item, rowid, rowid, rowid);
 }
 
-static void end_trigger(const hx_shadow *shadow, const char *row, sqlite3_str *text) {
-    sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(\"%w\") VALUES (%s.\"%w\"); ",
-                        shadow->name, hx_hidden_name(&shadow->columns, HX_ITEM), row,
-                        rowid_name(shadow));
+/* The text of a trigger from its name on, for sqlite3_free(); NULL: out of memory. */
+static char *trigger_text(const hx_shadow *shadow, int event) {
+    const char *const rowid = hx_external_content_rowid_name(shadow);
+    sqlite3_str *const text = sqlite3_str_new(shadow->db);
+    sqlite3_str_appendf(text, "hannoy_%u_%s AFTER %s ON \"%w\"", shadow->config.vectors[0].number,
+                        events[event], events[event], source_name(shadow));
+    if (event == UPDATE_EVENT) {
+        append_update(shadow, rowid, text);
+    } else {
+        sqlite3_str_appendf(text, " BEGIN INSERT INTO \"%w\"(\"%w\") VALUES (%s.\"%w\"); END",
+                            shadow->name, hx_hidden_name(&shadow->columns, HX_ITEM),
+                            event == INSERT_EVENT ? "new" : "old", rowid);
+    }
+    return sqlite3_str_finish(text);
 }
 
-static int create_trigger(hx_shadow *shadow, sqlite3_str *text) {
-    sqlite3_str_appendall(text, "END");
-    char *const sql = sqlite3_str_finish(text);
-    const int rc = sql ? hx_sql_exec(shadow, "%s", sql) : SQLITE_NOMEM;
-    sqlite3_free(sql);
+static int create_trigger(hx_shadow *shadow, int event) {
+    char *const text = trigger_text(shadow, event);
+    const int rc =
+        text ? hx_sql_exec(shadow, "CREATE TRIGGER \"%w\".%s", shadow->schema, text) : SQLITE_NOMEM;
+    sqlite3_free(text);
     return rc;
 }
 
-static int create_row_trigger(hx_shadow *shadow, uint32_t number, int event, const char *row) {
-    sqlite3_str *const text = sqlite3_str_new(shadow->db);
-    begin_trigger(shadow, number, event, text);
-    end_trigger(shadow, row, text);
-    return create_trigger(shadow, text);
+static int drop_triggers(hx_shadow *shadow) {
+    int rc = SQLITE_OK;
+    for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++) {
+        rc = hx_sql_exec(shadow, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", shadow->schema,
+                         shadow->config.vectors[0].number, events[i]);
+    }
+    return rc;
 }
 
-/* Compares values: applications often set columns to the value that they have. */
-static int create_update_trigger(hx_shadow *shadow, uint32_t number) {
-    const char *const rowid = rowid_name(shadow);
-    sqlite3_str *const text = sqlite3_str_new(shadow->db);
-    begin_trigger(shadow, number, 1, text);
-    sqlite3_str_appendf(text, " WHEN old.\"%w\" IS NOT new.\"%w\"", rowid, rowid);
-    append_indexed(shadow, text, " OR old.\"%w\" IS NOT new.\"%w\"");
-    end_trigger(shadow, "new", text);
-    sqlite3_str_appendf(text,
-                        "INSERT INTO \"%w\"(\"%w\") SELECT old.\"%w\" WHERE old.\"%w\" IS NOT "
-                        "new.\"%w\"; ",
-                        shadow->name, hx_hidden_name(&shadow->columns, HX_ITEM), rowid, rowid,
-                        rowid);
-    return create_trigger(shadow, text);
-}
-
-int hx_external_content_attach(hx_shadow *shadow, uint32_t number) {
-    int rc = create_row_trigger(shadow, number, 0, "new");
-    if (rc == SQLITE_OK) rc = create_update_trigger(shadow, number);
-    return rc ? rc : create_row_trigger(shadow, number, 2, "old");
+int hx_external_content_attach(hx_shadow *shadow) {
+    int rc = drop_triggers(shadow);
+    for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++) {
+        rc = create_trigger(shadow, i);
+    }
+    return rc;
 }
 
 /* If the configuration cannot be read the triggers stay; they then raise an error that says so. */
 int hx_external_content_detach(hx_shadow *shadow) {
     hny_boundary trim;
     int rc = hx_config_read(shadow, &trim);
-    if (rc == SQLITE_NOMEM) return rc;
+    if (rc == SQLITE_NOMEM) {
+        return rc;
+    }
     if (rc) {
         hx_forgive(shadow);
         return SQLITE_OK;
     }
-    for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++) {
-        rc = hx_sql_exec(shadow, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", shadow->schema,
-                         shadow->config.vectors[0].number, events[i]);
+    return drop_triggers(shadow);
+}
+
+static int has_trigger(hx_shadow *shadow, int event, bool *out) {
+    sqlite3_stmt *stmt;
+    char *const text = trigger_text(shadow, event);
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    const int rc = hx_sql_query(
+        shadow, &stmt,
+        sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE type = 'trigger' AND "
+                        "lower(tbl_name) = lower(%Q) AND sql = 'CREATE TRIGGER ' || %Q",
+                        shadow->schema, source_name(shadow), text));
+    *out = rc == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    sqlite3_free(text);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int hx_external_content_followed(hx_shadow *shadow, bool *out) {
+    int rc = SQLITE_OK;
+    *out = true;
+    for (int i = 0; i < EVENT_COUNT && *out && rc == SQLITE_OK; i++) {
+        rc = has_trigger(shadow, i, out);
     }
     return rc;
+}
+
+int hx_external_content_repair(hx_shadow *shadow) {
+    hx_log log;
+    int rc = hx_columns_external(&shadow->columns) ? hx_log_read(shadow, &log) : SQLITE_OK;
+    if (rc || hx_schema_state_followed(shadow)) {
+        return rc;
+    }
+    rc = hx_external_content_check(shadow);
+    if (rc == SQLITE_OK) {
+        rc = hx_log_restart(shadow);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_external_content_attach(shadow);
+    }
+    if (rc == SQLITE_OK) {
+        shadow->schema_state.was_disabled = false;
+    }
+    return rc ? rc : hx_log_read(shadow, &log);
 }

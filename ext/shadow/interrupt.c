@@ -10,7 +10,9 @@
 */
 bool hx_interrupted(hx_shadow *shadow) {
     sqlite3_stmt *stmt;
-    if (hx_sql_get(shadow, HX_SQL_POLL, &stmt) != SQLITE_OK) return false;
+    if (hx_sql_get(shadow, HX_SQL_POLL, &stmt) != SQLITE_OK) {
+        return false;
+    }
     const int rc = sqlite3_step(stmt);
     sqlite3_reset(stmt);
     return rc == SQLITE_INTERRUPT;

@@ -46,7 +46,7 @@ typedef struct hx_log_seen {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Reads both ends.  Updates shadow->config. */
+/* Reads both ends.  Updates shadow->config, and the schema state of a content table. */
 int hx_log_read(hx_shadow *shadow, hx_log *out);
 
 /* Updates shadow->config to the connection's present snapshot. */
@@ -67,6 +67,12 @@ int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *
 
 /* *out: the boundary is in this log. */
 int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out);
+
+/*
+** Empties the log and gives the table a boundary that no sidecar has: rows have changed without a
+** log row.  The next build starts over.
+*/
+int hx_log_restart(hx_shadow *shadow);
 
 /* Deletes the rows before a boundary that the sidecar holds durably. */
 int hx_log_trim(hx_shadow *shadow, hny_boundary at);

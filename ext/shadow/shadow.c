@@ -5,11 +5,21 @@
 #include "shadow/error.h"
 #include "shadow/external_content.h"
 
-static const char *const suffixes[] = {"content", "log", "config"};
-enum { SUFFIX_COUNT = sizeof suffixes / sizeof suffixes[0] };
+typedef struct shadow_table {
+    const char *suffix;
+    const char *columns; /* those that make it ours, as a list for IN */
+    int count;           /* of them */
+} shadow_table;
+
+static const shadow_table shadow_tables[] = {
+    {"content", "'id', 'vector'", 2},
+    {"log", "'seq', 'id', 'chain'", 3},
+    {"config", "'key', 'value'", 2},
+};
+enum { TABLE_COUNT = sizeof shadow_tables / sizeof shadow_tables[0] };
 
 /* With content= there is no v_content. */
-static int first_suffix(const hx_shadow *shadow) {
+static int first_table(const hx_shadow *shadow) {
     return hx_columns_external(&shadow->columns) ? 1 : 0;
 }
 
@@ -36,19 +46,72 @@ void hx_shadow_free(hx_shadow *shadow) {
     for (int i = 0; i < shadow->columns.vectors; i++) {
         sqlite3_free(shadow->parsed[i]);
     }
+    hx_schema_state_free(&shadow->schema_state);
     hx_columns_free(&shadow->columns);
     sqlite3_free(shadow->schema);
     sqlite3_free(shadow->name);
 }
 
-int hx_shadow_create(hx_shadow *shadow) {
+/* ------------------------------------------------------------------------------------- names -- */
+
+/* Steps a query that has a row if something is true. */
+static int ask(hx_shadow *shadow, bool *out, char *text) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_query(shadow, &stmt, text);
+    *out = rc == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/*
+** Refuses a name under which a shadow table could not be told from a table of the user's.  With
+** content= this includes v_content: SQLite asks for the suffix alone (xShadowName), and would
+** make a table of that name read-only in defensive mode.
+*/
+static int check_names(hx_shadow *shadow, const char *name) {
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        const char *const suffix = shadow_tables[i].suffix;
+        bool exists;
+        const int rc =
+            ask(shadow, &exists,
+                sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE name = '%q_%q' "
+                                "COLLATE NOCASE AND type IN ('table', 'view')",
+                                shadow->schema, name, suffix));
+        if (rc) {
+            return rc;
+        }
+        if (exists) {
+            return hx_fail(shadow, SQLITE_ERROR,
+                           "hannoy: there is already a table %s_%s, a name that %s needs for "
+                           "itself; choose another name",
+                           name, suffix, name);
+        }
+    }
+    return SQLITE_OK;
+}
+
+/*
+** Is the shadow table there, and is it ours?  A view, or a table with other columns, is the
+** user's.
+*/
+static int owns_table(hx_shadow *shadow, const shadow_table *table, bool *out) {
+    return ask(
+        shadow, out,
+        sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema AS t, pragma_table_info(t.name, "
+                        "%Q) AS c WHERE t.name = '%q_%q' COLLATE NOCASE AND t.type = 'table' "
+                        "AND t.rootpage > 0 AND c.name IN (%s) GROUP BY t.name HAVING "
+                        "count(*) = %d",
+                        shadow->schema, shadow->schema, shadow->name, table->suffix, table->columns,
+                        table->count));
+}
+
+/* ---------------------------------------------------------------------- create, drop, rename -- */
+
+static int create_tables(hx_shadow *shadow) {
     const char *const schema = shadow->schema, *const name = shadow->name;
     const bool external = hx_columns_external(&shadow->columns);
-    uint32_t number;
     sqlite3_stmt *insert;
-    int rc = external ? hx_external_content_check(shadow) : hx_content_create(shadow);
-    /* Fails if a default is not an expression that an INSERT takes. */
-    if (rc == SQLITE_OK && !external) rc = hx_sql_get(shadow, HX_SQL_CONTENT_INSERT, &insert);
+    int rc = external ? SQLITE_OK : hx_content_create(shadow);
     if (rc == SQLITE_OK) {
         rc = hx_sql_exec(shadow,
                          "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
@@ -61,40 +124,81 @@ int hx_shadow_create(hx_shadow *shadow) {
                          "WITHOUT ROWID",
                          schema, name);
     }
-    if (rc == SQLITE_OK) rc = hx_config_create(shadow, &number);
-    if (rc == SQLITE_OK && external) rc = hx_external_content_attach(shadow, number);
-    return rc;
+    /* Fails if a default is not an expression that an INSERT takes. */
+    return rc || external ? rc : hx_sql_get(shadow, HX_SQL_CONTENT_INSERT, &insert);
+}
+
+int hx_shadow_create(hx_shadow *shadow) {
+    const bool external = hx_columns_external(&shadow->columns);
+    hx_log log;
+    int rc = check_names(shadow, shadow->name);
+    if (rc == SQLITE_OK && external) {
+        rc = hx_external_content_check(shadow);
+    }
+    if (rc == SQLITE_OK) {
+        rc = create_tables(shadow);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_config_create(shadow);
+    }
+    if (rc || !external) {
+        return rc;
+    }
+    rc = hx_log_read(shadow, &log);
+    return rc ? rc : hx_external_content_attach(shadow);
+}
+
+static int drop_table(hx_shadow *shadow, const shadow_table *table) {
+    bool ours;
+    const int rc = owns_table(shadow, table, &ours);
+    if (rc || !ours) {
+        return rc;
+    }
+    return hx_sql_exec(shadow, "DROP TABLE \"%w\".\"%w_%w\"", shadow->schema, shadow->name,
+                       table->suffix);
 }
 
 int hx_shadow_drop(hx_shadow *shadow) {
+    int rc = SQLITE_OK;
     if (hx_columns_external(&shadow->columns)) {
-        const int rc = hx_external_content_detach(shadow);
-        if (rc) return rc;
+        rc = hx_external_content_detach(shadow);
     }
     hx_sql_drop(shadow);
-    for (int i = first_suffix(shadow); i < SUFFIX_COUNT; i++) {
-        const int rc = hx_sql_exec(shadow, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", shadow->schema,
-                                   shadow->name, suffixes[i]);
-        if (rc) return rc;
+    for (int i = first_table(shadow); i < TABLE_COUNT && rc == SQLITE_OK; i++) {
+        rc = drop_table(shadow, &shadow_tables[i]);
     }
-    return SQLITE_OK;
+    return rc;
 }
 
+static int rename_table(hx_shadow *shadow, const shadow_table *table, const char *name) {
+    bool ours;
+    const int rc = owns_table(shadow, table, &ours);
+    if (rc || !ours) {
+        return rc;
+    }
+    return hx_sql_exec(shadow, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", shadow->schema,
+                       shadow->name, table->suffix, name, table->suffix);
+}
+
+/* SQLite renames the table in triggers, but not with PRAGMA legacy_alter_table. */
 int hx_shadow_rename(hx_shadow *shadow, const char *name) {
+    const bool external = hx_columns_external(&shadow->columns);
     char *const copy = sqlite3_mprintf("%s", name);
-    if (!copy) return SQLITE_NOMEM;
+    int rc = copy ? check_names(shadow, name) : SQLITE_NOMEM;
+    if (rc == SQLITE_OK && external) {
+        rc = hx_external_content_detach(shadow);
+    }
     hx_sql_drop(shadow);
-    for (int i = first_suffix(shadow); i < SUFFIX_COUNT; i++) {
-        const int rc = hx_sql_exec(shadow, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
-                                   shadow->schema, shadow->name, suffixes[i], name, suffixes[i]);
-        if (rc) {
-            sqlite3_free(copy);
-            return rc;
-        }
+    for (int i = first_table(shadow); i < TABLE_COUNT && rc == SQLITE_OK; i++) {
+        rc = rename_table(shadow, &shadow_tables[i], name);
+    }
+    if (rc) {
+        sqlite3_free(copy);
+        return rc;
     }
     sqlite3_free(shadow->name);
     shadow->name = copy;
-    return SQLITE_OK;
+    return external ? hx_external_content_attach(shadow) : SQLITE_OK;
 }
 
 bool hx_shadow_exists(hx_shadow *shadow) {
@@ -107,8 +211,10 @@ bool hx_shadow_exists(hx_shadow *shadow) {
 }
 
 int hx_shadow_name(const char *suffix) {
-    for (int i = 0; i < SUFFIX_COUNT; i++) {
-        if (sqlite3_stricmp(suffix, suffixes[i]) == 0) return 1;
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        if (sqlite3_stricmp(suffix, shadow_tables[i].suffix) == 0) {
+            return 1;
+        }
     }
     return 0;
 }

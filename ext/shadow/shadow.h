@@ -15,6 +15,7 @@
 #include "schema/declaration.h"
 #include "shadow/config.h"
 #include "shadow/log.h"
+#include "shadow/schema_state.h"
 #include "shadow/statements.h"
 #include "sqlite_api.h"
 
@@ -26,14 +27,18 @@ struct hx_shadow {
     hx_columns columns;
     hx_config config;
     hx_sql sql;
+    bool stepping;      /* a statement of `sql` is being stepped (statements.h) */
+    unsigned *depth;    /* nested steps of the connection; NULL: `own_depth` */
+    unsigned own_depth; /* without a connection */
     hx_log_seen seen;
+    hx_schema_state schema_state;
     size_t vector_bytes[HX_MAX_VECTORS];   /* of a stored vector */
     unsigned char *parsed[HX_MAX_VECTORS]; /* scratch: parsed from a content table of the user's */
 };
 
 /*
-** Fills *shadow, which must be zeroed, and takes over *columns.  `options`: of each vector.  After a
-** failure (SQLITE_NOMEM) the caller must still call hx_shadow_free.
+** Fills *shadow, which must be zeroed, and takes over *columns.  `options`: of each vector.
+** After a failure (SQLITE_NOMEM) the caller must still call hx_shadow_free.
 */
 int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const char *name,
                    const hx_options *options, hx_columns *columns);

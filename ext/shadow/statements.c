@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shadow/error.h"
+#include "shadow/external_content.h"
 #include "shadow/shadow.h"
 
 static const char *const texts[HX_SQL_COUNT] = {
@@ -52,8 +53,7 @@ static void fill_column(const statement *s, const char *name, const char *ours) 
 }
 
 static void fill_id(const statement *s) {
-    const char *const rowid = s->shadow->columns.source.rowid;
-    fill_column(s, rowid ? rowid : "rowid", "id");
+    fill_column(s, hx_external_content_rowid_name(s->shadow), "id");
 }
 
 static void append_vector(const statement *s, int vector) {
@@ -106,6 +106,10 @@ static void fill_present(const statement *s) {
 
 static void fill_and(const statement *s) {
     sqlite3_str_appendall(s->text, is_external(s) ? " AND" : " WHERE");
+}
+
+static void fill_schema(const statement *s) {
+    sqlite3_str_appendf(s->text, "\"%w\"", s->shadow->schema);
 }
 
 static void fill_log(const statement *s) {
@@ -192,25 +196,18 @@ typedef struct placeholder {
 } placeholder;
 
 static const placeholder placeholders[] = {
-    {"{content}", fill_content},
-    {"{log}", fill_log},
-    {"{config}", fill_config},
-    {"{rest}", fill_rest},
-    {"{attributes}", fill_attributes},
-    {"{values}", fill_values},
-    {"{sets}", fill_sets},
-    {"{id}", fill_id},
-    {"{vector}", fill_vector},
-    {"{vectors}", fill_vectors},
-    {"{nulls}", fill_nulls},
-    {"{having}", fill_having},
-    {"{present}", fill_present},
-    {"{and}", fill_and},
+    {"{content}", fill_content}, {"{log}", fill_log},         {"{config}", fill_config},
+    {"{schema}", fill_schema},   {"{rest}", fill_rest},       {"{attributes}", fill_attributes},
+    {"{values}", fill_values},   {"{sets}", fill_sets},       {"{id}", fill_id},
+    {"{vector}", fill_vector},   {"{vectors}", fill_vectors}, {"{nulls}", fill_nulls},
+    {"{having}", fill_having},   {"{present}", fill_present}, {"{and}", fill_and},
 };
 
 static const placeholder *find_placeholder(const char *text) {
     const placeholder *found = placeholders;
-    while (strncmp(text, found->name, strlen(found->name)) != 0) found++;
+    while (strncmp(text, found->name, strlen(found->name)) != 0) {
+        found++;
+    }
     return found;
 }
 
@@ -222,7 +219,9 @@ static char *fill_in(const hx_shadow *shadow, int vector, const char *text) {
         const size_t plain = strcspn(text, "{");
         sqlite3_str_append(filled, text, (int)plain);
         text += plain;
-        if (!*text) break;
+        if (!*text) {
+            break;
+        }
         const placeholder *const found = find_placeholder(text);
         found->fill(&s);
         text += strlen(found->name);
@@ -230,13 +229,57 @@ static char *fill_in(const hx_shadow *shadow, int vector, const char *text) {
     return sqlite3_str_finish(filled);
 }
 
-/*
-** --------------------------------------------------------------------------------- statements --
-*/
+/* --------------------------------------------------------------------------------- recursion -- */
+
+static unsigned *depth_of(hx_shadow *shadow) {
+    return shadow->depth ? shadow->depth : &shadow->own_depth;
+}
+
+static int fail_recursion(hx_shadow *shadow) {
+    return hx_fail(shadow, SQLITE_ERROR,
+                   "hannoy: %s is used recursively: a trigger or a view makes its shadow tables "
+                   "depend on %s itself; drop it",
+                   shadow->name, shadow->name);
+}
+
+static int begin_nested(hx_shadow *shadow) {
+    unsigned *const depth = depth_of(shadow);
+    if (shadow->stepping) {
+        return fail_recursion(shadow);
+    }
+    if (*depth == HX_MAX_DEPTH) {
+        return hx_fail(shadow, SQLITE_ERROR,
+                       "hannoy: triggers and views make %s depend on too many other hannoy tables, "
+                       "more than %d; drop some",
+                       shadow->name, HX_MAX_DEPTH);
+    }
+    ++*depth;
+    shadow->stepping = true;
+    return SQLITE_OK;
+}
+
+static void end_nested(hx_shadow *shadow) {
+    --*depth_of(shadow);
+    shadow->stepping = false;
+}
+
+/* -------------------------------------------------------------------------------- statements -- */
+
+/* Those on shadow tables need these to be tables. */
+static int check_tables(hx_shadow *shadow, hx_sql_id id) {
+    return id == HX_SQL_POLL || id == HX_SQL_SCHEMA_VERSION ? SQLITE_OK
+                                                            : hx_schema_state_tables(shadow);
+}
 
 static int prepare_statement(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out) {
+    const int checked = check_tables(shadow, id);
+    if (checked) {
+        return checked;
+    }
     char *const text = fill_in(shadow, vector, texts[id]);
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     const int rc = sqlite3_prepare_v3(shadow->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_ERROR && hx_columns_external(&shadow->columns)) {
@@ -259,7 +302,9 @@ static int count_variants(const hx_shadow *shadow) {
 int hx_sql_init(hx_shadow *shadow) {
     const size_t bytes = (size_t)count_variants(shadow) * HX_SQL_COUNT * sizeof(sqlite3_stmt *);
     shadow->sql.kept = sqlite3_malloc64(bytes);
-    if (!shadow->sql.kept) return SQLITE_NOMEM;
+    if (!shadow->sql.kept) {
+        return SQLITE_NOMEM;
+    }
     memset(shadow->sql.kept, 0, bytes);
     return SQLITE_OK;
 }
@@ -273,21 +318,35 @@ static sqlite3_stmt **kept_statement(hx_shadow *shadow, hx_sql_id id, int vector
 int hx_sql_of(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out) {
     sqlite3_stmt **const kept = kept_statement(shadow, id, vector);
     int rc = SQLITE_OK;
-    if (!*kept) rc = prepare_statement(shadow, id, vector, kept);
+    if (!*kept) {
+        rc = prepare_statement(shadow, id, vector, kept);
+    } else if (sqlite3_stmt_busy(*kept)) {
+        rc = fail_recursion(shadow);
+    }
     *out = *kept;
     return rc;
 }
 
 int hx_sql_step(hx_shadow *shadow, sqlite3_stmt *stmt) {
-    const int rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW) return rc;
+    int rc = begin_nested(shadow);
+    if (rc) {
+        return rc;
+    }
+    rc = sqlite3_step(stmt);
+    end_nested(shadow);
+    if (rc == SQLITE_ROW) {
+        return rc;
+    }
+    shadow->sql.obsolete |= sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0) > 0;
     hx_sql_done(stmt);
     return rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
 }
 
 int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt) {
     const int rc = hx_sql_step(shadow, stmt);
-    if (rc == SQLITE_ROW) hx_sql_done(stmt);
+    if (rc == SQLITE_ROW) {
+        hx_sql_done(stmt);
+    }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
@@ -309,31 +368,60 @@ int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out) {
 int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, int vector, hx_loan *loan) {
     sqlite3_stmt *stmt;
     const int rc = hx_sql_of(shadow, id, vector, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     *kept_statement(shadow, id, vector) = NULL;
-    *loan = (hx_loan){stmt, id, vector, shadow->sql.generation};
+    *loan =
+        (hx_loan){stmt, id, vector, shadow->sql.generation, sqlite3_next_stmt(shadow->db, NULL)};
     return SQLITE_OK;
 }
 
-void hx_sql_return(hx_shadow *shadow, hx_loan *loan) {
-    if (!loan->stmt) return;
+/* SQLite lists the newest statement first, and hosts finalize from there. */
+static bool is_gone(const hx_shadow *shadow, const hx_loan *loan) {
+    sqlite3_stmt *stmt = sqlite3_next_stmt(shadow->db, NULL);
+    if (stmt == loan->newest) {
+        return false;
+    }
+    while (stmt && stmt != loan->stmt) {
+        stmt = sqlite3_next_stmt(shadow->db, stmt);
+    }
+    return !stmt;
+}
+
+static void keep_or_finalize(hx_shadow *shadow, const hx_loan *loan) {
     sqlite3_stmt **const kept = kept_statement(shadow, loan->id, loan->vector);
-    if (loan->generation == shadow->sql.generation && !*kept) {
+    if (sqlite3_stmt_status(loan->stmt, SQLITE_STMTSTATUS_REPREPARE, 0) > 0) {
+        shadow->sql.obsolete = true;
+    }
+    if (loan->generation == shadow->sql.generation && !*kept && !shadow->sql.obsolete) {
         hx_sql_done(loan->stmt);
         *kept = loan->stmt;
     } else {
         sqlite3_finalize(loan->stmt);
     }
-    loan->stmt = NULL;
 }
 
+void hx_sql_return(hx_shadow *shadow, hx_loan *loan) {
+    if (loan->stmt && !is_gone(shadow, loan)) {
+        keep_or_finalize(shadow, loan);
+    }
+    loan->stmt = NULL;
+    hx_sql_settle(shadow);
+}
+
+/* If the connection has no statement left, the host has finalized ours before it closes. */
 void hx_sql_drop(hx_shadow *shadow) {
     const int count = shadow->sql.kept ? count_variants(shadow) * HX_SQL_COUNT : 0;
+    const bool gone = !sqlite3_next_stmt(shadow->db, NULL);
     for (int i = 0; i < count; i++) {
-        sqlite3_finalize(shadow->sql.kept[i]);
+        if (!gone) {
+            sqlite3_finalize(shadow->sql.kept[i]);
+        }
         shadow->sql.kept[i] = NULL;
     }
     shadow->sql.generation++;
+    shadow->sql.obsolete = false;
 }
 
 void hx_sql_free(hx_shadow *shadow) {
@@ -342,13 +430,56 @@ void hx_sql_free(hx_shadow *shadow) {
     shadow->sql.kept = NULL;
 }
 
+void hx_sql_settle(hx_shadow *shadow) {
+    if (shadow->sql.obsolete && !shadow->stepping) {
+        hx_sql_drop(shadow);
+    }
+}
+
 int hx_sql_exec(hx_shadow *shadow, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     char *const text = sqlite3_vmprintf(format, arguments);
     va_end(arguments);
-    if (!text) return SQLITE_NOMEM;
-    const int rc = sqlite3_exec(shadow->db, text, NULL, NULL, NULL);
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    int rc = begin_nested(shadow);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_exec(shadow->db, text, NULL, NULL, NULL);
+        end_nested(shadow);
+        if (rc) {
+            hx_fail_sql(shadow, rc);
+        }
+    }
     sqlite3_free(text);
-    return rc == SQLITE_OK ? rc : hx_fail_sql(shadow, rc);
+    return rc;
+}
+
+int hx_sql_query(hx_shadow *shadow, sqlite3_stmt **out, char *text) {
+    *out = NULL;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    int rc = sqlite3_prepare_v2(shadow->db, text, -1, out, NULL);
+    sqlite3_free(text);
+    if (rc) {
+        return hx_fail_sql(shadow, rc);
+    }
+    return hx_sql_next(shadow, *out);
+}
+
+int hx_sql_next(hx_shadow *shadow, sqlite3_stmt *stmt) {
+    int rc = begin_nested(shadow);
+    if (rc) {
+        return rc;
+    }
+    rc = sqlite3_step(stmt);
+    end_nested(shadow);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
+}
+
+int hx_sql_prepared(hx_shadow *shadow, hx_sql_id id) {
+    sqlite3_stmt *const kept = *kept_statement(shadow, id, HX_ALL_VECTORS);
+    return kept ? sqlite3_stmt_status(kept, SQLITE_STMTSTATUS_REPREPARE, 0) : 0;
 }

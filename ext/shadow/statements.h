@@ -9,6 +9,8 @@
 #ifndef HX_STATEMENTS_H
 #define HX_STATEMENTS_H
 
+#include <stdbool.h>
+
 #include "sqlite_api.h"
 
 typedef struct hx_shadow hx_shadow;
@@ -33,6 +35,7 @@ typedef struct hx_shadow hx_shadow;
 */
 #define HX_SQL_MAP(X)                                                                              \
     X(POLL, "SELECT 1")                                                                            \
+    X(SCHEMA_VERSION, "PRAGMA {schema}.schema_version")                                            \
     X(HOLD, "SELECT 1 FROM {config}")                                                              \
     X(CONTENT_INSERT, "INSERT INTO {content}(id{vectors}{rest}) VALUES (?1{values})")              \
     X(CONTENT_REPLACE, "INSERT OR REPLACE INTO {content}(id{vectors}{rest}) VALUES (?1{values})")  \
@@ -78,6 +81,7 @@ typedef enum hx_sql_id {
 typedef struct hx_sql {
     sqlite3_stmt **kept; /* by variant and hx_sql_id; NULL: not prepared, or on loan */
     unsigned generation; /* incremented by hx_sql_drop; loans of earlier ones are obsolete */
+    bool obsolete;       /* SQLite has prepared one of them again; see hx_sql_settle */
 } hx_sql;
 
 /* A statement on loan to a cursor. */
@@ -86,9 +90,17 @@ typedef struct hx_loan {
     hx_sql_id id;
     int vector;
     unsigned generation;
+    sqlite3_stmt *newest; /* of the connection when it was borrowed; never dereferenced */
 } hx_loan;
 
-/* All functions return an SQLite code and leave its sentence in the table (error.h). */
+/*
+** All functions return an SQLite code and leave its sentence in the table (error.h).
+**
+** A statement on a shadow table can run other statements: a hostile schema has triggers on it, or
+** a view in its place, that use the table again.  A step inside a step of the same table is
+** therefore an error, and so is one that is nested HX_MAX_DEPTH deep in the connection.
+*/
+#define HX_MAX_DEPTH 16
 
 /* Needs the columns.  After a failure the caller must still call hx_sql_free. */
 int hx_sql_init(hx_shadow *shadow);
@@ -119,14 +131,38 @@ void hx_sql_done(sqlite3_stmt *stmt);
 /* Runs a statement that returns one integer; 0 if it returns no row. */
 int hx_sql_integer(hx_shadow *shadow, sqlite3_stmt *stmt, sqlite3_int64 *out);
 
-/* Takes a statement out of the table, so that several scans can run at once, and returns it. */
+/*
+** Takes a statement out of the table, so that several scans can run at once, and returns it.  Some
+** hosts finalize all statements of a connection before they close it; those on loan are then gone
+** when they are returned.
+*/
 int hx_sql_borrow(hx_shadow *shadow, hx_sql_id id, int vector, hx_loan *loan);
 void hx_sql_return(hx_shadow *shadow, hx_loan *loan);
 
 /* Finalizes all statements that are not on loan. */
 void hx_sql_drop(hx_shadow *shadow);
 
+/*
+** At the end of a callback: finalizes the statements that SQLite has prepared again after a
+** change of the schema.  A view or virtual table may now stand in a shadow table's place
+** (schema_state.h).  A kept statement on one that leads back to this table would keep SQLite from
+** ever disconnecting it.
+*/
+void hx_sql_settle(hx_shadow *shadow);
+
 /* Runs a statement once; the format is sqlite3_mprintf's. */
 int hx_sql_exec(hx_shadow *shadow, const char *format, ...);
+
+/*
+** Prepares a query and steps it once: SQLITE_ROW, SQLITE_DONE or an error.  Takes over `text`, NULL
+** meaning out of memory.  The caller finalizes *out.
+*/
+int hx_sql_query(hx_shadow *shadow, sqlite3_stmt **out, char *text);
+
+/* Steps it again. */
+int hx_sql_next(hx_shadow *shadow, sqlite3_stmt *stmt);
+
+/* How often SQLite has prepared a kept statement again since it was prepared here. */
+int hx_sql_prepared(hx_shadow *shadow, hx_sql_id id);
 
 #endif

@@ -13,7 +13,9 @@ static int add_table_id(id_list *list, uint32_t number) {
     if (list->count == list->capacity) {
         const size_t capacity = list->capacity ? 2 * list->capacity : 16;
         uint32_t *const items = sqlite3_realloc64(list->items, capacity * sizeof *items);
-        if (!items) return SQLITE_NOMEM;
+        if (!items) {
+            return SQLITE_NOMEM;
+        }
         list->items = items;
         list->capacity = capacity;
     }
@@ -27,39 +29,40 @@ static int add_table_id(id_list *list, uint32_t number) {
 */
 static int read_table_ids(hx_shadow *shadow, const char *name, id_list *list) {
     sqlite3_stmt *stmt;
-    char *const text = sqlite3_mprintf(
-        "SELECT value FROM \"%w\".\"%w_config\" WHERE (key = 'table' OR key GLOB 'table.*') AND "
-        "value BETWEEN 1 AND %u",
-        shadow->schema, name, UINT32_MAX);
-    if (!text) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(shadow->db, text, -1, &stmt, NULL);
-    sqlite3_free(text);
-    if (rc == SQLITE_ERROR) return SQLITE_OK;
-    if (rc) return hx_fail_sql(shadow, rc);
-    int added = SQLITE_OK;
-    while (added == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        added = add_table_id(list, (uint32_t)sqlite3_column_int64(stmt, 0));
+    int rc = hx_sql_query(
+        shadow, &stmt,
+        sqlite3_mprintf("SELECT value FROM \"%w\".\"%w_config\" WHERE (key = 'table' OR key GLOB "
+                        "'table.*') AND value BETWEEN 1 AND %u",
+                        shadow->schema, name, UINT32_MAX));
+    if (!stmt && rc == SQLITE_ERROR) {
+        hx_forgive(shadow);
+        return SQLITE_OK;
     }
-    rc = sqlite3_finalize(stmt);
-    return rc ? hx_fail_sql(shadow, rc) : added;
+    while (rc == SQLITE_ROW) {
+        rc = add_table_id(list, (uint32_t)sqlite3_column_int64(stmt, 0));
+        if (rc == SQLITE_OK) {
+            rc = hx_sql_next(shadow, stmt);
+        }
+    }
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
     id_list list = {NULL, 0, 0};
     sqlite3_stmt *stmt = NULL;
-    char *const text = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master WHERE type = 'table'"
-                                       " AND rootpage = 0 AND sql LIKE '%%hannoy%%'",
-                                       shadow->schema);
-    if (!text) return SQLITE_NOMEM;
-    int rc = sqlite3_prepare_v2(shadow->db, text, -1, &stmt, NULL);
-    sqlite3_free(text);
-    if (rc) return hx_fail_sql(shadow, rc);
-    while (!rc && sqlite3_step(stmt) == SQLITE_ROW) {
+    int rc = hx_sql_query(shadow, &stmt,
+                          sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master WHERE type = "
+                                          "'table' AND rootpage = 0 AND sql LIKE '%%hannoy%%'",
+                                          shadow->schema));
+    while (rc == SQLITE_ROW) {
         rc = read_table_ids(shadow, (const char *)sqlite3_column_text(stmt, 0), &list);
+        if (rc == SQLITE_OK) {
+            rc = hx_sql_next(shadow, stmt);
+        }
     }
-    const int ended = sqlite3_finalize(stmt);
-    if (!rc && ended) rc = hx_fail_sql(shadow, ended);
-    if (rc) {
+    sqlite3_finalize(stmt);
+    if (rc != SQLITE_DONE) {
         sqlite3_free(list.items);
         return rc;
     }
@@ -72,8 +75,12 @@ int hx_table_ids_next(hx_shadow *shadow, int count, uint32_t *out) {
     uint32_t *list, largest = 0;
     size_t used;
     const int rc = hx_table_ids_all(shadow, &list, &used);
-    if (rc) return rc;
-    for (size_t i = 0; i < used; i++) largest = list[i] > largest ? list[i] : largest;
+    if (rc) {
+        return rc;
+    }
+    for (size_t i = 0; i < used; i++) {
+        largest = list[i] > largest ? list[i] : largest;
+    }
     sqlite3_free(list);
     if (largest > UINT32_MAX - (uint32_t)count) {
         return hx_fail(shadow, SQLITE_FULL,

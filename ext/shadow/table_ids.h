@@ -12,8 +12,9 @@ typedef struct hx_shadow hx_shadow;
 
 /*
 ** The first of `count` numbers for a new table, one for each of its vectors: one more than the
-** largest.  Nodes that replay the same statements agree on it.  Two tables may get the same number
-** after a DROP that is rolled back; their boundaries differ, so neither uses the index of the other.
+** largest.  Nodes that replay the same statements agree on it.  Two tables may get the same
+** number after a DROP that is rolled back; their boundaries differ, so neither uses the index of
+** the other.
 */
 int hx_table_ids_next(hx_shadow *shadow, int count, uint32_t *out);
 

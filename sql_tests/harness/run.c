@@ -45,6 +45,7 @@
 **     interrupt STEPS                  sqlite3_interrupt at that moment
 **     backup FILE, restore FILE        the backup API, from main of this connection or into it
 **     defensive on|off                 SQLITE_DBCONFIG_DEFENSIVE of this connection
+**     triggers on|off                  SQLITE_DBCONFIG_ENABLE_TRIGGER of this connection
 **     veto on|off                      a commit hook that refuses
 **     filelimit BYTES|off              no file of this process grows beyond that
 **     loop VAR FROM TO … endloop       from FROM up to but not including TO; ${VAR} is filled in

@@ -381,6 +381,11 @@ static void do_defensive(run *r, const record *rec) {
                       NULL);
 }
 
+static void do_triggers(run *r, const record *rec) {
+    sqlite3_db_config(database_open(r), SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                      !strcmp(rec->words[1], "on"), NULL);
+}
+
 static int refuse_commit(void *arg) {
     (void)arg;
     return 1;
@@ -415,7 +420,7 @@ static const struct {
     {"backup", do_backup},         {"restore", do_backup},
     {"meanwhile", do_meanwhile},   {"interrupt", do_interrupt},
     {"defensive", do_defensive},   {"veto", do_veto},
-    {"filelimit", do_filelimit},
+    {"triggers", do_triggers},     {"filelimit", do_filelimit},
 };
 
 static void run_record(run *r, const record *rec) {
