@@ -4,10 +4,12 @@
 #include "functions/admin_functions.h"
 
 #include "change/index_build.h"
+#include "functions/argument.h"
 #include "functions/recall.h"
 #include "query/plan.h"
 #include "shadow/error.h"
 #include "table.h"
+#include "values/numeric.h"
 
 #ifndef HANNOY_VERSION
 #error "HANNOY_VERSION is not defined: the Makefile gives it to the compiler"
@@ -33,20 +35,16 @@ static void build_table(sqlite3_context *context, hx_table *table) {
     }
 }
 
-/* The table of this name, in a schema that may be NULL.  False: the result is set to an error. */
-static bool find_argument_table(sqlite3_context *context, const char *function, sqlite3_value *name,
+/* The table of this name; `schema` may be NULL.  False: the result is set to an error. */
+static bool find_argument_table(sqlite3_context *context, sqlite3_value *name,
                                 sqlite3_value *schema, hx_found *found) {
     hx_connection *const connection = sqlite3_user_data(context);
     const char *const text = (const char *)sqlite3_value_text(name);
     char *error = NULL;
-    int rc = SQLITE_ERROR;
-    if (text) {
-        rc =
-            hx_connection_find(connection, schema ? (const char *)sqlite3_value_text(schema) : NULL,
-                               text, found, &error);
-    } else {
-        error = sqlite3_mprintf("hannoy: %s needs a table's name, not NULL", function);
-    }
+    const char *const schema_text = schema ? (const char *)sqlite3_value_text(schema) : NULL;
+    const int rc = text && (schema_text || !schema)
+                       ? hx_connection_find(connection, schema_text, text, found, &error)
+                       : SQLITE_NOMEM;
     if (rc) {
         hx_result_sentence(context, error ? rc : SQLITE_NOMEM, error);
     }
@@ -55,7 +53,8 @@ static bool find_argument_table(sqlite3_context *context, const char *function, 
 
 static void call_build(sqlite3_context *context, int argc, sqlite3_value **argv) {
     hx_found found;
-    if (!find_argument_table(context, "hannoy_build", argv[0], argc > 1 ? argv[1] : NULL, &found)) {
+    if (hx_argument_any_null(argc, argv) ||
+        !find_argument_table(context, argv[0], argc > 1 ? argv[1] : NULL, &found)) {
         return;
     }
     build_table(context, found.table);
@@ -64,20 +63,31 @@ static void call_build(sqlite3_context *context, int argc, sqlite3_value **argv)
 
 #define RECALL_QUERIES 200
 
+/* False: the result is set to an error. */
+static bool read_query_count(sqlite3_context *context, sqlite3_value *value, int64_t *out) {
+    bool whole;
+    if (hx_value_integer(value, out, &whole)) {
+        sqlite3_result_error_nomem(context);
+        return false;
+    }
+    if (whole && *out >= 1) {
+        return true;
+    }
+    sqlite3_result_error(context,
+                         "hannoy: the number of queries of hannoy_recall must be a whole number, 1 "
+                         "or more",
+                         -1);
+    return false;
+}
+
 static void call_recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
-    const int64_t queries = argc > 1 ? sqlite3_value_int64(argv[1]) : RECALL_QUERIES;
+    int64_t queries = RECALL_QUERIES;
     double found_share;
     hx_found found;
     bool any;
-    if (argc > 1 && (sqlite3_value_type(argv[1]) != SQLITE_INTEGER || queries < 1)) {
-        sqlite3_result_error(context,
-                             "hannoy: the number of queries of hannoy_recall must be a whole "
-                             "number, 1 or more",
-                             -1);
-        return;
-    }
-    if (!find_argument_table(context, "hannoy_recall", argv[0], argc > 2 ? argv[2] : NULL,
-                             &found)) {
+    if (hx_argument_any_null(argc, argv) ||
+        (argc > 1 && !read_query_count(context, argv[1], &queries)) ||
+        !find_argument_table(context, argv[0], argc > 2 ? argv[2] : NULL, &found)) {
         return;
     }
     const int rc = hx_measure_recall(&found.table->shadow, queries, &found_share, &any);

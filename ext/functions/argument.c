@@ -64,7 +64,7 @@ int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector 
     *error = NULL;
     int rc = choose_vector_type(reading, value, &type, error);
     if (rc == SQLITE_OK) {
-        rc = hx_vector_measure(type, value, reading->what, reading->dialect, &dim, error);
+        rc = hx_vector_measure(type, value, reading->what, &dim, error);
     }
     if (rc) {
         return rc;
@@ -72,7 +72,7 @@ int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector 
     if (!hx_vector_new(type, dim, &vector)) {
         return SQLITE_NOMEM;
     }
-    rc = hx_vector_read(vector.shape, value, reading->what, reading->dialect, vector.bytes, error);
+    rc = hx_vector_parse(vector.shape, value, reading->what, vector.bytes, error);
     if (rc) {
         sqlite3_free(vector.bytes);
     } else {

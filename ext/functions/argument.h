@@ -49,7 +49,6 @@ typedef struct hx_reading {
     const char *what; /* in sentences: "vector of hannoy_json" */
     uint8_t type;     /* 0: that of the mark, float32 without a mark */
     bool recast;      /* true: a mark of another type is ignored; false: it is an error */
-    hx_json_dialect dialect;
 } hx_reading;
 
 /*

@@ -15,7 +15,7 @@ typedef struct each_cursor {
 
 static const hx_tvf vec_each;
 
-/* sqlite-vec's: no type argument, and NULL is refused. */
+/* sqlite-vec's, with its order of bits. */
 static bool is_vec_each(const each_cursor *cursor) {
     return cursor->base.tvf == &vec_each;
 }
@@ -34,8 +34,7 @@ static void each_end(hx_tvf_cursor *base) {
 
 static int read_arguments(each_cursor *cursor, int argc, sqlite3_value **argv) {
     const bool is_vec = is_vec_each(cursor);
-    hx_reading reading = {.what = is_vec ? "vector of vec_each" : "vector of hannoy_each",
-                          .dialect = is_vec ? HX_JSON_BARE_POINT : HX_JSON_STRICT};
+    hx_reading reading = {.what = is_vec ? "vector of vec_each" : "vector of hannoy_each"};
     char *error = NULL;
     int rc = SQLITE_OK;
     if (argc > 1) {
@@ -68,7 +67,7 @@ static int each_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {
             base, SQLITE_ERROR,
             sqlite3_mprintf("hannoy: give %s a vector: %s(:v)", base->tvf->name, base->tvf->name));
     }
-    if (!is_vec_each(cursor) && hx_argument_any_null(argc, argv)) {
+    if (hx_argument_any_null(argc, argv)) {
         return SQLITE_OK;
     }
     const int rc = read_arguments(cursor, argc, argv);
@@ -108,7 +107,7 @@ static int each_column(hx_tvf_cursor *base, sqlite3_context *context, int column
 
 static const hx_tvf hannoy_each = {
     .name = "hannoy_each",
-    .declaration = "CREATE TABLE x(key INTEGER, value, vector HIDDEN, type HIDDEN)",
+    .declaration = "CREATE TABLE x(key INTEGER, value, each_vector HIDDEN, each_type HIDDEN)",
     .first_argument = 2,
     .innocuous = true,
     .cost = 1000,

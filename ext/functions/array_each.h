@@ -9,8 +9,8 @@
 **
 **   SELECT rowid, value FROM vec_each(vector)
 **
-** is sqlite-vec's.  As there, the type is the one that a BLOB is marked with, NULL is refused, and
-** the bits of a byte come highest first, unlike in vec_to_json.
+** is sqlite-vec's.  As there, the type is the one that a BLOB is marked with, and the bits of a
+** byte come highest first, unlike in vec_to_json.
 */
 #ifndef HX_ARRAY_EACH_H
 #define HX_ARRAY_EACH_H

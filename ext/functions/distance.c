@@ -41,7 +41,6 @@ typedef struct pair {
     sqlite3_context *context;
     sqlite3_value **argv;
     const hx_function *function;
-    hx_json_dialect dialect;
     uint8_t types[2]; /* of each by itself */
     uint32_t dims[2];
     hny_shape shape; /* both are read as this one */
@@ -53,8 +52,7 @@ static int read_vector_of(pair *p, int which, uint8_t **out) {
     if (!*out) {
         return SQLITE_NOMEM;
     }
-    return hx_vector_read(p->shape, p->argv[which], p->function->vectors[which], p->dialect, *out,
-                          &p->error);
+    return hx_vector_parse(p->shape, p->argv[which], p->function->vectors[which], *out, &p->error);
 }
 
 static int make_computer(pair *p, int which, hny_distance_computer **out) {
@@ -145,8 +143,8 @@ static int measure_both(pair *p) {
         if (kept && kept->computer && kept->type == p->types[i]) {
             p->dims[i] = kept->dim;
         } else {
-            rc = hx_vector_measure(p->types[i], p->argv[i], p->function->vectors[i], p->dialect,
-                                   &p->dims[i], &p->error);
+            rc = hx_vector_measure(p->types[i], p->argv[i], p->function->vectors[i], &p->dims[i],
+                                   &p->error);
         }
     }
     return rc;
@@ -292,10 +290,11 @@ void hx_distance_marked(sqlite3_context *context, int argc, sqlite3_value **argv
     pair p = {.context = context,
               .argv = argv,
               .function = function,
-              .dialect = HX_JSON_BARE_POINT,
               .shape = {.metric = function->detail}};
     double distance;
-    (void)argc;
+    if (hx_argument_any_null(argc, argv)) {
+        return;
+    }
     int rc = agree_marked(&p);
     if (rc == SQLITE_OK) {
         rc = pair_distance(&p, &distance);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "functions/argument.h"
 #include "functions/tvf.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
@@ -437,9 +438,15 @@ static int info_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {
     const char *const name = argc > 0 ? (const char *)sqlite3_value_text(argv[0]) : NULL;
     const char *const schema = argc > 1 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
     char *error = NULL;
-    if (!name) {
+    if (argc == 0) {
         return hx_tvf_fail(base, SQLITE_ERROR,
                            sqlite3_mprintf("hannoy: name a table: hannoy_info('v')"));
+    }
+    if (hx_argument_any_null(argc, argv)) {
+        return SQLITE_OK;
+    }
+    if (!name || (argc > 1 && !schema)) {
+        return SQLITE_NOMEM;
     }
     const int rc = hx_connection_find(base->context, schema, name, &cursor->found, &error);
     if (rc) {

@@ -14,11 +14,13 @@
 
 /* --------------------------------------------------------------------------------- arguments -- */
 
-/* Reads argv[which] as the type of its mark.  False: the result is set to an error. */
+/* Reads argv[which] as the type of its mark.  False: the result is set, to NULL or an error. */
 static bool read_marked(sqlite3_context *context, sqlite3_value **argv, int which, hx_vector *out) {
-    const hx_reading reading = {.what = hx_function_of(context)->vectors[which],
-                                .dialect = HX_JSON_BARE_POINT};
+    const hx_reading reading = {.what = hx_function_of(context)->vectors[which]};
     char *error;
+    if (sqlite3_value_type(argv[which]) == SQLITE_NULL) {
+        return false;
+    }
     const int rc = hx_argument_read(&reading, argv[which], out, &error);
     if (rc) {
         hx_result_sentence(context, rc, error);
@@ -36,13 +38,13 @@ static void result_refusal(sqlite3_context *context, char *sentence) {
 /* Constructs a vector of the type in the function's detail. */
 static void vec_construct(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const hx_function *const function = hx_function_of(context);
-    const hx_reading reading = {.what = function->vectors[0],
-                                .type = function->detail,
-                                .recast = true,
-                                .dialect = HX_JSON_BARE_POINT};
+    const hx_reading reading = {
+        .what = function->vectors[0], .type = function->detail, .recast = true};
     hx_vector vector;
     char *error;
-    (void)argc;
+    if (hx_argument_any_null(argc, argv)) {
+        return;
+    }
     const int rc = hx_argument_read(&reading, argv[0], &vector, &error);
     if (rc) {
         hx_result_sentence(context, rc, error);
@@ -138,7 +140,7 @@ static bool add_to(sqlite3_context *context, hx_vector *a, const hx_vector *b, i
 
 static void combine(sqlite3_context *context, sqlite3_value **argv, int sign) {
     hx_vector a, b;
-    if (!read_marked(context, argv, 0, &a)) {
+    if (hx_argument_any_null(2, argv) || !read_marked(context, argv, 0, &a)) {
         return;
     }
     if (!read_marked(context, argv, 1, &b)) {
@@ -192,8 +194,7 @@ static char *check_bounds(const hx_vector *vector, sqlite3_int64 start, sqlite3_
 static void vec_slice(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const sqlite3_int64 start = sqlite3_value_int64(argv[1]), end = sqlite3_value_int64(argv[2]);
     hx_vector vector, out;
-    (void)argc;
-    if (!read_marked(context, argv, 0, &vector)) {
+    if (hx_argument_any_null(argc, argv) || !read_marked(context, argv, 0, &vector)) {
         return;
     }
     char *const fault = check_bounds(&vector, start, end);
@@ -250,13 +251,13 @@ static bool is_unit(sqlite3_value *value) {
 
 /* Reads float32, whatever the mark of a BLOB. */
 static void vec_quantize_int8(sqlite3_context *context, int argc, sqlite3_value **argv) {
-    const hx_reading reading = {.what = hx_function_of(context)->vectors[0],
-                                .type = HNY_FLOAT32,
-                                .recast = true,
-                                .dialect = HX_JSON_BARE_POINT};
+    const hx_reading reading = {
+        .what = hx_function_of(context)->vectors[0], .type = HNY_FLOAT32, .recast = true};
     hx_vector vector, out;
     char *error;
-    (void)argc;
+    if (hx_argument_any_null(argc, argv)) {
+        return;
+    }
     const int rc = hx_argument_read(&reading, argv[0], &vector, &error);
     if (rc) {
         hx_result_sentence(context, rc, error);
@@ -275,6 +276,28 @@ static void vec_quantize_int8(sqlite3_context *context, int argc, sqlite3_value 
         hx_result_vector(context, out);
     }
     sqlite3_free(vector.bytes);
+}
+
+/* ------------------------------------------------------------------------------------ version -- */
+
+#define VEC_VERSION "v0.1.9 (hannoy " HANNOY_VERSION ")"
+
+static void vec_version(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    (void)argc;
+    (void)argv;
+    sqlite3_result_text(context, VEC_VERSION, -1, SQLITE_STATIC);
+}
+
+static void vec_debug(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    (void)argc;
+    (void)argv;
+    char *const text =
+        sqlite3_mprintf("Version: %s\nKernels: %s", VEC_VERSION, hny_kernels_name());
+    if (text) {
+        sqlite3_result_text(context, text, -1, sqlite3_free);
+    } else {
+        sqlite3_result_error_nomem(context);
+    }
 }
 
 /* ------------------------------------------------------------------------------- registering -- */
@@ -303,6 +326,8 @@ static const hx_function vec_functions[] = {
     TWO("vec_distance_l1", hx_distance_marked, TAKES, HNY_MANHATTAN),
     TWO("vec_distance_cosine", hx_distance_marked, TAKES, HNY_COSINE),
     TWO("vec_distance_hamming", hx_distance_marked, TAKES, HNY_HAMMING),
+    {"vec_version", 0, vec_version, 0, 0, {NULL, NULL}},
+    {"vec_debug", 0, vec_debug, 0, 0, {NULL, NULL}},
 };
 
 enum { FUNCTION_COUNT = sizeof vec_functions / sizeof vec_functions[0] };

@@ -15,12 +15,13 @@
 **   vec_quantize_int8(v, 'unit')              -1 .. 1 onto -128 .. 127, cut off towards zero
 **   vec_distance_l2, _l1, _cosine (a, b)      of numbers of one type and length
 **   vec_distance_hamming(a, b)                of bits
+**   vec_version(), vec_debug()                texts
 **
 ** Differences: distances are those of hannoy's tables, in double precision; the cosine distance of
 ** a zero vector is 1, not NULL; vec_normalize of a zero vector gives zeros, not NaN; a sum beyond
 ** float32 is refused, not infinity; vec_bit accepts JSON; float16 is accepted where numbers are;
 ** JSON must be well-formed except for numbers that begin with a point; and a vector has at most
-** 65536 dimensions.  NULL is refused, as there.
+** 65536 dimensions.  NULL gives NULL.
 */
 #ifndef HX_VEC_FUNCTIONS_H
 #define HX_VEC_FUNCTIONS_H

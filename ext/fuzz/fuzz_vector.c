@@ -59,11 +59,11 @@ static void check_measure(hny_shape shape, const void *bytes, size_t size, int i
     }
     CHECK(sqlite3_step(one_value) == SQLITE_ROW);
     sqlite3_value *const value = sqlite3_column_value(one_value, 0);
-    int rc = hx_vector_measure(shape.type, value, "vector", HX_JSON_STRICT, &shape.dim, &error);
+    int rc = hx_vector_measure(shape.type, value, "vector", &shape.dim, &error);
     if (rc == SQLITE_OK) {
         char *const out = malloc(hny_vector_bytes(shape));
         CHECK(!error && out && shape.dim >= 1 && shape.dim <= HNY_MAX_DIM);
-        rc = hx_vector_read(shape, value, "vector", HX_JSON_STRICT, out, &error);
+        rc = hx_vector_parse(shape, value, "vector", out, &error);
         CHECK(rc == SQLITE_OK || !strstr(error, "dimension"));
         free(out);
     }

@@ -93,7 +93,7 @@ static void ours_where_nobody_is(void **state) {
     gives("SELECT vec_to_json(vec_f32('[.5]'))", "[0.500000]");
     gives("SELECT vec_distance_l2('[1]', '[3]')", "2.0");
     gives("SELECT value FROM vec_each('[7]')", "7.0");
-    gives("SELECT vec_version()", "no such function");
+    gives("SELECT vec_version() GLOB 'v0.1.[0-9]* (hannoy *)'", "1");
 }
 
 static void theirs_before_stay(void **state) {

@@ -223,7 +223,6 @@ typedef struct reader {
     const char *at;
     const char *end;
     const char *expected; /* set at the first error, which is at `at` */
-    bool bare_point;      /* '.5' is accepted */
 } reader;
 
 static bool fail_reading(reader *text, const char *expected) {
@@ -317,7 +316,7 @@ static bool read_decimal(reader *text, decimal *out) {
     *out = (decimal){.negative = peek(text) == '-'};
     text->at += out->negative;
     out->begin = text->at;
-    const bool is_bare = text->bare_point && peek(text) == '.';
+    const bool is_bare = peek(text) == '.';
     if (!is_bare && !is_digit(peek(text))) {
         return fail_reading(text, out->negative ? "a digit" : "a number");
     }
@@ -409,9 +408,9 @@ static bool read_array(reader *text, float *out, size_t capacity, size_t *count,
     return text->at == text->end || fail_reading(text, "nothing more");
 }
 
-int hx_json_floats(const char *text, size_t length, hx_json_dialect dialect, float *out,
-                   size_t capacity, size_t *count, hx_json_fault *fault) {
-    reader in = {.at = text, .end = text + length, .bare_point = dialect == HX_JSON_BARE_POINT};
+int hx_json_floats(const char *text, size_t length, float *out, size_t capacity, size_t *count,
+                   hx_json_fault *fault) {
+    reader in = {.at = text, .end = text + length};
     const char *begin = text;
     *count = 0;
     if (read_array(&in, out, capacity, count, &begin)) {

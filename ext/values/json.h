@@ -1,19 +1,17 @@
 /*
 ** Interface to json.c: a strict reader of a JSON array of numbers (RFC 8259), into float32.
 **
-** The text is one array, with blanks where the grammar allows them: no leading '+', no bare '.', no
+** The text is one array, with blanks where the grammar allows them: no leading '+', no
 ** NaN, no trailing comma, no nested array.  Each number is rounded once, from all its digits, to
 ** the nearest float32, ties to even.  The result does not depend on the locale or the rounding
 ** mode, since no function of the C library reads a number.
 **
-** HX_JSON_BARE_POINT also accepts '.5' and '-.5', which sqlite-vec's documentation uses.
+** Beyond the grammar it accepts '.5' and '-.5', which sqlite-vec's documentation uses.
 */
 #ifndef HX_JSON_H
 #define HX_JSON_H
 
 #include <stddef.h>
-
-typedef enum hx_json_dialect { HX_JSON_STRICT, HX_JSON_BARE_POINT } hx_json_dialect;
 
 /* The first error in a text. */
 typedef struct hx_json_fault {
@@ -29,7 +27,7 @@ typedef struct hx_json_fault {
 ** -1 with *fault filled in; then `out` and *count are undefined.  A number that is nearer to zero
 ** than to the smallest float32 becomes zero; a number that rounds to infinity is refused.
 */
-int hx_json_floats(const char *text, size_t length, hx_json_dialect dialect, float *out,
-                   size_t capacity, size_t *count, hx_json_fault *fault);
+int hx_json_floats(const char *text, size_t length, float *out, size_t capacity, size_t *count,
+                   hx_json_fault *fault);
 
 #endif

@@ -111,7 +111,7 @@ static bool reads_as(uint8_t type, double number, const char *text, size_t lengt
     hx_json_fault fault;
     memcpy(array + 1, text, length);
     array[length + 1] = ']';
-    if (hx_json_floats(array, length + 2, HX_JSON_STRICT, &back, 1, &count, &fault)) {
+    if (hx_json_floats(array, length + 2, &back, 1, &count, &fault)) {
         return false;
     }
     if (type == HNY_FLOAT16) {

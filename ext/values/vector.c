@@ -20,7 +20,6 @@
 typedef struct vector_request {
     hny_shape shape;
     const char *what; /* in sentences: "vector" or "query" */
-    hx_json_dialect dialect;
     char **error;
 } vector_request;
 
@@ -281,7 +280,7 @@ static int read_json(const vector_request *r, sqlite3_value *value, void *out) {
     int rc;
     if (!text || !floats) {
         rc = SQLITE_NOMEM;
-    } else if (hx_json_floats(text, length, r->dialect, floats, r->shape.dim, &count, &fault)) {
+    } else if (hx_json_floats(text, length, floats, r->shape.dim, &count, &fault)) {
         rc = refuse_json(r, text, length, &fault);
     } else if (count != r->shape.dim) {
         rc = refuse_dimensions(r, count);
@@ -352,7 +351,7 @@ static int measure_json(const vector_request *r, const char *text, size_t length
     size_t count = count_commas(text, length) + 1;
     hx_json_fault fault;
     if (count > HNY_MAX_DIM || !has_digit(text, length)) {
-        if (hx_json_floats(text, length, r->dialect, NULL, 0, &count, &fault)) {
+        if (hx_json_floats(text, length, NULL, 0, &count, &fault)) {
             return refuse_json(r, text, length, &fault);
         }
         return refuse_dim(r, count);
@@ -375,9 +374,9 @@ static int refuse_class(const vector_request *r, sqlite3_value *value) {
                      "hannoy: the %s must be a BLOB or a JSON array, not %s", r->what, number);
 }
 
-int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, hx_json_dialect dialect,
-                      uint32_t *dim, char **error) {
-    const vector_request r = {{.type = type}, what, dialect, error};
+int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, uint32_t *dim,
+                      char **error) {
+    const vector_request r = {{.type = type}, what, error};
     *error = NULL;
     if (sqlite3_value_type(value) == SQLITE_BLOB) {
         return measure_blob(&r, (size_t)sqlite3_value_bytes(value), dim);
@@ -389,9 +388,9 @@ int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, hx_j
     return text ? measure_json(&r, text, (size_t)sqlite3_value_bytes(value), dim) : SQLITE_NOMEM;
 }
 
-int hx_vector_read(hny_shape shape, sqlite3_value *value, const char *what, hx_json_dialect dialect,
-                   void *out, char **error) {
-    const vector_request r = {shape, what, dialect, error};
+int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
+                    char **error) {
+    const vector_request r = {shape, what, error};
     *error = NULL;
     if (sqlite3_value_type(value) == SQLITE_BLOB) {
         return read_blob(&r, value, out);
@@ -400,9 +399,4 @@ int hx_vector_read(hny_shape shape, sqlite3_value *value, const char *what, hx_j
         return read_json(&r, value, out);
     }
     return refuse_class(&r, value);
-}
-
-int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
-                    char **error) {
-    return hx_vector_read(shape, value, what, HX_JSON_STRICT, out, error);
 }

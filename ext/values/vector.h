@@ -20,7 +20,6 @@
 
 #include "hannoy.h"
 #include "sqlite_api.h"
-#include "values/json.h"
 
 /*
 ** Writes hny_vector_bytes(shape) bytes to `out`, which need not be aligned.  `what` names the value
@@ -32,16 +31,12 @@
 int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
                     char **error);
 
-/* The same with a choice of the JSON dialect; hx_vector_parse is strict. */
-int hx_vector_read(hny_shape shape, sqlite3_value *value, const char *what, hx_json_dialect dialect,
-                   void *out, char **error);
-
 /*
 ** The dimensions of a value without a table.  A BLOB is taken as `type`, with 8 dimensions a byte
-** for bits.  *dim is 1 .. HNY_MAX_DIM; failures are as above.  hx_vector_read may still refuse the
+** for bits.  *dim is 1 .. HNY_MAX_DIM; failures are as above.  hx_vector_parse may still refuse the
 ** value, but not for its length.
 */
-int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, hx_json_dialect dialect,
-                      uint32_t *dim, char **error);
+int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, uint32_t *dim,
+                      char **error);
 
 #endif
