@@ -9,6 +9,7 @@
 #include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
+#include "values/numeric.h"
 #include "values/vector.h"
 
 typedef struct cursor {
@@ -63,8 +64,9 @@ static int read_setting(hx_view *view, const char *name, int64_t minimum, sqlite
                         int64_t *out) {
     static const char *const minima[] = {"0 or more", "1 or more"};
     const int type = sqlite3_value_type(value);
-    *out = sqlite3_value_int64(value);
-    if (type == SQLITE_INTEGER && *out >= minimum) return SQLITE_OK;
+    bool whole;
+    const int rc = hx_value_integer(value, out, &whole);
+    if (rc || (whole && *out >= minimum)) return rc;
     const unsigned char *const text = type == SQLITE_BLOB ? NULL : sqlite3_value_text(value);
     return hx_fail(view->shadow, SQLITE_ERROR, "hannoy: %s must be a whole number, %s, not %.80s",
                    name, minima[minimum],
@@ -74,21 +76,24 @@ static int read_setting(hx_view *view, const char *name, int64_t minimum, sqlite
 }
 
 /* A bound of the distance; *never: no row passes it. */
-static hx_bound read_bound(sqlite3_value *value, bool below, bool inclusive, bool *never) {
-    const int type = sqlite3_value_type(value);
-    hx_bound bound = {true, inclusive, sqlite3_value_double(value)};
-    if (type == SQLITE_INTEGER || type == SQLITE_FLOAT) return bound;
-    /* No comparison with NULL is true; texts and BLOBs come after all numbers. */
-    if (type == SQLITE_NULL || !below) *never = true;
-    bound.given = false;
-    return bound;
+static int read_bound(sqlite3_value *value, bool below, bool inclusive, hx_bound *out,
+                      bool *never) {
+    bool number;
+    *out = (hx_bound){.inclusive = inclusive};
+    const int rc = hx_value_real(value, &out->distance, &number);
+    out->given = number;
+    /* No comparison with NULL is true; other texts and BLOBs come after all numbers. */
+    if (!number && (sqlite3_value_type(value) == SQLITE_NULL || !below)) *never = true;
+    return rc;
 }
 
 /* What the arguments of xFilter say. */
 typedef struct search {
     hx_knn_request request;
     sqlite3_value *query;
-    bool item;  /* the query is a row */
+    bool item;       /* the query is a row */
+    bool has_number; /* the query is the number */
+    int64_t number;
     bool never; /* no row passes */
 } search;
 
@@ -107,13 +112,21 @@ static int read_exact(hx_view *view, sqlite3_value *value, bool *exact) {
                                       "hannoy: exact must be 0 or 1, not %lld", number);
 }
 
+/* v(7, 3) is by item; so is any number in the place of a query. */
+static int read_item_number(search *s, int plan) {
+    if (!(plan & (HX_PLAN_ITEM | HX_PLAN_ARGUMENT))) return SQLITE_OK;
+    const int rc = hx_value_integer(s->query, &s->number, &s->has_number);
+    s->item = plan & HX_PLAN_ITEM || (plan & HX_PLAN_ARGUMENT && s->has_number);
+    return rc;
+}
+
 static int read_search(cursor *c, const char *codes, sqlite3_value **argv, search *s) {
     hx_view *const view = c->view;
     const int plan = c->plan;
     int rc;
     s->query = *argv++;
-    s->item = plan & HX_PLAN_ITEM ||
-              (plan & HX_PLAN_ARGUMENT && sqlite3_value_type(s->query) == SQLITE_INTEGER);
+    rc = read_item_number(s, plan);
+    if (rc) return rc;
     s->request = (hx_knn_request){.k = HX_NO_LIMIT, .distances = plan & HX_PLAN_DISTANCES};
     rc = keep_hidden(c, plan & HX_PLAN_ITEM ? HX_ITEM : HX_QUERY, s->query);
     if (rc == SQLITE_OK && plan & HX_PLAN_K) {
@@ -130,11 +143,14 @@ static int read_search(cursor *c, const char *codes, sqlite3_value **argv, searc
     }
     if (rc) return rc;
     if (plan & HX_PLAN_ABOVE) {
-        s->request.above = read_bound(*argv++, false, plan & HX_PLAN_ABOVE_INCLUSIVE, &s->never);
+        rc = read_bound(*argv++, false, plan & HX_PLAN_ABOVE_INCLUSIVE, &s->request.above,
+                        &s->never);
     }
-    if (plan & HX_PLAN_BELOW) {
-        s->request.below = read_bound(*argv++, true, plan & HX_PLAN_BELOW_INCLUSIVE, &s->never);
+    if (rc == SQLITE_OK && plan & HX_PLAN_BELOW) {
+        rc =
+            read_bound(*argv++, true, plan & HX_PLAN_BELOW_INCLUSIVE, &s->request.below, &s->never);
     }
+    if (rc) return rc;
     return plan & HX_PLAN_CONDITIONS
                ? hx_conditions_new(view->shadow, codes, argv, &s->request.conditions)
                : SQLITE_OK;
@@ -143,8 +159,10 @@ static int read_search(cursor *c, const char *codes, sqlite3_value **argv, searc
 /* The row that an item names, and its vector; *found false: there is none. */
 static int read_item(hx_view *view, search *s, unsigned char *vector, bool *found) {
     const bool key = hx_columns_text_key(&view->shadow->columns);
+    const bool real = sqlite3_value_type(s->query) == SQLITE_FLOAT && s->has_number;
     int64_t *const id = &s->request.excluded;
-    int rc = hx_conditions_rowid(view->shadow, key, s->query, id, found);
+    int rc = key && real ? hx_content_find_number(view->shadow, s->number, id, found)
+                         : hx_conditions_rowid(view->shadow, key, s->query, id, found);
     s->request.excludes = true;
     if (rc == SQLITE_OK && *found)
         rc = hx_content_get(view->shadow, view->vector, *id, vector, found);

@@ -121,24 +121,31 @@ static const option *find_option(hx_span name) {
     return NULL;
 }
 
-/* Reads a whole number.  One that no int64_t holds becomes one outside every option's range. */
+/*
+** Reads a whole number, which hosts may write as 200.0.  One that no int64_t holds becomes one
+** outside every option's range.
+*/
 static bool read_whole(hx_span text, int64_t *out) {
     const bool negative = text.length && text.begin[0] == '-';
     size_t i = negative || (text.length && text.begin[0] == '+');
-    if (i == text.length) {
-        return false;
-    }
+    const size_t first = i;
     int64_t value = 0;
-    for (; i < text.length; i++) {
-        if (text.begin[i] < '0' || text.begin[i] > '9') {
-            return false;
-        }
+    for (; i < text.length && text.begin[i] >= '0' && text.begin[i] <= '9'; i++) {
         if (value <= UINT32_MAX) {
             value = value * 10 + (text.begin[i] - '0');
         }
     }
+    if (i == first) {
+        return false;
+    }
+    if (i + 1 < text.length && text.begin[i] == '.') {
+        i++;
+        while (i < text.length && text.begin[i] == '0') {
+            i++;
+        }
+    }
     *out = negative ? -value : value;
-    return true;
+    return i == text.length;
 }
 
 static int parse_number(const option *which, hx_span text, uint32_t *out, char **error) {

@@ -245,22 +245,29 @@ int hx_content_exists(hx_shadow *shadow, int64_t id, bool *out) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_bind_value(stmt, 1, key);
-    }
-    if (rc) {
-        return rc;
-    }
-    rc = hx_sql_step(shadow, stmt);
+/* The key is bound. */
+static int step_find(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t *id, bool *found) {
+    const int rc = hx_sql_step(shadow, stmt);
     *found = rc == SQLITE_ROW;
     if (*found) {
         *id = sqlite3_column_int64(stmt, 0);
         hx_sql_done(stmt);
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 1, key);
+    return rc ? rc : step_find(shadow, stmt, id, found);
+}
+
+int hx_content_find_number(hx_shadow *shadow, int64_t key, int64_t *id, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
+    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 1, key);
+    return rc ? rc : step_find(shadow, stmt, id, found);
 }
 
 int hx_content_count(hx_shadow *shadow, int64_t *out) {

@@ -70,6 +70,7 @@ int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out);
 
 /* The row with this text key. */
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found);
+int hx_content_find_number(hx_shadow *shadow, int64_t key, int64_t *id, bool *found);
 
 /* A value as an attribute of its row. */
 hny_attribute hx_attribute_of(sqlite3_value *value);
