@@ -256,8 +256,8 @@ static int write_early(publication *p, const hny__plane *plane) {
 static int write_rest(const publication *p, const hny__plane *plane, hny__txn *txn) {
     const uint32_t base = hny__layout_blocks(plane->layout, plane->base_rows);
     const uint32_t end = blocks_of(plane);
-    const uint32_t early = (end - base) / EARLY_BLOCKS * EARLY_BLOCKS;
-    const uint32_t left = end - base > EARLY_BLOCKS ? base + early : base;
+    const uint32_t early = end > base ? (end - base - 1) / EARLY_BLOCKS * EARLY_BLOCKS : 0;
+    const uint32_t left = base + early;
     int rc = write_plane(p, plane, txn, 0, base);
     if (!rc) rc = write_plane(p, plane, txn, left, end);
     return rc;
