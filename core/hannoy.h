@@ -64,7 +64,7 @@ typedef enum hny_status {
 /* The sentence of a status, without a full stop.  Never NULL; static memory. */
 const char *hny_strerror(int status);
 
-/* ---------------------------------------------------------------------------------- vectors -- */
+/* ----------------------------------------------------------------------------------- vectors -- */
 
 /* Functions on vectors and attributes keep no state and may run on any thread. */
 
@@ -140,7 +140,7 @@ const char *hny_kernels_name(void);
 */
 int hny_kernels_check(char **fault);
 
-/* ------------------------------------------------------------------------------ the sidecar -- */
+/* ------------------------------------------------------------------------------- the sidecar -- */
 
 /* A place in a table's log.  Equal pairs mean equal content. */
 typedef struct hny_boundary {
@@ -190,7 +190,7 @@ typedef struct hny_progress {
 } hny_progress;
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
-/* ---------------------------------------------------------------------------------- readers -- */
+/* ----------------------------------------------------------------------------------- readers -- */
 
 typedef struct hny_reader hny_reader;
 
@@ -267,7 +267,7 @@ static inline double hny_hit_lower_bound(const hny_hit *hit) {
 /* By lower bound, then by rowid: the order of a scan.  For qsort(). */
 int hny_hit_compare_lower_bound(const void *a, const void *b);
 
-/* --------------------------------------------------------------------------------- filters -- */
+/* ----------------------------------------------------------------------------------- filters -- */
 
 /*
 ** Which rows a search may return: those for which every term holds.  A comparison with NULL is
@@ -308,7 +308,7 @@ bool hny_filter_unsure(const hny_filter *filter);
 hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
                            const hny_attribute *attributes);
 
-/* -------------------------------------------------------------------------------- searches -- */
+/* ---------------------------------------------------------------------------------- searches -- */
 
 /*
 ** A search or a scan: what is wanted, how hard to try, where the hits go, and what was found.  How
@@ -361,7 +361,7 @@ typedef struct hny_work {
 } hny_work;
 const hny_work *hny_reader_work(const hny_reader *reader);
 
-/* --------------------------------------------------------------------------- introspection -- */
+/* ----------------------------------------------------------------------------- introspection -- */
 
 typedef struct hny_stats {
     hny_boundary boundary;
@@ -392,7 +392,7 @@ int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
 */
 int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault);
 
-/* ----------------------------------------------------------------------------------- builds -- */
+/* ------------------------------------------------------------------------------------ builds -- */
 
 typedef struct hny_build hny_build;
 

@@ -27,7 +27,7 @@ void hny__beam_free(hny__beam *beam) {
     memset(beam, 0, sizeof *beam);
 }
 
-/* ---------------------------------------------------------------------------------- visited -- */
+/* ----------------------------------------------------------------------------------- visited -- */
 
 /* Every epoch becomes HNY__VERIFIED: these sums set the highest bit of each byte that is not 0. */
 static void forget_epochs(hny__view *view) {
@@ -42,7 +42,9 @@ static void forget_epochs(hny__view *view) {
 }
 
 static void begin_epoch(hny__view *view) {
-    if (view->epoch == UINT8_MAX) forget_epochs(view);
+    if (view->epoch == UINT8_MAX) {
+        forget_epochs(view);
+    }
     view->epoch++;
 }
 
@@ -55,13 +57,17 @@ static void mark_visited(hny__view *view, hny__family family, uint32_t node) {
     marks_of_family(view, family)[node] = view->epoch;
 }
 
-/* ------------------------------------------------------------------------------------- pool -- */
+/* -------------------------------------------------------------------------------------- pool -- */
 
 static int pool_reserve(hny__beam *beam, size_t count) {
-    if (count <= beam->capacity) return HNY_OK;
+    if (count <= beam->capacity) {
+        return HNY_OK;
+    }
     const size_t capacity = count + count / 2;
     hny__found *const pool = realloc(beam->pool, capacity * sizeof *pool);
-    if (!pool) return HNY_NOMEM;
+    if (!pool) {
+        return HNY_NOMEM;
+    }
     beam->pool = pool;
     beam->capacity = capacity;
     return HNY_OK;
@@ -89,10 +95,14 @@ static bool pool_is_hidden(const hny__beam *beam, size_t position) {
 static void pool_update_ef_index(hny__beam *beam, size_t added, bool hidden, uint32_t ef) {
     if (beam->visible == ef && !hidden) { /* there are ef visible nodes for the first time */
         beam->ef_index = beam->count - 1;
-        while (pool_is_hidden(beam, beam->ef_index)) beam->ef_index--;
+        while (pool_is_hidden(beam, beam->ef_index)) {
+            beam->ef_index--;
+        }
     } else if (beam->visible >= ef && added <= beam->ef_index) {
         beam->ef_index++;
-        if (hidden) return;
+        if (hidden) {
+            return;
+        }
         do {
             beam->ef_index--;
         } while (pool_is_hidden(beam, beam->ef_index));
@@ -110,16 +120,22 @@ static size_t max_kept(hny__effort effort) {
 ** ranks of vectors whose squares overflow.
 */
 static float cutoff_rank(const hny__beam *beam, hny__effort effort) {
-    if (beam->visible < effort.ef) return NAN;
+    if (beam->visible < effort.ef) {
+        return NAN;
+    }
     const float last = beam->pool[beam->count - 1].rank;
-    if (effort.stretch == 0) return last;
+    if (effort.stretch == 0) {
+        return last;
+    }
     const float rank = beam->pool[beam->ef_index].rank;
     const float stretched = rank >= 0 ? rank * effort.stretch : rank / effort.stretch;
     return beam->visible >= max_kept(effort) && last < stretched ? last : stretched;
 }
 
 static void pool_drop_last(hny__beam *beam) {
-    if (!(beam->pool[--beam->count].node & HIDDEN)) beam->visible--;
+    if (!(beam->pool[--beam->count].node & HIDDEN)) {
+        beam->visible--;
+    }
 }
 
 /* Cuts the pool behind what the effort keeps. */
@@ -132,7 +148,9 @@ static void pool_trim(hny__beam *beam, hny__effort effort) {
         }
         return;
     }
-    if (beam->visible <= effort.ef) return;
+    if (beam->visible <= effort.ef) {
+        return;
+    }
     while (beam->visible > effort.ef || pool_is_hidden(beam, beam->count - 1)) {
         pool_drop_last(beam);
     }
@@ -149,7 +167,9 @@ static size_t pool_add(hny__beam *beam, hny__found found, bool hidden, hny__effo
             (beam->count - position) * sizeof *beam->pool);
     beam->pool[position] = (hny__found){found.rank, found.node | (hidden ? HIDDEN : 0)};
     beam->count++;
-    if (!hidden) beam->visible++;
+    if (!hidden) {
+        beam->visible++;
+    }
     pool_update_ef_index(beam, position, hidden, effort.ef);
     pool_trim(beam, effort);
     return position;
@@ -175,7 +195,9 @@ static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count
                 (end - position) * sizeof *beam->pool);
         beam->pool[position + left - 1] = sorted[left - 1];
     }
-    if (beam->visible >= effort.ef) beam->ef_index = effort.ef - 1;
+    if (beam->visible >= effort.ef) {
+        beam->ef_index = effort.ef - 1;
+    }
     pool_trim(beam, effort);
     return position;
 }
@@ -183,7 +205,9 @@ static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count
 bool hny__beam_next(const hny__beam *beam, size_t *position, hny__found *out) {
     while (*position < beam->count) {
         const hny__found found = beam->pool[(*position)++];
-        if (found.node & HIDDEN) continue;
+        if (found.node & HIDDEN) {
+            continue;
+        }
         *out = (hny__found){found.rank, NODE(found.node)};
         return true;
     }
@@ -194,7 +218,7 @@ hny__found hny__beam_any(const hny__beam *beam, size_t position) {
     return (hny__found){beam->pool[position].rank, NODE(beam->pool[position].node)};
 }
 
-/* ----------------------------------------------------------------------------- neighbours -- */
+/* -------------------------------------------------------------------------------- neighbours -- */
 
 /*
 ** Nodes that are expanded at once, so that their cache misses overlap.  Two take 5 % more distances
@@ -228,9 +252,13 @@ static void batch_clear(batch *b) {
 static uint32_t slot_of_node(hny__beam *beam, hny__family family, uint32_t node) {
     uint32_t owner = 0, down;
     uint8_t level;
-    if (family != HNY__UPPER) return node;
+    if (family != HNY__UPPER) {
+        return node;
+    }
     if (beam->source.upper(beam->source.arg, node, &owner, &down, &level) || level == 0) {
-        if (!beam->status) beam->status = HNY_CORRUPT;
+        if (!beam->status) {
+            beam->status = HNY_CORRUPT;
+        }
         return HNY__NONE;
     }
     return owner;
@@ -282,7 +310,9 @@ static void batch_gather(hny__beam *beam, hny__family family, uint32_t node, bat
         const uint32_t next = nodes[i] & ~UNVERIFIED, slot = slot_of_node(beam, family, next);
         const uint8_t *const row =
             slot == HNY__NONE ? NULL : hny__view_vector(beam->view, HNY__CODES, slot);
-        if (!row) continue;
+        if (!row) {
+            continue;
+        }
         prefetch_code(row, nodes[i] & UNVERIFIED ? digested_bytes : code_bytes);
         b->unverified[b->unverified_count] = (uint32_t)b->count;
         b->unverified_count += nodes[i] / UNVERIFIED;
@@ -296,7 +326,9 @@ static void batch_gather(hny__beam *beam, hny__family family, uint32_t node, bat
 static bool batch_rank(hny__beam *beam, const hny__scorer *scorer, batch *b) {
     for (size_t i = 0; i < b->unverified_count; i++) {
         const uint32_t index = b->unverified[i];
-        if (!hny__view_verify(beam->view, b->slots[index], b->rows[index])) return false;
+        if (!hny__view_verify(beam->view, b->slots[index], b->rows[index])) {
+            return false;
+        }
     }
     beam->distances += b->count;
     hny__scorer_ranks(scorer, b->rows, b->count, b->ranks);
@@ -311,7 +343,9 @@ static size_t pool_visible_batch(hny__beam *beam, hny__effort effort, const batc
     for (size_t i = 0; i < b->count; i++) {
         const float rank = b->ranks[i];
         size_t position = count;
-        if (rank >= cutoff) continue;
+        if (rank >= cutoff) {
+            continue;
+        }
         for (; position > 0 && rank < sorted[position - 1].rank; position--) {
             sorted[position] = sorted[position - 1];
         }
@@ -324,15 +358,23 @@ static size_t pool_visible_batch(hny__beam *beam, hny__effort effort, const batc
 /* Ranks the batch and pools its near nodes; returns the first position that changed. */
 static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) {
     size_t first = SIZE_MAX;
-    if (!batch_rank(beam, search->scorer, b)) return first;
-    if (!beam->source.hidden) return pool_visible_batch(beam, search->effort, b);
+    if (!batch_rank(beam, search->scorer, b)) {
+        return first;
+    }
+    if (!beam->source.hidden) {
+        return pool_visible_batch(beam, search->effort, b);
+    }
     float cutoff = cutoff_rank(beam, search->effort);
     for (size_t i = 0; i < b->count; i++) {
-        if (b->ranks[i] >= cutoff) continue;
+        if (b->ranks[i] >= cutoff) {
+            continue;
+        }
         const bool hidden = beam->source.hidden(beam->source.arg, b->slots[i]);
         const hny__found found = {b->ranks[i], b->nodes[i]};
         const size_t position = pool_add(beam, found, hidden, search->effort);
-        if (position < first) first = position;
+        if (position < first) {
+            first = position;
+        }
         cutoff = cutoff_rank(beam, search->effort);
     }
     return first;
@@ -342,7 +384,9 @@ static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) 
 
 /* The position of the next node that is not expanded; beam->count: there is none. */
 static size_t next_unexpanded(const hny__beam *beam, size_t position) {
-    while (position < beam->count && beam->pool[position].node & EXPANDED) position++;
+    while (position < beam->count && beam->pool[position].node & EXPANDED) {
+        position++;
+    }
     return position;
 }
 
@@ -350,14 +394,18 @@ static size_t next_unexpanded(const hny__beam *beam, size_t position) {
 static void prefetch_next_links(const hny__beam *beam, hny__family family, size_t position) {
     for (int i = 0; i < BEAM_WIDTH; i++, position++) {
         position = next_unexpanded(beam, position);
-        if (position == beam->count) return;
+        if (position == beam->count) {
+            return;
+        }
         beam->source.prefetch(beam->source.arg, family, NODE(beam->pool[position].node));
     }
 }
 
 /* Polls the interrupt every POLL_STEPS calls; true also after a failure. */
 static bool must_stop(hny__beam *beam) {
-    if (beam->status || beam->view->status) return true;
+    if (beam->status || beam->view->status) {
+        return true;
+    }
     if (++beam->steps % POLL_STEPS == 0 && hny__interrupted(beam->interrupt)) {
         beam->status = HNY_INTERRUPT;
     }
@@ -386,14 +434,18 @@ int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *sco
                      hny__found start, hny__effort effort) {
     const level_search search = {family, scorer, effort};
     const uint32_t slot = slot_of_node(beam, family, start.node);
-    if (beam_status(beam)) return beam_status(beam);
+    if (beam_status(beam)) {
+        return beam_status(beam);
+    }
     begin_epoch(beam->view);
     beam->count = beam->visible = 0;
     mark_visited(beam->view, family, start.node);
     pool_add(beam, start, beam->source.hidden && beam->source.hidden(beam->source.arg, slot),
              effort);
     for (size_t position = 0; position < beam->count && !must_stop(beam);) {
-        if (hny__beam_gave_up(beam)) break;
+        if (hny__beam_gave_up(beam)) {
+            break;
+        }
         position = expand_nearest(beam, &search, position);
     }
     return beam_status(beam);
@@ -407,13 +459,19 @@ static int pool_unlinked_rows(hny__beam *beam, const level_search *search, uint3
     float ranks[UNLINKED_BATCH];
     for (uint32_t i = 0; i < count; i++) {
         rows[i] = hny__view_code(beam->view, first + i);
-        if (!rows[i]) return beam_status(beam);
+        if (!rows[i]) {
+            return beam_status(beam);
+        }
     }
     hny__scorer_ranks(search->scorer, rows, count, ranks);
     float cutoff = cutoff_rank(beam, search->effort);
     for (uint32_t i = 0; i < count; i++) {
-        if (ranks[i] >= cutoff) continue;
-        if (beam->source.hidden && beam->source.hidden(beam->source.arg, first + i)) continue;
+        if (ranks[i] >= cutoff) {
+            continue;
+        }
+        if (beam->source.hidden && beam->source.hidden(beam->source.arg, first + i)) {
+            continue;
+        }
         pool_add(beam, (hny__found){ranks[i], first + i}, false, search->effort);
         cutoff = cutoff_rank(beam, search->effort);
     }
@@ -442,10 +500,14 @@ static int descend_on_level(hny__beam *beam, const hny__scorer *scorer, hny__fou
     for (bool better = true; better && !must_stop(beam);) {
         batch_clear(&b);
         batch_gather(beam, HNY__UPPER, best->node, &b);
-        if (!batch_rank(beam, scorer, &b)) break;
+        if (!batch_rank(beam, scorer, &b)) {
+            break;
+        }
         better = false;
         for (size_t i = 0; i < b.count; i++) {
-            if (b.ranks[i] >= best->rank) continue;
+            if (b.ranks[i] >= best->rank) {
+                continue;
+            }
             *best = (hny__found){b.ranks[i], b.nodes[i]};
             better = true;
         }
@@ -456,7 +518,9 @@ static int descend_on_level(hny__beam *beam, const hny__scorer *scorer, hny__fou
 int hny__beam_descend(hny__beam *beam, const hny__scorer *scorer, const hny__entry *entry,
                       uint32_t level, hny__found *out) {
     const uint8_t *const row = hny__view_code(beam->view, entry->slot);
-    if (!row) return beam_status(beam);
+    if (!row) {
+        return beam_status(beam);
+    }
     hny__found best = {hny__scorer_rank(scorer, row), entry->level ? entry->upper : entry->slot};
     for (uint32_t current = entry->level; current > level; current--) {
         uint32_t owner, down;
@@ -465,8 +529,12 @@ int hny__beam_descend(hny__beam *beam, const hny__scorer *scorer, const hny__ent
         if (!rc) {
             rc = beam->source.upper(beam->source.arg, best.node, &owner, &down, &stored_level);
         }
-        if (!rc && stored_level != current) rc = HNY_CORRUPT;
-        if (rc) return rc;
+        if (!rc && stored_level != current) {
+            rc = HNY_CORRUPT;
+        }
+        if (rc) {
+            return rc;
+        }
         best.node = current == 1 ? owner : down;
     }
     *out = best;

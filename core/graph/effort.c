@@ -29,11 +29,13 @@ static float stretch_of_ranks(const hny__table_record *record, double stretch) {
 }
 
 hny__effort hny__curve_effort(const hny__table_record *record, bool adaptive, uint32_t k, int i) {
-    if (!adaptive) return (hny__effort){grid_efs[i], 0};
+    if (!adaptive) {
+        return (hny__effort){grid_efs[i], 0};
+    }
     return (hny__effort){adaptive_ef(k), stretch_of_ranks(record, grid_stretches[i])};
 }
 
-/* ---------------------------------------------------------------------------------- lookup -- */
+/* ------------------------------------------------------------------------------------ lookup -- */
 
 /*
 ** A sample is smaller than the set of all queries, and users' queries may lie elsewhere than the
@@ -48,9 +50,15 @@ static double recall_with_reserve(const hny__table_record *record, double recall
 /* Where a curve reaches a recall, on the axis of its grid: 1.5 is halfway from point 1 to 2. */
 static double curve_position(const uint16_t *curve, double wanted) {
     int i = 0;
-    while (i < HNY__CURVE && curve[i] < wanted) i++;
-    if (i == 0) return 0;
-    if (i == HNY__CURVE) return HNY__CURVE - 1;
+    while (i < HNY__CURVE && curve[i] < wanted) {
+        i++;
+    }
+    if (i == 0) {
+        return 0;
+    }
+    if (i == HNY__CURVE) {
+        return HNY__CURVE - 1;
+    }
     return i - 1 + (wanted - curve[i - 1]) / (curve[i] - curve[i - 1]);
 }
 
@@ -67,7 +75,9 @@ static double stretch_at_position(double position) {
 /* The recall of the classic curve at an ef within its grid. */
 static double recall_at_ef(const uint16_t *curve, double ef) {
     int i = 0;
-    while (i < HNY__CURVE - 2 && grid_efs[i + 1] < ef) i++;
+    while (i < HNY__CURVE - 2 && grid_efs[i + 1] < ef) {
+        i++;
+    }
     const double part = (ef - grid_efs[i]) / (grid_efs[i + 1] - grid_efs[i]);
     return curve[i] + (part > 0 ? part : 0) * (curve[i + 1] - curve[i]);
 }
@@ -80,22 +90,30 @@ static double interpolate_k(double near, double far, uint64_t k) {
 
 /* For tables without curves: a recall of 0.95 and more on all but the hardest real data sets. */
 static uint32_t default_ef(uint64_t k) {
-    if (k <= 50) return 100;
+    if (k <= 50) {
+        return 100;
+    }
     return k < HNY__MAX_SLOTS / 2 ? 2 * (uint32_t)k : HNY__MAX_SLOTS;
 }
 
 uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall) {
-    if (!record->calibrated) return default_ef(k);
+    if (!record->calibrated) {
+        return default_ef(k);
+    }
     const double wanted = recall_with_reserve(record, recall) * HNY__RECALL_UNIT;
     double ef = interpolate_k(ef_at_position(curve_position(record->curves.classic[0], wanted)),
                               ef_at_position(curve_position(record->curves.classic[1], wanted)), k);
-    if (k > FAR) ef *= (double)k / FAR;
+    if (k > FAR) {
+        ef *= (double)k / FAR;
+    }
     return ef < HNY__MAX_SLOTS ? (uint32_t)ceil(ef) : HNY__MAX_SLOTS;
 }
 
 hny__effort hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
                             double recall) {
-    if (!record->calibrated) return (hny__effort){ef ? ef : default_ef(k), 0};
+    if (!record->calibrated) {
+        return (hny__effort){ef ? ef : default_ef(k), 0};
+    }
     const double scaled_ef = k > FAR ? (double)ef * FAR / (double)k : ef;
     double wanted[2]; /* recall of the 10 and of the 100 nearest */
     for (int i = 0; i < 2; i++) {

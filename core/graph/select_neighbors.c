@@ -8,7 +8,9 @@
 #include "sidecar/format.h"
 
 static bool candidate_precedes(const hny__candidate *a, const hny__candidate *b) {
-    if (a->rank != b->rank) return a->rank < b->rank;
+    if (a->rank != b->rank) {
+        return a->rank < b->rank;
+    }
     return HNY__NODE(a->link) < HNY__NODE(b->link);
 }
 
@@ -21,7 +23,9 @@ void hny__candidates_sort(hny__candidate *candidates, size_t count) {
 
 static size_t count_tree_candidates(const hny__candidate *candidates, size_t count) {
     size_t trees = 0;
-    for (size_t i = 0; i < count; i++) trees += (candidates[i].link & HNY__TREE) != 0;
+    for (size_t i = 0; i < count; i++) {
+        trees += (candidates[i].link & HNY__TREE) != 0;
+    }
     return trees;
 }
 
@@ -29,7 +33,9 @@ static size_t count_tree_candidates(const hny__candidate *candidates, size_t cou
 static bool is_diverse(const hny__row_format *format, const hny__candidate *kept, size_t count,
                        const hny__candidate *candidate) {
     for (size_t i = 0; i < count; i++) {
-        if (hny__row_rank(format, kept[i].row, candidate->row) < candidate->rank) return false;
+        if (hny__row_rank(format, kept[i].row, candidate->row) < candidate->rank) {
+            return false;
+        }
     }
     return true;
 }

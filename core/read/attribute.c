@@ -28,7 +28,9 @@ static hny_attribute attribute_of_bytes(const void *bytes, size_t count,
                                         hny__attribute_class class) {
     const unsigned char *const first = bytes;
     uint64_t word = 0;
-    for (size_t i = 0; i < 8; i++) word = word << 8 | (i < count ? first[i] : 0);
+    for (size_t i = 0; i < 8; i++) {
+        word = word << 8 | (i < count ? first[i] : 0);
+    }
     return (hny_attribute){word, XXH64(count ? bytes : "", count, 0) << 8 | class};
 }
 
@@ -55,8 +57,12 @@ static hny__order order_of(bool before, bool after) {
 ** outside that range, or below 2^53, where its floor is exact as an integer.
 */
 static hny__order compare_integer_with_real(int64_t integer, double real) {
-    if (real >= 0x1p63) return HNY__BEFORE;
-    if (real < -0x1p63) return HNY__AFTER;
+    if (real >= 0x1p63) {
+        return HNY__BEFORE;
+    }
+    if (real < -0x1p63) {
+        return HNY__AFTER;
+    }
     return integer <= (int64_t)floor(real) ? HNY__BEFORE : HNY__AFTER;
 }
 
@@ -67,7 +73,9 @@ static hny__order compare_numbers(hny_attribute a, hny_attribute b) {
         const int64_t x = (int64_t)a.word, y = (int64_t)b.word;
         return order_of(x<y, x> y);
     }
-    if (whole_a) return compare_integer_with_real((int64_t)a.word, real_of_attribute(b));
+    if (whole_a) {
+        return compare_integer_with_real((int64_t)a.word, real_of_attribute(b));
+    }
     if (whole_b) {
         return (hny__order)-compare_integer_with_real((int64_t)b.word, real_of_attribute(a));
     }
@@ -83,8 +91,14 @@ static hny__attribute_class sort_class(hny_attribute attribute) {
 
 hny__order hny__attribute_compare(hny_attribute a, hny_attribute b) {
     const hny__attribute_class left = sort_class(a), right = sort_class(b);
-    if (left != right) return order_of(left<right, left> right);
-    if (left == HNY__INTEGER) return compare_numbers(a, b);
-    if (a.word != b.word) return order_of(a.word<b.word, a.word> b.word);
+    if (left != right) {
+        return order_of(left<right, left> right);
+    }
+    if (left == HNY__INTEGER) {
+        return compare_numbers(a, b);
+    }
+    if (a.word != b.word) {
+        return order_of(a.word<b.word, a.word> b.word);
+    }
     return a.detail == b.detail ? HNY__SAME : HNY__UNSURE;
 }

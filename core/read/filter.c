@@ -15,15 +15,23 @@ int hny_filter_new(hny_filter **out) {
 
 static void rowids_free(hny__rowids *set) {
     for (size_t i = 0; i < set->count; i++) {
-        if (set->parts[i].low) roaring_bitmap_free(set->parts[i].low);
+        if (set->parts[i].low) {
+            roaring_bitmap_free(set->parts[i].low);
+        }
     }
     free(set->parts);
 }
 
 void hny_filter_free(hny_filter *filter) {
-    if (!filter) return;
-    for (size_t i = 0; i < filter->terms_count; i++) free(filter->terms[i].operands);
-    for (size_t i = 0; i < filter->sets_count; i++) rowids_free(&filter->sets[i]);
+    if (!filter) {
+        return;
+    }
+    for (size_t i = 0; i < filter->terms_count; i++) {
+        free(filter->terms[i].operands);
+    }
+    for (size_t i = 0; i < filter->sets_count; i++) {
+        rowids_free(&filter->sets[i]);
+    }
     free(filter->terms);
     free(filter->sets);
     free(filter);
@@ -38,12 +46,14 @@ static void extend_digest(hny_filter *filter, uint64_t tag, const void *bytes, s
     filter->digest[1] = after.high64;
 }
 
-/* ------------------------------------------------------------------------------- attributes -- */
+/* -------------------------------------------------------------------------------- attributes -- */
 
 /* Equal numbers are equal attributes, so a search for equal bits is a search for equal values. */
 static int compare_bits(const void *a, const void *b) {
     const hny_attribute *const x = a, *const y = b;
-    if (x->word != y->word) return x->word < y->word ? -1 : 1;
+    if (x->word != y->word) {
+        return x->word < y->word ? -1 : 1;
+    }
     return (x->detail > y->detail) - (x->detail < y->detail);
 }
 
@@ -54,9 +64,15 @@ int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
         return HNY_NOMEM;
     }
     hny_attribute *const operands = malloc((count + 1) * sizeof *operands);
-    if (!operands) return HNY_NOMEM;
-    if (count) memcpy(operands, attributes, count * sizeof *operands);
-    if (op == HNY_IN) qsort(operands, count, sizeof *operands, compare_bits);
+    if (!operands) {
+        return HNY_NOMEM;
+    }
+    if (count) {
+        memcpy(operands, attributes, count * sizeof *operands);
+    }
+    if (op == HNY_IN) {
+        qsort(operands, count, sizeof *operands, compare_bits);
+    }
     filter->terms[filter->terms_count++] = (hny__term){attribute, op, operands, count};
     extend_digest(filter, (uint64_t)attribute << 8 | op, operands, count * sizeof *operands);
     return HNY_OK;
@@ -68,22 +84,36 @@ static hny_answer answer_of(bool passes) {
 
 /* From how a row's attribute compares with the term's operand. */
 static hny_answer test_order(hny_op op, hny__order order) {
-    if (op == HNY_EQ) return answer_of(order == HNY__SAME);
-    if (op == HNY_NE) return answer_of(order != HNY__SAME);
-    if (order == HNY__UNSURE) return HNY_MAYBE;
-    if (order == HNY__SAME) return answer_of(op == HNY_LE || op == HNY_GE);
+    if (op == HNY_EQ) {
+        return answer_of(order == HNY__SAME);
+    }
+    if (op == HNY_NE) {
+        return answer_of(order != HNY__SAME);
+    }
+    if (order == HNY__UNSURE) {
+        return HNY_MAYBE;
+    }
+    if (order == HNY__SAME) {
+        return answer_of(op == HNY_LE || op == HNY_GE);
+    }
     return answer_of((order == HNY__BEFORE) == (op == HNY_LT || op == HNY_LE));
 }
 
 static hny_answer test_term(const hny__term *term, hny_attribute attribute) {
     const bool null = hny__attribute_class_of(attribute) == HNY__NULL;
-    if (term->op == HNY_IS_NULL || null) return answer_of(null && term->op == HNY_IS_NULL);
-    if (term->op == HNY_NOT_NULL) return HNY_YES;
+    if (term->op == HNY_IS_NULL || null) {
+        return answer_of(null && term->op == HNY_IS_NULL);
+    }
+    if (term->op == HNY_NOT_NULL) {
+        return HNY_YES;
+    }
     if (term->op == HNY_IN) {
         return answer_of(bsearch(&attribute, term->operands, term->count, sizeof attribute,
                                  compare_bits) != NULL);
     }
-    if (hny__attribute_class_of(term->operands[0]) == HNY__NULL) return HNY_NO;
+    if (hny__attribute_class_of(term->operands[0]) == HNY__NULL) {
+        return HNY_NO;
+    }
     return test_order(term->op, hny__attribute_compare(attribute, term->operands[0]));
 }
 
@@ -92,8 +122,12 @@ hny_answer hny__filter_test_attributes(const hny_filter *filter, const hny_attri
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
         const hny_answer answer = test_term(term, attributes[term->attribute]);
-        if (answer == HNY_NO) return HNY_NO;
-        if (answer < all) all = answer;
+        if (answer == HNY_NO) {
+            return HNY_NO;
+        }
+        if (answer < all) {
+            all = answer;
+        }
     }
     return all;
 }
@@ -101,13 +135,17 @@ hny_answer hny__filter_test_attributes(const hny_filter *filter, const hny_attri
 bool hny_filter_unsure(const hny_filter *filter) {
     for (size_t i = 0; i < filter->terms_count; i++) {
         const hny__term *const term = &filter->terms[i];
-        if (term->op < HNY_LT || term->op > HNY_GE) continue;
-        if (hny__attribute_class_of(term->operands[0]) >= HNY__TEXT) return true;
+        if (term->op < HNY_LT || term->op > HNY_GE) {
+            continue;
+        }
+        if (hny__attribute_class_of(term->operands[0]) >= HNY__TEXT) {
+            return true;
+        }
     }
     return false;
 }
 
-/* ----------------------------------------------------------------------------------- rowids -- */
+/* ------------------------------------------------------------------------------------ rowids -- */
 
 static int32_t high_word(int64_t rowid) {
     return (int32_t)((uint64_t)rowid >> 32);
@@ -117,7 +155,9 @@ static const struct hny__rowids_part *find_part(const hny__rowids *set, int32_t 
     size_t first = 0, end = set->count;
     while (first < end) {
         const size_t middle = (first + end) / 2;
-        if (set->parts[middle].high == high) return &set->parts[middle];
+        if (set->parts[middle].high == high) {
+            return &set->parts[middle];
+        }
         if (set->parts[middle].high < high) {
             first = middle + 1;
         } else {
@@ -134,17 +174,25 @@ static int add_part(hny__rowids *set, const int64_t *rowids, size_t count) {
     }
     roaring_bitmap_t *const low = roaring_bitmap_create();
     set->parts[set->count++] = (struct hny__rowids_part){high_word(rowids[0]), low};
-    if (!low) return HNY_NOMEM;
-    for (size_t i = 0; i < count; i++) roaring_bitmap_add(low, (uint32_t)rowids[i]);
+    if (!low) {
+        return HNY_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        roaring_bitmap_add(low, (uint32_t)rowids[i]);
+    }
     set->size += roaring_bitmap_get_cardinality(low);
     return HNY_OK;
 }
 
 static int add_sorted_rowids(hny__rowids *set, const int64_t *rowids, size_t count) {
     for (size_t first = 0, end = 0; first < count; first = end) {
-        while (end < count && high_word(rowids[end]) == high_word(rowids[first])) end++;
+        while (end < count && high_word(rowids[end]) == high_word(rowids[first])) {
+            end++;
+        }
         const int rc = add_part(set, rowids + first, end - first);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
     }
     return HNY_OK;
 }
@@ -152,7 +200,9 @@ static int add_sorted_rowids(hny__rowids *set, const int64_t *rowids, size_t cou
 /* SQLite passes the values of a set in order, as a rule. */
 static bool rowids_are_sorted(const int64_t *rowids, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (rowids[i] < rowids[i - 1]) return false;
+        if (rowids[i] < rowids[i - 1]) {
+            return false;
+        }
     }
     return true;
 }
@@ -165,7 +215,9 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
     }
     if (!rowids_are_sorted(rowids, count)) {
         sorted = malloc(count * sizeof *sorted);
-        if (!sorted) return HNY_NOMEM;
+        if (!sorted) {
+            return HNY_NOMEM;
+        }
         memcpy(sorted, rowids, count * sizeof *sorted);
         qsort(sorted, count, sizeof *sorted, hny__compare_int64);
         rowids = sorted;
@@ -181,7 +233,9 @@ int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count) {
 bool hny__filter_passes_rowid(const hny_filter *filter, int64_t rowid) {
     for (size_t i = 0; i < filter->sets_count; i++) {
         const struct hny__rowids_part *const part = find_part(&filter->sets[i], high_word(rowid));
-        if (!part || !roaring_bitmap_contains(part->low, (uint32_t)rowid)) return false;
+        if (!part || !roaring_bitmap_contains(part->low, (uint32_t)rowid)) {
+            return false;
+        }
     }
     return true;
 }
@@ -202,13 +256,17 @@ int hny__rowids_each(const hny__rowids *set, int (*visit)(void *arg, int64_t row
 const hny__rowids *hny__filter_smallest_set(const hny_filter *filter) {
     const hny__rowids *smallest = NULL;
     for (size_t i = 0; i < filter->sets_count; i++) {
-        if (!smallest || filter->sets[i].size < smallest->size) smallest = &filter->sets[i];
+        if (!smallest || filter->sets[i].size < smallest->size) {
+            smallest = &filter->sets[i];
+        }
     }
     return smallest;
 }
 
 hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
                            const hny_attribute *attributes) {
-    if (!hny__filter_passes_rowid(filter, rowid)) return HNY_NO;
+    if (!hny__filter_passes_rowid(filter, rowid)) {
+        return HNY_NO;
+    }
     return hny__filter_test_attributes(filter, attributes);
 }

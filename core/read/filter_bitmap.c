@@ -12,15 +12,21 @@ static void bitmap_free(hny__filter_bitmap *bitmap) {
 }
 
 void hny__filter_cache_clear(hny__filter_cache *cache) {
-    for (int i = 0; i < HNY__FILTER_BITMAPS; i++) bitmap_free(&cache->bitmaps[i]);
+    for (int i = 0; i < HNY__FILTER_BITMAPS; i++) {
+        bitmap_free(&cache->bitmaps[i]);
+    }
 }
 
 const hny__filter_bitmap *hny__filter_cache_find(hny__filter_cache *cache,
                                                  const hny_filter *filter) {
     for (int i = 0; i < HNY__FILTER_BITMAPS; i++) {
         hny__filter_bitmap *const bitmap = &cache->bitmaps[i];
-        if (!bitmap->bits) continue;
-        if (memcmp(bitmap->digest, filter->digest, sizeof bitmap->digest) != 0) continue;
+        if (!bitmap->bits) {
+            continue;
+        }
+        if (memcmp(bitmap->digest, filter->digest, sizeof bitmap->digest) != 0) {
+            continue;
+        }
         bitmap->used = ++cache->clock;
         return bitmap;
     }
@@ -30,18 +36,22 @@ const hny__filter_bitmap *hny__filter_cache_find(hny__filter_cache *cache,
 static hny__filter_bitmap *least_recently_used(hny__filter_cache *cache) {
     hny__filter_bitmap *found = &cache->bitmaps[0];
     for (int i = 1; i < HNY__FILTER_BITMAPS; i++) {
-        if (cache->bitmaps[i].used < found->used) found = &cache->bitmaps[i];
+        if (cache->bitmaps[i].used < found->used) {
+            found = &cache->bitmaps[i];
+        }
     }
     return found;
 }
 
-/* --------------------------------------------------------------------------------- one slot -- */
+/* ---------------------------------------------------------------------------------- one slot -- */
 
 bool hny__filter_passes_slot(const hny_filter *filter, hny__view *view, uint32_t slot) {
     if (filter->sets_count && !hny__filter_passes_rowid(filter, hny__view_rowid(view, slot))) {
         return false;
     }
-    if (!filter->terms_count) return true;
+    if (!filter->terms_count) {
+        return true;
+    }
     const hny_attribute *const attributes = hny__view_attributes(view, slot);
     return attributes && hny__filter_test_attributes(filter, attributes) != HNY_NO;
 }
@@ -60,7 +70,7 @@ int hny__filter_estimate(const hny_filter *filter, hny__view *view, double *shar
     return view->status;
 }
 
-/* -------------------------------------------------------------------------------- all slots -- */
+/* --------------------------------------------------------------------------------- all slots -- */
 
 #define POLL_ROWS (1u << 16)
 
@@ -74,7 +84,9 @@ typedef struct bitmap_pass {
 } bitmap_pass;
 
 static int poll_bitmap_pass(bitmap_pass *p) {
-    if (++p->rows % POLL_ROWS) return HNY_OK;
+    if (++p->rows % POLL_ROWS) {
+        return HNY_OK;
+    }
     return hny__interrupted(p->interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
@@ -94,8 +106,12 @@ static int test_rowid(void *arg, int64_t rowid) {
     bitmap_pass *const p = arg;
     uint32_t slot;
     int rc = poll_bitmap_pass(p);
-    if (!rc) rc = hny__view_find(p->view, rowid, &slot);
-    if (rc) return rc == HNY_MISSING ? HNY_OK : rc;
+    if (!rc) {
+        rc = hny__view_find(p->view, rowid, &slot);
+    }
+    if (rc) {
+        return rc == HNY_MISSING ? HNY_OK : rc;
+    }
     return test_slot(p, slot);
 }
 
@@ -103,7 +119,9 @@ static int test_all_slots(bitmap_pass *p) {
     int rc = HNY_OK;
     for (uint32_t slot = 0; slot < p->view->table.slots && !rc; slot++) {
         rc = poll_bitmap_pass(p);
-        if (!rc) rc = test_slot(p, slot);
+        if (!rc) {
+            rc = test_slot(p, slot);
+        }
     }
     return rc;
 }
@@ -122,13 +140,17 @@ static int run_bitmap_pass(bitmap_pass *p) {
 int hny__filter_cache_get(hny__filter_cache *cache, hny__view *view, const hny_filter *filter,
                           hny_interrupt interrupt, const hny__filter_bitmap **out) {
     *out = hny__filter_cache_find(cache, filter);
-    if (*out) return HNY_OK;
+    if (*out) {
+        return HNY_OK;
+    }
     hny__filter_bitmap *const bitmap = least_recently_used(cache);
     bitmap_free(bitmap);
     bitmap->words = view->table.slots / 64 + 1;
     bitmap->used = ++cache->clock;
     bitmap->bits = calloc(bitmap->words, sizeof *bitmap->bits);
-    if (!bitmap->bits) return HNY_NOMEM;
+    if (!bitmap->bits) {
+        return HNY_NOMEM;
+    }
     memcpy(bitmap->digest, filter->digest, sizeof bitmap->digest);
     bitmap_pass p = {view, filter, interrupt, bitmap, 0};
     const int rc = run_bitmap_pass(&p);

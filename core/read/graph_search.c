@@ -3,7 +3,7 @@
 
 #include "read/hits.h"
 
-/* -------------------------------------------------------------------- the beam's source -- */
+/* ------------------------------------------------------------------------- the beam's source -- */
 
 static const uint32_t *reader_links(void *arg, hny__family family, uint32_t row, uint32_t *buffer,
                                     uint32_t *count) {
@@ -48,13 +48,15 @@ static hny__source source_of_reader(hny_reader *reader) {
     return source;
 }
 
-/* -------------------------------------------------------------------------------- measuring -- */
+/* --------------------------------------------------------------------------------- measuring -- */
 
 #define MEASURE_AHEAD 4 /* a row's residual code and rowid lie far apart: prefetched for so many */
 
 static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     const uint8_t *const residual = hny__view_residual(&reader->view, slot);
-    if (residual) hny__prefetch_lines(residual, reader->view.geometry.quantizer.residual_bytes);
+    if (residual) {
+        hny__prefetch_lines(residual, reader->view.geometry.quantizer.residual_bytes);
+    }
     hny__view_prefetch_rowid(&reader->view, slot);
 }
 
@@ -74,11 +76,19 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     }
     for (; hny__beam_next(beam, &position, &next); measured++) {
         hny_hit hit;
-        if (measured >= limit && next.rank > last_rank) break;
-        if (measured < limit) last_rank = next.rank + 2 * hny__rank_slack(format, next.rank);
-        if (hny__beam_next(beam, &ahead, &later)) prefetch_row_parts(reader, later.node);
+        if (measured >= limit && next.rank > last_rank) {
+            break;
+        }
+        if (measured < limit) {
+            last_rank = next.rank + 2 * hny__rank_slack(format, next.rank);
+        }
+        if (hny__beam_next(beam, &ahead, &later)) {
+            prefetch_row_parts(reader, later.node);
+        }
         const int rc = hny__reader_measure(reader, next.node, &hit);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
         hny__best_hits_add(&best, &hit);
     }
     hny__hits_sort(best.items, best.count);
@@ -98,12 +108,22 @@ int hny__graph_search(hny_reader *reader, hny_search *search, hny__effort effort
     beam->distances = 0;
     beam->max_distances = max_distances;
     int rc = hny__beam_prepare(beam);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = hny__beam_descend(beam, &reader->scorer, &entry, 0, &start);
-    if (!rc) rc = hny__beam_search(beam, HNY__LINKS, &reader->scorer, start, effort);
-    if (!rc && table->unlinked) rc = hny__beam_scan_unlinked(beam, &reader->scorer, effort);
+    if (!rc) {
+        rc = hny__beam_search(beam, HNY__LINKS, &reader->scorer, start, effort);
+    }
+    if (!rc && table->unlinked) {
+        rc = hny__beam_scan_unlinked(beam, &reader->scorer, effort);
+    }
     reader->work.distances += beam->distances;
-    if (rc == HNY_CORRUPT) hny__env_set_damaged(reader->env);
-    if (rc || hny__beam_gave_up(beam)) return rc;
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(reader->env);
+    }
+    if (rc || hny__beam_gave_up(beam)) {
+        return rc;
+    }
     return measure_pool(reader, limit, search);
 }

@@ -12,14 +12,18 @@ static int compare_rowids(const hny_hit *a, const hny_hit *b) {
 
 int hny_hit_compare(const void *a, const void *b) {
     const hny_hit *const x = a, *const y = b;
-    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+    if (x->distance != y->distance) {
+        return x->distance < y->distance ? -1 : 1;
+    }
     return compare_rowids(x, y);
 }
 
 int hny_hit_compare_lower_bound(const void *a, const void *b) {
     const hny_hit *const x = a, *const y = b;
     const double left = hny_hit_lower_bound(x), right = hny_hit_lower_bound(y);
-    if (left != right) return left < right ? -1 : 1;
+    if (left != right) {
+        return left < right ? -1 : 1;
+    }
     return compare_rowids(x, y);
 }
 
@@ -32,7 +36,9 @@ HNY__DEFINE_HEAP(worst_hit, hny_hit, hit_is_worse)
 void hny__best_hits_add(hny__best_hits *best, const hny_hit *hit) {
     if (best->count < best->limit) {
         best->items[best->count++] = *hit;
-        if (best->count == best->limit) worst_hit_make(best->items, best->count);
+        if (best->count == best->limit) {
+            worst_hit_make(best->items, best->count);
+        }
     } else if (hit_is_worse(&best->items[0], hit)) {
         best->items[0] = *hit;
         worst_hit_sift_down(best->items, best->count, 0);

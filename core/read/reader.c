@@ -15,13 +15,19 @@ static void drop_encoder(hny_reader *reader) {
 
 int hny__reader_make_encoder(hny_reader *reader) {
     const hny__quantizer *const quantizer = &reader->view.geometry.quantizer;
-    if (reader->code && reader->encoder.quantizer.codes == quantizer->codes) return HNY_OK;
+    if (reader->code && reader->encoder.quantizer.codes == quantizer->codes) {
+        return HNY_OK;
+    }
     drop_encoder(reader);
     const int rc = hny__encoder_init(&reader->encoder, quantizer);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     reader->code = aligned_alloc(64, (quantizer->format.row_bytes + 63u) & ~63u);
     reader->residual = malloc(quantizer->residual_bytes + 1);
-    if (reader->code && reader->residual) return HNY_OK;
+    if (reader->code && reader->residual) {
+        return HNY_OK;
+    }
     drop_encoder(reader);
     return HNY_NOMEM;
 }
@@ -29,7 +35,9 @@ int hny__reader_make_encoder(hny_reader *reader) {
 int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
                    hny_reader **out) {
     hny_reader *const reader = calloc(1, sizeof *reader);
-    if (!reader) return HNY_NOMEM;
+    if (!reader) {
+        return HNY_NOMEM;
+    }
     reader->sidecar = hny_sidecar_ref(sidecar);
     reader->table = table;
     reader->shape = shape;
@@ -40,7 +48,9 @@ int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32
 }
 
 static void drop_mask(hny_reader *reader) {
-    if (reader->mask) roaring_bitmap_free(reader->mask);
+    if (reader->mask) {
+        roaring_bitmap_free(reader->mask);
+    }
     reader->mask = NULL;
 }
 
@@ -52,7 +62,9 @@ static void drop_env(hny_reader *reader) {
 }
 
 void hny_reader_free(hny_reader *reader) {
-    if (!reader) return;
+    if (!reader) {
+        return;
+    }
     drop_env(reader);
     drop_mask(reader);
     hny__filter_cache_clear(&reader->filters);
@@ -62,7 +74,7 @@ void hny_reader_free(hny_reader *reader) {
     free(reader);
 }
 
-/* ---------------------------------------------------------------------------------- pinning -- */
+/* ----------------------------------------------------------------------------------- pinning -- */
 
 static bool has_reader_shape(const hny_reader *reader) {
     const hny__table_record *const table = &reader->view.table;
@@ -82,7 +94,9 @@ static int pin_newest_state(hny_reader *reader, bool *fresh) {
         reader->env = hny__env_ref(env);
     }
     rc = hny__view_begin(&reader->view, env, reader->table, fresh);
-    if (rc == HNY_CORRUPT) hny__env_set_damaged(env);
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(env);
+    }
     if (!rc && !has_reader_shape(reader)) {
         hny__view_end(&reader->view);
         rc = HNY_SHAPE;
@@ -118,16 +132,20 @@ uint64_t hny_reader_version(const hny_reader *reader) {
     return reader->version;
 }
 
-/* ------------------------------------------------------------------------------- boundaries -- */
+/* -------------------------------------------------------------------------------- boundaries -- */
 
 static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *boundary, int64_t **ids,
                          size_t *count) {
     hny__view *const view = &reader->view;
     const hny__table_record *const table = &view->table;
-    if (age >= table->boundaries) return HNY_MISSING;
+    if (age >= table->boundaries) {
+        return HNY_MISSING;
+    }
     const uint32_t number = table->first_boundary + table->boundaries - 1 - age;
     const int rc = hny__get_boundary(view->txn, table->space, number, boundary, ids, count);
-    if (rc == HNY_CORRUPT) hny__env_set_damaged(view->env);
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(view->env);
+    }
     return rc;
 }
 
@@ -137,21 +155,29 @@ int hny_reader_boundary(hny_reader *reader, uint32_t age, hny_boundary *out) {
 
 int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *count) {
     hny_boundary unused;
-    if (age + 1 >= reader->view.table.boundaries) return HNY_MISSING;
+    if (age + 1 >= reader->view.table.boundaries) {
+        return HNY_MISSING;
+    }
     return read_boundary(reader, age, &unused, ids, count);
 }
 
-/* ------------------------------------------------------------------------------------- mask -- */
+/* -------------------------------------------------------------------------------------- mask -- */
 
 int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
     drop_mask(reader);
-    if (count == 0) return HNY_OK;
+    if (count == 0) {
+        return HNY_OK;
+    }
     roaring_bitmap_t *const mask = roaring_bitmap_create();
-    if (!mask) return HNY_NOMEM;
+    if (!mask) {
+        return HNY_NOMEM;
+    }
     for (size_t i = 0; i < count; i++) {
         uint32_t slot;
         const int rc = hny__view_find(&reader->view, ids[i], &slot);
-        if (rc == HNY_MISSING) continue;
+        if (rc == HNY_MISSING) {
+            continue;
+        }
         if (rc) {
             roaring_bitmap_free(mask);
             return rc;
@@ -164,18 +190,22 @@ int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
 }
 
 bool hny__reader_hidden(hny_reader *reader, uint32_t slot) {
-    if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) return true;
+    if (reader->mask && roaring_bitmap_contains(reader->mask, slot)) {
+        return true;
+    }
     return reader->view.table.deleted + reader->view.table.free_slots > 0 &&
            hny__view_deleted(&reader->view, slot);
 }
 
-/* ------------------------------------------------------------------------------------- rows -- */
+/* -------------------------------------------------------------------------------------- rows -- */
 
 int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
     hny__view *const view = &reader->view;
     const uint8_t *const code = hny__view_code(view, slot);
     const uint8_t *const residual = hny__view_residual(view, slot);
-    if (!code || (view->geometry.quantizer.residual_bytes && !residual)) return view->status;
+    if (!code || (view->geometry.quantizer.residual_bytes && !residual)) {
+        return view->status;
+    }
     out->distance =
         hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
     out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
@@ -189,18 +219,26 @@ static int has_codes(hny_reader *reader, uint32_t slot, const void *vector) {
     const hny__quantizer *const quantizer = &view->geometry.quantizer;
     const uint8_t *const code = hny__view_code(view, slot);
     const uint8_t *const residual = hny__view_residual(view, slot);
-    if (!code || (quantizer->residual_bytes && !residual)) return view->status;
+    if (!code || (quantizer->residual_bytes && !residual)) {
+        return view->status;
+    }
     const int rc = hny__reader_make_encoder(reader);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     hny__encode(&reader->encoder, vector, reader->code, reader->residual);
     return memcmp(code, reader->code, quantizer->format.row_bytes) == 0 &&
            (!residual || memcmp(residual, reader->residual, quantizer->residual_bytes) == 0);
 }
 
 static int has_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
-    if (!reader->attributes) return 1;
+    if (!reader->attributes) {
+        return 1;
+    }
     const hny_attribute *const stored = hny__view_attributes(&reader->view, slot);
-    if (!stored) return reader->view.status;
+    if (!stored) {
+        return reader->view.status;
+    }
     return memcmp(stored, attributes, reader->attributes * sizeof *attributes) == 0;
 }
 
@@ -209,13 +247,17 @@ int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
     hny__view *const view = &reader->view;
     uint32_t slot;
     int rc = hny__view_find(view, rowid, &slot);
-    if (rc) return rc == HNY_MISSING ? 0 : rc;
-    if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) return view->status;
+    if (rc) {
+        return rc == HNY_MISSING ? 0 : rc;
+    }
+    if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) {
+        return view->status;
+    }
     rc = has_attributes(reader, slot, attributes);
     return rc == 1 ? has_codes(reader, slot, vector) : rc;
 }
 
-/* ---------------------------------------------------------------------------------- figures -- */
+/* ----------------------------------------------------------------------------------- figures -- */
 
 uint32_t hny_reader_ef(const hny_reader *reader, uint64_t k, double recall) {
     return hny__ef_for(&reader->view.table, k, recall);
@@ -226,8 +268,12 @@ static int count_all_links(hny__view *view, uint64_t *links) {
     *links = 0;
     for (uint32_t number = 0; number < view->blocks[HNY__LINKS].count; number++) {
         const uint8_t *const block = hny__view_block(view, HNY__LINKS, number);
-        if (!block) return view->status;
-        for (uint32_t i = 0; i < layout->per_block; i++) *links += hny__count_at(block, i);
+        if (!block) {
+            return view->status;
+        }
+        for (uint32_t i = 0; i < layout->per_block; i++) {
+            *links += hny__count_at(block, i);
+        }
     }
     return HNY_OK;
 }
@@ -237,7 +283,9 @@ int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out) {
     const hny__table_record *const table = &view->table;
     memset(out, 0, sizeof *out);
     const int rc = hny_reader_boundary(reader, 0, &out->boundary);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     out->rows = table->live;
     out->nodes = (uint64_t)table->live + table->deleted - table->unlinked;
     out->unlinked = table->unlinked;

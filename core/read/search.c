@@ -21,11 +21,17 @@ static int begin_search(hny_reader *reader, hny_search *search, size_t limit) {
     reader->filter = NULL;
     reader->matches = NULL;
     reader->work = (hny_work){HNY_SCAN, 0, 0};
-    if (limit == 0) return HNY_OK;
+    if (limit == 0) {
+        return HNY_OK;
+    }
     search->hits = search->reserve(search->arg, limit);
-    if (!search->hits) return HNY_NOMEM;
+    if (!search->hits) {
+        return HNY_NOMEM;
+    }
     const int rc = hny__reader_make_encoder(reader);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     hny__encode_query(&reader->encoder, search->vector, reader->code);
     hny__scorer_of_vector(&reader->scorer, &reader->encoder, reader->code);
     return HNY_OK;
@@ -33,7 +39,9 @@ static int begin_search(hny_reader *reader, hny_search *search, size_t limit) {
 
 /* Has the search looked at every row?  Then all of them are hits unless there was no space. */
 static void end_search(const hny_reader *reader, hny_search *search, size_t limit, int rc) {
-    if (rc) search->count = 0;
+    if (rc) {
+        search->count = 0;
+    }
     search->exhaustive = !rc && reader->work.strategy != HNY_GRAPH &&
                          (search->count < limit || limit == reader->view.table.live);
 }
@@ -41,20 +49,26 @@ static void end_search(const hny_reader *reader, hny_search *search, size_t limi
 static int find_matches(hny_reader *reader, const hny_search *search) {
     const int rc = hny__filter_cache_get(&reader->filters, &reader->view, search->filter,
                                          search->interrupt, &reader->matches);
-    if (!rc) reader->work.matches = reader->matches->count;
+    if (!rc) {
+        reader->work.matches = reader->matches->count;
+    }
     return rc;
 }
 
 int hny_reader_scan(hny_reader *reader, hny_search *search) {
     const size_t limit = count_wanted_hits(reader, search);
     int rc = begin_search(reader, search, limit);
-    if (!rc && limit && search->filter) rc = find_matches(reader, search);
-    if (!rc && limit) rc = hny__scan_codes(reader, search, search->after, limit);
+    if (!rc && limit && search->filter) {
+        rc = find_matches(reader, search);
+    }
+    if (!rc && limit) {
+        rc = hny__scan_codes(reader, search, search->after, limit);
+    }
     end_search(reader, search, limit, rc);
     return rc;
 }
 
-/* -------------------------------------------------------------------- graph search or scan -- */
+/* ---------------------------------------------------------------------- graph search or scan -- */
 
 /*
 ** A filtered graph search passes through everything and keeps what matches.  If one row in n
@@ -95,9 +109,13 @@ static int choose_strategy(hny_reader *reader, const hny_search *search, hny__ef
     const double estimate = share * reader->view.table.live;
     *use_graph = share > LARGE_SHARE && graph_is_cheaper(reader, effort, estimate);
     *max_distances = (uint64_t)estimate;
-    if (rc || *use_graph) return rc;
+    if (rc || *use_graph) {
+        return rc;
+    }
     rc = find_matches(reader, search);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     *use_graph = graph_is_cheaper(reader, effort, reader->matches->count);
     *max_distances = reader->matches->count;
     return HNY_OK;
@@ -105,9 +123,13 @@ static int choose_strategy(hny_reader *reader, const hny_search *search, hny__ef
 
 static hny__effort effort_of_search(const hny_reader *reader, const hny_search *search) {
     double recall = search->recall;
-    if (search->k == 0) return (hny__effort){search->ef, 0};
+    if (search->k == 0) {
+        return (hny__effort){search->ef, 0};
+    }
     /* Calibration does not know filters: a fifth of what may be missed is held in reserve. */
-    if (search->filter) recall += (1 - recall) / 5;
+    if (search->filter) {
+        recall += (1 - recall) / 5;
+    }
     return hny__effort_for(&reader->view.table, search->k, search->ef, recall);
 }
 
@@ -117,19 +139,29 @@ static int search_filtered(hny_reader *reader, hny_search *search, size_t limit)
     uint64_t max_distances;
     reader->filter = search->filter;
     int rc = choose_strategy(reader, search, effort, &use_graph, &max_distances);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     if (use_graph) {
         reader->work.strategy = HNY_GRAPH;
         rc = hny__graph_search(reader, search, effort, limit, max_distances);
         const size_t wanted = search->k && search->k < limit ? (size_t)search->k : limit;
         const bool enough =
             search->count >= wanted || (reader->matches && search->count >= reader->matches->count);
-        if (rc || enough) return rc;
+        if (rc || enough) {
+            return rc;
+        }
         reader->work.strategy = HNY_GRAPH_THEN_SCAN;
-        if (!reader->matches) rc = find_matches(reader, search);
+        if (!reader->matches) {
+            rc = find_matches(reader, search);
+        }
     }
-    if (!rc) rc = hny__scan_codes(reader, search, NULL, limit);
-    if (!rc) hny__hits_sort(search->hits, search->count);
+    if (!rc) {
+        rc = hny__scan_codes(reader, search, NULL, limit);
+    }
+    if (!rc) {
+        hny__hits_sort(search->hits, search->count);
+    }
     return rc;
 }
 

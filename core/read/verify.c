@@ -28,9 +28,13 @@ typedef struct verification {
 __attribute__((format(printf, 2, 3))) static int report_fault(verification *v, const char *format,
                                                               ...) {
     va_list args;
-    if (*v->fault) return HNY_CORRUPT;
+    if (*v->fault) {
+        return HNY_CORRUPT;
+    }
     *v->fault = malloc(FAULT_BYTES);
-    if (!*v->fault) return HNY_NOMEM;
+    if (!*v->fault) {
+        return HNY_NOMEM;
+    }
     va_start(args, format);
     vsnprintf(*v->fault, FAULT_BYTES, format, args);
     va_end(args);
@@ -38,18 +42,22 @@ __attribute__((format(printf, 2, 3))) static int report_fault(verification *v, c
 }
 
 static int poll_verification(verification *v) {
-    if (++v->steps % POLL_STEPS) return HNY_OK;
+    if (++v->steps % POLL_STEPS) {
+        return HNY_OK;
+    }
     return hny__interrupted(v->interrupt) ? HNY_INTERRUPT : HNY_OK;
 }
 
-/* ---------------------------------------------------------------------------------- blocks -- */
+/* ------------------------------------------------------------------------------------ blocks -- */
 
 /* The digests of all rows of a block of codes. */
 static bool code_rows_match(verification *v, uint32_t number) {
     const uint32_t per_block = v->view->geometry.layout[HNY__CODES].per_block;
     const uint32_t first = number * per_block, left = v->view->table.slots - first;
     for (uint32_t i = 0; i < per_block && i < left; i++) {
-        if (!hny__view_code(v->view, first + i)) return false;
+        if (!hny__view_code(v->view, first + i)) {
+            return false;
+        }
     }
     return true;
 }
@@ -63,20 +71,26 @@ static int verify_blocks(verification *v) {
         for (uint32_t number = 0; number < v->view->blocks[f].count; number++) {
             if (!hny__view_block(v->view, (hny__family)f, number) ||
                 (f == HNY__CODES && !code_rows_match(v, number))) {
-                if (v->view->status != HNY_CORRUPT) return v->view->status;
+                if (v->view->status != HNY_CORRUPT) {
+                    return v->view->status;
+                }
                 return report_fault(v, "block %u of %s is missing or damaged", number, names[f]);
             }
             const int rc = poll_verification(v);
-            if (rc) return rc;
+            if (rc) {
+                return rc;
+            }
         }
     }
     return HNY_OK;
 }
 
-/* ------------------------------------------------------------------------------------ sets -- */
+/* -------------------------------------------------------------------------------------- sets -- */
 
 static int verify_count(verification *v, const char *what, uint64_t found, uint64_t recorded) {
-    if (found == recorded) return HNY_OK;
+    if (found == recorded) {
+        return HNY_OK;
+    }
     return report_fault(v, "there are %llu %s, but the record says %llu", (unsigned long long)found,
                         what, (unsigned long long)recorded);
 }
@@ -85,26 +99,40 @@ static int verify_count(verification *v, const char *what, uint64_t found, uint6
 static int verify_sets(verification *v) {
     const hny__table_record *const table = &v->view->table;
     int rc = hny__free_ids_read(v->view, HNY__KIND_FREE_SLOTS, v->free_slots);
-    if (!rc) rc = hny__free_ids_read(v->view, HNY__KIND_FREE_UPPER, v->free_uppers);
-    if (!rc) rc = hny__deleted_ids_read(v->view, v->deleted_ids);
-    if (rc == HNY_CORRUPT) return report_fault(v, "a set of free slots is damaged");
-    if (rc) return rc;
+    if (!rc) {
+        rc = hny__free_ids_read(v->view, HNY__KIND_FREE_UPPER, v->free_uppers);
+    }
+    if (!rc) {
+        rc = hny__deleted_ids_read(v->view, v->deleted_ids);
+    }
+    if (rc == HNY_CORRUPT) {
+        return report_fault(v, "a set of free slots is damaged");
+    }
+    if (rc) {
+        return rc;
+    }
     const uint64_t deleted = roaring_bitmap_get_cardinality(v->deleted_ids);
     const uint64_t free_slots = roaring_bitmap_get_cardinality(v->free_slots);
     const uint64_t free_uppers = roaring_bitmap_get_cardinality(v->free_uppers);
     rc = verify_count(v, "deleted nodes", deleted, table->deleted);
-    if (!rc) rc = verify_count(v, "free slots", free_slots, table->free_slots);
-    if (!rc) rc = verify_count(v, "free upper rows", free_uppers, table->free_uppers);
+    if (!rc) {
+        rc = verify_count(v, "free slots", free_slots, table->free_slots);
+    }
+    if (!rc) {
+        rc = verify_count(v, "free upper rows", free_uppers, table->free_uppers);
+    }
     return rc;
 }
 
-/* ---------------------------------------------------------------------------------- rowids -- */
+/* ------------------------------------------------------------------------------------ rowids -- */
 
 static int verify_rowid(verification *v, uint32_t slot) {
     const int64_t rowid = hny__view_rowid(v->view, slot);
     uint32_t found = HNY__NONE;
     const int rc = hny__view_find(v->view, rowid, &found);
-    if (rc == HNY_NOMEM || rc == HNY_IO) return rc;
+    if (rc == HNY_NOMEM || rc == HNY_IO) {
+        return rc;
+    }
     if (rc || found != slot) {
         return report_fault(v, "rowid %lld in slot %u is not found there", (long long)rowid, slot);
     }
@@ -118,21 +146,27 @@ static int verify_rowid_count(verification *v) {
     hny__cursor cursor;
     uint64_t found = 0;
     int rc = hny__cursor_open(&cursor, v->view->txn);
-    if (!rc) rc = hny__cursor_seek(&cursor, &key);
+    if (!rc) {
+        rc = hny__cursor_seek(&cursor, &key);
+    }
     while (!rc && cursor.space == space && cursor.kind == HNY__KIND_ROWID) {
         found++;
         rc = hny__cursor_next(&cursor);
     }
     hny__cursor_close(&cursor);
-    if (rc && rc != HNY_MISSING) return rc;
+    if (rc && rc != HNY_MISSING) {
+        return rc;
+    }
     return verify_count(v, "rowids", found, v->view->table.live);
 }
 
-/* ----------------------------------------------------------------------------------- links -- */
+/* ------------------------------------------------------------------------------------- links -- */
 
 static bool has_link(const uint32_t *links, uint32_t count, uint32_t link) {
     for (uint32_t i = 0; i < count; i++) {
-        if (links[i] == link) return true;
+        if (links[i] == link) {
+            return true;
+        }
     }
     return false;
 }
@@ -141,10 +175,14 @@ static int verify_links(verification *v, hny__family family, uint32_t row, const
                         uint32_t count) {
     const roaring_bitmap_t *const unused = family == HNY__UPPER ? v->free_uppers : v->free_slots;
     const char *const what = family == HNY__UPPER ? "upper row" : "slot";
-    if (v->view->status) return report_fault(v, "%s %u has a link out of bounds", what, row);
+    if (v->view->status) {
+        return report_fault(v, "%s %u has a link out of bounds", what, row);
+    }
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t node = HNY__NODE(links[i]);
-        if (node == row) return report_fault(v, "%s %u has a link to itself", what, row);
+        if (node == row) {
+            return report_fault(v, "%s %u has a link to itself", what, row);
+        }
         if (roaring_bitmap_contains(unused, node)) {
             return report_fault(v, "%s %u has a link to %u, which is free", what, row, node);
         }
@@ -162,7 +200,9 @@ static int verify_tree_links(verification *v, uint32_t slot, const uint32_t *lin
                              uint32_t count) {
     uint32_t others[HNY__MAX_LINKS];
     for (uint32_t i = 0; i < count; i++) {
-        if (!(links[i] & HNY__TREE)) continue;
+        if (!(links[i] & HNY__TREE)) {
+            continue;
+        }
         const uint32_t node = HNY__NODE(links[i]);
         const uint32_t others_count = hny__view_links(v->view, HNY__LINKS, node, others);
         if (!has_link(others, others_count, slot | HNY__TREE)) {
@@ -177,21 +217,29 @@ static int verify_slot(verification *v, uint32_t slot) {
     const bool unlinked = slot >= hny__linked(&v->view->table);
     const uint32_t count = unlinked ? 0 : hny__view_links(v->view, HNY__LINKS, slot, links);
     if (roaring_bitmap_contains(v->free_slots, slot)) {
-        if (unlinked) return report_fault(v, "slot %u is free, but counted as unlinked", slot);
+        if (unlinked) {
+            return report_fault(v, "slot %u is free, but counted as unlinked", slot);
+        }
         if (!hny__view_deleted(v->view, slot)) {
             return report_fault(v, "slot %u is free and live", slot);
         }
         return count ? report_fault(v, "slot %u is free and has links", slot) : HNY_OK;
     }
     int rc = verify_links(v, HNY__LINKS, slot, links, count);
-    if (!rc) rc = verify_tree_links(v, slot, links, count);
-    if (!rc && !roaring_bitmap_contains(v->deleted_ids, slot)) rc = verify_rowid(v, slot);
+    if (!rc) {
+        rc = verify_tree_links(v, slot, links, count);
+    }
+    if (!rc && !roaring_bitmap_contains(v->deleted_ids, slot)) {
+        rc = verify_rowid(v, slot);
+    }
     return rc ? rc : poll_verification(v);
 }
 
 static int verify_slots(verification *v) {
     int rc = HNY_OK;
-    for (uint32_t slot = 0; slot < v->view->table.slots && !rc; slot++) rc = verify_slot(v, slot);
+    for (uint32_t slot = 0; slot < v->view->table.slots && !rc; slot++) {
+        rc = verify_slot(v, slot);
+    }
     return rc;
 }
 
@@ -199,7 +247,9 @@ static int verify_slots(verification *v) {
 static int verify_reach(verification *v) {
     const hny__table_record *const table = &v->view->table;
     const uint64_t nodes = (uint64_t)table->live + table->deleted - table->unlinked;
-    if (nodes == 0) return HNY_OK;
+    if (nodes == 0) {
+        return HNY_OK;
+    }
     roaring_bitmap_t *const visited = roaring_bitmap_create();
     uint32_t *const queue = malloc(nodes * sizeof *queue);
     uint64_t first = 0, last = 0;
@@ -219,19 +269,25 @@ static int verify_reach(verification *v) {
         }
         rc = poll_verification(v);
     }
-    if (!rc) rc = verify_count(v, "nodes within reach of the entry point", last, nodes);
+    if (!rc) {
+        rc = verify_count(v, "nodes within reach of the entry point", last, nodes);
+    }
     free(queue);
-    if (visited) roaring_bitmap_free(visited);
+    if (visited) {
+        roaring_bitmap_free(visited);
+    }
     return rc;
 }
 
-/* ---------------------------------------------------------------------------- upper levels -- */
+/* ------------------------------------------------------------------------------ upper levels -- */
 
 /* The row below an upper row has the same owner, one level lower. */
 static bool is_above_own_row(verification *v, uint32_t owner, uint32_t down, uint8_t level) {
     uint32_t down_owner, unused;
     uint8_t down_level;
-    if (level == 1) return true;
+    if (level == 1) {
+        return true;
+    }
     return !hny__view_upper(v->view, down, &down_owner, &unused, &down_level) &&
            down_owner == owner && down_level == level - 1;
 }
@@ -246,7 +302,9 @@ static int verify_upper_row(verification *v, uint32_t row) {
     if (roaring_bitmap_contains(v->free_uppers, row)) {
         return level || count ? report_fault(v, "upper row %u is free and in use", row) : HNY_OK;
     }
-    if (level == 0) return report_fault(v, "upper row %u is neither free nor in use", row);
+    if (level == 0) {
+        return report_fault(v, "upper row %u is neither free nor in use", row);
+    }
     if (roaring_bitmap_contains(v->free_slots, owner)) {
         return report_fault(v, "upper row %u belongs to slot %u, which is free", row, owner);
     }
@@ -266,7 +324,9 @@ static int verify_upper_row(verification *v, uint32_t row) {
 
 static int verify_upper_rows(verification *v) {
     int rc = HNY_OK;
-    for (uint32_t row = 0; row < v->view->table.uppers && !rc; row++) rc = verify_upper_row(v, row);
+    for (uint32_t row = 0; row < v->view->table.uppers && !rc; row++) {
+        rc = verify_upper_row(v, row);
+    }
     return rc;
 }
 
@@ -274,11 +334,15 @@ static int verify_entry(verification *v) {
     const hny__table_record *const table = &v->view->table;
     uint32_t owner, down;
     uint8_t level;
-    if (table->live + table->deleted == 0) return HNY_OK;
+    if (table->live + table->deleted == 0) {
+        return HNY_OK;
+    }
     if (roaring_bitmap_contains(v->free_slots, table->entry_slot)) {
         return report_fault(v, "the entry point is a free slot");
     }
-    if (table->entry_level == 0) return HNY_OK;
+    if (table->entry_level == 0) {
+        return HNY_OK;
+    }
     if (hny__view_upper(v->view, table->entry_upper, &owner, &down, &level) ||
         owner != table->entry_slot || level != table->entry_level) {
         return report_fault(v, "the entry point is not where the record says");
@@ -286,7 +350,7 @@ static int verify_entry(verification *v) {
     return HNY_OK;
 }
 
-/* ------------------------------------------------------------------------------ boundaries -- */
+/* -------------------------------------------------------------------------------- boundaries -- */
 
 static int verify_boundaries(verification *v) {
     const uint32_t count = v->view->table.boundaries;
@@ -296,27 +360,49 @@ static int verify_boundaries(verification *v) {
         int64_t *ids = NULL;
         size_t ids_count = 0;
         int rc = hny_reader_boundary(v->reader, age, &boundary);
-        if (!rc && age + 1 < count) rc = hny_reader_touched(v->reader, age, &ids, &ids_count);
+        if (!rc && age + 1 < count) {
+            rc = hny_reader_touched(v->reader, age, &ids, &ids_count);
+        }
         total += ids_count;
         for (size_t i = 1; i < ids_count && !rc; i++) {
-            if (ids[i - 1] >= ids[i]) rc = HNY_CORRUPT;
+            if (ids[i - 1] >= ids[i]) {
+                rc = HNY_CORRUPT;
+            }
         }
         free(ids);
-        if (rc == HNY_CORRUPT) return report_fault(v, "the boundary of age %u is damaged", age);
-        if (rc) return rc;
+        if (rc == HNY_CORRUPT) {
+            return report_fault(v, "the boundary of age %u is damaged", age);
+        }
+        if (rc) {
+            return rc;
+        }
     }
     return verify_count(v, "touched ids", total, v->view->table.touched);
 }
 
 static int verify_all(verification *v) {
     int rc = verify_blocks(v);
-    if (!rc) rc = verify_boundaries(v);
-    if (!rc) rc = verify_sets(v);
-    if (!rc) rc = verify_slots(v);
-    if (!rc) rc = verify_rowid_count(v);
-    if (!rc) rc = verify_upper_rows(v);
-    if (!rc) rc = verify_entry(v);
-    if (!rc) rc = verify_reach(v);
+    if (!rc) {
+        rc = verify_boundaries(v);
+    }
+    if (!rc) {
+        rc = verify_sets(v);
+    }
+    if (!rc) {
+        rc = verify_slots(v);
+    }
+    if (!rc) {
+        rc = verify_rowid_count(v);
+    }
+    if (!rc) {
+        rc = verify_upper_rows(v);
+    }
+    if (!rc) {
+        rc = verify_entry(v);
+    }
+    if (!rc) {
+        rc = verify_reach(v);
+    }
     return rc;
 }
 
@@ -328,9 +414,17 @@ int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault) 
     v.free_slots = roaring_bitmap_create();
     v.free_uppers = roaring_bitmap_create();
     int rc = v.deleted_ids && v.free_slots && v.free_uppers ? verify_all(&v) : HNY_NOMEM;
-    if (rc == HNY_CORRUPT && !*fault) rc = report_fault(&v, "a record is damaged");
-    if (v.deleted_ids) roaring_bitmap_free(v.deleted_ids);
-    if (v.free_slots) roaring_bitmap_free(v.free_slots);
-    if (v.free_uppers) roaring_bitmap_free(v.free_uppers);
+    if (rc == HNY_CORRUPT && !*fault) {
+        rc = report_fault(&v, "a record is damaged");
+    }
+    if (v.deleted_ids) {
+        roaring_bitmap_free(v.deleted_ids);
+    }
+    if (v.free_slots) {
+        roaring_bitmap_free(v.free_slots);
+    }
+    if (v.free_uppers) {
+        roaring_bitmap_free(v.free_uppers);
+    }
     return rc == HNY_CORRUPT ? HNY_OK : rc;
 }

@@ -29,8 +29,12 @@ static void request_block(warmup *w, hny__family family, uint32_t number) {
     const hny__key key = hny__key_make(w->view->table.space, layout->kind, number);
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     hny__value value;
-    if (layout->per_block == 0) return;
-    if (!roaring_bitmap_add_checked(w->requested[family], number)) return;
+    if (layout->per_block == 0) {
+        return;
+    }
+    if (!roaring_bitmap_add_checked(w->requested[family], number)) {
+        return;
+    }
     if (w->left < layout->bytes || hny__get(w->view->txn, &key, &value)) {
         w->left = 0;
         return;
@@ -47,9 +51,13 @@ static void request_slot(warmup *w, uint32_t slot) {
 }
 
 static int push_next_slot(warmup *w, uint32_t slot) {
-    if (!roaring_bitmap_add_checked(w->visited, slot)) return HNY_OK;
+    if (!roaring_bitmap_add_checked(w->visited, slot)) {
+        return HNY_OK;
+    }
     const int rc = hny__grow((void **)&w->next, &w->next_capacity, w->next_count, sizeof *w->next);
-    if (!rc) w->next[w->next_count++] = slot;
+    if (!rc) {
+        w->next[w->next_count++] = slot;
+    }
     return rc;
 }
 
@@ -61,12 +69,16 @@ static int expand_frontier(warmup *w) {
     w->frontier_count = w->next_count;
     w->next = NULL;
     w->next_count = w->next_capacity = 0;
-    for (size_t i = 0; i < w->frontier_count && w->left; i++) request_slot(w, w->frontier[i]);
+    for (size_t i = 0; i < w->frontier_count && w->left; i++) {
+        request_slot(w, w->frontier[i]);
+    }
     for (size_t i = 0; i < w->frontier_count && w->left; i++) {
         const uint32_t count = hny__view_links(w->view, HNY__LINKS, w->frontier[i], links);
         for (uint32_t j = 0; j < count; j++) {
             const int rc = push_next_slot(w, HNY__NODE(links[j]));
-            if (rc) return rc;
+            if (rc) {
+                return rc;
+            }
         }
     }
     return w->view->status;
@@ -76,23 +88,33 @@ static int start_at_entry(warmup *w) {
     w->visited = roaring_bitmap_create();
     for (int f = 0; f < HNY__FAMILIES; f++) {
         w->requested[f] = roaring_bitmap_create();
-        if (!w->requested[f]) return HNY_NOMEM;
+        if (!w->requested[f]) {
+            return HNY_NOMEM;
+        }
     }
     return w->visited ? push_next_slot(w, w->view->table.entry_slot) : HNY_NOMEM;
 }
 
 void hny__warmup(hny__view *view, size_t bytes) {
     warmup w = {.view = view, .left = bytes};
-    if (bytes == 0 || view->table.entry_slot == HNY__NONE) return;
+    if (bytes == 0 || view->table.entry_slot == HNY__NONE) {
+        return;
+    }
     int rc = start_at_entry(&w);
     for (uint32_t i = 0; !rc && i < view->blocks[HNY__UPPER].count && w.left; i++) {
         request_block(&w, HNY__UPPER, i);
     }
-    while (!rc && w.left && w.next_count) rc = expand_frontier(&w);
-    for (int f = 0; f < HNY__FAMILIES; f++) {
-        if (w.requested[f]) roaring_bitmap_free(w.requested[f]);
+    while (!rc && w.left && w.next_count) {
+        rc = expand_frontier(&w);
     }
-    if (w.visited) roaring_bitmap_free(w.visited);
+    for (int f = 0; f < HNY__FAMILIES; f++) {
+        if (w.requested[f]) {
+            roaring_bitmap_free(w.requested[f]);
+        }
+    }
+    if (w.visited) {
+        roaring_bitmap_free(w.visited);
+    }
     free(w.frontier);
     free(w.next);
 }

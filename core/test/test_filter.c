@@ -1,4 +1,4 @@
-/* Cells and filters, against a naive reading of SQLite's rules. */
+/* Attributes and filters, against a naive implementation of SQLite's rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "read/attribute.h"
 #include "read/filter.h"
 
-/* A value by itself, in the classes of SQLite. */
+/* A value in one of the classes of SQLite. */
 typedef struct value {
     int class; /* 0 NULL, 1 integer, 2 real, 3 text, 4 BLOB */
     int64_t integer;
@@ -21,7 +21,7 @@ typedef struct value {
     size_t count;
 } value;
 
-static hny_attribute cell_of(const value *v) {
+static hny_attribute attribute_of(const value *v) {
     switch (v->class) {
     case 1:
         return hny_attribute_integer(v->integer);
@@ -36,17 +36,23 @@ static hny_attribute cell_of(const value *v) {
     }
 }
 
-/* Long doubles of 64 bits of mantissa hold every integer and every double. */
+/* A long double with 64 bits of mantissa holds every integer and every double exactly. */
 static long double number_of(const value *v) {
     return v->class == 1 ? (long double)v->integer : (long double)v->real;
 }
 
 static int compare(const value *a, const value *b) {
     const int left = a->class == 2 ? 1 : a->class, right = b->class == 2 ? 1 : b->class;
-    if (left != right) return left < right ? -1 : 1;
-    if (left == 1) return (number_of(a) > number_of(b)) - (number_of(a) < number_of(b));
+    if (left != right) {
+        return left < right ? -1 : 1;
+    }
+    if (left == 1) {
+        return (number_of(a) > number_of(b)) - (number_of(a) < number_of(b));
+    }
     const int order = memcmp(a->bytes, b->bytes, a->count < b->count ? a->count : b->count);
-    if (order) return order;
+    if (order) {
+        return order;
+    }
     return (a->count > b->count) - (a->count < b->count);
 }
 
@@ -84,14 +90,18 @@ static size_t make_values(value *v) {
                                        INT64_MAX - 1};
     size_t count = 0;
     v[count++] = (value){.class = 0};
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) v[count++] = real(reals[i]);
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        v[count++] = real(reals[i]);
+    }
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         v[count++] = integer(integers[i]);
     const value texts[] = {TEXT(""),          TEXT("a"),          TEXT("a\0"),
                            TEXT("ab"),        TEXT("abcdefgh"),   TEXT("abcdefghi"),
                            TEXT("abcdefghj"), TEXT("\xff"),       BLOB(""),
                            BLOB("a"),         BLOB("abcdefgh\0"), BLOB("abcdefgh")};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) v[count++] = texts[i];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        v[count++] = texts[i];
+    }
     return count;
 }
 
@@ -102,7 +112,7 @@ static void test_compare(void **unused) {
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 1; j < count; j++) {
             const int should = compare(&v[i], &v[j]);
-            const hny__order is = hny__attribute_compare(cell_of(&v[i]), cell_of(&v[j]));
+            const hny__order is = hny__attribute_compare(attribute_of(&v[i]), attribute_of(&v[j]));
             if (is == HNY__UNSURE) {
                 assert_true(v[i].class == v[j].class && should != 0);
                 assert_memory_equal(v[i].bytes, v[j].bytes, 8);
@@ -114,10 +124,18 @@ static void test_compare(void **unused) {
 }
 
 static int passes(hny_op op, const value *row, const value *with) {
-    if (op == HNY_IS_NULL) return row->class == 0;
-    if (row->class == 0) return 0;
-    if (op == HNY_NOT_NULL) return 1;
-    if (with->class == 0) return 0;
+    if (op == HNY_IS_NULL) {
+        return row->class == 0;
+    }
+    if (row->class == 0) {
+        return 0;
+    }
+    if (op == HNY_NOT_NULL) {
+        return 1;
+    }
+    if (with->class == 0) {
+        return 0;
+    }
     const int order = compare(row, with);
     switch (op) {
     case HNY_EQ:
@@ -142,12 +160,12 @@ static void test_operators(void **unused) {
     (void)unused;
     for (hny_op op = HNY_EQ; op <= HNY_NOT_NULL; op++) {
         for (size_t j = 0; j < count; j++) {
-            const hny_attribute with = cell_of(&v[j]);
+            const hny_attribute with = attribute_of(&v[j]);
             hny_filter *filter;
             assert_int_equal(hny_filter_new(&filter), HNY_OK);
             assert_int_equal(hny_filter_where(filter, 1, op, &with, op < HNY_IS_NULL), HNY_OK);
             for (size_t i = 0; i < count; i++) {
-                const hny_attribute row[2] = {hny_attribute_null(), cell_of(&v[i])};
+                const hny_attribute row[2] = {hny_attribute_null(), attribute_of(&v[i])};
                 const hny_answer is = hny_filter_test(filter, 5, row);
                 if (is == HNY_MAYBE) {
                     assert_true(hny_filter_unsure(filter));
@@ -188,12 +206,14 @@ static void test_sets(void **unused) {
     hny_filter_free(filter);
 }
 
-/* Filters that say the same have the same digest, and others have not. */
+/* Equal filters have equal digests, and others differ. */
 static void test_digest(void **unused) {
     const hny_attribute attributes[] = {hny_attribute_integer(1), hny_attribute_integer(2)};
     hny_filter *f[6];
     (void)unused;
-    for (int i = 0; i < 6; i++) assert_int_equal(hny_filter_new(&f[i]), HNY_OK);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(hny_filter_new(&f[i]), HNY_OK);
+    }
     assert_int_equal(hny_filter_where(f[0], 0, HNY_EQ, &attributes[0], 1), HNY_OK);
     assert_int_equal(hny_filter_where(f[1], 0, HNY_EQ, &attributes[0], 1), HNY_OK);
     assert_int_equal(hny_filter_where(f[2], 0, HNY_EQ, &attributes[1], 1), HNY_OK);
@@ -203,7 +223,9 @@ static void test_digest(void **unused) {
     assert_memory_equal(f[0]->digest, f[1]->digest, sizeof f[0]->digest);
     for (int i = 2; i < 6; i++)
         assert_memory_not_equal(f[0]->digest, f[i]->digest, sizeof f[0]->digest);
-    for (int i = 0; i < 6; i++) hny_filter_free(f[i]);
+    for (int i = 0; i < 6; i++) {
+        hny_filter_free(f[i]);
+    }
 }
 
 int main(void) {

@@ -39,9 +39,9 @@ typedef struct world {
     uint8_t *vectors; /* IDS of them */
     uint8_t present[IDS];
     int64_t seq;
-    int appended; /* builds that found rows without links */
+    int appended; /* builds that found unlinked rows */
     unsigned threads;
-    int spread; /* distinct values a component may take: few of them make equal vectors */
+    int spread; /* distinct values of a component: few of them make equal vectors */
 } world;
 
 static int64_t rowid_of(uint32_t id) {
@@ -68,7 +68,9 @@ static void random_vector(const world *w, uint8_t *out) {
             out[i] = (uint8_t)(int8_t)(value % 127);
             break;
         default:
-            if (i % 8 == 0) out[i / 8] = 0;
+            if (i % 8 == 0) {
+                out[i / 8] = 0;
+            }
             out[i / 8] = (uint8_t)(out[i / 8] | (value > 0) << (i % 8));
         }
     }
@@ -93,7 +95,9 @@ static void world_close(world *w) {
 
 static uint32_t rows_of(const world *w) {
     uint32_t rows = 0;
-    for (uint32_t id = 0; id < IDS; id++) rows += w->present[id];
+    for (uint32_t id = 0; id < IDS; id++) {
+        rows += w->present[id];
+    }
     return rows;
 }
 
@@ -108,13 +112,19 @@ static void change(world *w, uint32_t changes, uint32_t deletes, int restart, in
         const uint32_t id = below(IDS);
         touched[id] = 1;
         w->present[id] = below(100) >= deletes;
-        if (w->present[id]) random_vector(w, vector_of(w, id));
+        if (w->present[id]) {
+            random_vector(w, vector_of(w, id));
+        }
     }
-    if (restart) assert_int_equal(hny_build_restart(build), HNY_OK);
+    if (restart) {
+        assert_int_equal(hny_build_restart(build), HNY_OK);
+    }
     w->appended += (flags & HNY_BUILD_APPEND) && hny_build_unlinked(build) > 0;
     hny_build_expect(build, changes);
     for (uint32_t id = 0; id < IDS; id++) {
-        if (!touched[id] && !restart) continue;
+        if (!touched[id] && !restart) {
+            continue;
+        }
         if (w->present[id]) {
             assert_int_equal(hny_build_put(build, rowid_of(id), vector_of(w, id), NULL), HNY_OK);
         } else {
@@ -132,7 +142,9 @@ static size_t exact(const world *w, const void *query, const uint8_t *masked, hn
     size_t count = 0;
     assert_int_equal(hny_distance_computer_new(w->shape, query, &probe), HNY_OK);
     for (uint32_t id = 0; id < IDS; id++) {
-        if (!w->present[id] || masked[id]) continue;
+        if (!w->present[id] || masked[id]) {
+            continue;
+        }
         out[count++] =
             (hny_hit){hny_distance_computer_distance(probe, vector_of(w, id)), rowid_of(id), 0};
     }
@@ -141,24 +153,32 @@ static size_t exact(const world *w, const void *query, const uint8_t *masked, hn
     return count;
 }
 
-/* Rows that the codes know exactly come in their order; of others, what is said of them holds. */
+/* Each hit is a row of the exact answer, once, and its error bounds its distance. */
 static void assert_hits(const hny_hit *want, size_t rows, const hny_hit *got, size_t count) {
     for (size_t i = 0; i < count; i++) {
         size_t at = 0;
-        while (at < rows && want[at].rowid != got[i].rowid) at++;
+        while (at < rows && want[at].rowid != got[i].rowid) {
+            at++;
+        }
         assert_true(at < rows);
         assert_true(fabs(got[i].distance - want[at].distance) <= got[i].error);
-        for (size_t j = 0; j < i; j++) assert_true(got[j].rowid != got[i].rowid);
+        for (size_t j = 0; j < i; j++) {
+            assert_true(got[j].rowid != got[i].rowid);
+        }
     }
 }
 
-/* Nothing that is not among the hits of the scan so far undercuts the last of them. */
+/* Rows that are not among the hits are not nearer than the lower bound of the last hit. */
 static void assert_nothing_nearer(const hny_hit *want, size_t rows, const hny_hit *got,
                                   size_t count) {
     for (size_t i = 0; i < rows; i++) {
         size_t at = 0;
-        while (at < count && got[at].rowid != want[i].rowid) at++;
-        if (at == count) assert_true(want[i].distance >= hny_hit_lower_bound(&got[count - 1]));
+        while (at < count && got[at].rowid != want[i].rowid) {
+            at++;
+        }
+        if (at == count) {
+            assert_true(want[i].distance >= hny_hit_lower_bound(&got[count - 1]));
+        }
     }
 }
 
@@ -194,7 +214,9 @@ static void compare_answers(const world *w, hny_reader *reader, const uint8_t *m
         assert_int_equal(hny_reader_scan(reader, &next), HNY_OK);
         assert_true(next.count >= (rows - count < 10 ? rows - count : 10));
         assert_hits(want, rows, got, count + next.count);
-        if (!next.exhaustive) assert_nothing_nearer(want, rows, got, count + next.count);
+        if (!next.exhaustive) {
+            assert_nothing_nearer(want, rows, got, count + next.count);
+        }
     }
     free(query);
 }
@@ -208,7 +230,9 @@ static void verify(const world *w) {
     assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);
     assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
-    if (fault) fail_msg("%s", fault);
+    if (fault) {
+        fail_msg("%s", fault);
+    }
     assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK);
     assert_int_equal(stats.rows, rows_of(w));
     assert_int_equal(stats.boundary.seq, w->seq);
@@ -243,11 +267,11 @@ static void run(hny_shape shape, hny_codes codes, uint32_t m, unsigned threads, 
         change(&w, 1 + below(12), below(60), 0, HNY_BUILD_APPEND);
         verify(&w);
     }
-    change(&w, 0, 0, 0, 0); /* what was appended is linked */
+    change(&w, 0, 0, 0, 0); /* links the appended rows */
     verify(&w);
     change(&w, 10, 0, 0, HNY_BUILD_APPEND);
     verify(&w);
-    change(&w, 6000, 100, 0, 0); /* all gone */
+    change(&w, 6000, 100, 0, 0); /* deletes all rows */
     verify(&w);
     change(&w, 200, 0, 0, 0);
     verify(&w);
@@ -293,7 +317,7 @@ static void test_threads(void **unused) {
     run((hny_shape){12, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, 4, 8, 200);
 }
 
-/* Rows that wait in a file are those that would have waited in memory. */
+/* Rows that are spilled to a file are indexed like those that fit in memory. */
 static void test_spills(void **unused) {
     static const char *const sizes[] = {"0", "700", "20000"};
     (void)unused;
@@ -306,7 +330,7 @@ static void test_spills(void **unused) {
     unsetenv("HANNOY_BUILD_MEMORY");
 }
 
-/* With one thread the same changes give the same answers, down to the links. */
+/* With one thread the same changes give the same links. */
 static void test_repeats(void **unused) {
     uint64_t links[2];
     (void)unused;
@@ -329,7 +353,7 @@ static void test_repeats(void **unused) {
     assert_int_equal(links[0], links[1]);
 }
 
-/* A file that was closed is opened again, read and built upon. */
+/* A closed sidecar can be opened again, read and built upon. */
 static void test_reopen(void **unused) {
     char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
     world w;
