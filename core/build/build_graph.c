@@ -1,120 +1,117 @@
+/* The graph of a build: nodes copied to memory, links under striped locks, slack pruning. */
 #include "build/build_graph.h"
 
 #include <stdlib.h>
 
 #include "simd/prefetch_line.h"
 
-#define SLACK_UPPER 4 /* above level 0, instead of HNY__LINK_SLACK */
+#define UPPER_LINK_SLACK 4 /* above level 0, in place of HNY__LINK_SLACK */
+_Static_assert(HNY__MAX_M + UPPER_LINK_SLACK <= HNY__MAX_LINKS, "upper lists are shorter");
 
-/* ------------------------------------------------------------------------------------- planes -- */
+/* ------------------------------------------------------------------------------------ planes -- */
 
 static int plane_init(hny__plane *plane, hny__family family, const hny__geometry *geometry,
-                      uint32_t base_rows, uint32_t slack) {
+                      uint32_t rows, uint32_t base_rows) {
+    const uint32_t slack = family == HNY__LINKS ? HNY__LINK_SLACK : UPPER_LINK_SLACK;
     plane->family = family;
     plane->layout = &geometry->layout[family];
-    plane->base_rows = base_rows;
-    plane->max = plane->layout->capacity;
-    plane->room = plane->max + slack;
-    plane->stripes = malloc(HNY__STRIPES * sizeof *plane->stripes);
-    if (!plane->stripes) return HNY_NOMEM;
-    for (int i = 0; i < HNY__STRIPES; i++) pthread_mutex_init(&plane->stripes[i], NULL);
-    return HNY_OK;
-}
-
-static int plane_size(hny__plane *plane, uint32_t rows) {
-    const uint32_t blocks = hny__layout_blocks(plane->layout, rows);
     plane->rows = rows;
-    plane->blocks = calloc(blocks + 1u, sizeof *plane->blocks);
-    return plane->blocks ? HNY_OK : HNY_NOMEM;
+    plane->base_rows = base_rows;
+    plane->max_links = plane->layout->capacity;
+    plane->capacity = plane->max_links + slack;
+    plane->blocks = calloc(hny__layout_blocks(plane->layout, rows) + 1u, sizeof *plane->blocks);
+    plane->stripes = malloc(HNY__STRIPES * sizeof *plane->stripes);
+    for (int i = 0; plane->stripes && i < HNY__STRIPES; i++) {
+        pthread_mutex_init(&plane->stripes[i], NULL);
+    }
+    return plane->blocks && plane->stripes ? HNY_OK : HNY_NOMEM;
 }
 
 static void plane_free(hny__plane *plane) {
     const uint32_t blocks = plane->blocks ? hny__layout_blocks(plane->layout, plane->rows) : 0;
-    for (uint32_t i = 0; i < blocks; i++) free(plane->blocks[i]);
+    for (uint32_t i = 0; i < blocks; i++) {
+        free(plane->blocks[i]);
+    }
     free(plane->blocks);
-    if (!plane->stripes) return;
-    for (int i = 0; i < HNY__STRIPES; i++) pthread_mutex_destroy(&plane->stripes[i]);
+    for (int i = 0; plane->stripes && i < HNY__STRIPES; i++) {
+        pthread_mutex_destroy(&plane->stripes[i]);
+    }
     free(plane->stripes);
 }
 
-static pthread_mutex_t *stripe_of(hny__plane *plane, uint32_t block) {
-    return &plane->stripes[block % HNY__STRIPES];
+static uint32_t upper_blocks(const hny__graph *graph) {
+    return hny__layout_blocks(&graph->geometry.layout[HNY__UPPER], graph->record.uppers);
 }
 
-static float *ranks_of(const hny__plane *plane, hny__node *node) {
-    return (float *)(void *)&node->links[plane->room];
-}
-
-int hny__graph_init(hny__graph *graph, const hny__table_record *base, int has_base) {
+int hny__graph_init(hny__graph *graph, const hny__table_record *base, bool has_base) {
     const hny__table_record *const record = &graph->record;
+    const uint32_t base_linked = has_base ? hny__linked(base) : 0;
+    const uint32_t base_uppers = has_base ? base->uppers : 0;
     hny__geometry_init(&graph->geometry, record);
     graph->m = record->m;
     graph->base_slots = has_base ? base->slots : 0;
     graph->entry = (hny__entry){record->entry_slot, record->entry_upper, record->entry_level};
-    int rc = plane_init(&graph->planes[0], HNY__LINKS, &graph->geometry,
-                        has_base ? hny__linked(base) : 0, HNY__LINK_SLACK);
+    graph->uppers = calloc(upper_blocks(graph) + 1u, sizeof *graph->uppers);
+    int rc = graph->uppers ? HNY_OK : HNY_NOMEM;
     if (!rc) {
-        rc = plane_init(&graph->planes[1], HNY__UPPER, &graph->geometry,
-                        has_base ? base->uppers : 0, SLACK_UPPER);
+        rc =
+            plane_init(&graph->planes[0], HNY__LINKS, &graph->geometry, record->slots, base_linked);
+    }
+    if (!rc) {
+        rc = plane_init(&graph->planes[1], HNY__UPPER, &graph->geometry, record->uppers,
+                        base_uppers);
+    }
+    if (!rc) {
+        rc = hny__view_share(&graph->shared, graph->env, record);
     }
     return rc;
 }
 
-int hny__graph_size(hny__graph *graph) {
-    const hny__layout *const upper = &graph->geometry.layout[HNY__UPPER];
-    int rc = plane_size(&graph->planes[0], graph->record.slots);
-    if (!rc) rc = plane_size(&graph->planes[1], graph->record.uppers);
-    if (!rc) rc = hny__view_share(&graph->shared, graph->env, &graph->record);
-    graph->uppers =
-        calloc(hny__layout_blocks(upper, graph->record.uppers) + 1u, sizeof *graph->uppers);
-    return graph->uppers ? rc : HNY_NOMEM;
-}
-
 void hny__graph_free(hny__graph *graph) {
     hny__view_free(&graph->shared);
-    if (graph->uppers) {
-        const uint32_t blocks =
-            hny__layout_blocks(&graph->geometry.layout[HNY__UPPER], graph->record.uppers);
-        for (uint32_t i = 0; i < blocks; i++) free(graph->uppers[i]);
-        free(graph->uppers);
+    const uint32_t blocks = graph->uppers ? upper_blocks(graph) : 0;
+    for (uint32_t i = 0; i < blocks; i++) {
+        free(graph->uppers[i]);
     }
+    free(graph->uppers);
     plane_free(&graph->planes[0]);
     plane_free(&graph->planes[1]);
 }
 
-/* ------------------------------------------------------------------------------------ workers -- */
+/* ----------------------------------------------------------------------------------- workers -- */
 
-static const uint32_t *source_links(void *arg, hny__family family, uint32_t row, uint32_t *room,
+static const uint32_t *worker_links(void *arg, hny__family family, uint32_t row, uint32_t *buffer,
                                     uint32_t *count) {
     hny__worker *const worker = arg;
-    *count = hny__graph_links(worker, &worker->graph->planes[family == HNY__UPPER], row, room);
-    return room;
+    *count = hny__graph_links(worker, &worker->graph->planes[family == HNY__UPPER], row, buffer);
+    return buffer;
 }
 
 /*
-** Lists in memory change under a lock that is not worth taking for this, but where they are is set
-** once: see own().
+** Links in memory change under a lock, which a prefetch is not worth.  The node's address can be
+** read without one, since materialize_node sets it once.
 */
-static void source_ahead(void *arg, hny__family family, uint32_t row) {
+static void worker_prefetch_links(void *arg, hny__family family, uint32_t row) {
     hny__worker *const worker = arg;
     const hny__plane *const plane = &worker->graph->planes[family == HNY__UPPER];
     const uint32_t block = hny__layout_block(plane->layout, row);
     hny__node **const nodes = __atomic_load_n(&plane->blocks[block], __ATOMIC_ACQUIRE);
-    const hny__node *const held =
+    const hny__node *const node =
         nodes ? __atomic_load_n(&nodes[row - block * plane->layout->per_block], __ATOMIC_ACQUIRE)
               : NULL;
-    if (held) {
-        hny__prefetch_lines(held, (uint32_t)(sizeof *held + plane->max * sizeof *held->links));
+    if (node) {
+        hny__prefetch_lines(node,
+                            (uint32_t)(sizeof *node + plane->max_links * sizeof *node->links));
     } else if (row < plane->base_rows) {
         hny__view_prefetch_links(&worker->view, family, row);
     }
 }
 
-static int source_upper(void *arg, uint32_t row, uint32_t *owner, uint32_t *down, uint8_t *level) {
+static int worker_upper(void *arg, uint32_t row, uint32_t *owner, uint32_t *down, uint8_t *level) {
     return hny__graph_upper(arg, row, owner, down, level);
 }
 
-static bool source_hidden(void *arg, uint32_t slot) {
+static bool worker_hidden(void *arg, uint32_t slot) {
     return hny__graph_hidden(arg, slot);
 }
 
@@ -134,18 +131,24 @@ void hny__worker_free(hny__worker *worker) {
 int hny__worker_begin(hny__worker *worker, hny_interrupt interrupt) {
     hny__graph *const graph = worker->graph;
     int rc = hny__view_begin_as(&worker->view, &graph->shared);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     worker->beam.view = &worker->view;
     worker->beam.interrupt = interrupt;
-    worker->beam.source = (hny__source){worker, source_links, source_ahead, source_upper,
-                                        graph->hiding ? source_hidden : NULL};
+    worker->beam.source = (hny__source){worker, worker_links, worker_prefetch_links, worker_upper,
+                                        graph->has_deleted ? worker_hidden : NULL};
     rc = hny__beam_prepare(&worker->beam);
-    if (!rc) rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
+    if (!rc) {
+        rc = hny__worker_reserve(worker, graph->ef_construction + HNY__MAX_LINKS);
+    }
     if (!rc && !worker->numbers) {
         worker->numbers = malloc(graph->geometry.quantizer.shape.dim);
         rc = worker->numbers ? HNY_OK : HNY_NOMEM;
     }
-    if (rc) hny__view_end(&worker->view);
+    if (rc) {
+        hny__view_end(&worker->view);
+    }
     return rc;
 }
 
@@ -154,29 +157,37 @@ void hny__worker_end(hny__worker *worker) {
 }
 
 int hny__worker_status(const hny__worker *worker) {
-    if (worker->status) return worker->status;
+    if (worker->status) {
+        return worker->status;
+    }
     return worker->beam.status ? worker->beam.status : worker->view.status;
 }
 
 int hny__worker_reserve(hny__worker *worker, size_t candidates) {
-    if (candidates <= worker->candidates_capacity) return HNY_OK;
+    if (candidates <= worker->candidates_capacity) {
+        return HNY_OK;
+    }
     void *const list = realloc(worker->candidates, candidates * sizeof *worker->candidates);
-    if (!list) return HNY_NOMEM;
+    if (!list) {
+        return HNY_NOMEM;
+    }
     worker->candidates = list;
     worker->candidates_capacity = candidates;
     return HNY_OK;
 }
 
-/* ------------------------------------------------------------------------------------- uppers -- */
+/* ------------------------------------------------------------------------------------- nodes -- */
 
 int hny__graph_set_upper(hny__graph *graph, uint32_t row, hny__upper upper) {
     const hny__layout *const layout = &graph->geometry.layout[HNY__UPPER];
     const uint32_t block = hny__layout_block(layout, row);
     if (!graph->uppers[block]) {
         graph->uppers[block] = calloc(layout->per_block, sizeof **graph->uppers);
-        if (!graph->uppers[block]) return HNY_NOMEM;
+        if (!graph->uppers[block]) {
+            return HNY_NOMEM;
+        }
     }
-    upper.set = 1;
+    upper.set = true;
     graph->uppers[block][row - block * layout->per_block] = upper;
     return HNY_OK;
 }
@@ -187,7 +198,9 @@ int hny__graph_upper(hny__worker *worker, uint32_t row, uint32_t *owner, uint32_
     const uint32_t block = hny__layout_block(layout, row);
     const hny__upper *const rows = worker->graph->uppers[block];
     const hny__upper *const upper = rows ? &rows[row - block * layout->per_block] : NULL;
-    if (!upper || !upper->set) return hny__view_upper(&worker->view, row, owner, down, level);
+    if (!upper || !upper->set) {
+        return hny__view_upper(&worker->view, row, owner, down, level);
+    }
     *owner = upper->owner;
     *down = upper->down;
     *level = upper->level;
@@ -205,43 +218,51 @@ const uint8_t *hny__graph_row(hny__worker *worker, const hny__plane *plane, uint
 
 bool hny__graph_hidden(hny__worker *worker, uint32_t slot) {
     const hny__graph *const graph = worker->graph;
-    if (roaring_bitmap_contains(graph->deleted_slots, slot)) return 1;
-    if (slot >= graph->base_slots || roaring_bitmap_contains(graph->new_slots, slot)) return 0;
+    if (roaring_bitmap_contains(graph->deleted_slots, slot)) {
+        return true;
+    }
+    if (slot >= graph->base_slots) {
+        return false;
+    }
+    if (roaring_bitmap_contains(graph->new_slots, slot)) {
+        return false;
+    }
     return hny__view_deleted(&worker->view, slot);
 }
 
-/* -------------------------------------------------------------------------------------- nodes -- */
-
-/* Under the stripe's lock: the node in memory, or NULL where it is as published. */
-static hny__node *peek(const hny__plane *plane, uint32_t block, uint32_t node) {
+/* Under the stripe's lock: the node if it is in memory, else NULL. */
+static hny__node *node_in_memory(const hny__plane *plane, uint32_t block, uint32_t node) {
     hny__node *const *const nodes = plane->blocks[block];
     return nodes ? nodes[node - block * plane->layout->per_block] : NULL;
 }
 
-static int out_of_memory(hny__worker *worker) {
-    worker->status = HNY_NOMEM;
-    return HNY_NOMEM;
-}
-
-/* Under the stripe's lock: the node in memory, brought there if need be; NULL: failed. */
-static hny__node *own(hny__worker *worker, hny__plane *plane, uint32_t block, uint32_t node) {
-    hny__node *held = peek(plane, block, node);
-    if (held) return held;
+/*
+** Under the stripe's lock: the node, which is copied to memory if it is not there yet; NULL with
+** the worker's status set.
+*/
+static hny__node *materialize_node(hny__worker *worker, hny__plane *plane, uint32_t block,
+                                   uint32_t node) {
+    hny__node *held = node_in_memory(plane, block, node);
+    if (held) {
+        return held;
+    }
     if (!plane->blocks[block]) {
         hny__node **const nodes = calloc(plane->layout->per_block, sizeof *nodes);
         __atomic_store_n(&plane->blocks[block], nodes, __ATOMIC_RELEASE);
     }
-    held = plane->blocks[block]
-               ? hny__arena_alloc(&worker->arena, sizeof *held + (size_t)plane->room * 8)
-               : NULL;
+    if (plane->blocks[block]) {
+        held = hny__arena_alloc(&worker->arena, sizeof *held + (size_t)plane->capacity * 8);
+    }
     if (!held) {
-        out_of_memory(worker);
+        worker->status = HNY_NOMEM;
         return NULL;
     }
     held->count = 0;
     if (node < plane->base_rows) {
         held->count = hny__view_links(&worker->view, plane->family, node, held->links);
-        if (worker->view.status) return NULL;
+        if (worker->view.status) {
+            return NULL;
+        }
     }
     held->ranked = held->count == 0;
     __atomic_store_n(&plane->blocks[block][node - block * plane->layout->per_block], held,
@@ -249,37 +270,35 @@ static hny__node *own(hny__worker *worker, hny__plane *plane, uint32_t block, ui
     return held;
 }
 
+/* ------------------------------------------------------------------------------------- links -- */
+
+static pthread_mutex_t *stripe_of_block(hny__plane *plane, uint32_t block) {
+    return &plane->stripes[block % HNY__STRIPES];
+}
+
+static float *ranks_of_node(const hny__plane *plane, hny__node *node) {
+    return (float *)(void *)&node->links[plane->capacity];
+}
+
 uint32_t hny__graph_links(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t *links) {
     const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of(plane, block);
+    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
     pthread_mutex_lock(stripe);
-    const hny__node *const held = peek(plane, block, node);
+    const hny__node *const held = node_in_memory(plane, block, node);
     const uint32_t count = held ? held->count : 0;
-    if (held) memcpy(links, held->links, count * sizeof *links);
+    if (held) {
+        memcpy(links, held->links, count * sizeof *links);
+    }
     pthread_mutex_unlock(stripe);
-    if (held || node >= plane->base_rows) return count;
+    if (held || node >= plane->base_rows) {
+        return count;
+    }
     return hny__view_links(&worker->view, plane->family, node, links);
 }
 
-/* The list as candidates, ranks computed where they were not known. */
-static int list_candidates(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
-                           hny__candidate *out) {
-    const hny__row_format *const code = &worker->graph->geometry.quantizer.format;
-    const uint8_t *const row = hny__graph_row(worker, plane, node);
-    const float *const ranks = ranks_of(plane, held);
-    if (!row) return hny__worker_status(worker);
-    for (uint32_t i = 0; i < held->count; i++) {
-        out[i].link = held->links[i];
-        out[i].row = hny__graph_row(worker, plane, HNY__NODE(held->links[i]));
-        if (!out[i].row) return hny__worker_status(worker);
-        out[i].rank = held->ranked ? ranks[i] : hny__row_rank(code, row, out[i].row);
-    }
-    return HNY_OK;
-}
-
-static void fill(const hny__plane *plane, hny__node *held, const hny__candidate *candidates,
-                 size_t count) {
-    float *const ranks = ranks_of(plane, held);
+static void set_node_links(const hny__plane *plane, hny__node *held,
+                           const hny__candidate *candidates, size_t count) {
+    float *const ranks = ranks_of_node(plane, held);
     for (size_t i = 0; i < count; i++) {
         held->links[i] = candidates[i].link;
         ranks[i] = candidates[i].rank;
@@ -288,101 +307,140 @@ static void fill(const hny__plane *plane, hny__node *held, const hny__candidate 
     held->ranked = 1;
 }
 
-/* Prunes a list to what has room on disk. */
-static int shrink(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held) {
-    hny__candidate all[HNY__MAX_LINKS], kept[HNY__MAX_LINKS];
-    const int rc = list_candidates(worker, plane, node, held, all);
-    if (rc) return rc;
-    hny__candidates_sort(all, held->count);
-    const size_t count = hny__select_neighbors(&worker->graph->geometry.quantizer.format, all,
-                                               held->count, plane->max, 1, kept);
-    fill(plane, held, kept, count);
+/* A node's links as candidates; ranks that are not known are computed. */
+static int candidates_of_node(hny__worker *worker, hny__plane *plane, uint32_t node,
+                              hny__node *held, hny__candidate *out) {
+    const hny__row_format *const format = &worker->graph->geometry.quantizer.format;
+    const uint8_t *const row = hny__graph_row(worker, plane, node);
+    const float *const ranks = ranks_of_node(plane, held);
+    if (!row) {
+        return hny__worker_status(worker);
+    }
+    for (uint32_t i = 0; i < held->count; i++) {
+        out[i].link = held->links[i];
+        out[i].row = hny__graph_row(worker, plane, HNY__NODE(held->links[i]));
+        if (!out[i].row) {
+            return hny__worker_status(worker);
+        }
+        out[i].rank = held->ranked ? ranks[i] : hny__row_rank(format, row, out[i].row);
+    }
     return HNY_OK;
 }
 
+/* Selects as many of a node's links as there is space for on disk. */
+static int prune_node(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held) {
+    const hny__row_format *const format = &worker->graph->geometry.quantizer.format;
+    hny__candidate all[HNY__MAX_LINKS], kept[HNY__MAX_LINKS];
+    const int rc = candidates_of_node(worker, plane, node, held, all);
+    if (rc) {
+        return rc;
+    }
+    hny__candidates_sort(all, held->count);
+    const size_t count =
+        hny__select_neighbors(format, all, held->count, plane->max_links, true, kept);
+    set_node_links(plane, held, kept, count);
+    return HNY_OK;
+}
+
+/* The index of the link to `target`; held->count: there is none. */
 static uint32_t find_link(const hny__node *held, uint32_t target) {
     uint32_t i = 0;
-    while (i < held->count && HNY__NODE(held->links[i]) != target) i++;
+    while (i < held->count && HNY__NODE(held->links[i]) != target) {
+        i++;
+    }
     return i;
 }
 
-static int append(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
-                  uint32_t link, float rank) {
-    const uint32_t at = find_link(held, HNY__NODE(link));
-    if (at < held->count) {
-        held->links[at] |= link & HNY__TREE;
+/* Returns 1 or a status. */
+static int append_link(hny__worker *worker, hny__plane *plane, uint32_t node, hny__node *held,
+                       uint32_t link, float rank) {
+    const uint32_t index = find_link(held, HNY__NODE(link));
+    if (index < held->count) {
+        held->links[index] |= link & HNY__TREE;
         return 1;
     }
-    if (held->count == plane->room) {
-        const int rc = shrink(worker, plane, node, held);
-        if (rc) return rc;
+    if (held->count == plane->capacity) {
+        const int rc = prune_node(worker, plane, node, held);
+        if (rc) {
+            return rc;
+        }
     }
     held->links[held->count] = link;
-    ranks_of(plane, held)[held->count++] = rank;
+    ranks_of_node(plane, held)[held->count++] = rank;
     return 1;
 }
 
-int hny__graph_add(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t link, float rank,
-                   uint32_t tree_max) {
+int hny__graph_add_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t link,
+                        float rank, uint32_t max_tree_links) {
     const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of(plane, block);
+    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
     pthread_mutex_lock(stripe);
-    hny__node *const held = own(worker, plane, block, node);
+    hny__node *const held = materialize_node(worker, plane, block, node);
     int rc = 0;
     if (!held) {
         rc = hny__worker_status(worker);
-    } else if (!(link & HNY__TREE) || hny__count_tree_links(held->links, held->count) < tree_max) {
-        rc = append(worker, plane, node, held, link, rank);
+    } else if (!(link & HNY__TREE) ||
+               hny__count_tree_links(held->links, held->count) < max_tree_links) {
+        rc = append_link(worker, plane, node, held, link, rank);
     }
     pthread_mutex_unlock(stripe);
     return rc;
 }
 
-int hny__graph_set(hny__worker *worker, hny__plane *plane, uint32_t node,
-                   const hny__candidate *candidates, size_t count) {
+int hny__graph_set_links(hny__worker *worker, hny__plane *plane, uint32_t node,
+                         const hny__candidate *candidates, size_t count) {
     const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of(plane, block);
+    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
     pthread_mutex_lock(stripe);
-    hny__node *const held = own(worker, plane, block, node);
-    if (held) fill(plane, held, candidates, count);
-    pthread_mutex_unlock(stripe);
-    return held ? HNY_OK : hny__worker_status(worker);
-}
-
-int hny__graph_remove(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target) {
-    const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of(plane, block);
-    pthread_mutex_lock(stripe);
-    hny__node *const held = own(worker, plane, block, node);
-    const uint32_t at = held ? find_link(held, target) : 0;
-    if (held && at < held->count) {
-        float *const ranks = ranks_of(plane, held);
-        held->count--;
-        held->links[at] = held->links[held->count];
-        ranks[at] = ranks[held->count];
+    hny__node *const held = materialize_node(worker, plane, block, node);
+    if (held) {
+        set_node_links(plane, held, candidates, count);
     }
     pthread_mutex_unlock(stripe);
     return held ? HNY_OK : hny__worker_status(worker);
 }
 
-int hny__graph_mark(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target,
-                    int tree) {
+int hny__graph_remove_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target) {
     const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of(plane, block);
+    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
     pthread_mutex_lock(stripe);
-    hny__node *const held = own(worker, plane, block, node);
-    const uint32_t at = held ? find_link(held, target) : 0;
-    if (held && at < held->count) held->links[at] = target | (tree ? HNY__TREE : 0);
+    hny__node *const held = materialize_node(worker, plane, block, node);
+    const uint32_t index = held ? find_link(held, target) : 0;
+    if (held && index < held->count) {
+        float *const ranks = ranks_of_node(plane, held);
+        held->count--;
+        held->links[index] = held->links[held->count];
+        ranks[index] = ranks[held->count];
+    }
     pthread_mutex_unlock(stripe);
     return held ? HNY_OK : hny__worker_status(worker);
 }
 
-int hny__graph_trim(hny__worker *worker, hny__plane *plane, uint32_t block) {
+int hny__graph_mark_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target,
+                         bool tree) {
+    const uint32_t block = hny__layout_block(plane->layout, node);
+    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
+    pthread_mutex_lock(stripe);
+    hny__node *const held = materialize_node(worker, plane, block, node);
+    const uint32_t index = held ? find_link(held, target) : 0;
+    if (held && index < held->count) {
+        held->links[index] = target | (tree ? HNY__TREE : 0);
+    }
+    pthread_mutex_unlock(stripe);
+    return held ? HNY_OK : hny__worker_status(worker);
+}
+
+int hny__graph_trim_block(hny__worker *worker, hny__plane *plane, uint32_t block) {
     hny__node *const *const nodes = plane->blocks[block];
     for (uint32_t i = 0; nodes && i < plane->layout->per_block; i++) {
-        if (!nodes[i] || nodes[i]->count <= plane->max) continue;
-        const int rc = shrink(worker, plane, block * plane->layout->per_block + i, nodes[i]);
-        if (rc) return rc;
+        if (!nodes[i] || nodes[i]->count <= plane->max_links) {
+            continue;
+        }
+        const uint32_t node = block * plane->layout->per_block + i;
+        const int rc = prune_node(worker, plane, node, nodes[i]);
+        if (rc) {
+            return rc;
+        }
     }
     return HNY_OK;
 }

@@ -1,17 +1,13 @@
-/*
-** Insertion (Malkov & Yashunin 2018, algorithm 1), many nodes at a time.  Differences: link lists
-** may overflow before they are pruned (graph.h), and a node joins the spanning tree of level 0
-** before anything else links to it, so that whatever can be seen is reachable.
-*/
+/* HNSW's insertion, for all new nodes of a build; the contract is in insert.h. */
 #include "build/insert.h"
-
-#include "build/calibrate.h"
 
 #include <stdlib.h>
 
+#include "build/calibrate.h"
+
 #define MAX_LEVEL 15
 
-static uint64_t mix(uint64_t x) {
+static uint64_t mix_bits(uint64_t x) {
     /* splitmix64's finalizer (Steele, Lea & Flood 2014) */
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
     x = (x ^ x >> 27) * 0x94d049bb133111ebu;
@@ -23,301 +19,392 @@ uint32_t hny__insert_draw_level(uint32_t table, uint32_t ordinal, uint32_t m) {
     uint32_t level = 0;
     while (level < MAX_LEVEL) {
         state += 0x9e3779b97f4a7c15u;
-        if (mix(state) >= UINT64_MAX / m) break;
+        if (mix_bits(state) >= UINT64_MAX / m) {
+            break;
+        }
         level++;
     }
     return level;
 }
 
-/* ---------------------------------------------------------------------------- the spanning tree -- */
+/* ------------------------------------------------------------------------- the spanning tree -- */
 
-/* Hangs `slot` onto `parent`, whose link `slot` has already, if `parent` has room for a child. */
-static int adopt(hny__worker *worker, uint32_t slot, uint32_t parent, float rank) {
-    hny__plane *const plane = &worker->graph->planes[0];
-    int rc = hny__graph_mark(worker, plane, slot, parent, 1);
-    if (rc) return rc;
-    const int done = hny__graph_add(worker, plane, parent, slot | HNY__TREE, rank,
-                                    hny__tree_capacity(worker->graph));
-    if (done != 0) return done;
-    rc = hny__graph_mark(worker, plane, slot, parent, 0);
-    return rc;
+/* These return 1: attached, 0: the parent has no free place for a tree link, or a status. */
+
+static int add_child(hny__worker *worker, uint32_t parent, uint32_t child, float rank) {
+    return hny__graph_add_link(worker, &worker->graph->planes[0], parent, child | HNY__TREE, rank,
+                               worker->graph->m);
 }
 
-/* The same for a node that `slot` has no link to. */
-static int adopt_stranger(hny__worker *worker, uint32_t slot, uint32_t parent, float rank) {
+/* Attaches `slot` to `parent`, to which it has a link. */
+static int attach_to_neighbor(hny__worker *worker, uint32_t slot, uint32_t parent, float rank) {
     hny__plane *const plane = &worker->graph->planes[0];
-    int rc = hny__graph_add(worker, plane, slot, parent | HNY__TREE, rank, UINT32_MAX);
-    if (rc < 0) return rc;
-    const int done = hny__graph_add(worker, plane, parent, slot | HNY__TREE, rank,
-                                    hny__tree_capacity(worker->graph));
-    if (done != 0) return done;
-    rc = hny__graph_remove(worker, plane, slot, parent);
-    return rc;
-}
-
-/* Through the tree from `start` until a node has room: a tree has leaves, so one is found. */
-static int adopt_anywhere(hny__worker *worker, uint32_t slot, uint32_t start) {
-    const hny__row_format *const code = &worker->graph->geometry.quantizer.format;
-    hny__plane *const plane = &worker->graph->planes[0];
-    roaring_bitmap_t *const met = roaring_bitmap_create();
-    uint32_t *queue = malloc(sizeof *queue);
-    size_t first = 0, last = 0, room = 1;
-    int done = met && queue ? 0 : HNY_NOMEM;
-    if (!done) {
-        queue[last++] = start;
-        roaring_bitmap_add(met, start);
+    const int rc = hny__graph_mark_link(worker, plane, slot, parent, true);
+    if (rc) {
+        return rc;
     }
-    while (!done && first < last) {
-        uint32_t links[HNY__MAX_LINKS];
-        const uint32_t node = queue[first++];
-        const uint32_t count = hny__graph_links(worker, plane, node, links);
-        if (last + count > room) {
-            room = 2 * (last + count);
-            uint32_t *const more = realloc(queue, room * sizeof *queue);
-            if (!more) {
-                done = HNY_NOMEM;
-                break;
-            }
-            queue = more;
+    const int done = add_child(worker, parent, slot, rank);
+    return done ? done : hny__graph_mark_link(worker, plane, slot, parent, false);
+}
+
+/* Attaches `slot` to `parent`, to which it has no link. */
+static int attach_to_other(hny__worker *worker, uint32_t slot, uint32_t parent, float rank) {
+    hny__plane *const plane = &worker->graph->planes[0];
+    const int added =
+        hny__graph_add_link(worker, plane, slot, parent | HNY__TREE, rank, UINT32_MAX);
+    if (added < 0) {
+        return added;
+    }
+    const int done = add_child(worker, parent, slot, rank);
+    return done ? done : hny__graph_remove_link(worker, plane, slot, parent);
+}
+
+/* A breadth-first traversal of tree links. */
+typedef struct tree_traversal {
+    roaring_bitmap_t *visited;
+    uint32_t *queue;
+    size_t first, count, capacity;
+} tree_traversal;
+
+static int push_tree_node(tree_traversal *t, uint32_t node) {
+    if (!roaring_bitmap_add_checked(t->visited, node)) {
+        return HNY_OK;
+    }
+    const int rc = hny__grow((void **)&t->queue, &t->capacity, t->count, sizeof *t->queue);
+    if (!rc) {
+        t->queue[t->count++] = node;
+    }
+    return rc;
+}
+
+static int push_tree_neighbors(hny__worker *worker, tree_traversal *t, uint32_t node) {
+    uint32_t links[HNY__MAX_LINKS];
+    const uint32_t count = hny__graph_links(worker, &worker->graph->planes[0], node, links);
+    int rc = HNY_OK;
+    for (uint32_t i = 0; i < count && !rc; i++) {
+        if (links[i] & HNY__TREE) {
+            rc = push_tree_node(t, HNY__NODE(links[i]));
         }
-        for (uint32_t i = 0; i < count; i++) {
-            if (!(links[i] & HNY__TREE)) continue;
-            if (roaring_bitmap_add_checked(met, HNY__NODE(links[i]))) {
-                queue[last++] = HNY__NODE(links[i]);
-            }
+    }
+    return rc;
+}
+
+/*
+** Attaches `slot` to the first node with a free place, breadth-first over the tree links from
+** `start`.  One exists: leaves have one tree link.
+*/
+static int attach_anywhere(hny__worker *worker, uint32_t slot, uint32_t start) {
+    const hny__row_format *const format = &worker->graph->geometry.quantizer.format;
+    const hny__plane *const plane = &worker->graph->planes[0];
+    tree_traversal t = {.visited = roaring_bitmap_create()};
+    int done = t.visited ? push_tree_node(&t, start) : HNY_NOMEM;
+    while (!done && t.first < t.count) {
+        const uint32_t node = t.queue[t.first++];
+        done = push_tree_neighbors(worker, &t, node);
+        if (done) {
+            break;
         }
         const uint8_t *const a = hny__graph_row(worker, plane, node);
         const uint8_t *const b = hny__graph_row(worker, plane, slot);
-        done = a && b ? adopt_stranger(worker, slot, node, hny__row_rank(code, a, b))
+        done = a && b ? attach_to_other(worker, slot, node, hny__row_rank(format, a, b))
                       : hny__worker_status(worker);
     }
-    free(queue);
-    if (met) roaring_bitmap_free(met);
+    free(t.queue);
+    if (t.visited) {
+        roaring_bitmap_free(t.visited);
+    }
     return done ? done : HNY_CORRUPT;
 }
 
-static int has(const hny__candidate *kept, size_t count, uint32_t node) {
-    for (size_t i = 0; i < count; i++) {
-        if (kept[i].link == node) return 1;
-    }
-    return 0;
-}
+/* ----------------------------------------------------------------------- choosing neighbours -- */
 
-/* Hangs a node, whose list is `kept`, onto the nearest one that has room.  0 or a failure. */
-static int join_tree(hny__worker *worker, uint32_t slot, const hny__candidate *kept, size_t count,
-                     const hny__candidate *all, size_t found) {
-    int done = 0;
-    if (found == 0) return HNY_CORRUPT; /* whoever is in the graph meets somebody */
-    for (size_t i = 0; i < count && done == 0; i++) {
-        done = adopt(worker, slot, kept[i].link, kept[i].rank);
-    }
-    for (size_t i = 0; i < found && done == 0; i++) {
-        if (has(kept, count, all[i].link)) continue;
-        done = adopt_stranger(worker, slot, all[i].link, all[i].rank);
-    }
-    if (done == 0) done = adopt_anywhere(worker, slot, all[0].link);
-    return done < 0 ? done : HNY_OK;
-}
+/* The neighbours that a node gets on one level. */
+typedef struct level_links {
+    hny__plane *plane;
+    uint32_t node;
+    size_t count;
+    hny__candidate kept[HNY__MAX_M];
+} level_links;
 
-/* ------------------------------------------------------------------------------------ one node -- */
-
-/* What the beam found, as candidates; deleted nodes only where there is nothing else. */
-static size_t candidates_of(hny__worker *worker, const hny__plane *plane, uint32_t node) {
+/*
+** The beam's pool as candidates, in worker->candidates; returns their number.  Deleted nodes are
+** candidates only if there are no others.
+*/
+static size_t candidates_of_pool(hny__worker *worker, const hny__plane *plane, uint32_t node) {
     const hny__beam *const beam = &worker->beam;
-    const int any = beam->visible == 0;
-    size_t at = 0, count = 0;
-    hny__found found;
-    if (hny__worker_reserve(worker, beam->count)) worker->status = HNY_NOMEM;
-    while (!worker->status && (any ? at < beam->count : hny__beam_next(beam, &at, &found))) {
-        if (any) found = hny__beam_any(beam, at++);
+    const bool hidden_too = beam->visible == 0;
+    size_t position = 0, count = 0;
+    if (hny__worker_reserve(worker, beam->count)) {
+        worker->status = HNY_NOMEM;
+    }
+    while (!worker->status && position < beam->count) {
+        hny__found found;
+        if (hidden_too) {
+            found = hny__beam_any(beam, position++);
+        } else if (!hny__beam_next(beam, &position, &found)) {
+            break;
+        }
         const uint8_t *const row = hny__graph_row(worker, plane, found.node);
-        if (!row || found.node == node) continue;
+        if (!row || found.node == node) {
+            continue;
+        }
         worker->candidates[count++] = (hny__candidate){found.rank, found.node, row};
     }
     return count;
 }
 
-/* The neighbours that a node will have on one level. */
-typedef struct choice {
-    hny__plane *plane;
-    uint32_t node;
-    size_t count;
-    hny__candidate kept[HNY__MAX_M];
-} choice;
-
-/* Chooses them; *at: where to begin, and the nearest node found. */
-static int choose(hny__worker *worker, choice *c, const hny__scorer *query, hny__found *at,
-                  size_t *found) {
+/*
+** Chooses a node's neighbours on one level.  *nearest: where the search begins, and then the
+** nearest node that it found.  *candidates: how many of worker->candidates it found.
+*/
+static int choose_neighbors(hny__worker *worker, level_links *chosen, const hny__scorer *scorer,
+                            hny__found *nearest, size_t *candidates) {
     hny__graph *const graph = worker->graph;
     const hny__effort effort = {graph->ef_construction, 0};
-    const int rc = hny__beam_search(&worker->beam, c->plane->family, query, *at, effort);
-    if (rc) return rc;
-    *at = hny__beam_any(&worker->beam, 0);
-    *found = candidates_of(worker, c->plane, c->node);
-    if (hny__worker_status(worker)) return hny__worker_status(worker);
-    /*
-    ** A new node's own list is not filled up: the links that others add do that.  Filled, lists are
-    ** longer by a tenth and a build takes 5 to 15 % more distances, for the same recall at the same
-    ** cost of a query (WordNet and GloVe vectors).
-    */
-    c->count = hny__select_neighbors(&graph->geometry.quantizer.format, worker->candidates, *found,
-                                     graph->m, 0, c->kept);
-    return HNY_OK;
-}
-
-/* From the entry point down: choices[l] for each level l that the node and the graph share. */
-static int choose_all(hny__worker *worker, const hny__new_node *new_node, choice *choices,
-                      uint32_t *top, size_t *found) {
-    hny__graph *const graph = worker->graph;
-    const hny__entry entry = graph->entry;
-    const uint8_t *const own = hny__graph_row(worker, &graph->planes[0], new_node->slot);
-    uint32_t owner, down, row = new_node->upper;
-    uint8_t level;
-    hny__found at;
-    hny__scorer query;
-    if (!own) return hny__worker_status(worker);
-    hny__scorer_of_row(&query, &graph->geometry.quantizer, own, worker->numbers);
-    *top = new_node->level < entry.level ? new_node->level : entry.level;
-    int rc = hny__beam_descend(&worker->beam, &query, &entry, *top, &at);
-    for (uint32_t l = new_node->level; l > 0 && !rc; l--) {
-        /* Above the entry point's level there is nobody to link to. */
-        if (l <= *top) {
-            choices[l].plane = &graph->planes[1];
-            choices[l].node = row;
-            rc = choose(worker, &choices[l], &query, &at, found);
-            if (!rc) rc = hny__graph_upper(worker, at.node, &owner, &down, &level);
-            if (!rc) at.node = l == 1 ? owner : down;
-        }
-        if (!rc) rc = hny__graph_upper(worker, row, &owner, &down, &level);
-        row = down;
+    const int rc = hny__beam_search(&worker->beam, chosen->plane->family, scorer, *nearest, effort);
+    if (rc) {
+        return rc;
     }
-    choices[0].plane = &graph->planes[0];
-    choices[0].node = new_node->slot;
-    return rc ? rc : choose(worker, &choices[0], &query, &at, found);
-}
-
-static int link_back(hny__worker *worker, const choice *c) {
-    for (size_t i = 0; i < c->count; i++) {
-        const hny__candidate *const kept = &c->kept[i];
-        const int done = hny__graph_add(worker, c->plane, kept->link, c->node, kept->rank, 0);
-        if (done < 0) return done;
+    *nearest = hny__beam_any(&worker->beam, 0);
+    *candidates = candidates_of_pool(worker, chosen->plane, chosen->node);
+    if (hny__worker_status(worker)) {
+        return hny__worker_status(worker);
     }
+    chosen->count = hny__select_neighbors(&graph->geometry.quantizer.format, worker->candidates,
+                                          *candidates, graph->m, false, chosen->kept);
     return HNY_OK;
 }
 
 /*
-** Level 0 is linked first and the top level last: whoever meets the node on some level finds it
-** complete on all levels below.  (The other way round, a node that was met above before its list
-** below was set lost the links that it was given meanwhile.)
+** Chooses neighbours on all levels that the node shares with the graph, 0 ..  *top, from the entry
+** point down.  *candidates: how many of worker->candidates were found on level 0.
 */
-static int link_node(hny__worker *worker, const hny__new_node *new_node) {
-    choice choices[MAX_LEVEL + 1];
-    uint32_t top = 0;
-    size_t found = 0;
-    int rc = choose_all(worker, new_node, choices, &top, &found);
-    for (uint32_t l = 0; !rc && l <= top; l++) {
-        const choice *const c = &choices[l];
-        rc = hny__graph_set(worker, c->plane, c->node, c->kept, c->count);
-        if (!rc && l == 0) {
-            rc = join_tree(worker, c->node, c->kept, c->count, worker->candidates, found);
+static int choose_on_all_levels(hny__worker *worker, const hny__new_node *node, level_links *chosen,
+                                uint32_t *top, size_t *candidates) {
+    hny__graph *const graph = worker->graph;
+    const hny__entry entry = graph->entry;
+    const uint8_t *const code = hny__graph_row(worker, &graph->planes[0], node->slot);
+    uint32_t owner, down, row = node->upper;
+    uint8_t level;
+    hny__found nearest;
+    hny__scorer scorer;
+    if (!code) {
+        return hny__worker_status(worker);
+    }
+    hny__scorer_of_row(&scorer, &graph->geometry.quantizer, code, worker->numbers);
+    *top = node->level < entry.level ? node->level : entry.level;
+    int rc = hny__beam_descend(&worker->beam, &scorer, &entry, *top, &nearest);
+    for (uint32_t l = node->level; l > 0 && !rc; l--) {
+        /* Above the entry point's level there are no nodes to link to. */
+        if (l <= *top) {
+            chosen[l].plane = &graph->planes[1];
+            chosen[l].node = row;
+            rc = choose_neighbors(worker, &chosen[l], &scorer, &nearest, candidates);
+            if (!rc) {
+                rc = hny__graph_upper(worker, nearest.node, &owner, &down, &level);
+            }
+            if (!rc) {
+                nearest.node = l == 1 ? owner : down;
+            }
         }
-        if (!rc) rc = link_back(worker, c);
+        if (!rc) {
+            rc = hny__graph_upper(worker, row, &owner, &down, &level);
+        }
+        row = down;
+    }
+    if (rc) {
+        return rc;
+    }
+    chosen[0].plane = &graph->planes[0];
+    chosen[0].node = node->slot;
+    return choose_neighbors(worker, &chosen[0], &scorer, &nearest, candidates);
+}
+
+/* ---------------------------------------------------------------------------------- one node -- */
+
+static bool is_chosen(const level_links *chosen, uint32_t node) {
+    for (size_t i = 0; i < chosen->count; i++) {
+        if (chosen->kept[i].link == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+** Attaches a node to the nearest one with a free place: one of its neighbours, else another
+** candidate, else any node of the tree.
+*/
+static int join_tree(hny__worker *worker, const level_links *chosen,
+                     const hny__candidate *candidates, size_t count) {
+    const uint32_t slot = chosen->node;
+    int done = 0;
+    /* A search in a graph that is not empty returns at least the entry point. */
+    if (count == 0) {
+        return HNY_CORRUPT;
+    }
+    for (size_t i = 0; i < chosen->count && done == 0; i++) {
+        done = attach_to_neighbor(worker, slot, chosen->kept[i].link, chosen->kept[i].rank);
+    }
+    for (size_t i = 0; i < count && done == 0; i++) {
+        if (is_chosen(chosen, candidates[i].link)) {
+            continue;
+        }
+        done = attach_to_other(worker, slot, candidates[i].link, candidates[i].rank);
+    }
+    if (done == 0) {
+        done = attach_anywhere(worker, slot, candidates[0].link);
+    }
+    return done < 0 ? done : HNY_OK;
+}
+
+/* Adds a link to the node to each of its neighbours. */
+static int add_reverse_links(hny__worker *worker, const level_links *chosen) {
+    for (size_t i = 0; i < chosen->count; i++) {
+        const hny__candidate *const kept = &chosen->kept[i];
+        const int done =
+            hny__graph_add_link(worker, chosen->plane, kept->link, chosen->node, kept->rank, 0);
+        if (done < 0) {
+            return done;
+        }
+    }
+    return HNY_OK;
+}
+
+static int insert_node(hny__worker *worker, const hny__new_node *node) {
+    level_links chosen[MAX_LEVEL + 1];
+    uint32_t top = 0;
+    size_t candidates = 0;
+    int rc = choose_on_all_levels(worker, node, chosen, &top, &candidates);
+    for (uint32_t l = 0; !rc && l <= top; l++) {
+        rc = hny__graph_set_links(worker, chosen[l].plane, chosen[l].node, chosen[l].kept,
+                                  chosen[l].count);
+        if (!rc && l == 0) {
+            rc = join_tree(worker, &chosen[0], worker->candidates, candidates);
+        }
+        if (!rc) {
+            rc = add_reverse_links(worker, &chosen[l]);
+        }
     }
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------ all nodes -- */
+/* --------------------------------------------------------------------------------- all nodes -- */
 
-static int by_level(const void *a, const void *b) {
+static int compare_link_order(const void *a, const void *b) {
     const hny__new_node *const x = a, *const y = b;
-    if (x->level != y->level) return x->level > y->level ? -1 : 1;
+    if (x->level != y->level) {
+        return x->level > y->level ? -1 : 1;
+    }
     return (x->link_order > y->link_order) - (x->link_order < y->link_order);
 }
 
-static int link_piece(hny__worker *worker, void *arg, uint32_t index) {
-    return link_node(worker, &((const hny__new_node *)arg)[index]);
-}
-
-/* All that are born in one build, as they stand in the order of their links. */
-typedef struct family {
-    hny__new_node *new_nodes;
+/* All nodes of a build, in the order in which they are linked. */
+typedef struct node_list {
+    hny__new_node *nodes;
     uint32_t count;
-} family;
+} node_list;
 
-static int link_range(hny__worker_pool *pool, const family *all, uint32_t first, uint32_t last) {
+static int insert_task(hny__worker *worker, void *arg, uint32_t index) {
+    return insert_node(worker, &((const hny__new_node *)arg)[index]);
+}
+
+static int insert_range(hny__worker_pool *pool, const node_list *all, uint32_t first,
+                        uint32_t end) {
     const hny__phase phase = {"linking", first, all->count};
-    if (first == last) return HNY_OK;
-    return hny__worker_pool_run(pool, last - first, link_piece, all->new_nodes + first, phase);
-}
-
-static int trim_piece(hny__worker *worker, void *arg, uint32_t index) {
-    return hny__graph_trim(worker, arg, index);
-}
-
-static int trim(hny__worker_pool *pool, hny__plane *plane) {
-    return hny__worker_pool_run(pool, hny__layout_blocks(plane->layout, plane->rows), trim_piece,
-                                plane, (hny__phase){.name = "trimming"});
-}
-
-/* The highest node of all becomes the entry point before others can meet it, or after. */
-static int link_first(hny__worker_pool *pool, const family *all) {
-    const hny__new_node *const new_node = all->new_nodes;
-    hny__graph *const graph = pool->graph;
-    int rc = HNY_OK;
-    if (graph->entry.slot != HNY__NONE) {
-        rc = link_range(pool, all, 0, 1);
+    if (first == end) {
+        return HNY_OK;
     }
-    if (!rc) graph->entry = (hny__entry){new_node->slot, new_node->upper, new_node->level};
+    return hny__worker_pool_run(pool, end - first, insert_task, all->nodes + first, phase);
+}
+
+static int trim_task(hny__worker *worker, void *arg, uint32_t index) {
+    return hny__graph_trim_block(worker, arg, index);
+}
+
+static int trim_plane(hny__worker_pool *pool, hny__plane *plane) {
+    const hny__phase phase = {.name = "trimming"};
+    return hny__worker_pool_run(pool, hny__layout_blocks(plane->layout, plane->rows), trim_task,
+                                plane, phase);
+}
+
+/* Inserts the first node, which is higher than the graph, and makes it the entry point. */
+static int insert_new_entry(hny__worker_pool *pool, const node_list *all) {
+    const hny__new_node *const node = all->nodes;
+    hny__graph *const graph = pool->graph;
+    const int rc = graph->entry.slot == HNY__NONE ? HNY_OK : insert_range(pool, all, 0, 1);
+    if (!rc) {
+        graph->entry = (hny__entry){node->slot, node->upper, node->level};
+    }
     return rc;
 }
 
 /* The number of nodes above level 0, which come first. */
-static uint32_t count_high(const hny__new_node *new_nodes, uint32_t count) {
-    uint32_t high = 0;
-    while (high < count && new_nodes[high].level > 0) high++;
-    return high;
+static uint32_t count_upper_nodes(const hny__new_node *nodes, uint32_t count) {
+    uint32_t upper = 0;
+    while (upper < count && nodes[upper].level > 0) {
+        upper++;
+    }
+    return upper;
 }
 
 /*
-** Of the nodes on level 0 alone, an even choice by arrival goes to the end of the list: how many did.  By
-** their places it would be another one for other codes, and what a table finds for an ef with it.
+** Moves an even choice of the nodes of level 0 to the end of the list, for a calibration; returns
+** their number.  The choice is by ordinal.  By place in the list it would depend on the codes, and
+** so would the recall that a table finds for an ef.
 */
-static uint32_t draw_sample(hny__new_node *new_nodes, uint32_t count, uint32_t wanted) {
-    const uint32_t first = count_high(new_nodes, count), low = count - first;
-    uint32_t drawn = 0;
-    if (wanted == 0 || wanted > low / 2) return 0;
-    /* A few more than are wanted fit that, since those of higher levels are passed over. */
-    const uint32_t step = low / (wanted + wanted / 8);
-    for (uint32_t i = first; drawn < wanted && i < count - drawn; i++) {
-        if (new_nodes[i].ordinal % (step ? step : 1)) continue;
-        const hny__new_node chosen = new_nodes[i];
-        drawn++;
-        new_nodes[i] = new_nodes[count - drawn];
-        new_nodes[count - drawn] = chosen;
+static uint32_t move_sample_to_end(hny__new_node *nodes, uint32_t count, uint32_t wanted) {
+    const uint32_t first = count_upper_nodes(nodes, count), level0 = count - first;
+    uint32_t moved = 0;
+    if (wanted == 0 || wanted > level0 / 2) {
+        return 0;
     }
-    return drawn;
+    /* Ordinals of upper nodes are passed over, so that a few more than `wanted` would fit. */
+    const uint32_t step = level0 / (wanted + wanted / 8);
+    for (uint32_t i = first; moved < wanted && i < count - moved; i++) {
+        if (nodes[i].ordinal % (step ? step : 1)) {
+            continue;
+        }
+        const hny__new_node chosen = nodes[i];
+        moved++;
+        nodes[i] = nodes[count - moved];
+        nodes[count - moved] = chosen;
+    }
+    return moved;
 }
 
-int hny__insert_all(hny__worker_pool *pool, hny__new_node *new_nodes, uint32_t count) {
+int hny__insert_all(hny__worker_pool *pool, hny__new_node *nodes, uint32_t count) {
     hny__graph *const graph = pool->graph;
-    const family all = {new_nodes, count};
+    const node_list all = {nodes, count};
     uint32_t first = 0;
     int rc = HNY_OK;
-    qsort(new_nodes, count, sizeof *new_nodes, by_level);
+    qsort(nodes, count, sizeof *nodes, compare_link_order);
     const uint32_t sample =
-        draw_sample(new_nodes, count, hny__calibrate_sample(&graph->record, count));
+        move_sample_to_end(nodes, count, hny__calibrate_sample(&graph->record, count));
     const uint32_t rest = count - sample;
-    if (count && (graph->entry.slot == HNY__NONE || new_nodes[0].level > graph->entry.level)) {
-        rc = link_first(pool, &all);
+    if (count && (graph->entry.slot == HNY__NONE || nodes[0].level > graph->entry.level)) {
+        rc = insert_new_entry(pool, &all);
         first = 1;
     }
-    const uint32_t high = count_high(new_nodes, rest);
-    if (!rc && first < high) rc = link_range(pool, &all, first, high);
-    first = first > high ? first : high;
-    if (!rc) rc = link_range(pool, &all, first, rest);
-    if (!rc && sample) rc = hny__calibrate(pool, new_nodes + rest, sample);
-    if (!rc) rc = link_range(pool, &all, rest, count);
-    if (!rc) rc = trim(pool, &graph->planes[0]);
-    if (!rc) rc = trim(pool, &graph->planes[1]);
+    const uint32_t upper_end = count_upper_nodes(nodes, rest);
+    if (!rc && first < upper_end) {
+        rc = insert_range(pool, &all, first, upper_end);
+    }
+    first = first > upper_end ? first : upper_end;
+    if (!rc) {
+        rc = insert_range(pool, &all, first, rest);
+    }
+    if (!rc && sample) {
+        rc = hny__calibrate(pool, nodes + rest, sample);
+    }
+    if (!rc) {
+        rc = insert_range(pool, &all, rest, count);
+    }
+    if (!rc) {
+        rc = trim_plane(pool, &graph->planes[0]);
+    }
+    if (!rc) {
+        rc = trim_plane(pool, &graph->planes[1]);
+    }
     return rc;
 }

@@ -1,33 +1,31 @@
-/* Interface to stage.c: new rows, from when they are taken in until they are written in their slots. */
+/*
+** Interface to staging.c: new rows, from when they are added until their codes are in the sidecar.
+**
+** Rows near each other get slots near each other (reorder.h), and which rows those are is known
+** only after all were added.  Staging keeps as many as HANNOY_BUILD_MEMORY allows.  If there are
+** more, each full buffer is sorted by place and written to a temporary file as a run, and all runs
+** are merged at the end.
+*/
 #ifndef HNY_STAGING_H
 #define HNY_STAGING_H
 
-#include "base/external_sort.h"
-#include "build/reorder.h"
-#include "hannoy.h"
+#include "build/state.h"
 
-/* Rows in memory; a transaction's worth. */
-typedef struct hny__staging {
-    uint8_t *codes, *residual;
+/* Where the parts of a staged row lie. */
+typedef struct hny__staged_row {
+    uint8_t *code, *residual;
     hny_attribute *attributes;
-    int64_t *rowids;
-    uint32_t *ordinals, *link_orders; /* as of a birth */
-    hny__place *places;               /* sorted, once the rows are arranged, */
-    uint32_t *slots;                  /* and the slot of each, ascending too */
-    size_t count, room;
-    hny__reorder *reorder; /* made of the first rows that were arranged; NULL: there is none */
-    hny__sort spill;       /* of rows that are in memory no more and have no slot yet */
-    int spilling;          /* is there a file for them?  0: not asked yet, -1: no */
-} hny__staging;
+} hny__staged_row;
 
-/* Makes a build's stage, for the codes and attributes that it has now; what was staged is gone. */
+/* Makes staging for the codes and attributes that the build has now; drops all staged rows. */
 int hny__staging_open(hny_build *build);
 void hny__staging_close(hny_build *build);
 
-/* Takes in the row whose codes and attributes lie behind the staged ones already. */
+/* Memory for the next row.  It is staged by hny__staging_add, and overwritten otherwise. */
+hny__staged_row hny__staging_next(const hny_build *build);
 int hny__staging_add(hny_build *build, int64_t rowid);
 
-/* Writes all rows that were taken in, and closes the stage. */
+/* Writes all rows that were added, queues them for linking, and closes staging. */
 int hny__staging_flush(hny_build *build);
 
 #endif

@@ -1,3 +1,4 @@
+/* The threads of a build: starting them, handing out tasks, joining them. */
 #include "build/workers.h"
 
 #include <signal.h>
@@ -6,28 +7,37 @@
 
 #include "base/interrupt.h"
 
-#define PIECES_A_THREAD 32 /* fewer are not worth a thread's start */
-#define REPORT_PIECES   64
+#define TASKS_PER_THREAD 32 /* fewer are not worth starting a thread */
+#define POLL_TASKS       64
 
-typedef struct job {
+/* One thread's part of a run. */
+typedef struct worker_job {
     hny__worker_pool *pool;
     hny__worker *worker;
-    uint32_t count;
-    hny__worker_task piece;
+    uint32_t count; /* of tasks, over all threads */
+    hny__worker_task task;
     void *arg;
     hny__phase phase;
     pthread_t thread;
-} job;
+} worker_job;
 
 int hny__worker_pool_init(hny__worker_pool *pool, hny__graph *graph, unsigned threads,
                           uint32_t table, hny_interrupt interrupt) {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (threads == 0) threads = cores > 0 ? (unsigned)cores : 1;
-    if (threads > HNY__MAX_THREADS) threads = HNY__MAX_THREADS;
+    if (threads == 0) {
+        threads = cores > 0 ? (unsigned)cores : 1;
+    }
+    if (threads > HNY__MAX_THREADS) {
+        threads = HNY__MAX_THREADS;
+    }
     *pool = (hny__worker_pool){graph, calloc(threads, sizeof *pool->workers), threads, table,
                                interrupt};
-    if (!pool->workers) return HNY_NOMEM;
-    for (unsigned i = 0; i < threads; i++) hny__worker_init(&pool->workers[i], graph);
+    if (!pool->workers) {
+        return HNY_NOMEM;
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        hny__worker_init(&pool->workers[i], graph);
+    }
     return HNY_OK;
 }
 
@@ -39,89 +49,108 @@ void hny__worker_pool_free(hny__worker_pool *pool) {
     pool->workers = NULL;
 }
 
-/* Only the calling thread may ask the host whether to go on, or tell how far the work is. */
-static int is_caller(const job *j) {
-    return j->worker == &j->pool->workers[0];
+static bool is_calling_thread(const worker_job *job) {
+    return job->worker == &job->pool->workers[0];
 }
 
-static void report(const job *j) {
-    const hny__phase *const phase = &j->phase;
-    hny__env_set_progress(j->pool->graph->env, j->pool->table, phase->name,
-                          phase->before + atomic_load(&j->pool->graph->done),
-                          phase->total ? phase->total : j->count);
+static void report_progress(const worker_job *job) {
+    const hny__phase *const phase = &job->phase;
+    hny__env_set_progress(job->pool->graph->env, job->pool->table, phase->name,
+                          phase->before + atomic_load(&job->pool->graph->done),
+                          phase->total ? phase->total : job->count);
 }
 
-static int poll_host(const job *j, uint32_t index) {
-    const hny_interrupt interrupt = j->pool->interrupt;
-    if (!is_caller(j) || index % REPORT_PIECES != 0) return HNY_OK;
-    report(j);
-    return hny__interrupted(interrupt) ? HNY_INTERRUPT : HNY_OK;
-}
-
-static void work(const job *j) {
-    hny__graph *const graph = j->pool->graph;
-    const hny_interrupt interrupt = is_caller(j) ? j->pool->interrupt : (hny_interrupt){0};
-    int rc = hny__worker_begin(j->worker, interrupt);
-    const int begun = !rc;
-    for (uint32_t taken = 0; !rc && !atomic_load(&graph->stop); taken++) {
-        const uint32_t index = atomic_fetch_add(&graph->next, 1);
-        if (index >= j->count) break;
-        rc = j->piece(j->worker, j->arg, index);
-        atomic_fetch_add(&graph->done, 1);
-        if (!rc) rc = poll_host(j, taken);
+/* After a thread's `done` tasks. */
+static int poll_host(const worker_job *job, uint32_t done) {
+    if (!is_calling_thread(job) || done % POLL_TASKS != 0) {
+        return HNY_OK;
     }
-    if (begun) hny__worker_end(j->worker);
+    report_progress(job);
+    return hny__interrupted(job->pool->interrupt) ? HNY_INTERRUPT : HNY_OK;
+}
+
+static void run_job(const worker_job *job) {
+    hny__graph *const graph = job->pool->graph;
+    const hny_interrupt none = {0};
+    int rc = hny__worker_begin(job->worker, is_calling_thread(job) ? job->pool->interrupt : none);
+    const bool begun = !rc;
+    for (uint32_t done = 0; !rc && !atomic_load(&graph->stop); done++) {
+        const uint32_t index = atomic_fetch_add(&graph->next, 1);
+        if (index >= job->count) {
+            break;
+        }
+        rc = job->task(job->worker, job->arg, index);
+        atomic_fetch_add(&graph->done, 1);
+        if (!rc) {
+            rc = poll_host(job, done);
+        }
+    }
+    if (begun) {
+        hny__worker_end(job->worker);
+    }
     if (rc) {
-        if (!j->worker->status) j->worker->status = rc;
-        atomic_store(&graph->stop, 1);
+        if (!job->worker->status) {
+            job->worker->status = rc;
+        }
+        atomic_store(&graph->stop, true);
     }
 }
 
 static void *thread_main(void *arg) {
-    work(arg);
+    run_job(arg);
     return NULL;
 }
 
-/* Signals are for the host's own threads. */
-static int start(job *j) {
+/* Blocks all signals in the new thread: they are for the host's own threads. */
+static int start_thread(worker_job *job) {
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&j->thread, NULL, thread_main, j);
+    const int rc = pthread_create(&job->thread, NULL, thread_main, job);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return rc;
 }
 
 static int first_failure(const hny__worker_pool *pool) {
     for (unsigned i = 0; i < pool->count; i++) {
-        if (pool->workers[i].status) return pool->workers[i].status;
+        if (pool->workers[i].status) {
+            return pool->workers[i].status;
+        }
     }
     return HNY_OK;
 }
 
-int hny__worker_pool_run(hny__worker_pool *pool, uint32_t count, hny__worker_task piece, void *arg,
+int hny__worker_pool_run(hny__worker_pool *pool, uint32_t count, hny__worker_task task, void *arg,
                          hny__phase phase) {
-    const unsigned useful = 1 + count / PIECES_A_THREAD;
+    const unsigned useful = 1 + count / TASKS_PER_THREAD;
     const unsigned wanted = pool->count < useful ? pool->count : useful;
-    job *const jobs = calloc(wanted, sizeof *jobs);
-    if (!jobs) return HNY_NOMEM;
+    worker_job *const jobs = calloc(wanted, sizeof *jobs);
+    if (!jobs) {
+        return HNY_NOMEM;
+    }
     atomic_store(&pool->graph->next, 0);
     atomic_store(&pool->graph->done, 0);
     unsigned started = 1;
     for (unsigned i = 0; i < wanted; i++) {
-        jobs[i] = (job){.pool = pool,
-                        .worker = &pool->workers[i],
-                        .count = count,
-                        .piece = piece,
-                        .arg = arg,
-                        .phase = phase};
-        /* Where the system has no thread for us, fewer do the same work. */
-        if (i > 0 && start(&jobs[i])) break;
-        if (i > 0) started++;
+        jobs[i] = (worker_job){.pool = pool,
+                               .worker = &pool->workers[i],
+                               .count = count,
+                               .task = task,
+                               .arg = arg,
+                               .phase = phase};
+        /* If the system has no more threads, fewer of them do the same work. */
+        if (i > 0 && start_thread(&jobs[i])) {
+            break;
+        }
+        if (i > 0) {
+            started++;
+        }
     }
-    report(&jobs[0]);
-    work(&jobs[0]);
-    for (unsigned i = 1; i < started; i++) pthread_join(jobs[i].thread, NULL);
+    report_progress(&jobs[0]);
+    run_job(&jobs[0]);
+    for (unsigned i = 1; i < started; i++) {
+        pthread_join(jobs[i].thread, NULL);
+    }
     free(jobs);
     return first_failure(pool);
 }

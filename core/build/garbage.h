@@ -1,0 +1,10 @@
+/* Interface to garbage.c: deleting what nothing refers to any more. */
+#ifndef HNY_GARBAGE_H
+#define HNY_GARBAGE_H
+
+#include "sidecar/records.h"
+
+/* Deletes all keys of a space, in transactions of bounded size. */
+int hny__delete_space(hny__env *env, uint32_t space);
+
+#endif

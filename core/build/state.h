@@ -1,0 +1,109 @@
+/*
+** Interface to state.c: a build in progress, and what its parts share.
+**
+** build.c opens a build and takes changes in, staging.c writes the codes of new rows,
+** update_graph.c links them, publish.c makes the result the newest state, garbage.c removes what
+** is left behind.
+*/
+#ifndef HNY_STATE_H
+#define HNY_STATE_H
+
+#include "base/external_sort.h"
+#include "build/reorder.h"
+#include "graph/new_node.h"
+#include "read/reader.h"
+#include "sidecar/free_ids.h"
+#include "sidecar/records.h"
+
+/* Where a rowid will be found; HNY__NONE: nowhere. */
+typedef struct hny__rowid_slot {
+    int64_t rowid;
+    uint32_t slot;
+} hny__rowid_slot;
+
+/* Rows that keep their vector and get other attributes. */
+typedef struct hny__attribute_updates {
+    uint32_t *slots;
+    hny_attribute *attributes; /* all of a row together, in the order of `slots` */
+    size_t count, slots_capacity, attributes_capacity;
+} hny__attribute_updates;
+
+/* New rows whose codes are in memory, or in a temporary file, and not in the sidecar yet. */
+typedef struct hny__staging {
+    uint8_t *codes, *residuals;
+    hny_attribute *attributes;
+    int64_t *rowids;
+    uint32_t *ordinals, *link_orders; /* see hny__new_node */
+    hny__place *places;               /* in locality order, once the rows are reordered */
+    uint32_t *slots;                  /* of each place, ascending */
+    size_t count, capacity;           /* rows */
+    hny__reorder *reorder;            /* made from the first rows that were reordered; NULL: none */
+    hny__sort sort;                   /* rows that were moved out of memory */
+    enum { HNY__SPILL_UNKNOWN, HNY__SPILL_OPEN, HNY__SPILL_IMPOSSIBLE } spill; /* state of `sort` */
+} hny__staging;
+
+struct hny_build {
+    hny_sidecar *sidecar; /* a reference */
+    hny__env *env;        /* a reference */
+    int lock;             /* descriptor of the builder's lock; -1: none is held */
+    uint32_t table;
+    hny_options options;
+    unsigned threads;
+    int flags;
+    hny_interrupt interrupt;
+
+    hny_reader *reader;       /* of the base, the state that the build starts from */
+    bool has_base;            /* else the build starts over, in a space of its own */
+    bool appends;             /* new rows get slots at the end and stay unlinked */
+    hny__table_record base;   /* if has_base */
+    uint32_t old_space;       /* to be deleted after the build started over; 0: none */
+    hny__table_record record; /* to be published */
+    hny__geometry geometry;
+    hny__encoder encoder;
+
+    hny__free_ids slots, uppers;
+    roaring_bitmap_t *deleted_slots; /* slots whose row was removed or replaced */
+    hny__staging staging;
+    uint32_t ordinals; /* the ordinal of the next row */
+    hny__new_node *new_nodes;
+    size_t new_nodes_count, new_nodes_capacity;
+    hny__rowid_slot *rowid_slots; /* that changed */
+    size_t rowid_slots_count, rowid_slots_capacity;
+    hny__attribute_updates attribute_updates;
+    int64_t *touched; /* rowids; only with a base */
+    size_t touched_count, touched_capacity;
+    uint64_t changes, expected; /* for progress figures */
+};
+
+/* Pins the base again after a write ended its transaction.  HNY_OK also if there is no base. */
+int hny__build_pin(hny_build *build);
+
+/* Assigns a build that starts over its space.  To be called before the first write. */
+int hny__build_assign_space(hny_build *build);
+
+/* Queues a slot for linking; its level and upper row are drawn later. */
+int hny__build_add_node(hny_build *build, hny__new_node node);
+
+/* Notes where a rowid will be found; HNY__NONE: nowhere. */
+int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot);
+
+/*
+** Sorts what was noted, once nothing is added any more.  A build that starts over also writes it,
+** in transactions of bounded size, since no reader sees its space.
+*/
+int hny__build_sort_rowids(hny_build *build);
+
+/* Writes what was noted and not written yet. */
+int hny__build_write_rowids(const hny_build *build, hny__txn *txn);
+
+/*
+** How many rows of a table of this size may be unlinked.  A thirty-second of it, so that a table
+** that grows by small builds writes each link some ten times; and no more than a search can scan
+** in 0.1 to 0.2 milliseconds.
+*/
+static inline uint32_t hny__unlinked_limit(uint64_t live) {
+    const uint64_t max = 16384;
+    return (uint32_t)(live / 32 < max ? live / 32 : max);
+}
+
+#endif

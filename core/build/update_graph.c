@@ -1,0 +1,248 @@
+/* Applying a build to the graph: unlinked rows, deleted nodes, new nodes. */
+#include "build/update_graph.h"
+
+#include <stdlib.h>
+
+#include "build/consolidate.h"
+#include "build/insert.h"
+
+/* ----------------------------------------------------------------------------- unlinked rows -- */
+
+/*
+** Queues the rows that earlier builds appended for linking.  Those that were deleted meanwhile were
+** never in the graph: their slots are free at once.
+*/
+static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed) {
+    hny_build *const build = update->build;
+    hny__table_record *const record = &build->record;
+    const uint32_t end = build->has_base ? build->base.slots : 0;
+    int rc = hny__build_pin(build);
+    for (uint32_t slot = end ? hny__linked(&build->base) : 0; slot < end && !rc; slot++) {
+        if (roaring_bitmap_contains(build->deleted_slots, slot) ||
+            hny__view_deleted(&build->reader->view, slot)) {
+            roaring_bitmap_add(freed, slot);
+            record->deleted--;
+            record->free_slots++;
+        } else {
+            rc = hny__build_add_node(build, (hny__new_node){.slot = slot, .ordinal = slot});
+        }
+        if (!rc) {
+            rc = build->reader->view.status;
+        }
+    }
+    record->unlinked = 0;
+    return rc;
+}
+
+/*
+** Gives the new nodes from `first` on, which came in several builds, a link order as if they had
+** come in one: 16,000 of them in a table of 800,000 take a fifth less time to link.
+*/
+static int reorder_nodes(hny_build *build, size_t first) {
+    const size_t count = build->new_nodes_count - first;
+    hny__new_node *const nodes = build->new_nodes + first;
+    const uint8_t **const rows = malloc((count + 1) * sizeof *rows);
+    hny__place *const places = malloc((count + 1) * sizeof *places);
+    hny__reorder *reorder = NULL;
+    int rc = rows && places ? HNY_OK : HNY_NOMEM;
+    for (size_t i = 0; i < count && !rc; i++) {
+        rows[i] = hny__view_code(&build->reader->view, nodes[i].slot);
+        if (!rows[i]) {
+            rc = build->reader->view.status;
+        }
+    }
+    if (!rc) {
+        rc = hny__reorder_new(&build->geometry.quantizer, rows, (uint32_t)count, &reorder);
+    }
+    if (!rc) {
+        hny__reorder_rows(reorder, rows, (uint32_t)count, places);
+    }
+    for (size_t i = 0; i < count && !rc; i++) {
+        nodes[hny__place_row(places[i])].link_order = (uint32_t)(first + i);
+    }
+    hny__reorder_free(reorder);
+    free(rows);
+    free(places);
+    return rc;
+}
+
+/* -------------------------------------------------------------------------- making the graph -- */
+
+/* An upper row that a new node gets. */
+typedef struct new_upper {
+    uint32_t row;
+    hny__upper upper;
+} new_upper;
+
+/* Draws the levels of all new nodes; returns how many upper rows they take together. */
+static size_t draw_levels(hny_build *build) {
+    size_t total = 0;
+    for (size_t i = 0; i < build->new_nodes_count; i++) {
+        hny__new_node *const node = &build->new_nodes[i];
+        node->level = hny__insert_draw_level(build->table, node->ordinal, build->record.m);
+        node->upper = HNY__NONE;
+        total += node->level;
+    }
+    return total;
+}
+
+/* Assigns the new nodes their upper rows, from level 1 up.  The caller frees *uppers. */
+static int assign_upper_rows(hny_build *build, new_upper **uppers, size_t *count) {
+    hny__table_record *const record = &build->record;
+    const size_t total = draw_levels(build);
+    *count = 0;
+    *uppers = malloc((total + 1) * sizeof **uppers);
+    if (!*uppers) {
+        return HNY_NOMEM;
+    }
+    for (size_t i = 0; i < build->new_nodes_count; i++) {
+        hny__new_node *const node = &build->new_nodes[i];
+        for (uint32_t level = 1; level <= node->level; level++) {
+            new_upper *const new = &(*uppers)[*count];
+            const int rc = hny__free_ids_take(&build->uppers, &build->reader->view,
+                                              &record->free_uppers, &record->uppers, &new->row);
+            if (rc) {
+                return rc;
+            }
+            new->upper = (hny__upper){node->slot, node->upper, (uint8_t)level, true};
+            node->upper = new->row;
+            ++*count;
+        }
+    }
+    return HNY_OK;
+}
+
+static int make_graph(hny__graph_update *update) {
+    hny_build *const build = update->build;
+    hny__graph *const graph = &update->graph;
+    new_upper *uppers = NULL;
+    size_t count = 0;
+    int rc = assign_upper_rows(build, &uppers, &count);
+    if (!rc) {
+        graph->env = build->env;
+        graph->record = build->record;
+        graph->ef_construction = build->options.ef_construction;
+        graph->deleted_slots = build->deleted_slots;
+        graph->new_slots = build->slots.taken;
+        graph->has_deleted = build->record.deleted > 0;
+        update->changed = true;
+        rc = hny__graph_init(graph, &build->base, build->has_base);
+    }
+    for (size_t i = 0; i < count && !rc; i++) {
+        rc = hny__graph_set_upper(graph, uppers[i].row, uppers[i].upper);
+    }
+    free(uppers);
+    return rc;
+}
+
+/* ----------------------------------------------------------------------------- deleted nodes -- */
+
+/*
+** When a fifth of the nodes are deleted, or a tenth with HNY_BUILD_CONSOLIDATE, so that the cost
+** of a consolidation is in proportion to what was deleted.
+*/
+static bool is_consolidation_due(const hny_build *build) {
+    const uint64_t dead = build->record.deleted;
+    const uint64_t share = build->flags & HNY_BUILD_CONSOLIDATE ? 10 : 5;
+    return build->has_base && dead > 0 && dead * share >= dead + build->record.live;
+}
+
+static int consolidate_graph(hny__graph_update *update) {
+    hny_build *const build = update->build;
+    hny__table_record *const record = &build->record;
+    int rc = hny__deleted_ids_read(&build->reader->view, update->freed_slots);
+    if (rc) {
+        return rc;
+    }
+    hny_reader_end(build->reader);
+    roaring_bitmap_or_inplace(update->freed_slots, build->deleted_slots);
+    roaring_bitmap_remove_range(update->freed_slots, hny__linked(&build->base), HNY__MAX_SLOTS);
+    rc = hny__consolidate(&update->pool, update->freed_slots, update->freed_uppers);
+    if (rc) {
+        return rc;
+    }
+    const uint32_t freed = (uint32_t)roaring_bitmap_get_cardinality(update->freed_slots);
+    if (freed > record->deleted) {
+        return HNY_CORRUPT;
+    }
+    record->deleted -= freed;
+    record->free_slots += freed;
+    record->free_uppers += (uint32_t)roaring_bitmap_get_cardinality(update->freed_uppers);
+    return HNY_OK;
+}
+
+/* --------------------------------------------------------------------------------- all of it -- */
+
+static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
+    hny_build *const build = update->build;
+    hny__graph *const graph = &update->graph;
+    const size_t staged = build->new_nodes_count;
+    int rc = take_unlinked_rows(update, freed);
+    if (!rc) {
+        rc = reorder_nodes(build, staged);
+    }
+    if (!rc) {
+        rc = make_graph(update);
+    }
+    if (!rc) {
+        rc = hny__worker_pool_init(&update->pool, graph, build->threads, build->table,
+                                   build->interrupt);
+    }
+    if (!rc && is_consolidation_due(build)) {
+        rc = consolidate_graph(update);
+    }
+    hny_reader_end(build->reader);
+    if (!rc && build->new_nodes_count) {
+        rc = hny__insert_all(&update->pool, build->new_nodes, (uint32_t)build->new_nodes_count);
+    }
+    if (rc) {
+        return rc;
+    }
+    build->record.entry_slot = graph->entry.slot;
+    build->record.entry_upper = graph->entry.upper;
+    build->record.entry_level = graph->entry.level;
+    build->record.calibrated = graph->record.calibrated;
+    build->record.curves = graph->record.curves;
+    return HNY_OK;
+}
+
+/* Are there few enough unlinked rows, and deleted nodes, to leave the graph as it is? */
+static bool may_stay_unlinked(const hny_build *build, uint32_t unlinked) {
+    return build->appends && unlinked <= hny__unlinked_limit(build->record.live) &&
+           !is_consolidation_due(build);
+}
+
+int hny__update_graph(hny__graph_update *update, hny_build *build) {
+    const uint32_t linked = build->has_base ? hny__linked(&build->base) : 0;
+    const uint32_t unlinked = build->record.slots - linked;
+    *update = (hny__graph_update){.build = build,
+                                  .freed_slots = roaring_bitmap_create(),
+                                  .freed_uppers = roaring_bitmap_create()};
+    if (!update->freed_slots || !update->freed_uppers) {
+        return HNY_NOMEM;
+    }
+    if (may_stay_unlinked(build, unlinked)) {
+        build->record.unlinked = unlinked;
+        return HNY_OK;
+    }
+    /* Apart, since a consolidation returns in freed_slots what it freed. */
+    roaring_bitmap_t *const freed = roaring_bitmap_create();
+    if (!freed) {
+        return HNY_NOMEM;
+    }
+    const int rc = change_graph(update, freed);
+    roaring_bitmap_or_inplace(update->freed_slots, freed);
+    roaring_bitmap_free(freed);
+    return rc;
+}
+
+void hny__graph_update_free(hny__graph_update *update) {
+    hny__worker_pool_free(&update->pool);
+    hny__graph_free(&update->graph);
+    if (update->freed_slots) {
+        roaring_bitmap_free(update->freed_slots);
+    }
+    if (update->freed_uppers) {
+        roaring_bitmap_free(update->freed_uppers);
+    }
+}
