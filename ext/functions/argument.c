@@ -3,6 +3,7 @@
 */
 #include "functions/argument.h"
 
+#include "values/mark.h"
 #include "values/names.h"
 #include "values/refuse.h"
 
@@ -18,24 +19,6 @@ const hx_function *hx_function_of(sqlite3_context *context) {
     return sqlite3_user_data(context);
 }
 
-/* ------------------------------------------------------------------------------------- marks -- */
-
-static const unsigned marks[] = {
-    [HNY_FLOAT32] = 223, [HNY_FLOAT16] = 216, [HNY_INT8] = 225, [HNY_BIT] = 224};
-
-uint8_t hx_argument_mark(sqlite3_value *value) {
-    if (sqlite3_value_type(value) != SQLITE_BLOB) {
-        return 0;
-    }
-    const unsigned mark = sqlite3_value_subtype(value);
-    for (uint8_t type = HNY_FLOAT32; type <= HNY_BIT; type++) {
-        if (marks[type] == mark) {
-            return type;
-        }
-    }
-    return 0;
-}
-
 /* ----------------------------------------------------------------------------------- vectors -- */
 
 bool hx_vector_new(uint8_t type, uint32_t dim, hx_vector *out) {
@@ -46,7 +29,7 @@ bool hx_vector_new(uint8_t type, uint32_t dim, hx_vector *out) {
 
 static int choose_vector_type(const hx_reading *reading, sqlite3_value *value, uint8_t *type,
                               char **error) {
-    const uint8_t mark = hx_argument_mark(value);
+    const uint8_t mark = hx_mark_read(value);
     *type = reading->type ? reading->type : mark ? mark : HNY_FLOAT32;
     if (!mark || mark == *type || reading->recast) {
         return SQLITE_OK;
@@ -72,7 +55,7 @@ int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector 
     if (!hx_vector_new(type, dim, &vector)) {
         return SQLITE_NOMEM;
     }
-    rc = hx_vector_parse(vector.shape, value, reading->what, vector.bytes, error);
+    rc = hx_vector_read(vector.shape, value, reading->what, vector.bytes, error);
     if (rc) {
         sqlite3_free(vector.bytes);
     } else {
@@ -101,7 +84,7 @@ bool hx_argument_any_null(int argc, sqlite3_value **argv) {
 
 void hx_result_vector(sqlite3_context *context, hx_vector vector) {
     sqlite3_result_blob64(context, vector.bytes, hny_vector_bytes(vector.shape), sqlite3_free);
-    sqlite3_result_subtype(context, marks[vector.shape.type]);
+    hx_mark_result(context, vector.shape.type);
 }
 
 #define JSON_MARK 'J' /* SQLite's: json_array() then takes the text for an array */

@@ -2,10 +2,7 @@
 ** Interface to argument.c: vectors as arguments and results of SQL functions.
 **
 ** A vector is a BLOB or JSON text; NULL is no vector.  The type of a BLOB is that of the function's
-** type argument; else that of the BLOB's mark; else float32.  A mark is the subtype that these
-** functions set on their results: SQLite passes it from one function to the enclosing one and drops
-** it in a column, a subquery or a sort.  The numbers are sqlite-vec's (it has none for float16), so
-** that its functions and ours work together in one connection.
+** type argument; else that of the BLOB's mark (mark.h); else float32.
 */
 #ifndef HX_ARGUMENT_H
 #define HX_ARGUMENT_H
@@ -56,9 +53,6 @@ typedef struct hx_reading {
 ** written only on success.
 */
 int hx_argument_read(const hx_reading *reading, sqlite3_value *value, hx_vector *out, char **error);
-
-/* The type of a BLOB's mark; 0 without a mark. */
-uint8_t hx_argument_mark(sqlite3_value *value);
 
 /* Reads a type argument, not NULL, of the function `name`; returns as above. */
 int hx_argument_type(sqlite3_value *value, const char *name, uint8_t *type, char **error);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shadow/error.h"
+#include "values/mark.h"
 #include "values/names.h"
 #include "values/refuse.h"
 
@@ -52,7 +53,7 @@ static int read_vector_of(pair *p, int which, uint8_t **out) {
     if (!*out) {
         return SQLITE_NOMEM;
     }
-    return hx_vector_parse(p->shape, p->argv[which], p->function->vectors[which], *out, &p->error);
+    return hx_vector_read(p->shape, p->argv[which], p->function->vectors[which], *out, &p->error);
 }
 
 static int make_computer(pair *p, int which, hny_distance_computer **out) {
@@ -193,7 +194,7 @@ static int agree_on_length(pair *p) {
 static int agree_on_type(pair *p, uint8_t named) {
     uint8_t *const types = p->types;
     for (int i = 0; i < 2; i++) {
-        types[i] = hx_argument_mark(p->argv[i]);
+        types[i] = hx_mark_read(p->argv[i]);
     }
     const uint8_t other = types[1] ? types[1] : HNY_FLOAT32;
     p->shape.type = named ? named : types[0] ? types[0] : other;
@@ -266,7 +267,7 @@ static int check_marked(pair *p) {
 
 static int agree_marked(pair *p) {
     for (int i = 0; i < 2; i++) {
-        const uint8_t mark = hx_argument_mark(p->argv[i]);
+        const uint8_t mark = hx_mark_read(p->argv[i]);
         p->types[i] = mark ? mark : HNY_FLOAT32;
     }
     const int rc = measure_both(p);

@@ -278,7 +278,7 @@ static void vec_quantize_int8(sqlite3_context *context, int argc, sqlite3_value 
     sqlite3_free(vector.bytes);
 }
 
-/* ------------------------------------------------------------------------------------ version -- */
+/* ----------------------------------------------------------------------------------- version -- */
 
 #define VEC_VERSION "v0.1.9 (hannoy " HANNOY_VERSION ")"
 
@@ -291,8 +291,7 @@ static void vec_version(sqlite3_context *context, int argc, sqlite3_value **argv
 static void vec_debug(sqlite3_context *context, int argc, sqlite3_value **argv) {
     (void)argc;
     (void)argv;
-    char *const text =
-        sqlite3_mprintf("Version: %s\nKernels: %s", VEC_VERSION, hny_kernels_name());
+    char *const text = sqlite3_mprintf("Version: %s\nKernels: %s", VEC_VERSION, hny_kernels_name());
     if (text) {
         sqlite3_result_text(context, text, -1, sqlite3_free);
     } else {

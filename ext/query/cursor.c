@@ -9,6 +9,7 @@
 #include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
+#include "values/mark.h"
 #include "values/numeric.h"
 #include "values/vector.h"
 
@@ -295,18 +296,20 @@ static int find_row(cursor *c) {
 */
 static int result_vector(const cursor *c, sqlite3_context *context, int vector) {
     hx_shadow *const shadow = c->view->shadow;
+    const hny_shape shape = shadow->config.vectors[vector].options.shape;
     sqlite3_value *const value = sqlite3_column_value(c->scan.stmt, 1 + vector);
     char *error;
     if (!hx_columns_external(&shadow->columns)) {
         sqlite3_result_value(context, value);
+        hx_mark_result(context, shape.type);
         return SQLITE_OK;
     }
-    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
-                                   shadow->parsed[vector], &error);
+    const int rc = hx_vector_parse(shape, value, "vector", shadow->parsed[vector], &error);
     sqlite3_free(error);
     if (rc == SQLITE_OK) {
         sqlite3_result_blob64(context, shadow->parsed[vector], shadow->vector_bytes[vector],
                               SQLITE_TRANSIENT);
+        hx_mark_result(context, shape.type);
     }
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }

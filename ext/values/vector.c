@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "values/json.h"
+#include "values/mark.h"
 #include "values/names.h"
 #include "values/refuse.h"
 
@@ -388,8 +389,8 @@ int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, uint
     return text ? measure_json(&r, text, (size_t)sqlite3_value_bytes(value), dim) : SQLITE_NOMEM;
 }
 
-int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
-                    char **error) {
+int hx_vector_read(hny_shape shape, sqlite3_value *value, const char *what, void *out,
+                   char **error) {
     const vector_request r = {shape, what, error};
     *error = NULL;
     if (sqlite3_value_type(value) == SQLITE_BLOB) {
@@ -399,4 +400,23 @@ int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, voi
         return read_json(&r, value, out);
     }
     return refuse_class(&r, value);
+}
+
+/* A BLOB of float32 is converted to any type. */
+int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
+                    char **error) {
+    const uint8_t type = hx_mark_read(value);
+    const vector_request r = {shape, what, error};
+    if (!type || type == shape.type) {
+        return hx_vector_read(shape, value, what, out, error);
+    }
+    if (type != HNY_FLOAT32) {
+        return hx_refuse(error, SQLITE_MISMATCH,
+                         "hannoy: the %s is of type %s, and the table's vectors are of type %s",
+                         what, hx_type_name(type), hx_type_name(shape.type));
+    }
+    const size_t size = (size_t)sqlite3_value_bytes(value);
+    *error = NULL;
+    return size == 4 * (size_t)shape.dim ? store_floats(&r, sqlite3_value_blob(value), out)
+                                         : refuse_dimensions(&r, size / 4);
 }

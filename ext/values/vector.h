@@ -22,6 +22,9 @@
 #include "sqlite_api.h"
 
 /*
+** Reads a value for a table.  A BLOB whose mark (mark.h) is of another type than the table's is
+** refused, but for float32, which is converted.
+**
 ** Writes hny_vector_bytes(shape) bytes to `out`, which need not be aligned.  `what` names the value
 ** in sentences: "vector" or "query".  Returns SQLITE_OK with *error NULL; SQLITE_MISMATCH for a
 ** value that is neither a BLOB nor text, or SQLITE_ERROR for one that is not a vector of this
@@ -31,9 +34,13 @@
 int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, void *out,
                     char **error);
 
+/* The same, whatever the mark of a BLOB says. */
+int hx_vector_read(hny_shape shape, sqlite3_value *value, const char *what, void *out,
+                   char **error);
+
 /*
 ** The dimensions of a value without a table.  A BLOB is taken as `type`, with 8 dimensions a byte
-** for bits.  *dim is 1 .. HNY_MAX_DIM; failures are as above.  hx_vector_parse may still refuse the
+** for bits.  *dim is 1 .. HNY_MAX_DIM; failures are as above.  hx_vector_read may still refuse the
 ** value, but not for its length.
 */
 int hx_vector_measure(uint8_t type, sqlite3_value *value, const char *what, uint32_t *dim,
