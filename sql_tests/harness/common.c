@@ -40,7 +40,7 @@ static struct {
 static void usage(const char *program, const char *wrong) {
     fprintf(stderr,
             "%s: %s\nusage: %s --ext ./hannoy.so [--seed S] [--steps N] [--seconds T] [--jobs J]\n"
-            "       [--every N] [--only TEXT] [--verbose]\n",
+            "       [--every N] [--places N] [--only TEXT] [--verbose]\n",
             program, wrong, program);
     exit(2);
 }
@@ -67,6 +67,8 @@ static void set_argument(const char *program, const char *name, const char *valu
         arg.jobs = (int)number(program, value);
     } else if (!strcmp(name, "--every")) {
         arg.every = (int)number(program, value);
+    } else if (!strcmp(name, "--places")) {
+        arg.places = (int)number(program, value);
     } else if (!strcmp(name, "--only")) {
         arg.only = value;
     } else {

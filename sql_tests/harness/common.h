@@ -35,6 +35,7 @@ typedef struct args {
         seconds; /* stop to start new work after so long; 0: no limit, or the program's default */
     int jobs;    /* cases at a time */
     int every;   /* fault.c: of the places where something can fail, try each nth */
+    int places;  /* fault.c: and at most so many of a case, evenly chosen; 0: no limit */
     const char *only; /* run only the cases whose name contains this */
     bool verbose;     /* tell each case and each operation */
 } args;

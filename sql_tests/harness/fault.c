@@ -5,9 +5,10 @@
 ** says so or goes on without; nothing crashes, the table is as before the statement or after it,
 ** and what is asked again succeeds. Then real full disks.
 **
-**     fault --ext ./hannoy.so [--every N] [--seed S] [--jobs J] [--only TEXT] [--verbose]
+**     fault --ext ./hannoy.so [--every N] [--places P] [--seed S] [--jobs J] [--only TEXT] [--verbose]
 **
-** --every N (20 under a sanitizer) tries each Nth place only, beginning with place S mod N.
+** --every N (20 under a sanitizer) tries each Nth place only, beginning with place 1 + S mod N.
+** --places P raises N for a case that would try more than P places.
 */
 #define _GNU_SOURCE
 #include "inject.h"
@@ -325,7 +326,12 @@ static void run_all_places(const scene *plan) {
     const long places = run_scenario(plan, 0);
     note("%ld places", places);
     if (places == 0) fail("nothing was counted: is the program linked with -rdynamic?");
-    for (long at = 1 + (long)(arg.seed % (uint64_t)arg.every); at <= places; at += arg.every) {
+    long every = arg.every;
+    if (arg.places) {
+        const long least = (places + arg.places - 1) / arg.places;
+        if (every < least) every = least;
+    }
+    for (long at = 1 + (long)(arg.seed % (uint64_t)every); at <= places; at += every) {
         run_scenario(plan, at);
     }
 }
