@@ -71,7 +71,8 @@ class Filtered:
         self.hnswlib = self.vectorlite = self.sqlite_vec = None
 
     def insert(self, connection: Any, sql: str) -> None:
-        rows = ((i, row.tobytes(), int(self.columns["scattered"][i]), int(self.columns["region"][i]))
+        scattered, region = self.columns["scattered"], self.columns["region"]
+        rows = ((i, row.tobytes(), int(scattered[i]), int(region[i]))
                 for i, row in enumerate(self.data.base))
         connection.execute("BEGIN")
         connection.executemany(sql, rows)
@@ -188,7 +189,8 @@ def write(results: dict[str, Any], path: Path) -> None:
         out.write(f"# Searches with a filter\n\n{results['about']}\n\n    {results['command']}\n\n"
                   f"{results['data']}: k = {K}; median microseconds of a query on one thread, and "
                   f"recall@{K}. hnswlib and vectorlite search with ef = {EF}. The set of rows of "
-                  "`rowid IN` is read by the statement each time.\n\n![time by share](filters.svg)\n")
+                  "`rowid IN` is read by the statement each time.\n\n"
+                  "![time by share](filters.svg)\n")
         for kind in KINDS:
             points = [point for point in results["points"] if point["kind"] == kind]
             names = list(points[0]["engines"])
@@ -245,7 +247,8 @@ def main() -> None:
             filtered.add_peers(options.threads)
         points = measure(filtered, min(options.queries, len(data.query)), options.seconds, say)
     results = {
-        "about": f"{datetime.date.today()}, {processor()}, commit {commit()}.", "command": f"bench/filters.py {data.name}",
+        "about": f"{datetime.date.today()}, {processor()}, commit {commit()}.",
+        "command": f"bench/filters.py {data.name}",
         "data": f"{data.name}, {data.rows:,} × {data.dim}", "points": points,
     }
     options.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Many queries in one statement, against a statement each, and against hnswlib's call for a batch."""
+"""Many queries in one statement, beside a statement each and hnswlib's call for a batch."""
 
 from __future__ import annotations
 

@@ -196,7 +196,8 @@ def query_lines(name: str, found: dict[str, list[dict[str, Any]]]) -> list[dict[
 
 
 def changes(
-    run: Run, tables: dict[int, Hannoy], parts: list[Any], build: Callable[[Hannoy, Any, int], float]
+    run: Run, tables: dict[int, Hannoy], parts: list[Any],
+    build: Callable[[Hannoy, Any, int], float],
 ) -> dict[int, list[float]]:
     times: dict[int, list[float]] = {rows: [] for rows in tables}
     for turn, part in enumerate(parts):
