@@ -7,11 +7,12 @@ CC := gcc
 endif
 PREFIX ?= /usr/local
 
-# Debian packages: what the build, the tests and the demo need, and what the benchmark needs beside.
+# Debian packages: what the build, the demo and `make test` need; what other targets need beside.
 PACKAGES := gcc libc6-dev sqlite3 libsqlite3-dev liblmdb-dev libroaring-dev libxxhash-dev \
             libcmocka-dev
 BENCH_PACKAGES := g++ python3-dev python3-venv
 CROSS_PACKAGES := gcc-aarch64-linux-gnu qemu-user-static
+CLANG_PACKAGES := clang libclang-rt-dev clang-format
 
 # All cores, unless the command line says otherwise; sub-makes share the job server.
 ifeq ($(MAKELEVEL),0)
@@ -38,23 +39,33 @@ FORMATTED := $(foreach folder,core core/* ext ext/* sql_tests/harness bench,\
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 
 # -ffp-contract=off: the same vector has the same bytes and distances on every processor.
-# WERROR= lets a compiler that warns of something else build it all the same.
-WERROR := -Werror
-WARNINGS := -Wall -Wextra $(WERROR)
+# Both gcc 12 and clang 14 know each of these.  Another compiler may warn of something else and
+# libraries deprecate calls, so a warning is an error only where WERROR=-Werror is given, as in CI.
+WERROR :=
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wredundant-decls -Wundef -Wvla -Wpointer-arith \
+            -Wwrite-strings -Wcast-qual -Wformat=2 -Wconversion -Wsign-conversion $(WERROR)
 CORE_LIBS := -llmdb -lroaring -lxxhash -lpthread -lm
 
-VARIANTS := release debug asan tsan fuzzer aarch64
+VARIANTS := release debug asan tsan clang fuzzer aarch64
 # -O3 was tried: queries and builds take the same time, since the kernels are written out.
 release_FLAGS := -O2 -g -DNDEBUG
 debug_FLAGS := -Og -g
-# With a sanitizer's code in between, gcc takes variables for unset that are not.
-SANITIZER_FLAGS := -O1 -g -fno-omit-frame-pointer \
-                   $(if $(findstring clang,$(CC)),,-Wno-maybe-uninitialized)
-asan_FLAGS := $(SANITIZER_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
-tsan_FLAGS := $(SANITIZER_FLAGS) -fsanitize=thread
-# clang alone has it; the fuzzers' own main comes with the last link.
-fuzzer_FLAGS := $(SANITIZER_FLAGS) -fsanitize=address,undefined,fuzzer-no-link \
-                -fno-sanitize-recover=all
+# With a sanitizer's code in between, gcc takes variables for unset that are not.  $(1): the variant
+SANITIZER_FLAGS = -O1 -g -fno-omit-frame-pointer \
+                  $(if $(findstring clang,$(COMPILER)),,-Wno-maybe-uninitialized)
+asan_FLAGS = $(SANITIZER_FLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+tsan_FLAGS = $(SANITIZER_FLAGS) -fsanitize=thread
+
+# What is released, by the other compiler; and the fuzzers, which only that one has.  Their own main
+# comes with the last link.
+CLANG ?= clang
+export CLANG
+clang_CC = $(if $(findstring clang,$(CC)),$(CC),$(CLANG))
+clang_FLAGS := $(release_FLAGS)
+fuzzer_CC = $(clang_CC)
+fuzzer_FLAGS = $(SANITIZER_FLAGS) -fsanitize=address,undefined,fuzzer-no-link \
+               -fno-sanitize-recover=all
 
 # What is released, for the other processor: on a machine that is none, by Debian's cross compiler
 # against Debian's arm64 libraries in a folder of their own.
@@ -70,6 +81,7 @@ endif
 # A sanitizer's own symbols come from the program that loads the extension.
 release_SHARED := -Wl,-z,defs
 debug_SHARED := -Wl,-z,defs
+clang_SHARED := -Wl,-z,defs
 aarch64_SHARED := -Wl,-z,defs
 
 # The kernels of an instruction set are compiled for it, and chosen at run time.
@@ -206,15 +218,19 @@ endif
 # Each step's time limit and arguments are in sql_tests/all.sh, which adds up what they report.
 RUN_STEPS = @sql_tests/all.sh
 
-.PHONY: test
-test: deps-aarch64 ## install what is missing, then run every test, also under the sanitizers
-	@$(MAKE) release asan tsan aarch64 hannoy.so
-	$(RUN_STEPS) all
+.PHONY: test test-all
+test: deps ## the tests for each change, within five minutes; installs what is missing
+	@$(MAKE) release asan hannoy.so
+	$(RUN_STEPS) test
+test-all: deps-all ## all that `make test` leaves out or runs short, in about half an hour
+	@$(MAKE) release asan tsan aarch64 hannoy.so \
+	    $$(command -v $(CLANG) >/dev/null && echo clang fuzzers)
+	$(RUN_STEPS) rest
 
-.PHONY: test-unit test-sql test-kernels test-property test-states test-crash test-processes test-fault
+.PHONY: test-unit test-sql test-kernels test-property test-states test-crash test-processes
 test-unit: release ## unit tests of core/ and ext/
 	$(RUN_STEPS) unit
-test-sql: release ## sql_tests/*.test and the README's SQL on the real extension
+test-sql: release ## sql_tests/*.test and the SQL of README and docs/ on the real extension
 	$(RUN_STEPS) sql
 test-kernels: release ## both again, with each instruction set of this machine forced in turn
 	$(RUN_STEPS) kernels
@@ -226,35 +242,32 @@ test-crash: release ## kill -9 of a writing process
 	$(RUN_STEPS) crash
 test-processes: release ## several processes, and an interrupt of what takes long
 	$(RUN_STEPS) processes interrupts
+
+.PHONY: test-fault test-layers test-asan test-tsan test-clang test-aarch64
 test-fault: release ## failing allocations, writes and a full disk
 	$(RUN_STEPS) fault
-
-.PHONY: test-layers
-test-layers: release ## who includes and calls whom, and the one exported symbol
+test-layers: release ## who includes and calls whom, unique names, the one exported symbol
 	$(RUN_STEPS) layers
-
-.PHONY: test-asan test-tsan
 test-asan: asan ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(RUN_STEPS) asan
 test-tsan: tsan ## everything with threads under ThreadSanitizer
 	$(RUN_STEPS) tsan
-
-.PHONY: test-aarch64
-test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated where the machine is none
+test-clang: clang ## the unit and SQL tests of what clang builds
+	$(RUN_STEPS) clang:sql clang:unit
+test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated on other machines
 	@$(MAKE) aarch64
 	$(RUN_STEPS) aarch64
 
 .PHONY: fuzz
 fuzz: asan ## clang's fuzzers, then the property test under ASan; each for FUZZ_SECONDS (600)
-	@if command -v clang >/dev/null; then $(MAKE) CC=clang fuzzers; \
+	@if command -v $(CLANG) >/dev/null; then $(MAKE) fuzzers; \
 	else echo 'fuzz: clang is not installed, so the property test runs alone'; fi
-	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' sql_tests/all.sh fuzz
+	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' sql_tests/all.sh \
+	    $$(command -v $(CLANG) >/dev/null && echo fuzzers) asan:fuzz-property
 
 .PHONY: lint
-lint: ## layout by .clang-format
-	@if command -v clang-format >/dev/null; then \
-	    clang-format --dry-run -Werror $(FORMATTED); \
-	else echo 'lint: clang-format is not installed, so the layout is not checked'; fi
+lint: ## length of lines, braces, and layout by .clang-format
+	@sql_tests/check_style.sh
 
 .PHONY: format
 format: ## lay out all C files by .clang-format
@@ -289,7 +302,8 @@ bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLD
 	@$(MAKE) hannoy.so build/release/bench/kernels
 	@PYTHON='$(PYTHON)' bench/venv.sh
 	bench/.venv/bin/python bench/bench.py --out '$(OUT)' $(BENCH_ARGS) $(DATA)
-	$(if $(findstring --parts,$(BENCH_ARGS))$(findstring --quick,$(BENCH_ARGS)),,$(MAKE) bench-filters)
+	$(if $(findstring --parts,$(BENCH_ARGS))$(findstring --quick,$(BENCH_ARGS)),,\
+	    $(MAKE) bench-filters)
 
 bench-filters: ## searches with a filter, beside other libraries, on the first DATA
 	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
@@ -309,9 +323,11 @@ bench-kernels: build/release/bench/kernels ## nanoseconds a distance, for each i
 deps: ## install the Debian packages that are missing
 	@.ci/deps $(PACKAGES)
 
-.PHONY: deps-aarch64
+.PHONY: deps-aarch64 deps-all
 deps-aarch64: deps $(if $(SYSROOT),$(SYSROOT)/packages) ## the same for test-aarch64
 	@$(if $(SYSROOT),.ci/deps $(CROSS_PACKAGES),:)
+deps-all: deps-aarch64 ## the same for test-all
+	@.ci/deps $(CLANG_PACKAGES)
 
 .PHONY: install
 install: hannoy.so ## copy hannoy.so to PREFIX/lib (/usr/local); then .load hannoy finds it

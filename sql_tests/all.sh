@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs test steps, as many side by side as there are cores (or JOBS), and adds up what they report.
 #
-#   all.sh all|asan|tsan|aarch64|STEP...
+#   all.sh test|rest|asan|tsan|aarch64|STEP...
 #
-# STEP: a name below, or asan:NAME, tsan:NAME, aarch64:NAME for that variant.  What a step printed is
-# shown when it ends; build/log/ has it before.
+# test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
+# VARIANT: before it for another build than release, and with -short after it for less of what a
+# long one does.  What a step printed is shown when it ends; build/log/ has it before.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
 # One that ends otherwise than with code 0 has failed at least once, whatever it printed.  What
@@ -17,13 +18,20 @@ aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
 tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes)
 asan_steps=(asan:sql asan:fault asan:states asan:unit asan:property asan:processes asan:interrupts
     asan:crash)
-all_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}"
-    kernels fault property sql processes unit interrupts states crash layers)
+clang_steps=(fuzzers clang:sql clang:unit)
+command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
+# In minutes, also on a slow machine: a step that would take long is short here, and long below.
+test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
+    property-short asan:property-short lint crash-short layers)
+# What is left out above, or short.
+rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
+    "${clang_steps[@]}" fault property processes interrupts crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
-FUZZ_SECONDS=${FUZZ_SECONDS:-600} # of each fuzzer
+FUZZ_SECONDS=${FUZZ_SECONDS:-60} # of each fuzzer
+documents=(README.md docs/*.md)
 
 # count FILE: "passed failed" as the output in FILE reports them, over all programs of a step.
 count() {
@@ -47,36 +55,34 @@ bounded() {
     shift 2
     if emulated "$variant"; then emulator=(qemu-aarch64-static -L build/sysroot); fi
     timeout -k 10 "$seconds" "${emulator[@]}" "$@" || code=$?
-    [ $code -lt 124 ] || echo "$1: ended with $code (124: not done in $seconds s; 128 + N: signal N)"
+    [ $code -lt 124 ] ||
+        echo "$1: ended with $code (124: not done in $seconds s; 128 + N: signal N)"
     return $code
 }
 
-run_units() { # VARIANT
-    local program code=0
-    for program in build/"$1"/{core,ext}/test/test_*; do
-        [ -x "$program" ] && [ -f "$program" ] || continue
+run_units() { # VARIANT [FILE]: all, or all but that one
+    local source program code=0
+    for source in {core,ext}/test/test_*.c; do
+        [ "${source##*/}" != "${2:-}" ] || continue
+        program=build/$1/${source%.c}
         bounded "$1" 300 "$program" 2>&1 | grep -vE '^\[ (RUN     |      OK) \]|^\[==========\]'
         [ "${PIPESTATUS[0]}" = 0 ] || { echo "$program failed"; code=1; }
     done
     return $code
 }
 
-# Each fuzzer that was built, from the corpus that it found before.
+# Each fuzzer, from the corpus that it found before.  They are clang's: without it there are none.
 run_fuzzers() {
-    local fuzzer corpus
-    for fuzzer in build/fuzzer/*/fuzz/fuzz_*; do
-        [ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
+    local source fuzzer corpus
+    for source in {core,ext}/fuzz/fuzz_*.c; do
+        [ -f "$source" ] || continue
+        fuzzer=build/fuzzer/${source%.c}
         corpus=build/corpus/${fuzzer##*/}
         mkdir -p "$corpus"
         bounded fuzzer $((FUZZ_SECONDS + 60)) "$fuzzer" -max_total_time="$FUZZ_SECONDS" \
             -artifact_prefix=build/corpus/ -verbosity=0 -print_final_stats=1 "$corpus" || return 1
         echo '1 passed, 0 failed'
     done
-}
-
-fuzz_property() {
-    program asan property $((FUZZ_SECONDS + 60)) --jobs 2 --seed "$RANDOM$RANDOM" \
-        --steps 1000000000 --seconds "$FUZZ_SECONDS"
 }
 
 # program VARIANT NAME SECONDS ARGUMENT...
@@ -88,10 +94,11 @@ program() {
 }
 
 # Unit and SQL tests with each instruction set of this machine forced in turn.  Emulated, that would
-# take ten minutes: the unit tests of the kernels hold all of them against each other in any case, so
-# there it is the SQL that depends on them, and once more on a processor that lacks the best set.
+# take ten minutes, and the unit tests of the kernels compare all of them with each other in any
+# case.  There only the SQL that depends on them runs, and once more on a processor that lacks the
+# best set.
 run_kernels() { # VARIANT
-    local variant=$1 files=(sql_tests README.md examples/cookbook.md) names name code=0
+    local variant=$1 files=(sql_tests "${documents[@]}") names name code=0
     names=$(kernels "$variant") || return 1
     if emulated "$variant"; then files=(sql_tests/query/metric_* sql_tests/{insert,update}); fi
     for name in $names; do
@@ -115,33 +122,50 @@ kernels() { # VARIANT: the names of those that can run, best first
     bounded "$1" 60 "build/$1/core/test/test_kernel" list | xargs
 }
 
-# Emulated, the recall of each kind of code would take as long as half of the others together, and it
-# is the same on every processor: codes are equal byte for byte, as the unit tests see to.
-sql_files() { # VARIANT
-    printf '%s\n' README.md examples/cookbook.md
-    if emulated "$1"; then
-        find sql_tests -name '*.test' ! -path sql_tests/recall/codes.test | sort
-    else
-        echo sql_tests
+# all: every file.  Emulated, the recall of each kind of code is left out: it takes long and is the
+# same on every processor, since the unit tests compare the codes byte for byte.
+# short: without the files that need many rows, whose code other files run with few.
+sql_files() { # VARIANT all|short
+    local without=(sql_tests/recall/codes.test)
+    if [ "$2" = short ]; then
+        without+=(sql_tests/recall/defaults.test sql_tests/build/recall.test
+            sql_tests/filter/conditions.test sql_tests/sidecar/lost_and_large.test
+            sql_tests/query/dimensions.test)
+    elif ! emulated "$1"; then
+        without=()
     fi
+    printf '%s\n' "${documents[@]}"
+    find sql_tests -name '*.test' | sort | grep -vxF "$(printf '%s\n' "${without[@]}")"
 }
 
+# A long run of random steps has other seeds than a short one.
 run_step() { # VARIANT NAME
     local files
     case $1:$2 in
     *:unit) run_units "$1" ;;
+    *:unit-short) run_units "$1" test_graph.c ;;
     *:kernels) run_kernels "$1" ;;
     *:layers) sql_tests/check_layers.sh "build/$1" ;;
+    *:lint) sql_tests/check_style.sh ;;
     tsan:sql) program "$1" run 900 sql_tests/{build,txn,attach} ;;
-    *:sql)
-        mapfile -t files < <(sql_files "$1")
+    *:sql | *:sql-short)
+        mapfile -t files < <(sql_files "$1" "$([ "$2" = sql ] && echo all || echo short)")
         program "$1" run 900 "${files[@]}"
         ;;
-    release:property) program "$1" property 900 --steps 200000 --jobs 2 ;;
-    *:property) program "$1" property 900 --steps 20000 --jobs 2 ;;
-    *:fuzz) run_fuzzers && fuzz_property ;;
-    release:crash) program "$1" crash 900 --steps 300 --jobs 2 ;;
-    *:crash) program "$1" crash 900 --steps 60 --jobs 2 ;;
+    release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
+    *:property-short) program "$1" property 300 --steps 5000 --jobs 1 ;;
+    release:property) program "$1" property 900 --seed 1001 --steps 200000 --jobs 2 ;;
+    *:property) program "$1" property 900 --seed 1001 --steps 20000 --jobs 2 ;;
+    *:crash-short) program "$1" crash 300 --steps 50 --jobs 1 ;;
+    release:crash) program "$1" crash 900 --seed 1001 --steps 300 --jobs 2 ;;
+    *:crash) program "$1" crash 900 --seed 1001 --steps 60 --jobs 2 ;;
+    release:fault-short) program "$1" fault 300 --places 100 --jobs 1 ;;
+    *:fault-short) program "$1" fault 300 --places 10 --only memory --jobs 1 ;;
+    *:fuzzers) run_fuzzers ;;
+    *:fuzz-property)
+        program "$1" property $((FUZZ_SECONDS + 60)) --jobs 2 --seed "$RANDOM$RANDOM" \
+            --steps 1000000000 --seconds "$FUZZ_SECONDS"
+        ;;
     *:*) program "$1" "$2" 900 ;;
     esac
 }
@@ -155,7 +179,8 @@ log_of() { # [VARIANT:]NAME
 }
 
 if [ "${1:-}" = --inside ]; then
-    run_step "$(variant_of "$2")" "${2#*:}"
+    TIMEFORMAT='%U %S seconds of a processor'
+    time run_step "$(variant_of "$2")" "${2#*:}"
     exit
 fi
 
@@ -177,7 +202,7 @@ begin() { # STEP
 
 # finish: waits for a step to end.
 finish() {
-    local pid step code=0 p f
+    local pid step code=0 p f busy
     wait -n -p pid "${!running[@]}" || code=$?
     step=${running[$pid]}
     unset "running[$pid]"
@@ -186,14 +211,17 @@ finish() {
     read -r p f < <(count "$(log_of "$step")")
     if [ "$f" = 0 ] && { [ "$code" != 0 ] || [ "$p" = 0 ]; }; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f))
-    summary+=("$(printf '%-16s %6d passed %4d failed %5d s' "$step" "$p" "$f" \
-        $((SECONDS - began[$step])))")
+    busy=$(awk '/^[0-9.]+ [0-9.]+ seconds of a processor$/ { s = $1 + $2 } END { print s + 0 }' \
+        "$(log_of "$step")")
+    summary+=("$(printf '%-20s %6d passed %4d failed %5d s, %5.0f s of a processor' "$step" \
+        "$p" "$f" $((SECONDS - began[$step])) "$busy")")
 }
 
 steps=()
 for name in "$@"; do
     case $name in
-    all) steps+=("${all_steps[@]}") ;;
+    test) steps+=("${test_steps[@]}") ;;
+    rest) steps+=("${rest_steps[@]}") ;;
     asan) steps+=("${asan_steps[@]}") ;;
     tsan) steps+=("${tsan_steps[@]}") ;;
     aarch64) steps+=("${aarch64_steps[@]}") ;;
