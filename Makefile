@@ -44,7 +44,7 @@ MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 WERROR :=
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wredundant-decls -Wundef -Wvla -Wpointer-arith \
-            -Wwrite-strings -Wcast-qual -Wformat=2 -Wconversion -Wsign-conversion $(WERROR)
+            -Wwrite-strings -Wformat-security $(WERROR)
 CORE_LIBS := -llmdb -lroaring -lxxhash -lpthread -lm
 
 VARIANTS := release debug asan tsan clang fuzzer aarch64

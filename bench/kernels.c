@@ -152,11 +152,15 @@ static uint32_t next(void) { /* xorshift */
 static double nanoseconds(const struct kernel *k, work w, size_t row_count) {
     double best = 0;
     for (int try = 0; try < TRIES; try++) {
-        for (size_t i = 0; i < CALLS; i++) order[i] = next() % (uint32_t)row_count;
+        for (size_t i = 0; i < CALLS; i++) {
+            order[i] = next() % (uint32_t)row_count;
+        }
         const double start = now();
         sink = k->run(&w);
         const double took = (now() - start) / CALLS;
-        if (try == 0 || took < best) best = took;
+        if (try == 0 || took < best) {
+            best = took;
+        }
     }
     return best;
 }
@@ -188,26 +192,38 @@ static void print_head(void) {
     for (size_t i = 0; (table = hny__kernels_at(i)); i++)
         printf(" %s, hot | memory |", table->name);
     printf("\n|---|---:|");
-    for (size_t i = 0; hny__kernels_at(i); i++) printf("---:|---:|");
+    for (size_t i = 0; hny__kernels_at(i); i++) {
+        printf("---:|---:|");
+    }
     printf("\n");
 }
 
 int main(int argc, char **argv) {
-    if (argc > 1) dim_count = 0;
+    if (argc > 1) {
+        dim_count = 0;
+    }
     for (int i = 1; i < argc && dim_count < LENGTH(dims); i++) {
         dims[dim_count] = strtoul(argv[i], NULL, 10);
-        if (dims[dim_count] == 0 || dims[dim_count] > 65536) return 2;
+        if (dims[dim_count] == 0 || dims[dim_count] > 65536) {
+            return 2;
+        }
         dim_count++;
     }
     const size_t size = memory_size();
     char *const rows = aligned_alloc(64, size);
-    if (!rows) return 1;
+    if (!rows) {
+        return 1;
+    }
     /* Bytes that make normal numbers of every type: subnormal ones would be slow. */
-    for (size_t i = 0; i < size; i++) rows[i] = (char)(0x38 + (next() & 7));
+    for (size_t i = 0; i < size; i++) {
+        rows[i] = (char)(0x38 + (next() & 7));
+    }
 
     print_head();
     for (size_t i = 0; i < LENGTH(kernels); i++) {
-        for (size_t j = 0; j < dim_count; j++) print_line(&kernels[i], dims[j], rows, size);
+        for (size_t j = 0; j < dim_count; j++) {
+            print_line(&kernels[i], dims[j], rows, size);
+        }
     }
     free(rows);
     return 0;

@@ -68,7 +68,13 @@ const char *hny_strerror(int status);
 
 /* Functions on vectors and attributes keep no state and may run on any thread. */
 
-typedef enum hny_metric { HNY_COSINE = 1, HNY_EUCLIDEAN, HNY_MANHATTAN, HNY_HAMMING, HNY_DOT } hny_metric;
+typedef enum hny_metric {
+    HNY_COSINE = 1,
+    HNY_EUCLIDEAN,
+    HNY_MANHATTAN,
+    HNY_HAMMING,
+    HNY_DOT
+} hny_metric;
 typedef enum hny_type { HNY_FLOAT32 = 1, HNY_FLOAT16, HNY_INT8, HNY_BIT } hny_type;
 
 /* The codes that the graph is built and searched on (vector/quantizer.h). */

@@ -8,7 +8,7 @@
 
 #include "change/writer.h"
 #include "connection.h"
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/shadow.h"
 #include "sqlite_api.h"
 

@@ -176,7 +176,7 @@ static int write_attribute_updates(const hny_build *build, hny__txn *txn) {
             break;
         }
         hny__row_put(layout, block, slot - number * layout->per_block,
-                      updates->attributes + i * build->record.attributes);
+                     updates->attributes + i * build->record.attributes);
         rc = hny__put_block(txn, &key, layout, block);
     }
     free(block);

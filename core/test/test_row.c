@@ -529,8 +529,8 @@ static void check_extreme(hny_shape shape) {
         return;
     }
     for (int i = 0; i < 2; i++) {
-        const float self = hny__row_rank(&format, rows[i], rows[i]);
-        assert_shape(self >= 0 && self <= hny__rank_slack(&format, 0), shape);
+        const float rank = hny__row_rank(&format, rows[i], rows[i]);
+        assert_shape(rank >= 0 && rank <= hny__rank_slack(&format, 0), shape);
     }
 }
 

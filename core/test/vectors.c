@@ -87,8 +87,12 @@ long double reference_distance(hny_shape shape, const uint8_t *a, const uint8_t 
 
 long double magnitude(hny_shape shape, const uint8_t *a, const uint8_t *b) {
     long double sum = 0;
-    if (shape.metric == HNY_COSINE) return 1;
-    if (shape.metric != HNY_DOT) return reference_distance(shape, a, b);
+    if (shape.metric == HNY_COSINE) {
+        return 1;
+    }
+    if (shape.metric != HNY_DOT) {
+        return reference_distance(shape, a, b);
+    }
     for (size_t i = 0; i < shape.dim; i++) {
         sum += fabsl((long double)vector_get(shape.type, a, i) * vector_get(shape.type, b, i));
     }

@@ -67,7 +67,8 @@ static float code_euclidean_i4(const hny__row_format *format, const void *a, con
     return rank_of_euclidean_dot(format, a, b, dot);
 }
 
-static float rank_of_code_dot(const hny__row_format *format, const void *a, const void *b, int32_t dot) {
+static float rank_of_code_dot(const hny__row_format *format, const void *a, const void *b,
+                              int32_t dot) {
     const float scale = float_at(a, format->scale_offset) * float_at(b, format->scale_offset);
     const float rank = 0 - (float)dot * scale;
     return rank < -FLT_MAX ? -FLT_MAX : at_most_max(rank);

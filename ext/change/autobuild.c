@@ -5,7 +5,7 @@
 #include "change/writer.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "shadow/interrupt.h"
+#include "shadow/host_interrupt.h"
 
 /* A COMMIT rebuilds a lost index of at most this many rows, because a COMMIT must stay short. */
 #define RESTART_ROWS 50000

@@ -1,11 +1,11 @@
 /* Applies the changes of a snapshot to the sidecar; the contract is in index_build.h. */
 #include "change/index_build.h"
 
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
-#include "shadow/interrupt.h"
+#include "shadow/host_interrupt.h"
 #include "shadow/table_ids.h"
 
 /* Internal to this file: the engine failed; its status is in build->status. */
@@ -43,7 +43,8 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
                       hx_index_build *build) {
     feeder f = {engine, build};
     hx_ids delta;
-    hny_build_expect(engine, (uint64_t)(build->at.seq - base->boundary.seq)); /* no fewer log rows */
+    hny_build_expect(engine,
+                     (uint64_t)(build->at.seq - base->boundary.seq)); /* no fewer log rows */
     int rc =
         hx_merge_base_delta(view->shadow, hny_build_reader(engine), base, &delta, &build->status);
     if (rc || build->status) {

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "shadow/interrupt.h"
+#include "shadow/host_interrupt.h"
 
 #define POLL_ROWS 1024
 

@@ -3,7 +3,7 @@
 #define HX_WRITER_H
 
 #include "change/autobuild.h"
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/shadow.h"
 
 struct hx_writer {

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "query/index_view.h"
 #include "query/knn.h"
 #include "query/plan.h"
-#include "query/view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "values/mark.h"

@@ -5,7 +5,7 @@
 
 #include "shadow/content.h"
 #include "shadow/error.h"
-#include "shadow/interrupt.h"
+#include "shadow/host_interrupt.h"
 #include "shadow/shadow.h"
 #include "values/array.h"
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
+#include "query/index_view.h"
 #include "query/measure.h"
 #include "query/streams.h"
-#include "query/view.h"
 
 /*
 ** A hit of the index comes with a distance that may be off (hny_hit.error).  It is *measured*, by a

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/content.h"
 
 /* ----------------------------------------------------------------------------------- one row -- */

@@ -1,7 +1,7 @@
 /* How to find the rows that the connection sees now.  The contract is in snapshot.h. */
 #include "query/snapshot.h"
 
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/error.h"
 
 static void forget_snapshot(hx_snapshot *snapshot) {

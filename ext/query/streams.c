@@ -8,9 +8,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "query/view.h"
+#include "query/index_view.h"
 #include "shadow/error.h"
-#include "shadow/interrupt.h"
+#include "shadow/host_interrupt.h"
 
 /* How many hits a refill asks for: few at first, since most statements end soon. */
 #define FIRST_EXACT 256

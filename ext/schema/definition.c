@@ -268,7 +268,7 @@ static int parse_index(const char *argument, const char **at, hx_definition *out
 
 /* -------------------------------------------------------------------------------- definition -- */
 
-static int refuse_constraint(const char *argument, const hx_definition *d, char **error) {
+static int refuse_column_constraint(const char *argument, const hx_definition *d, char **error) {
     return d->vector
                ? hx_refuse_column(argument,
                                   "after float[384], only distance_metric=… and other options, "
@@ -290,7 +290,7 @@ static int parse_constraint(const char *argument, hx_token word, const char **at
             return parse_assignment(argument, word, at, out, error);
         }
         return hx_token_is(word, "indexed") ? parse_index(argument, at, out, error)
-                                            : refuse_constraint(argument, out, error);
+                                            : refuse_column_constraint(argument, out, error);
     }
     if (hx_token_is(word, "primary")) {
         return parse_primary_key(argument, at, out, error);
@@ -312,7 +312,7 @@ static int parse_constraint(const char *argument, hx_token word, const char **at
         out->unique = true;
         return SQLITE_OK;
     }
-    return hx_token_is(word, "null") ? SQLITE_OK : refuse_constraint(argument, out, error);
+    return hx_token_is(word, "null") ? SQLITE_OK : refuse_column_constraint(argument, out, error);
 }
 
 static int check_definition(const char *argument, const hx_definition *d, char **error) {

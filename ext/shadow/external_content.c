@@ -60,7 +60,7 @@ static int read_key(hx_shadow *shadow, char **out) {
 }
 
 /* VACUUM may renumber the rows of a table without an INTEGER PRIMARY KEY. */
-static int check_key(hx_shadow *shadow) {
+static int check_source_key(hx_shadow *shadow) {
     const char *const rowid = shadow->columns.source.rowid;
     char *key;
     int rc = read_key(shadow, &key);
@@ -82,7 +82,7 @@ static int check_key(hx_shadow *shadow) {
     return rc;
 }
 
-static int check_column(hx_shadow *shadow, const char *name) {
+static int check_source_column(hx_shadow *shadow, const char *name) {
     sqlite3_stmt *stmt = NULL;
     int rc = hx_sql_query(
         shadow, &stmt,
@@ -101,14 +101,14 @@ int hx_external_content_check(hx_shadow *shadow) {
     const hx_columns *const columns = &shadow->columns;
     int rc = check_kind(shadow);
     if (rc == SQLITE_OK) {
-        rc = check_key(shadow);
+        rc = check_source_key(shadow);
     }
     for (int i = 0; i < columns->vectors && rc == SQLITE_OK; i++) {
-        rc = check_column(shadow, hx_columns_source(columns, i));
+        rc = check_source_column(shadow, hx_columns_source(columns, i));
     }
     for (int i = 0; i < columns->count && rc == SQLITE_OK; i++) {
         if (columns->at[i].stored >= 0) {
-            rc = check_column(shadow, columns->at[i].name);
+            rc = check_source_column(shadow, columns->at[i].name);
         }
     }
     return rc;

@@ -56,7 +56,7 @@ static void fill_id(const statement *s) {
     fill_column(s, hx_external_content_rowid_name(s->shadow), "id");
 }
 
-static void append_vector(const statement *s, int vector) {
+static void append_vector_name(const statement *s, int vector) {
     const hx_columns *const columns = &s->shadow->columns;
     char name[HX_STORED_NAME];
     fill_column(s, hx_columns_source(columns, vector),
@@ -64,14 +64,14 @@ static void append_vector(const statement *s, int vector) {
 }
 
 static void fill_vector(const statement *s) {
-    append_vector(s, s->vector == HX_ALL_VECTORS ? 0 : s->vector);
+    append_vector_name(s, s->vector == HX_ALL_VECTORS ? 0 : s->vector);
 }
 
 static void fill_vectors(const statement *s) {
     for (int i = 0; i < s->shadow->columns.vectors; i++) {
         sqlite3_str_appendall(s->text, ", ");
         if (s->vector == HX_ALL_VECTORS || s->vector == i) {
-            append_vector(s, i);
+            append_vector_name(s, i);
         } else {
             sqlite3_str_appendall(s->text, "NULL");
         }
@@ -96,7 +96,7 @@ static void fill_having(const statement *s) {
 static void fill_present(const statement *s) {
     for (int i = 0; i < s->shadow->columns.vectors && is_external(s); i++) {
         sqlite3_str_appendall(s->text, i ? " OR " : " WHERE (");
-        append_vector(s, i);
+        append_vector_name(s, i);
         sqlite3_str_appendall(s->text, " IS NOT NULL");
     }
     if (is_external(s)) {

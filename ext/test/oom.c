@@ -1,3 +1,4 @@
+/* Allocations of SQLite that fail on purpose. */
 #include "oom.h"
 
 #include <sqlite3.h>

@@ -55,7 +55,9 @@ static void test_nearest_are_kept(void **state) {
     static const size_t counts[] = {0, 1, 2, 5, 64, 65, 500, 1000};
     (void)state;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) check(counts[j], limits[i]);
+        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) {
+            check(counts[j], limits[i]);
+        }
     }
 }
 

@@ -109,7 +109,9 @@ static void test_chain_names_content(void **state) {
     for (int i = 0; i < COUNT; i++) {
         chains[i] = tip_after(different[i]);
         assert_int_equal(tip_after(different[i]), chains[i]);
-        for (int j = 0; j < i; j++) assert_int_not_equal(chains[i], chains[j]);
+        for (int j = 0; j < i; j++) {
+            assert_int_not_equal(chains[i], chains[j]);
+        }
     }
 }
 

@@ -23,7 +23,7 @@
 
 static hx_options parsed(int argc, const char *const *argv) {
     hx_options options;
-    char *error = "not reset";
+    char unset[] = "not reset", *error = unset;
     const int rc = hx_options_parse(argc, argv, &options, &error);
     if (error) {
         fail_msg("%s", error);
@@ -325,7 +325,7 @@ static void settings(void **state) {
     for (int i = 0; i < COUNT(cases); i++) {
         const char *key = NULL;
         int64_t value = -1;
-        char *error = "not reset";
+        char unset[] = "not reset", *error = unset;
         assert_int_equal(hx_setting_parse(cases[i].text, &options, &key, &value, &error),
                          SQLITE_OK);
         assert_null(error);

@@ -67,7 +67,7 @@ static hny_shape shape(hny_type type, hny_metric metric, uint32_t dim) {
 static void stored(hny_shape of, sqlite3_value *value, const void *wanted) {
     const size_t size = hny_vector_bytes(of);
     char *const out = malloc(size + 1);
-    char *error = "not reset";
+    char unset[] = "not reset", *error = unset;
     assert_non_null(out);
     const int rc = hx_vector_parse(of, value, "vector", out + 1, &error);
     if (error) {
@@ -401,7 +401,7 @@ static void out_of_memory(void **state) {
 static void parse_without_memory(sqlite3_context *context, int argc, sqlite3_value **argv) {
     (void)argc;
     int *const nth = sqlite3_user_data(context);
-    char out[1000], *error = "not reset";
+    char out[1000], unset[] = "not reset", *error = unset;
     oom_arm(*nth);
     const int rc =
         hx_vector_parse(shape(HNY_INT8, HNY_EUCLIDEAN, 1000), argv[0], "vector", out, &error);
@@ -656,8 +656,7 @@ static void numbers_of_length(void **state) {
         float got;
         size_t count;
         hx_json_fault fault;
-        assert_int_equal(
-            hx_json_floats(text, (size_t)(p - text), &got, 1, &count, &fault), 0);
+        assert_int_equal(hx_json_floats(text, (size_t)(p - text), &got, 1, &count, &fault), 0);
         assert_true(got == (way == 2 ? 0x1.000002p0f : 2.5f));
     }
     free(text);
@@ -711,8 +710,7 @@ static void numbers_without_a_zero(void **state) {
         hx_json_fault fault;
         const int length = sprintf(text, "[%s%s,1]", i % 2 ? "-" : "", number + 1);
         const float wanted = strtof(number, NULL) * (i % 2 ? -1.0f : 1.0f);
-        assert_int_equal(
-            hx_json_floats(text, (size_t)length, got, 2, &count, &fault), 0);
+        assert_int_equal(hx_json_floats(text, (size_t)length, got, 2, &count, &fault), 0);
         assert_true(count == 2 && got[0] == wanted && got[1] == 1);
     }
 }

@@ -39,7 +39,9 @@ static int holds(const hx_vector_cache *cache, int64_t id) {
     unsigned char vector[WIDTH];
     const void *const found = hx_vector_cache_find(cache, id);
     vector_of(id, vector);
-    if (found) assert_memory_equal(found, vector, WIDTH);
+    if (found) {
+        assert_memory_equal(found, vector, WIDTH);
+    }
     return found != NULL;
 }
 
@@ -69,12 +71,20 @@ static void test_bounded(void **state) {
     hx_vector_cache cache = {0};
     int kept = 0;
     hx_vector_cache_begin(&cache, here, WIDTH);
-    for (int64_t id = 0; id < 4000; id++) put_twice(&cache, id);
-    for (int64_t id = 0; id < 4000; id++) kept += holds(&cache, id);
+    for (int64_t id = 0; id < 4000; id++) {
+        put_twice(&cache, id);
+    }
+    for (int64_t id = 0; id < 4000; id++) {
+        kept += holds(&cache, id);
+    }
     assert_true(kept > 3600);
-    for (int64_t id = 4000; id < 40000; id++) put_twice(&cache, id);
+    for (int64_t id = 4000; id < 40000; id++) {
+        put_twice(&cache, id);
+    }
     kept = 0;
-    for (int64_t id = 0; id < 40000; id++) kept += holds(&cache, id);
+    for (int64_t id = 0; id < 40000; id++) {
+        kept += holds(&cache, id);
+    }
     assert_true(kept > 6000 && kept <= 8192);
     hx_vector_cache_free(&cache);
 }
@@ -85,11 +95,19 @@ static void test_once(void **state) {
     hx_vector_cache cache = {0};
     int kept = 0;
     hx_vector_cache_begin(&cache, here, WIDTH);
-    for (int64_t id = 0; id < 4000; id++) put_twice(&cache, id);
-    for (int64_t id = 4000; id < 100000; id++) put(&cache, id);
-    for (int64_t id = 0; id < 4000; id++) kept += holds(&cache, id);
+    for (int64_t id = 0; id < 4000; id++) {
+        put_twice(&cache, id);
+    }
+    for (int64_t id = 4000; id < 100000; id++) {
+        put(&cache, id);
+    }
+    for (int64_t id = 0; id < 4000; id++) {
+        kept += holds(&cache, id);
+    }
     assert_true(kept > 3600);
-    for (int64_t id = 4000; id < 100000; id++) assert_false(holds(&cache, id));
+    for (int64_t id = 4000; id < 100000; id++) {
+        assert_false(holds(&cache, id));
+    }
     hx_vector_cache_free(&cache);
 }
 

@@ -1,3 +1,4 @@
+/* What the test programs share: arguments, a process for each case, databases, random numbers. */
 #include "common.h"
 
 #include <dirent.h>

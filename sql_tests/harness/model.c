@@ -1,3 +1,4 @@
+/* The model of the property test: what each connection sees of tables. */
 #include "model.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The operations of the property test, each on the database and on the model. */
 #include "operations.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Exact answers by plain double arithmetic, and the judge of answers by them. */
 #include "oracle.h"
 
 #include <math.h>

@@ -179,8 +179,8 @@ static void obey_permissions(void) {
     syscall(SYS_capset, &header, data);
 }
 
-static void run_file(const char *path, const options *o, const char *folder, report *report) {
-    run r = {.path = path, .extension = o->extension, .report = report, .verbose = o->verbose};
+static void run_file(const char *path, const options *o, const char *folder, report *sum) {
+    run r = {.path = path, .extension = o->extension, .report = sum, .verbose = o->verbose};
     if (!read_lines(&r) || chdir(folder) != 0) {
         run_fail(&r, 0, "cannot be read");
         return;
@@ -207,36 +207,36 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void tell_crash(const char *path, int status, report *report) {
+static void tell_crash(const char *path, int status, report *sum) {
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    printf("%s:%d: expected to go on, got %s\n", path, report->line,
+    printf("%s:%d: expected to go on, got %s\n", path, sum->line,
            signal == SIGALRM ? "no end: timeout"
            : signal          ? strsignal(signal)
                              : "an exit");
-    report->failed++;
+    sum->failed++;
 }
 
-static void run_apart(const char *path, const options *o, report *report) {
+static void run_apart(const char *path, const options *o, report *sum) {
     const char *const parent = getenv("TMPDIR");
     char folder[4096];
     snprintf(folder, sizeof folder, "%s/hannoy-sql-XXXXXX", parent && *parent ? parent : "/tmp");
     fflush(stdout);
     if (!mkdtemp(folder)) {
         printf("%s: expected a temporary folder, got none\n", path);
-        report->failed++;
+        sum->failed++;
         return;
     }
-    const int before = report->failed;
+    const int before = sum->failed;
     const pid_t child = fork();
     if (child == 0) {
-        run_file(path, o, folder, report);
+        run_file(path, o, folder, sum);
         fflush(stdout);
-        exit(report->failed > before); /* with its handlers: LeakSanitizer is one */
+        exit(sum->failed > before); /* with its handlers: LeakSanitizer is one */
     }
     int status = 0;
     if (child < 0 || waitpid(child, &status, 0) != child) status = SIGABRT;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != (report->failed > before)) {
-        tell_crash(path, status, report);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != (sum->failed > before)) {
+        tell_crash(path, status, sum);
     }
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -76,7 +76,7 @@ static void split_words(record *rec) {
         p += strcspn(p, " ");
         if (*p) *p++ = 0;
     }
-    for (int i = rec->word_count; i < 8; i++) rec->words[i] = i ? "" : rec->words[0];
+    for (int i = rec->word_count; i < 8; i++) rec->words[i] = i ? p : rec->words[0];
     const char *const rest = rec->head + strcspn(rec->head, " ");
     rec->rest = rec->head + (rest - rec->head) + strspn(rest, " ");
 }

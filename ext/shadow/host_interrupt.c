@@ -1,5 +1,5 @@
-/* Polling for sqlite3_interrupt; the contract is in interrupt.h. */
-#include "shadow/interrupt.h"
+/* Polling for sqlite3_interrupt; the contract is in host_interrupt.h. */
+#include "shadow/host_interrupt.h"
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"

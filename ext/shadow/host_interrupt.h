@@ -1,8 +1,8 @@
 /*
-** Interface to interrupt.c: polls for sqlite3_interrupt and for progress handlers.
+** Interface to host_interrupt.c: polls for sqlite3_interrupt and for progress handlers.
 */
-#ifndef HX_INTERRUPT_H
-#define HX_INTERRUPT_H
+#ifndef HX_HOST_INTERRUPT_H
+#define HX_HOST_INTERRUPT_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-/* The index of a table as one connection reads it.  The contract is in view.h. */
-#include "query/view.h"
+/* The index of a table as one connection reads it.  The contract is in index_view.h. */
+#include "query/index_view.h"
 
 #include "shadow/error.h"
 

@@ -1,8 +1,8 @@
 /*
-** Interface to view.c: the index of one vector of a table, as one connection reads it.
+** Interface to index_view.c: the index of one vector of a table, as one connection reads it.
 */
-#ifndef HX_VIEW_H
-#define HX_VIEW_H
+#ifndef HX_INDEX_VIEW_H
+#define HX_INDEX_VIEW_H
 
 #include "hannoy.h"
 #include "query/snapshot.h"
