@@ -17,11 +17,59 @@ typedef struct schema_sidecar {
 
 struct hx_connection {
     sqlite3 *db;
+    hx_connection *next; /* in `connections` */
+    bool registered;
     unsigned refs;
     unsigned depth;
     hx_table *tables; /* the last connected one first */
     schema_sidecar *sidecars;
 };
+
+/* Of this process. */
+static hx_connection *connections;
+
+static sqlite3_mutex *lock_connections(void) {
+    sqlite3_mutex *const mutex = sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP3);
+    sqlite3_mutex_enter(mutex);
+    return mutex;
+}
+
+static void list_connection(hx_connection *connection) {
+    sqlite3_mutex *const mutex = lock_connections();
+    connection->next = connections;
+    connections = connection;
+    sqlite3_mutex_leave(mutex);
+}
+
+static void unlist_connection(hx_connection *connection) {
+    sqlite3_mutex *const mutex = lock_connections();
+    hx_connection **link = &connections;
+    while (*link && *link != connection) {
+        link = &(*link)->next;
+    }
+    if (*link) {
+        *link = connection->next;
+    }
+    sqlite3_mutex_leave(mutex);
+}
+
+hx_connection *hx_connection_of(sqlite3 *db) {
+    sqlite3_mutex *const mutex = lock_connections();
+    hx_connection *found = connections;
+    while (found && found->db != db) {
+        found = found->next;
+    }
+    sqlite3_mutex_leave(mutex);
+    return found;
+}
+
+void hx_connection_set_registered(hx_connection *connection) {
+    connection->registered = true;
+}
+
+bool hx_connection_is_registered(const hx_connection *connection) {
+    return connection->registered;
+}
 
 int hx_connection_new(sqlite3 *db, hx_connection **out) {
     hx_connection *const connection = sqlite3_malloc(sizeof *connection);
@@ -29,6 +77,7 @@ int hx_connection_new(sqlite3 *db, hx_connection **out) {
         return SQLITE_NOMEM;
     }
     *connection = (hx_connection){.db = db, .refs = 1};
+    list_connection(connection);
     *out = connection;
     return SQLITE_OK;
 }
@@ -65,6 +114,7 @@ void hx_connection_unref(void *arg) {
         connection->sidecars = first->next;
         free_sidecar(first);
     }
+    unlist_connection(connection);
     sqlite3_free(connection);
 }
 
@@ -185,28 +235,53 @@ void hx_found_release(hx_found *found) {
 enum { NO_TABLE, OTHER_TABLE, HANNOY_TABLE };
 
 /*
-** Makes SQLite connect schema.name.  The step detects a schema that another connection has changed.
+** What schema.name is: *virtual_table false for a view, which must not be stepped since it could
+** lead back here.  This step also makes SQLite see a schema that another connection has changed.
 */
+static int read_kind(hx_connection *connection, const char *schema, const char *name, int *kind,
+                     bool *virtual_table) {
+    sqlite3_stmt *stmt = NULL;
+    char *const text = sqlite3_mprintf(
+        "SELECT type = 'table' AND rootpage = 0 FROM \"%w\".sqlite_schema WHERE name = %Q COLLATE "
+        "NOCASE AND type IN ('table', 'view')",
+        schema, name);
+    *virtual_table = false;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    int rc = sqlite3_prepare_v2(connection->db, text, -1, &stmt, NULL);
+    sqlite3_free(text);
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        *kind = OTHER_TABLE;
+        *virtual_table = sqlite3_column_int(stmt, 0);
+    }
+    const int ended = sqlite3_finalize(stmt);
+    return rc == SQLITE_ERROR ? SQLITE_OK : ended; /* no such schema */
+}
+
+/* Makes SQLite connect schema.name. */
 static int look_up(hx_connection *connection, const char *schema, const char *name, hx_found *found,
                    int *kind) {
+    bool virtual_table;
+    int rc = read_kind(connection, schema, name, kind, &virtual_table);
+    if (rc || !virtual_table) {
+        return rc;
+    }
     char *const text = sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" LIMIT 0", schema, name);
     if (!text) {
         return SQLITE_NOMEM;
     }
-    int rc = sqlite3_prepare_v2(connection->db, text, -1, &found->anchor, NULL);
+    rc = sqlite3_prepare_v2(connection->db, text, -1, &found->anchor, NULL);
     sqlite3_free(text);
     if (rc == SQLITE_OK) {
-        sqlite3_step(found->anchor);
-        rc = sqlite3_reset(found->anchor);
-    }
-    if (rc == SQLITE_OK) {
         found->table = find_table(connection, schema, name);
-        *kind = found->table ? HANNOY_TABLE : OTHER_TABLE;
     }
-    if (!found->table) {
+    if (found->table) {
+        *kind = HANNOY_TABLE;
+    } else {
         hx_found_release(found);
     }
-    return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* no such table, or one without rowids */
+    return rc;
 }
 
 /* In SQLite's order; PRAGMA database_list has main before temp. */

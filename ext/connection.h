@@ -8,6 +8,8 @@
 #ifndef HX_CONNECTION_H
 #define HX_CONNECTION_H
 
+#include <stdbool.h>
+
 #include "hannoy.h"
 #include "sqlite_api.h"
 
@@ -16,6 +18,15 @@ typedef struct hx_connection hx_connection;
 
 /* Reference-counted: each registration with SQLite and each table holds a reference. */
 int hx_connection_new(sqlite3 *db, hx_connection **out);
+
+/*
+** The connection of this database handle, not referenced; NULL: there is none.  One is registered
+** once the module and all functions are.  An authorizer can keep SQL from telling so.
+*/
+hx_connection *hx_connection_of(sqlite3 *db);
+void hx_connection_set_registered(hx_connection *connection);
+bool hx_connection_is_registered(const hx_connection *connection);
+
 hx_connection *hx_connection_ref(hx_connection *connection);
 void hx_connection_unref(void *connection);
 sqlite3 *hx_connection_db(const hx_connection *connection);

@@ -42,22 +42,25 @@ static const sqlite3_module module = {
     .xShadowName = hx_shadow_name,
 };
 
-/* A second registration would replace the functions by ones that do not know the tables. */
-static int is_registered(sqlite3 *db) {
+/*
+** A second registration would replace the functions by ones that do not know the tables.  Another
+** copy of this library may have registered them; the SQL function tells, unless an authorizer
+** forbids it.
+*/
+static bool is_registered(sqlite3 *db, const hx_connection *connection) {
     sqlite3_stmt *stmt = NULL;
+    if (connection) {
+        return hx_connection_is_registered(connection);
+    }
     const int rc = sqlite3_prepare_v2(db, "SELECT hannoy_version()", -1, &stmt, NULL);
     sqlite3_finalize(stmt);
     return rc == SQLITE_OK;
 }
 
-static int register_all(sqlite3 *db) {
-    hx_connection *connection;
-    int rc = hx_connection_new(db, &connection);
-    if (rc) {
-        return rc;
-    }
-    rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(connection),
-                                  hx_connection_unref);
+/* Takes over the reference. */
+static int register_all(sqlite3 *db, hx_connection *connection) {
+    int rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(connection),
+                                      hx_connection_unref);
     if (rc == SQLITE_OK) {
         rc = hx_info_register(connection);
     }
@@ -72,6 +75,9 @@ static int register_all(sqlite3 *db) {
     }
     if (rc == SQLITE_OK) {
         rc = hx_admin_functions_register(connection);
+    }
+    if (rc == SQLITE_OK) {
+        hx_connection_set_registered(connection);
     }
     hx_connection_unref(connection);
     return rc;
@@ -141,9 +147,17 @@ int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     if (rc) {
         return rc;
     }
-    if (is_registered(db)) {
+    hx_connection *connection = hx_connection_of(db);
+    if (is_registered(db, connection)) {
         return SQLITE_OK_LOAD_PERMANENTLY;
     }
-    rc = register_all(db);
+    if (connection) { /* an earlier load failed */
+        hx_connection_ref(connection);
+    } else {
+        rc = hx_connection_new(db, &connection);
+    }
+    if (rc == SQLITE_OK) {
+        rc = register_all(db, connection);
+    }
     return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
 }
