@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "change/direct.h"
 #include "change/index_build.h"
 #include "change/integrity_check.h"
 #include "change/writer.h"
@@ -83,6 +84,18 @@ static int run_command(hx_writer *writer, const char *text) {
     return change_setting(writer, text);
 }
 
+/* As SQLite has it for functions that are SQLITE_DIRECTONLY, hannoy_build among them. */
+static int check_direct(hx_writer *writer) {
+    bool direct;
+    const int rc = hx_direct(writer->shadow, &direct);
+    if (rc || direct) {
+        return rc;
+    }
+    return hx_fail(writer->shadow, SQLITE_ERROR,
+                   "hannoy: commands to %s may not be used in triggers and views",
+                   writer->shadow->name);
+}
+
 int hx_command_run(hx_writer *writer, sqlite3_value *value) {
     const char *const text = (const char *)sqlite3_value_text(value);
     hny_boundary boundary;
@@ -92,6 +105,9 @@ int hx_command_run(hx_writer *writer, sqlite3_value *value) {
     int rc = hx_config_read(writer->shadow, &boundary);
     if (rc == SQLITE_OK) {
         rc = hx_log_tip(writer->shadow, &boundary);
+    }
+    if (rc == SQLITE_OK) {
+        rc = check_direct(writer);
     }
     if (rc) {
         return rc;
