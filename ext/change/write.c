@@ -193,15 +193,18 @@ static sqlite3_value *asked_rowid(const hx_writer *writer, sqlite3_value **argv)
     return key;
 }
 
-static void attribute_values(const hx_writer *writer, sqlite3_value **argv,
-                             hny_attribute *attributes) {
+static int attribute_values(const hx_writer *writer, sqlite3_value **argv,
+                            hny_attribute *attributes) {
     const hx_columns *const columns = &writer->shadow->columns;
-    for (int i = 0; i < columns->count; i++) {
+    int rc = SQLITE_OK;
+    for (int i = 0; i < columns->count && rc == SQLITE_OK; i++) {
         const hx_column *const column = &columns->at[i];
         if (column->role == HX_ROLE_FILTER) {
-            attributes[column->place] = hx_attribute_of(column_values(argv)[i]);
+            rc = hx_content_attribute(writer->shadow, column->place, column_values(argv)[i],
+                                      &attributes[column->place]);
         }
     }
+    return rc;
 }
 
 /* Whether a row that is inserted has values which argv does not. */
@@ -231,8 +234,8 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
     if (rc) return rc;
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
     if (uses_default(writer, argv)) return log_row(writer, tip, *rowid);
-    attribute_values(writer, argv, attributes);
-    return log_change(writer, tip, *rowid, vectors, attributes);
+    rc = attribute_values(writer, argv, attributes);
+    return rc ? rc : log_change(writer, tip, *rowid, vectors, attributes);
 }
 
 static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {

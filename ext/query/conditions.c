@@ -1,192 +1,45 @@
-/* Conditions that a search applies itself.  The contract is in conditions.h. */
+/* The conditions of a search.  The contract is in conditions.h. */
 #include "query/conditions.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "query/constraints.h"
+#include "query/row_check.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 #include "values/array.h"
 
-/*
-** The codes of a plan are, for each argument, a letter and the place of its filter column in
-** decimal. They are part of what EXPLAIN QUERY PLAN shows, so that they survive a copy of the
-** string.
-*/
-enum {
-    CODE_ROWID = 'r',
-    CODE_ROWIDS = 'R', /* a set of them */
-    CODE_KEY = 'k',
-    CODE_KEYS = 'K',
-    CODE_IS = 'I',
-    CODE_OPS = 'a' /* and up: hny_op */
-};
-
-/* ---------------------------------------------------------------------------------- planning -- */
-
-typedef struct sqlite3_index_constraint constraint;
-
-/*
-** In a join, "v.tenant = u.tenant" restricts the search, so the plan that offers it is preferred.
-** But "v.rowid = d.id" finds the rows of the other table for those that were found; a search for
-** each of its rows is the last choice.
-*/
-#define COST_UNFILTERED 1e9
-#define COST_ONE_ROWID  1e12
-
-typedef struct spelling {
-    unsigned char op; /* of SQLite's constraint */
-    hny_op means;
-    const char *sign;
-} spelling;
-
-static const spelling spellings[] = {
-    {SQLITE_INDEX_CONSTRAINT_EQ, HNY_EQ, "="},
-    {SQLITE_INDEX_CONSTRAINT_IS, HNY_EQ, " is"},
-    {SQLITE_INDEX_CONSTRAINT_NE, HNY_NE, "<>"},
-    {SQLITE_INDEX_CONSTRAINT_LT, HNY_LT, "<"},
-    {SQLITE_INDEX_CONSTRAINT_LE, HNY_LE, "<="},
-    {SQLITE_INDEX_CONSTRAINT_GT, HNY_GT, ">"},
-    {SQLITE_INDEX_CONSTRAINT_GE, HNY_GE, ">="},
-    {SQLITE_INDEX_CONSTRAINT_ISNULL, HNY_IS_NULL, " is null"},
-    {SQLITE_INDEX_CONSTRAINT_ISNOTNULL, HNY_NOT_NULL, " is not null"},
-};
-
-static const spelling *find_spelling(unsigned char op) {
-    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
-        if (spellings[i].op == op) return &spellings[i];
-    }
-    return NULL;
-}
-
-/* Attributes are compared byte by byte, keys by the collation of their column. */
-static bool has_collation(sqlite3_index_info *info, int position, const char *collation) {
-    return sqlite3_stricmp(sqlite3_vtab_collation(info, position), collation) == 0;
-}
-
-/* The state of hx_conditions_plan. */
-typedef struct planner {
-    hx_shadow *shadow;
-    sqlite3_index_info *info;
-    sqlite3_str *words, *codes;
-    int next; /* argvIndex */
-} planner;
-
-static void take_condition(planner *p, int position, char code, int place) {
-    p->info->aConstraintUsage[position].argvIndex = p->next++;
-    sqlite3_str_appendf(p->codes, "%c%d", code, place);
-}
-
-/* Makes SQLite hand over all values of `x IN (…)` at once; false: it is a plain `=`. */
-static bool take_set(planner *p, int position) {
-    return sqlite3_vtab_in(p->info, position, 1);
-}
-
-static void plan_column(planner *p, int position, const hx_column *column, const spelling *s) {
-    const constraint *const c = &p->info->aConstraint[position];
-    const bool set = c->op == SQLITE_INDEX_CONSTRAINT_EQ && take_set(p, position);
-    const int code = set ? CODE_OPS + HNY_IN : CODE_OPS + (int)s->means;
-    take_condition(p, position, (char)(c->op == SQLITE_INDEX_CONSTRAINT_IS ? CODE_IS : code),
-                   column->place);
-    sqlite3_str_appendf(p->words, " %s%s", column->name, set ? " in set" : s->sign);
-}
-
-static void plan_filters(planner *p) {
-    const size_t before = (size_t)sqlite3_str_length(p->codes);
-    for (int i = 0; i < p->info->nConstraint; i++) {
-        const constraint *const c = &p->info->aConstraint[i];
-        const spelling *const s = find_spelling(c->op);
-        if (!s || !hx_column_is(&p->shadow->columns, c->iColumn, HX_ROLE_FILTER)) continue;
-        if (!c->usable) {
-            p->info->estimatedCost += COST_UNFILTERED;
-        } else if (has_collation(p->info, i, "BINARY")) {
-            if ((size_t)sqlite3_str_length(p->codes) == before) {
-                sqlite3_str_appendall(p->words, ", filter");
-            }
-            plan_column(p, i, &p->shadow->columns.at[c->iColumn], s);
-        }
-    }
-}
-
-static void plan_set(planner *p, int position, bool key, const char *name) {
-    const bool set = take_set(p, position);
-    take_condition(p, position,
-                   key   ? set ? CODE_KEYS : CODE_KEY
-                   : set ? CODE_ROWIDS
-                         : CODE_ROWID,
-                   0);
-    sqlite3_str_appendf(p->words, ", %s%s", name, set ? " in set" : "=");
-    if (!set) p->info->estimatedCost += COST_ONE_ROWID;
-}
-
-static void plan_sets(planner *p) {
-    const hx_columns *const columns = &p->shadow->columns;
-    for (int i = 0; i < p->info->nConstraint; i++) {
-        const constraint *const c = &p->info->aConstraint[i];
-        if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-        if (hx_column_is_rowid(columns, c->iColumn)) {
-            plan_set(p, i, false, "rowid");
-        } else if (hx_column_is(columns, c->iColumn, HX_ROLE_KEY) &&
-                   has_collation(p->info, i, columns->at[c->iColumn].collation)) {
-            plan_set(p, i, true, columns->at[c->iColumn].name);
-        }
-    }
-}
-
-void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str *words,
-                        sqlite3_str *codes) {
-    planner p = {shadow, info, words, codes, 1};
-    for (int i = 0; i < info->nConstraint; i++) p.next += info->aConstraintUsage[i].argvIndex > 0;
-    plan_filters(&p);
-    plan_sets(&p);
-}
-
-/* -------------------------------------------------------------------------------- the values -- */
-
-/* A comparison of texts or BLOBs whose order the engine may not know. */
-typedef struct comparison {
-    int attribute;
-    hny_op op;
-    sqlite3_value *value;
-} comparison;
-
 struct hx_conditions {
     hny_filter *filter;
-    comparison *comparisons;
+    hx_row_check **checks;
     size_t count, capacity;
+    bool selective;
+    bool kept; /* a check reads a column that is only stored */
 };
 
-/*
-** The value as it is compared with a column of this type.  It is a copy that is converted: the
-** value itself may be a constant that the statement uses elsewhere too.
-*/
-static int convert_value(sqlite3_value *value, const char *type, sqlite3_value **out) {
-    const int is = sqlite3_value_type(value);
-    *out = sqlite3_value_dup(value);
-    if (!*out) return SQLITE_NOMEM;
-    if (type[0] == 'T' && (is == SQLITE_INTEGER || is == SQLITE_FLOAT)) {
-        if (!sqlite3_value_text(*out)) return SQLITE_NOMEM;
-    } else if (is == SQLITE_TEXT && strchr("IRN", type[0])) {
-        sqlite3_value_numeric_type(*out);
-    }
-    return SQLITE_OK;
+static int fail_status(hx_shadow *shadow, int status) {
+    return status ? hx_fail_status(shadow, status) : SQLITE_OK;
 }
 
-static int to_attribute(sqlite3_value *value, const char *type, hny_attribute *out) {
-    sqlite3_value *converted;
-    const int rc = convert_value(value, type, &converted);
-    const bool text = type[0] == 'T' && sqlite3_value_type(value) != SQLITE_BLOB &&
-                      sqlite3_value_type(value) != SQLITE_NULL;
-    if (rc == SQLITE_OK && text) {
-        *out = hny_attribute_text(sqlite3_value_text(converted),
-                                  (size_t)sqlite3_value_bytes(converted));
-    } else if (rc == SQLITE_OK) {
-        *out = hx_attribute_of(converted);
-    }
-    sqlite3_value_free(converted);
-    return rc;
-}
+/* The state of hx_conditions_new. */
+typedef struct builder {
+    hx_shadow *shadow;
+    hx_conditions *conditions;
+    bool bounded;
+} builder;
+
+/* A condition as its code has it. */
+typedef struct condition {
+    char code;
+    bool literal;
+    const hx_column *column;
+    char *collation; /* NULL: the column's; for sqlite3_free() */
+    sqlite3_value *value;
+} condition;
+
+/* -------------------------------------------------------------------------------- the values -- */
 
 /* The values of an argument: of a set one by one, else itself. */
 typedef struct values {
@@ -197,13 +50,19 @@ typedef struct values {
 } values;
 
 static void end_values(values *v) {
-    if (v->rc != SQLITE_OK) v->next = NULL;
-    if (v->rc == SQLITE_DONE) v->rc = SQLITE_OK;
+    if (v->rc != SQLITE_OK) {
+        v->next = NULL;
+    }
+    if (v->rc == SQLITE_DONE) {
+        v->rc = SQLITE_OK;
+    }
 }
 
 static values values_of(sqlite3_value *argument, bool set) {
     values v = {argument, argument, set, SQLITE_OK};
-    if (set) v.rc = sqlite3_vtab_in_first(argument, &v.next);
+    if (set) {
+        v.rc = sqlite3_vtab_in_first(argument, &v.next);
+    }
     end_values(&v);
     return v;
 }
@@ -217,89 +76,57 @@ static void next_value(values *v) {
     end_values(v);
 }
 
-/* ------------------------------------------------------------------------------- conditions -- */
+/* The members of a set as attributes, for sqlite3_free(). */
+typedef struct members {
+    hny_attribute *items;
+    size_t count, capacity;
+    bool numbers; /* there are numbers among them */
+} members;
 
-static int fail_status(hx_shadow *shadow, int status) {
-    return status ? hx_fail_status(shadow, status) : SQLITE_OK;
+static int add_member(members *m, hx_comparable how, sqlite3_value *value) {
+    hny_attribute *const items = hx_array_grow(m->items, &m->capacity, m->count + 1, sizeof *items);
+    if (!items) {
+        return SQLITE_NOMEM;
+    }
+    m->items = items;
+    m->numbers |= hx_value_is_number(value);
+    return hx_comparable_attribute(how, value, &items[m->count++]);
 }
 
-static const hx_column *filter_column(const hx_shadow *shadow, int place) {
-    const hx_column *column = shadow->columns.at;
-    while (column->role != HX_ROLE_FILTER || column->place != place) column++;
-    return column;
-}
-
-static int add_set(hx_shadow *shadow, hx_conditions *conditions, const hx_column *column,
-                   sqlite3_value *argument) {
-    hny_attribute *attributes = NULL;
-    size_t count = 0, capacity = 0;
+static int read_members(hx_comparable how, sqlite3_value *argument, members *out) {
     values v = values_of(argument, true);
     int rc = v.rc;
-    for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
-        hny_attribute *const items = hx_array_grow(attributes, &capacity, count + 1, sizeof *items);
-        rc = items ? to_attribute(v.next, column->type, &items[count++]) : SQLITE_NOMEM;
-        if (items) attributes = items;
-        if (rc == SQLITE_OK) next_value(&v);
+    *out = (members){NULL, 0, 0, false};
+    while (rc == SQLITE_OK && v.next) {
+        rc = add_member(out, how, v.next);
+        if (rc == SQLITE_OK) {
+            next_value(&v);
+            rc = v.rc;
+        }
     }
-    if (rc == SQLITE_OK) {
-        rc = fail_status(shadow, hny_filter_where(conditions->filter, (uint32_t)column->place,
-                                                  HNY_IN, attributes, count));
-    }
-    sqlite3_free(attributes);
     return rc;
 }
 
-static bool is_ordering(hny_op op) {
-    return op == HNY_LT || op == HNY_LE || op == HNY_GT || op == HNY_GE;
-}
-
-static int add_comparison(hx_conditions *conditions, const hx_column *column, hny_op op,
-                          sqlite3_value *argument) {
-    comparison *const items = hx_array_grow(conditions->comparisons, &conditions->capacity,
-                                            conditions->count + 1, sizeof *items);
-    if (!items) return SQLITE_NOMEM;
-    conditions->comparisons = items;
-    sqlite3_value *value;
-    const int rc = convert_value(argument, column->type, &value);
-    items[conditions->count++] = (comparison){column->place, op, value};
-    return rc;
-}
-
-static hny_op op_of(char code, sqlite3_value *argument) {
-    if (code != CODE_IS) return (hny_op)(code - CODE_OPS);
-    return sqlite3_value_type(argument) == SQLITE_NULL ? HNY_IS_NULL : HNY_EQ;
-}
-
-static int add_condition(hx_shadow *shadow, hx_conditions *conditions, const hx_column *column,
-                         char code, sqlite3_value *argument) {
-    const hny_op op = op_of(code, argument);
-    hny_attribute attribute;
-    if (op == HNY_IN) return add_set(shadow, conditions, column, argument);
-    int rc = to_attribute(argument, column->type, &attribute);
-    if (rc == SQLITE_OK && is_ordering(op)) rc = add_comparison(conditions, column, op, argument);
-    if (rc) return rc;
-    const bool alone = op == HNY_IS_NULL || op == HNY_NOT_NULL;
-    return fail_status(shadow, hny_filter_where(conditions->filter, (uint32_t)column->place, op,
-                                                alone ? NULL : &attribute, alone ? 0 : 1));
-}
+/* ------------------------------------------------------------------------------ sets of rows -- */
 
 int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
                         bool *found) {
-    sqlite3_value *converted;
+    static const hx_comparable numeric = {HX_AFFINITY_NUMERIC, HX_COLLATION_BINARY, SQLITE_UTF8};
+    hny_attribute attribute;
     *found = false;
-    if (key) return hx_content_find(shadow, value, id, found);
-    const int rc = convert_value(value, "INTEGER", &converted);
-    if (rc == SQLITE_OK) {
-        const hny_attribute attribute = hx_attribute_of(converted);
-        *id = (int64_t)attribute.word;
-        *found = attribute.detail == hny_attribute_integer(0).detail;
+    if (key) {
+        return hx_content_find(shadow, value, id, found);
     }
-    sqlite3_value_free(converted);
-    return rc;
+    const int rc = hx_comparable_attribute(numeric, value, &attribute);
+    if (rc) {
+        return rc;
+    }
+    *id = (int64_t)attribute.word;
+    *found = attribute.detail == hny_attribute_integer(0).detail;
+    return SQLITE_OK;
 }
 
-static int add_rowids(hx_shadow *shadow, hx_conditions *conditions, bool key, bool set,
-                      sqlite3_value *argument) {
+static int add_rows(builder *b, bool key, bool set, sqlite3_value *argument) {
     int64_t *rowids = NULL;
     size_t count = 0, capacity = 0;
     values v = values_of(argument, set);
@@ -307,56 +134,262 @@ static int add_rowids(hx_shadow *shadow, hx_conditions *conditions, bool key, bo
     for (; rc == SQLITE_OK && v.next; rc = rc ? rc : v.rc) {
         bool found = false;
         int64_t *const items = hx_array_grow(rowids, &capacity, count + 1, sizeof *items);
-        rc = items ? hx_conditions_rowid(shadow, key, v.next, &items[count], &found) : SQLITE_NOMEM;
-        if (items) rowids = items;
+        rc = items ? hx_conditions_rowid(b->shadow, key, v.next, &items[count], &found)
+                   : SQLITE_NOMEM;
+        if (items) {
+            rowids = items;
+        }
         count += found;
-        if (rc == SQLITE_OK) next_value(&v);
+        if (rc == SQLITE_OK) {
+            next_value(&v);
+        }
     }
     if (rc == SQLITE_OK) {
-        rc = fail_status(shadow, hny_filter_rowids(conditions->filter, rowids, count));
+        rc = fail_status(b->shadow, hny_filter_rowids(b->conditions->filter, rowids, count));
     }
     sqlite3_free(rowids);
     return rc;
 }
 
-static int add_coded(hx_shadow *shadow, hx_conditions *conditions, char code, int place,
-                     sqlite3_value *argument) {
+/* No row passes. */
+static int add_never(builder *b) {
+    return fail_status(b->shadow, hny_filter_rowids(b->conditions->filter, NULL, 0));
+}
+
+/* ------------------------------------------------------------------------------------- terms -- */
+
+static bool is_ordering(char code) {
+    return code == HX_CODE_LT || code == HX_CODE_LE || code == HX_CODE_GT || code == HX_CODE_GE;
+}
+
+static hny_op op_of_code(char code) {
     switch (code) {
-    case CODE_ROWID:
-    case CODE_ROWIDS:
-        return add_rowids(shadow, conditions, false, code == CODE_ROWIDS, argument);
-    case CODE_KEY:
-    case CODE_KEYS:
-        return add_rowids(shadow, conditions, true, code == CODE_KEYS, argument);
+    case HX_CODE_NE:
+        return HNY_NE;
+    case HX_CODE_LT:
+        return HNY_LT;
+    case HX_CODE_LE:
+        return HNY_LE;
+    case HX_CODE_GT:
+        return HNY_GT;
+    case HX_CODE_GE:
+        return HNY_GE;
+    case HX_CODE_IS_NULL:
+        return HNY_IS_NULL;
+    case HX_CODE_NOT_NULL:
+        return HNY_NOT_NULL;
+    case HX_CODE_IN:
+        return HNY_IN;
     default:
-        return add_condition(shadow, conditions, filter_column(shadow, place), code, argument);
+        return HNY_EQ;
     }
 }
+
+static bool has_own_collation(const condition *c) {
+    return c->collation == NULL;
+}
+
+/* Attributes of the column compare as the condition does. */
+static hx_comparable comparable_of(const builder *b, const condition *c, hx_affinity affinity) {
+    const char *const name = has_own_collation(c) ? c->column->collation : c->collation;
+    return (hx_comparable){affinity, hx_collation_of_name(name), b->shadow->encoding};
+}
+
+static int add_term(builder *b, const condition *c, hny_op op, const hny_attribute *attributes,
+                    size_t count) {
+    return fail_status(
+        b->shadow,
+        hny_filter_where(b->conditions->filter, (uint32_t)c->column->place, op, attributes, count));
+}
+
+/* ------------------------------------------------------------------------------------ checks -- */
+
+static int add_check(builder *b, int rc, hx_row_check *check) {
+    hx_conditions *const conditions = b->conditions;
+    if (rc) {
+        return rc;
+    }
+    hx_row_check **const items = hx_array_grow(conditions->checks, &conditions->capacity,
+                                               conditions->count + 1, sizeof *items);
+    if (!items) {
+        hx_row_check_free(check);
+        return SQLITE_NOMEM;
+    }
+    conditions->checks = items;
+    items[conditions->count++] = check;
+    conditions->kept |= hx_row_check_column(check)->role == HX_ROLE_KEPT;
+    return SQLITE_OK;
+}
+
+static int check_comparison(builder *b, const condition *c, char code, bool untyped,
+                            bool selective) {
+    hx_row_check *check = NULL;
+    if (!b->bounded) {
+        return SQLITE_OK;
+    }
+    b->conditions->selective |= selective;
+    const char *const name = has_own_collation(c) ? c->column->collation : c->collation;
+    const int rc = hx_row_check_new(b->shadow, c->column, code, name, c->value, untyped, &check);
+    return add_check(b, rc, check);
+}
+
+static int check_members(builder *b, const condition *c, const members *m) {
+    hx_row_check *check = NULL;
+    if (!b->bounded) {
+        return SQLITE_OK;
+    }
+    b->conditions->selective = true;
+    const hx_collation collation = comparable_of(b, c, HX_AFFINITY_NONE).collation;
+    const int rc =
+        hx_row_check_new_set(b->shadow, c->column, collation, m->items, m->count, &check);
+    return add_check(b, rc, check);
+}
+
+/* -------------------------------------------------------------------------------- conditions -- */
+
+/*
+** Can the engine decide the condition, or reject no row that passes?  Not if a text is compared
+** with a number, or the value may have an affinity that makes numbers of texts.
+*/
+static bool is_for_engine(const condition *c, char code, bool untyped) {
+    const hx_affinity affinity = hx_affinity_of_type(c->column->type);
+    if (c->column->role != HX_ROLE_FILTER || !has_own_collation(c)) {
+        return false;
+    }
+    if (code == HX_CODE_IS_NULL || code == HX_CODE_NOT_NULL) {
+        return true;
+    }
+    if (affinity == HX_AFFINITY_NUMERIC) {
+        return true;
+    }
+    if (hx_value_is_number(c->value)) {
+        return false;
+    }
+    if (code == HX_CODE_NE) {
+        return strcmp(c->column->collation, "BINARY") == 0;
+    }
+    return !is_ordering(code) || untyped || sqlite3_value_type(c->value) == SQLITE_BLOB;
+}
+
+static int add_set(builder *b, const condition *c) {
+    const hx_affinity affinity = hx_affinity_of_type(c->column->type);
+    const bool filter = c->column->role == HX_ROLE_FILTER && has_own_collation(c);
+    members m;
+    int rc = read_members(
+        comparable_of(b, c, affinity == HX_AFFINITY_NUMERIC ? affinity : HX_AFFINITY_NONE),
+        c->value, &m);
+    if (rc == SQLITE_OK && filter && (affinity == HX_AFFINITY_NUMERIC || !m.numbers)) {
+        rc = add_term(b, c, HNY_IN, m.items, m.count);
+    } else if (rc == SQLITE_OK) {
+        rc = check_members(b, c, &m);
+    }
+    sqlite3_free(m.items);
+    return rc;
+}
+
+static int add_engine_term(builder *b, const condition *c, char code, bool untyped) {
+    const hny_op op = op_of_code(code);
+    hny_attribute attribute;
+    if (op == HNY_IS_NULL || op == HNY_NOT_NULL) {
+        return add_term(b, c, op, NULL, 0);
+    }
+    int rc = hx_comparable_attribute(comparable_of(b, c, hx_affinity_of_type(c->column->type)),
+                                     c->value, &attribute);
+    if (rc == SQLITE_OK) {
+        rc = add_term(b, c, op, &attribute, 1);
+    }
+    if (rc || !is_ordering(code) || !hny_filter_unsure(b->conditions->filter)) {
+        return rc;
+    }
+    return check_comparison(b, c, code, untyped, false);
+}
+
+/* With NULL a comparison is true for no row, and IS and IS NOT ask whether the column is NULL. */
+static char code_for_value(const condition *c) {
+    if (sqlite3_value_type(c->value) != SQLITE_NULL) {
+        return c->code;
+    }
+    if (c->code == HX_CODE_IS) {
+        return HX_CODE_IS_NULL;
+    }
+    return c->code == HX_CODE_IS_NOT ? HX_CODE_NOT_NULL : c->code;
+}
+
+static int add_condition(builder *b, const condition *c) {
+    const char code = code_for_value(c);
+    const bool untyped = c->literal || sqlite3_value_frombind(c->value);
+    const bool null_test = code == HX_CODE_IS_NULL || code == HX_CODE_NOT_NULL;
+    if (code == HX_CODE_IN) {
+        return add_set(b, c);
+    }
+    if (sqlite3_value_type(c->value) == SQLITE_NULL && !null_test) {
+        return add_never(b);
+    }
+    const bool comparison = code == HX_CODE_EQ || code == HX_CODE_IS || code == HX_CODE_NE ||
+                            is_ordering(code) || null_test;
+    if (comparison && is_for_engine(c, code, untyped)) {
+        return add_engine_term(b, c, code, untyped);
+    }
+    return check_comparison(b, c, code, untyped, true);
+}
+
+/* ----------------------------------------------------------------------------------- parsing -- */
 
 static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static int add_all_coded(hx_shadow *shadow, hx_conditions *conditions, const char *codes,
-                         sqlite3_value **argv) {
-    int rc = SQLITE_OK;
-    while (is_letter(*codes) && rc == SQLITE_OK) {
-        char *end;
-        const int place = (int)strtol(codes + 1, &end, 10);
-        rc = add_coded(shadow, conditions, *codes, place, *argv++);
-        codes = end;
+/* Reads the collation that may follow, and moves *at behind it. */
+static int read_collation(const char **at, char **out) {
+    char *name;
+    *out = NULL;
+    if (**at != HX_CODE_COLLATION) {
+        return SQLITE_OK;
     }
+    const long length = strtol(*at + 1, &name, 10);
+    *out = sqlite3_mprintf("%.*s", (int)length, name + 1);
+    *at = name + 1 + length;
+    return *out ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int add_coded_column(builder *b, const char **codes, sqlite3_value *value) {
+    condition c = {.code = **codes, .value = value};
+    const char *const at = *codes + 1;
+    char *end;
+    c.literal = *at == HX_CODE_LITERAL;
+    c.column = &b->shadow->columns.at[strtol(at + c.literal, &end, 10)];
+    *codes = end;
+    int rc = read_collation(codes, &c.collation);
+    if (rc == SQLITE_OK) {
+        rc = add_condition(b, &c);
+    }
+    sqlite3_free(c.collation);
     return rc;
 }
 
-int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
+static int add_coded(builder *b, const char **codes, sqlite3_value *value) {
+    const char code = **codes;
+    const bool keys = code == HX_CODE_KEY || code == HX_CODE_KEYS;
+    if (!keys && code != HX_CODE_ROWID && code != HX_CODE_ROWIDS) {
+        return add_coded_column(b, codes, value);
+    }
+    ++*codes;
+    return add_rows(b, keys, code == HX_CODE_KEYS || code == HX_CODE_ROWIDS, value);
+}
+
+int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv, bool bounded,
                       hx_conditions **out) {
     *out = NULL;
     hx_conditions *const conditions = sqlite3_malloc(sizeof *conditions);
-    if (!conditions) return SQLITE_NOMEM;
+    if (!conditions) {
+        return SQLITE_NOMEM;
+    }
     memset(conditions, 0, sizeof *conditions);
+    builder b = {shadow, conditions, bounded};
     int rc = fail_status(shadow, hny_filter_new(&conditions->filter));
-    if (rc == SQLITE_OK) rc = add_all_coded(shadow, conditions, codes, argv);
+    while (rc == SQLITE_OK && is_letter(*codes)) {
+        rc = add_coded(&b, &codes, *argv++);
+    }
     if (rc == SQLITE_OK) {
         *out = conditions;
     } else {
@@ -366,12 +399,14 @@ int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv
 }
 
 void hx_conditions_free(hx_conditions *conditions) {
-    if (!conditions) return;
+    if (!conditions) {
+        return;
+    }
     hny_filter_free(conditions->filter);
     for (size_t i = 0; i < conditions->count; i++) {
-        sqlite3_value_free(conditions->comparisons[i].value);
+        hx_row_check_free(conditions->checks[i]);
     }
-    sqlite3_free(conditions->comparisons);
+    sqlite3_free(conditions->checks);
     sqlite3_free(conditions);
 }
 
@@ -382,50 +417,64 @@ const hny_filter *hx_conditions_filter(const hx_conditions *conditions) {
 /* ---------------------------------------------------------------------------------- checking -- */
 
 bool hx_conditions_unsure(const hx_conditions *conditions) {
-    return conditions && hny_filter_unsure(conditions->filter);
+    return conditions && conditions->count;
 }
 
-static int compare_bytes(sqlite3_value *a, sqlite3_value *b) {
-    const void *const left = sqlite3_value_blob(a), *const right = sqlite3_value_blob(b);
-    const int m = sqlite3_value_bytes(a), n = sqlite3_value_bytes(b);
-    const int shared = m < n ? m : n;
-    const int order = shared ? memcmp(left, right, (size_t)shared) : 0;
-    return order ? order : (m > n) - (m < n);
+bool hx_conditions_selective(const hx_conditions *conditions) {
+    return conditions && conditions->selective;
 }
 
-/* Only two texts or two BLOBs can be in doubt; the engine decided about all others. */
-static bool comparison_holds(const comparison *c, sqlite3_value *value) {
-    const int type = sqlite3_value_type(c->value);
-    if ((type != SQLITE_TEXT && type != SQLITE_BLOB) || sqlite3_value_type(value) != type) {
-        return true;
+/* Where a statement on the stored row has the columns. */
+static int stored_column(const hx_shadow *shadow, const hx_conditions *conditions,
+                         const hx_column *column) {
+    return conditions->kept ? 1 + shadow->columns.vectors + column->stored : 1 + column->place;
+}
+
+/* Copies the values to check: a check may run code of the host, and that may use the statement. */
+static int read_stored(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
+                       sqlite3_value **stored, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, conditions->kept ? HX_SQL_SCAN_ONE_REST : HX_SQL_CONTENT_ATTRIBUTES,
+                        &stmt);
+    if (rc) {
+        return rc;
     }
-    const int order = compare_bytes(value, c->value);
-    switch (c->op) {
-    case HNY_LT:
-        return order < 0;
-    case HNY_LE:
-        return order <= 0;
-    case HNY_GT:
-        return order > 0;
-    default:
-        return order >= 0;
+    sqlite3_bind_int64(stmt, 1, rowid);
+    rc = hx_sql_step(shadow, stmt);
+    *found = rc == SQLITE_ROW;
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
+    rc = SQLITE_OK;
+    for (size_t i = 0; i < conditions->count && rc == SQLITE_OK; i++) {
+        const hx_column *const column = hx_row_check_column(conditions->checks[i]);
+        stored[i] = sqlite3_value_dup(
+            sqlite3_column_value(stmt, stored_column(shadow, conditions, column)));
+        if (!stored[i]) {
+            rc = SQLITE_NOMEM;
+        }
+    }
+    hx_sql_done(stmt);
+    return rc;
 }
 
 int hx_conditions_check(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
-                        bool *passes) {
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_GET, &stmt);
-    if (rc) return rc;
-    sqlite3_bind_int64(stmt, 1, rowid);
-    rc = hx_sql_step(shadow, stmt);
-    *passes = rc == SQLITE_ROW;
-    if (rc != SQLITE_ROW) return rc == SQLITE_DONE ? SQLITE_OK : rc;
-    for (size_t i = 0; i < conditions->count && *passes; i++) {
-        *passes =
-            comparison_holds(&conditions->comparisons[i],
-                             sqlite3_column_value(stmt, 1 + conditions->comparisons[i].attribute));
+                        bool *passes, bool *counts) {
+    sqlite3_value **const stored = sqlite3_malloc64(conditions->count * sizeof *stored);
+    if (!stored) {
+        return SQLITE_NOMEM;
     }
-    hx_sql_done(stmt);
-    return SQLITE_OK;
+    memset(stored, 0, conditions->count * sizeof *stored);
+    int rc = read_stored(shadow, conditions, rowid, stored, passes);
+    *counts = *passes;
+    for (size_t i = 0; i < conditions->count && *passes && rc == SQLITE_OK; i++) {
+        bool counted;
+        rc = hx_row_check_run(shadow, conditions->checks[i], stored[i], passes, &counted);
+        *counts &= counted;
+    }
+    for (size_t i = 0; i < conditions->count; i++) {
+        sqlite3_value_free(stored[i]);
+    }
+    sqlite3_free(stored);
+    return rc;
 }

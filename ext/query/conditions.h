@@ -1,16 +1,9 @@
 /*
-** Interface to conditions.c: conditions that a search applies itself: comparisons of filter
-** columns, and sets of rows.
+** Interface to conditions.c: the conditions of a search, from the arguments of xFilter.
 **
-** xBestIndex chooses the constraints and the order in which xFilter gets their values; xFilter
-** makes the engine's filter of them.  SQLite checks each of them again, so a row that a filter
-** passes by mistake is never returned; but it is counted in k.  Rows that the engine is unsure of
-** (two texts with the same first eight bytes) are therefore looked up.
-**
-** A value is compared as SQLite compares it: with a numeric column as a number if it looks like
-** one, with a text column as a text.  (SQLite does the latter only with a value that has no type of
-** its own.  A text column that is compared with a numeric column is compared as texts here, so
-** '042' = 42 is not found.)
+** The engine's filter decides most of them from attributes.  What it cannot decide (two texts with
+** the same first eight bytes, LIKE, columns that are only stored, a text compared with a number) is
+** checked on the stored rows, so that k counts rows that pass.  Without a k that is left to SQLite.
 */
 #ifndef HX_CONDITIONS_H
 #define HX_CONDITIONS_H
@@ -24,17 +17,11 @@ typedef struct hx_shadow hx_shadow;
 typedef struct hx_conditions hx_conditions;
 
 /*
-** Takes the constraints of `info` that a search can apply.  `words` are for EXPLAIN QUERY PLAN, as
-** in ", filter lang= year>="; `codes` gets letters and digits that hx_conditions_new reads.
+** The conditions of `codes` (constraints.h), up to the first character that is not part of one, for
+** the values in argv.  `bounded`: the search has a k.  An SQLite code, with its sentence in the
+** table.
 */
-void hx_conditions_plan(hx_shadow *shadow, sqlite3_index_info *info, sqlite3_str *words,
-                        sqlite3_str *codes);
-
-/*
-** The conditions of `codes`, up to the first character that is no letter or digit, for the values
-** in argv.  An SQLite code, with its sentence in the table.
-*/
-int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv,
+int hx_conditions_new(hx_shadow *shadow, const char *codes, sqlite3_value **argv, bool bounded,
                       hx_conditions **out);
 void hx_conditions_free(hx_conditions *conditions); /* NULL is fine */
 
@@ -44,11 +31,14 @@ const hny_filter *hx_conditions_filter(const hx_conditions *conditions); /* NULL
 int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
                         bool *found);
 
-/* Must a row that passed the engine's filter be looked up?  NULL: no. */
+/* Must a row that passed the engine's filter be checked?  NULL: no. */
 bool hx_conditions_unsure(const hx_conditions *conditions);
 
-/* Looks it up in the content. */
+/* May the check reject many of the rows that passed?  Then a search for k rows does not find k. */
+bool hx_conditions_selective(const hx_conditions *conditions);
+
+/* Checks a stored row.  *counts: it is one of the k rows.  A row may pass without counting. */
 int hx_conditions_check(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
-                        bool *passes);
+                        bool *passes, bool *counts);
 
 #endif

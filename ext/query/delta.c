@@ -19,7 +19,9 @@
 
 /* Visits every row of the delta in v_content. */
 static int each_delta_row(hx_shadow *shadow, const hx_delta *delta, hx_visit visit, void *arg) {
-    if (delta->whole) return hx_content_each(shadow, delta->vector, visit, arg);
+    if (delta->whole) {
+        return hx_content_each(shadow, delta->vector, visit, arg);
+    }
     return hx_content_each_of(shadow, delta->vector, delta->ids.items, delta->ids.count, visit,
                               arg);
 }
@@ -53,7 +55,9 @@ static void drop_kept_rows(hx_delta *delta) {
 static int reserve_kept_row(hx_delta *delta) {
     hx_kept *const rows =
         hx_array_grow(delta->rows, &delta->capacity, delta->count + 1, sizeof *rows);
-    if (!rows) return SQLITE_NOMEM;
+    if (!rows) {
+        return SQLITE_NOMEM;
+    }
     delta->rows = rows;
     return SQLITE_OK;
 }
@@ -64,14 +68,20 @@ static int reserve_slot(const keeper *k) {
     const size_t needed = delta->slots_used + 1;
     const size_t row_bytes = k->attributes * sizeof *delta->attributes;
     size_t capacity = delta->slots_capacity, beside = delta->slots_capacity;
-    if (needed * (k->width + row_bytes) > KEPT_BYTES) return TOO_LARGE;
+    if (needed * (k->width + row_bytes) > KEPT_BYTES) {
+        return TOO_LARGE;
+    }
     unsigned char *const vectors = hx_array_grow(delta->vectors, &capacity, needed, k->width);
-    if (!vectors) return SQLITE_NOMEM;
+    if (!vectors) {
+        return SQLITE_NOMEM;
+    }
     delta->vectors = vectors;
     if (k->attributes) {
         hny_attribute *const attributes =
             hx_array_grow(delta->attributes, &beside, needed, row_bytes);
-        if (!attributes) return SQLITE_NOMEM;
+        if (!attributes) {
+            return SQLITE_NOMEM;
+        }
         delta->attributes = attributes;
     }
     delta->slots_capacity = capacity;
@@ -90,7 +100,9 @@ static void fill_slot(const keeper *k, size_t slot, const void *vector,
 static int add_slot(const keeper *k, const void *vector, const hny_attribute *attributes,
                     size_t *slot) {
     const int rc = reserve_slot(k);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     *slot = k->delta->slots_used++;
     fill_slot(k, *slot, vector, attributes);
     return SQLITE_OK;
@@ -100,8 +112,12 @@ static int keep_row(void *arg, int64_t id, const void *vector, const hny_attribu
     const keeper *const k = arg;
     size_t slot = HX_ABSENT;
     int rc = reserve_kept_row(k->delta);
-    if (rc == SQLITE_OK && vector) rc = add_slot(k, vector, attributes, &slot);
-    if (rc == SQLITE_OK) k->delta->rows[k->delta->count++] = (hx_kept){id, slot};
+    if (rc == SQLITE_OK && vector) {
+        rc = add_slot(k, vector, attributes, &slot);
+    }
+    if (rc == SQLITE_OK) {
+        k->delta->rows[k->delta->count++] = (hx_kept){id, slot};
+    }
     return rc;
 }
 
@@ -110,7 +126,9 @@ int hx_delta_keep(hx_shadow *shadow, hx_delta *delta) {
     drop_kept_rows(delta);
     const int rc = each_delta_row(shadow, delta, keep_row, &k);
     delta->kept = rc == SQLITE_OK;
-    if (rc) drop_kept_rows(delta);
+    if (rc) {
+        drop_kept_rows(delta);
+    }
     return rc == TOO_LARGE ? SQLITE_OK : rc;
 }
 
@@ -138,7 +156,9 @@ static size_t seek_kept_row(const hx_delta *delta, int64_t id) {
 
 static int insert_kept_row(hx_delta *delta, size_t position, hx_kept row) {
     const int rc = reserve_kept_row(delta);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     hx_kept *const place = delta->rows + position;
     memmove(place + 1, place, (delta->count - position) * sizeof *place);
     *place = row;
@@ -160,8 +180,12 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_attrib
     } else {
         fill_slot(k, slot, vector, attributes);
     }
-    if (rc) return rc;
-    if (!known) return insert_kept_row(delta, position, (hx_kept){id, slot});
+    if (rc) {
+        return rc;
+    }
+    if (!known) {
+        return insert_kept_row(delta, position, (hx_kept){id, slot});
+    }
     delta->rows[position].slot = slot;
     return SQLITE_OK;
 }
@@ -171,7 +195,9 @@ int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, b
     keeper k = keeper_of(shadow, delta->vector, delta);
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
     *grown = delta->ids.count > before;
-    if (rc || !delta->kept) return rc;
+    if (rc || !delta->kept) {
+        return rc;
+    }
     rc = hx_content_each_of(shadow, delta->vector, changed->items, changed->count, renew_row, &k);
     return rc == TOO_LARGE ? hx_delta_keep(shadow, delta) : rc;
 }
@@ -192,10 +218,16 @@ static int offer_row(void *arg, int64_t id, const void *vector, const hny_attrib
     if (++p->seen % POLL_ROWS == 0 && hx_interrupted(p->shadow)) {
         return hx_fail_status(p->shadow, HNY_INTERRUPT);
     }
-    if (!vector) return SQLITE_OK;
-    if (p->filter && hny_filter_test(p->filter, id, attributes) == HNY_NO) return SQLITE_OK;
+    if (!vector) {
+        return SQLITE_OK;
+    }
+    if (p->filter && hny_filter_test(p->filter, id, attributes) == HNY_NO) {
+        return SQLITE_OK;
+    }
     const hny_hit hit = {hny_distance_computer_distance(p->computer, vector), id, 0};
-    if (p->after && hny_hit_compare(&hit, p->after) <= 0) return SQLITE_OK;
+    if (p->after && hny_hit_compare(&hit, p->after) <= 0) {
+        return SQLITE_OK;
+    }
     return hx_hit_heap_offer(p->hits, hit);
 }
 
@@ -204,7 +236,9 @@ static int each_kept_row(const hx_delta *delta, const keeper *k, hx_visit visit,
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < delta->count; i++) {
         const hx_kept row = delta->rows[i];
-        if (row.slot == HX_ABSENT) continue;
+        if (row.slot == HX_ABSENT) {
+            continue;
+        }
         rc = visit(arg, row.id, delta->vectors + row.slot * k->width,
                    k->attributes ? delta->attributes + row.slot * k->attributes : NULL);
     }
@@ -217,6 +251,8 @@ int hx_delta_scan(hx_shadow *shadow, const hx_delta *delta, const hny_distance_c
     delta_pass p = {shadow, computer, filter, after, hits, 0};
     const int rc = delta->kept ? each_kept_row(delta, &k, offer_row, &p)
                                : each_delta_row(shadow, delta, offer_row, &p);
-    if (rc == SQLITE_OK) hx_hit_heap_sort(hits);
+    if (rc == SQLITE_OK) {
+        hx_hit_heap_sort(hits);
+    }
     return rc;
 }

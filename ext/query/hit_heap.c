@@ -12,9 +12,13 @@ void hx_hit_heap_begin(hx_hit_heap *hits, size_t limit) {
 }
 
 int hx_hit_heap_reserve(hx_hit_heap *hits, size_t count) {
-    if (count == 0) return SQLITE_OK;
+    if (count == 0) {
+        return SQLITE_OK;
+    }
     hny_hit *const items = hx_array_grow(hits->items, &hits->capacity, count, sizeof *items);
-    if (!items) return SQLITE_NOMEM;
+    if (!items) {
+        return SQLITE_NOMEM;
+    }
     hits->items = items;
     return SQLITE_OK;
 }
@@ -23,8 +27,12 @@ int hx_hit_heap_reserve(hx_hit_heap *hits, size_t count) {
 static void sift_farthest(hny_hit *heap, size_t count, size_t parent) {
     const hny_hit moved = heap[parent];
     for (size_t child = 2 * parent + 1; child < count; child = 2 * parent + 1) {
-        if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) > 0) child++;
-        if (hny_hit_compare(&heap[child], &moved) <= 0) break;
+        if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) > 0) {
+            child++;
+        }
+        if (hny_hit_compare(&heap[child], &moved) <= 0) {
+            break;
+        }
         heap[parent] = heap[child];
         parent = child;
     }
@@ -33,16 +41,22 @@ static void sift_farthest(hny_hit *heap, size_t count, size_t parent) {
 
 static int append_hit(hx_hit_heap *hits, hny_hit hit) {
     const int rc = hx_hit_heap_reserve(hits, hits->count + 1);
-    if (rc == SQLITE_OK) hits->items[hits->count++] = hit;
+    if (rc == SQLITE_OK) {
+        hits->items[hits->count++] = hit;
+    }
     return rc;
 }
 
 int hx_hit_heap_offer(hx_hit_heap *hits, hny_hit hit) {
     if (hits->count < hits->limit) {
         const int rc = append_hit(hits, hit);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
         if (hits->count == hits->limit) {
-            for (size_t i = hits->count / 2; i-- > 0;) sift_farthest(hits->items, hits->count, i);
+            for (size_t i = hits->count / 2; i-- > 0;) {
+                sift_farthest(hits->items, hits->count, i);
+            }
         }
     } else if (hits->limit && hny_hit_compare(&hit, &hits->items[0]) < 0) {
         hits->items[0] = hit;
@@ -63,7 +77,9 @@ void hx_hit_heap_order(hx_hit_heap *hits, int (*compare)(const void *, const voi
     for (size_t i = 1; i < hits->count; i++) {
         const hny_hit moved = items[i];
         size_t j = i;
-        for (; j > 0 && compare(&moved, &items[j - 1]) < 0; j--) items[j] = items[j - 1];
+        for (; j > 0 && compare(&moved, &items[j - 1]) < 0; j--) {
+            items[j] = items[j - 1];
+        }
         items[j] = moved;
     }
 }
@@ -74,7 +90,9 @@ void hx_hit_heap_sort(hx_hit_heap *hits) {
 
 int hx_hit_heap_push(hx_hit_heap *hits, hny_hit hit) {
     const int rc = append_hit(hits, hit);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     hny_hit *const heap = hits->items;
     size_t child = hits->count - 1;
     for (size_t parent = (child - 1) / 2; child > 0 && hny_hit_compare(&hit, &heap[parent]) < 0;
@@ -92,8 +110,12 @@ void hx_hit_heap_pop(hx_hit_heap *hits) {
     const hny_hit moved = heap[count];
     size_t parent = 0;
     for (size_t child = 1; child < count; child = 2 * parent + 1) {
-        if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) < 0) child++;
-        if (hny_hit_compare(&moved, &heap[child]) <= 0) break;
+        if (child + 1 < count && hny_hit_compare(&heap[child + 1], &heap[child]) < 0) {
+            child++;
+        }
+        if (hny_hit_compare(&moved, &heap[child]) <= 0) {
+            break;
+        }
         heap[parent] = heap[child];
         parent = child;
     }

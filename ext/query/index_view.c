@@ -20,7 +20,9 @@ void hx_view_free(hx_view *view) {
 int hx_view_reader(hx_view *view) {
     hx_shadow *const shadow = view->shadow;
     const hx_vector_config *const config = hx_view_config(view);
-    if (view->reader && view->identity == config->identity) return SQLITE_OK;
+    if (view->reader && view->identity == config->identity) {
+        return SQLITE_OK;
+    }
     hx_view_free(view);
     const int status = hny_reader_new(view->sidecar, config->number, config->options.shape,
                                       (uint32_t)shadow->columns.attributes, &view->reader);

@@ -37,7 +37,9 @@ int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *request,
 }
 
 void hx_knn_free(hx_knn *knn) {
-    if (!knn) return;
+    if (!knn) {
+        return;
+    }
     hx_streams_free(&knn->streams);
     hx_measured_free(&knn->measured);
     sqlite3_free(knn);
@@ -60,16 +62,26 @@ static int measure_head(hx_knn *knn) {
     hny_hit hit = *hx_stream_head(&streams->index);
     bool found = true;
     streams->index.next++;
-    if (hx_streams_passed(streams, &hit)) return SQLITE_OK;
-    if (hx_measured_has(&knn->measured, hit.rowid)) return SQLITE_OK;
+    if (hx_streams_passed(streams, &hit)) {
+        return SQLITE_OK;
+    }
+    if (hx_measured_has(&knn->measured, hit.rowid)) {
+        return SQLITE_OK;
+    }
     if (hit.error > 0 || hx_streams_external(streams)) {
         hx_streams_prefetch(streams, HX_PREFETCHED - 1);
         const int rc =
             hx_measure_row(streams->view, streams->computer, streams->serial, &hit, &found);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
     }
-    if (!found) return hx_streams_external(streams) ? SQLITE_OK : refill_streams(knn, true);
-    if (hx_streams_passed(streams, &hit)) return SQLITE_OK;
+    if (!found) {
+        return hx_streams_external(streams) ? SQLITE_OK : refill_streams(knn, true);
+    }
+    if (hx_streams_passed(streams, &hit)) {
+        return SQLITE_OK;
+    }
     return hx_measured_add(&knn->measured, hit);
 }
 
@@ -77,14 +89,20 @@ static int measure_head(hx_knn *knn) {
 static const hny_hit *nearest_known(const hx_knn *knn) {
     const hny_hit *const a = hx_measured_nearest(&knn->measured);
     const hny_hit *const b = hx_stream_head(&knn->streams.delta);
-    if (!a || !b) return a ? a : b;
+    if (!a || !b) {
+        return a ? a : b;
+    }
     return hny_hit_compare(a, b) < 0 ? a : b;
 }
 
 /* May a row beyond the buffers come before this one? */
 static bool needs_refill(const hx_knn *knn, const hny_hit *known) {
-    if (hx_stream_is_dry(&knn->streams.delta)) return true;
-    if (!hx_stream_is_dry(&knn->streams.index)) return false;
+    if (hx_stream_is_dry(&knn->streams.delta)) {
+        return true;
+    }
+    if (!hx_stream_is_dry(&knn->streams.index)) {
+        return false;
+    }
     return !known || hny_hit_compare(&knn->streams.floor, known) < 0;
 }
 
@@ -125,7 +143,9 @@ static bool take_row(hx_knn *knn, const hny_hit *known) {
 
 static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
     const hx_bound below = knn->streams.request.below;
-    if (!below.given || hit->distance < below.distance) return false;
+    if (!below.given || hit->distance < below.distance) {
+        return false;
+    }
     return !below.inclusive || hit->distance > below.distance;
 }
 
@@ -135,30 +155,46 @@ static int check_presence(hx_knn *knn, const hny_hit *hit, bool *out) {
     return hx_measure_row(knn->streams.view, knn->streams.computer, knn->serial, &again, out);
 }
 
-/* Does the row pass, apart from its distance? */
-static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out) {
+/* Does the row pass, apart from its distance?  *counts: it is one of the k rows. */
+static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out, bool *counts) {
     const hx_knn_request *const request = &knn->streams.request;
     int rc = SQLITE_OK;
+    *counts = true;
     *out = !(request->excludes && hit->rowid == request->excluded);
-    if (*out && delta && hx_streams_external(&knn->streams)) rc = check_presence(knn, hit, out);
-    if (rc || !*out || !hx_conditions_unsure(request->conditions)) return rc;
-    return hx_conditions_check(knn->streams.view->shadow, request->conditions, hit->rowid, out);
+    if (*out && delta && hx_streams_external(&knn->streams)) {
+        rc = check_presence(knn, hit, out);
+    }
+    if (rc || !*out || !hx_conditions_unsure(request->conditions)) {
+        return rc;
+    }
+    return hx_conditions_check(knn->streams.view->shadow, request->conditions, hit->rowid, out,
+                               counts);
 }
 
 int hx_knn_next(hx_knn *knn, hny_hit *out) {
     hx_streams *const streams = &knn->streams;
     const hny_hit *known;
-    bool passes = false;
+    bool passes = false, counts = true;
     while (!passes) {
-        if (streams->left == 0) return SQLITE_DONE;
+        if (streams->left == 0) {
+            return SQLITE_DONE;
+        }
         int rc = find_next(knn, &known);
-        if (rc) return rc;
-        if (!known || is_beyond(knn, known)) return SQLITE_DONE;
+        if (rc) {
+            return rc;
+        }
+        if (!known || is_beyond(knn, known)) {
+            return SQLITE_DONE;
+        }
         const bool delta = take_row(knn, known);
-        rc = check_hit(knn, &streams->last, delta, &passes);
-        if (rc) return rc;
+        rc = check_hit(knn, &streams->last, delta, &passes, &counts);
+        if (rc) {
+            return rc;
+        }
     }
     *out = streams->last;
-    if (streams->request.k != HX_NO_LIMIT) streams->left--;
+    if (streams->request.k != HX_NO_LIMIT && counts) {
+        streams->left--;
+    }
     return SQLITE_ROW;
 }

@@ -20,9 +20,13 @@ static int measure_vector(void *arg, int64_t id, const void *vector,
     measurement *const m = arg;
     (void)attributes;
     m->found = vector != NULL;
-    if (!vector) return SQLITE_OK;
+    if (!vector) {
+        return SQLITE_OK;
+    }
     *m->hit = (hny_hit){hny_distance_computer_distance(m->computer, vector), id, 0};
-    if (m->cache) hx_vector_cache_put(m->cache, id, vector);
+    if (m->cache) {
+        hx_vector_cache_put(m->cache, id, vector);
+    }
     return SQLITE_OK;
 }
 
@@ -60,7 +64,9 @@ int hx_measure_row(hx_view *view, const hny_distance_computer *computer, uint64_
 static size_t place_of_id(const hx_measured *measured, int64_t id) {
     const size_t mask = measured->ids_capacity - 1;
     size_t place = (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 20) & mask;
-    while (measured->ids[place] && measured->ids[place] != id) place = (place + 1) & mask;
+    while (measured->ids[place] && measured->ids[place] != id) {
+        place = (place + 1) & mask;
+    }
     return place;
 }
 
@@ -68,14 +74,20 @@ static size_t place_of_id(const hx_measured *measured, int64_t id) {
 
 /* Makes the hash table twice as large before it is half full. */
 static int reserve_id(hx_measured *measured) {
-    if (2 * (measured->ids_count + 1) <= measured->ids_capacity) return SQLITE_OK;
+    if (2 * (measured->ids_count + 1) <= measured->ids_capacity) {
+        return SQLITE_OK;
+    }
     const size_t capacity = measured->ids_capacity ? 2 * measured->ids_capacity : MIN_IDS;
     int64_t *const ids = sqlite3_malloc64(capacity * sizeof *ids);
-    if (!ids) return SQLITE_NOMEM;
+    if (!ids) {
+        return SQLITE_NOMEM;
+    }
     memset(ids, 0, capacity * sizeof *ids);
     hx_measured wider = {.ids = ids, .ids_capacity = capacity};
     for (size_t i = 0; i < measured->ids_capacity; i++) {
-        if (measured->ids[i]) ids[place_of_id(&wider, measured->ids[i])] = measured->ids[i];
+        if (measured->ids[i]) {
+            ids[place_of_id(&wider, measured->ids[i])] = measured->ids[i];
+        }
     }
     sqlite3_free(measured->ids);
     measured->ids = ids;
@@ -85,7 +97,9 @@ static int reserve_id(hx_measured *measured) {
 
 int hx_measured_add(hx_measured *measured, hny_hit hit) {
     const int rc = reserve_id(measured);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     if (hit.rowid == 0) {
         measured->has_zero = true;
     } else if (!hx_measured_has(measured, hit.rowid)) {
@@ -96,7 +110,9 @@ int hx_measured_add(hx_measured *measured, hny_hit hit) {
 }
 
 bool hx_measured_has(const hx_measured *measured, int64_t rowid) {
-    if (rowid == 0) return measured->has_zero;
+    if (rowid == 0) {
+        return measured->has_zero;
+    }
     return measured->ids_capacity && measured->ids[place_of_id(measured, rowid)] == rowid;
 }
 
@@ -109,7 +125,9 @@ void hx_measured_pop(hx_measured *measured) {
 }
 
 void hx_measured_clear(hx_measured *measured) {
-    if (measured->ids_count) memset(measured->ids, 0, measured->ids_capacity * sizeof(int64_t));
+    if (measured->ids_count) {
+        memset(measured->ids, 0, measured->ids_capacity * sizeof(int64_t));
+    }
     measured->ids_count = 0;
     measured->has_zero = false;
     measured->hits.count = 0;

@@ -25,13 +25,19 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
     for (;; out->age++) {
         bool found;
         out->status = hny_reader_boundary(reader, out->age, &out->boundary);
-        if (out->status == HNY_NOMEM) return SQLITE_NOMEM;
+        if (out->status == HNY_NOMEM) {
+            return SQLITE_NOMEM;
+        }
         if (out->status == HNY_MISSING) {
             out->status = HNY_OK;
         } else if (out->status == HNY_OK) {
             const int rc = hx_log_has(shadow, log, out->boundary, &found);
-            if (rc) return rc;
-            if (!found) continue;
+            if (rc) {
+                return rc;
+            }
+            if (!found) {
+                continue;
+            }
             out->kind = HX_MERGE_BASE_FOUND;
         }
         return SQLITE_OK;
@@ -46,10 +52,14 @@ void hx_ids_free(hx_ids *ids) {
 }
 
 static int add_ids(hx_ids *ids, const int64_t *more, size_t count) {
-    if (count == 0) return SQLITE_OK;
+    if (count == 0) {
+        return SQLITE_OK;
+    }
     int64_t *const items =
         hx_array_grow(ids->items, &ids->capacity, ids->count + count, sizeof *items);
-    if (!items) return SQLITE_NOMEM;
+    if (!items) {
+        return SQLITE_NOMEM;
+    }
     ids->items = items;
     memcpy(ids->items + ids->count, more, count * sizeof *more);
     ids->count += count;
@@ -64,28 +74,38 @@ static int compare_ids(const void *a, const void *b) {
 /* Sorts and drops repeats. */
 static void sort_ids(hx_ids *ids) {
     size_t kept = 0;
-    if (ids->count) qsort(ids->items, ids->count, sizeof *ids->items, compare_ids);
+    if (ids->count) {
+        qsort(ids->items, ids->count, sizeof *ids->items, compare_ids);
+    }
     for (size_t i = 0; i < ids->count; i++) {
-        if (kept == 0 || ids->items[kept - 1] != ids->items[i]) ids->items[kept++] = ids->items[i];
+        if (kept == 0 || ids->items[kept - 1] != ids->items[i]) {
+            ids->items[kept++] = ids->items[i];
+        }
     }
     ids->count = kept;
 }
 
 int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
     const int rc = add_ids(ids, more->items, more->count);
-    if (rc == SQLITE_OK) sort_ids(ids);
+    if (rc == SQLITE_OK) {
+        sort_ids(ids);
+    }
     return rc;
 }
 
 static int add_logged_ids(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_LOG_SINCE, &stmt);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, since);
     while ((rc = hx_sql_step(shadow, stmt)) == SQLITE_ROW) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         rc = add_ids(ids, &id, 1);
-        if (rc == SQLITE_OK) continue;
+        if (rc == SQLITE_OK) {
+            continue;
+        }
         hx_sql_done(stmt);
         return rc;
     }
@@ -98,10 +118,14 @@ static int add_touched_ids(hny_reader *reader, uint32_t ages, hx_ids *ids, int *
         int64_t *touched;
         size_t count;
         *status = hny_reader_touched(reader, age, &touched, &count);
-        if (*status) return *status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+        if (*status) {
+            return *status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
+        }
         const int rc = add_ids(ids, touched, count);
         free(touched);
-        if (rc) return rc;
+        if (rc) {
+            return rc;
+        }
     }
     return SQLITE_OK;
 }
@@ -111,7 +135,9 @@ int hx_merge_base_delta(hx_shadow *shadow, hny_reader *reader, const hx_merge_ba
     *out = (hx_ids){NULL, 0, 0};
     *status = HNY_OK;
     int rc = add_logged_ids(shadow, base->boundary.seq, out);
-    if (rc == SQLITE_OK && reader) rc = add_touched_ids(reader, base->age, out, status);
+    if (rc == SQLITE_OK && reader) {
+        rc = add_touched_ids(reader, base->age, out, status);
+    }
     if (rc || *status) {
         hx_ids_free(out);
     } else {

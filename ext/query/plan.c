@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "query/conditions.h"
+#include "query/constraints.h"
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 
@@ -12,7 +12,6 @@ typedef struct sqlite3_index_constraint constraint;
 /* The constraints that matter, as positions in aConstraint; -1: there is none. */
 typedef struct survey {
     int query, k, ef, exact;
-    int above, below; /* on the distance */
     int rowid, key, from, to;
     int queries;         /* constraints that ask for neighbours, usable or not */
     bool unusable;       /* one of the search's constraints is, in this join order */
@@ -47,24 +46,28 @@ static void survey_number(const hx_shadow *shadow, survey *s, const constraint *
                           hx_hidden which) {
     int *const place = which == HX_K ? &s->k : which == HX_EF ? &s->ef : &s->exact;
     if (c->op == SQLITE_INDEX_CONSTRAINT_EQ) {
-        if (!c->usable) s->unusable = true;
+        if (!c->usable) {
+            s->unusable = true;
+        }
         *place = position;
     } else if (is_upper_bound(c) || is_lower_bound(c)) {
         s->compare = hx_hidden_name(&shadow->columns, which);
     }
 }
 
-static void survey_distance(survey *s, const constraint *c, int position) {
-    if (!c->usable) return;
-    if (is_lower_bound(c)) s->above = position;
-    if (is_upper_bound(c)) s->below = position;
-}
-
 static void survey_rowid(survey *s, const constraint *c, int position) {
-    if (!c->usable) return;
-    if (c->op == SQLITE_INDEX_CONSTRAINT_EQ) s->rowid = position;
-    if (is_lower_bound(c)) s->from = position;
-    if (is_upper_bound(c)) s->to = position;
+    if (!c->usable) {
+        return;
+    }
+    if (c->op == SQLITE_INDEX_CONSTRAINT_EQ) {
+        s->rowid = position;
+    }
+    if (is_lower_bound(c)) {
+        s->from = position;
+    }
+    if (is_upper_bound(c)) {
+        s->to = position;
+    }
 }
 
 /* v_content finds a key by the collation of its column. */
@@ -77,18 +80,18 @@ static bool finds_key(const hx_shadow *shadow, sqlite3_index_info *info, int pos
 }
 
 static survey survey_constraints(const hx_shadow *shadow, sqlite3_index_info *info) {
-    survey s = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, false, NULL};
+    survey s = {-1, -1, -1, -1, -1, -1, -1, -1, 0, false, NULL};
     for (int i = 0; i < info->nConstraint; i++) {
         const constraint *const c = &info->aConstraint[i];
         const hx_hidden hidden = hidden_of(shadow, c->iColumn);
         if (asks_for_neighbours(shadow, c)) {
             s.queries++;
             s.query = i;
-            if (!c->usable) s.unusable = true;
+            if (!c->usable) {
+                s.unusable = true;
+            }
         } else if (hidden == HX_K || hidden == HX_EF || hidden == HX_EXACT) {
             survey_number(shadow, &s, c, i, hidden);
-        } else if (hidden == HX_DISTANCE) {
-            survey_distance(&s, c, i);
         } else if (hx_column_is_rowid(&shadow->columns, c->iColumn)) {
             survey_rowid(&s, c, i);
         } else if (c->usable && finds_key(shadow, info, i)) {
@@ -98,13 +101,12 @@ static survey survey_constraints(const hx_shadow *shadow, sqlite3_index_info *in
     return s;
 }
 
-/* Hands the value of a constraint to xFilter as its next argument. */
+/* Takes a constraint, if there is one at this position. */
 static void take_constraint(sqlite3_index_info *info, int position, int flag, bool omit) {
-    if (position < 0) return;
-    int next = 1;
-    for (int i = 0; i < info->nConstraint; i++) next += info->aConstraintUsage[i].argvIndex > 0;
-    info->aConstraintUsage[position].argvIndex = next;
-    info->aConstraintUsage[position].omit = omit;
+    if (position < 0) {
+        return;
+    }
+    hx_constraint_take(info, position, omit);
     info->idxNum |= flag;
 }
 
@@ -127,8 +129,12 @@ static void note_unread(const hx_shadow *shadow, sqlite3_index_info *info) {
     for (int i = 0; i < columns->vectors; i++) {
         vector |= reads_column(info, columns->vector[i]);
     }
-    if (!vector) info->idxNum |= HX_PLAN_NO_VECTOR;
-    if (!rest) info->idxNum |= HX_PLAN_NO_REST;
+    if (!vector) {
+        info->idxNum |= HX_PLAN_NO_VECTOR;
+    }
+    if (!rest) {
+        info->idxNum |= HX_PLAN_NO_REST;
+    }
 }
 
 /* ------------------------------------------------------------------------------ nearest rows -- */
@@ -136,20 +142,11 @@ static void note_unread(const hx_shadow *shadow, sqlite3_index_info *info) {
 /* A constraint that says how to search.  SQLite does not check it again. */
 static void take_setting(sqlite3_index_info *info, int position, int flag, sqlite3_str *words,
                          const char *word) {
-    if (position < 0) return;
+    if (position < 0) {
+        return;
+    }
     take_constraint(info, position, flag, true);
     sqlite3_str_appendall(words, word);
-}
-
-static void take_bound(sqlite3_index_info *info, int position, int flag, int inclusive,
-                       sqlite3_str *words) {
-    static const char *const signs[2][2] = {{">", ">="}, {"<", "<="}};
-    if (position < 0) return;
-    const constraint *const c = &info->aConstraint[position];
-    const bool passes = c->op == SQLITE_INDEX_CONSTRAINT_GE || c->op == SQLITE_INDEX_CONSTRAINT_LE;
-    take_constraint(info, position, flag, false);
-    if (passes) info->idxNum |= inclusive;
-    sqlite3_str_appendf(words, ", distance%s?", signs[flag == HX_PLAN_BELOW][passes]);
 }
 
 static int refuse_plan(hx_shadow *shadow, const survey *s) {
@@ -179,27 +176,46 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
     return *out ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* The cost of a search; hx_conditions_plan raises it. */
+/* The cost of a search; hx_constraints_plan raises it. */
 #define KNN_COST 10000
+
+/*
+** SQLite plans the arms of an OR each alone, and an arm does not show that the statement has a
+** search. "knn_match(…) AND (rowid = 1 OR rowid = 2)" must not become two lookups of a row, to
+** which knn_match means nothing.  So every access without a search costs more than any search, in
+** whatever join.
+*/
+#define SCAN_COST 1e20
 
 static int plan_knn(hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {
     const hx_hidden hidden = hidden_of(shadow, info->aConstraint[s->query].iColumn);
     int rc = refuse_plan(shadow, s);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     sqlite3_str *const words = sqlite3_str_new(NULL), *const codes = sqlite3_str_new(NULL);
     info->estimatedCost = KNN_COST;
     take_setting(info, s->query, HX_PLAN_KNN, words, hidden == HX_ITEM ? "knn item=?" : "knn");
-    if (hidden == HX_ITEM) info->idxNum |= HX_PLAN_ITEM;
-    if (hidden == HX_QUERY) info->idxNum |= HX_PLAN_ARGUMENT;
+    if (hidden == HX_ITEM) {
+        info->idxNum |= HX_PLAN_ITEM;
+    }
+    if (hx_constraint_is_literal(info, s->query)) {
+        info->idxNum |= HX_PLAN_LITERAL;
+    }
+    if (hidden == HX_QUERY) {
+        info->idxNum |= HX_PLAN_ARGUMENT;
+    }
     take_setting(info, s->k, HX_PLAN_K, words, " k=?");
     take_setting(info, s->ef, HX_PLAN_EF, words, " ef=?");
     take_setting(info, s->exact, HX_PLAN_EXACT, words, " exact=?");
-    take_bound(info, s->above, HX_PLAN_ABOVE, HX_PLAN_ABOVE_INCLUSIVE, words);
-    take_bound(info, s->below, HX_PLAN_BELOW, HX_PLAN_BELOW_INCLUSIVE, words);
-    hx_conditions_plan(shadow, info, words, codes);
-    if (sqlite3_str_length(codes)) info->idxNum |= HX_PLAN_CONDITIONS;
+    hx_constraints_plan(shadow, info, s->k >= 0, words, codes);
+    if (sqlite3_str_length(codes)) {
+        info->idxNum |= HX_PLAN_CONDITIONS;
+    }
     const int distance = hx_hidden_column(&shadow->columns, HX_DISTANCE);
-    if (reads_column(info, distance)) info->idxNum |= HX_PLAN_DISTANCES;
+    if (reads_column(info, distance)) {
+        info->idxNum |= HX_PLAN_DISTANCES;
+    }
     info->orderByConsumed = sorts_by(info, distance) && !info->aOrderBy[0].desc;
     info->estimatedRows = s->k >= 0 ? 10 : 100;
     rc = join_words(words, codes, &info->idxStr);
@@ -222,7 +238,7 @@ static void plan_one(const hx_shadow *shadow, sqlite3_index_info *info, const su
     info->idxStr = (char *)(key ? "key=?" : "rowid=?");
     info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
     info->orderByConsumed = sorts_by_rowid(shadow, info);
-    info->estimatedCost = key ? 10 : 5;
+    info->estimatedCost = SCAN_COST * (key ? 10 : 5);
     info->estimatedRows = 1;
 }
 
@@ -234,10 +250,22 @@ static void plan_range(const hx_shadow *shadow, sqlite3_index_info *info, const 
     info->idxStr = (char *)words[(s->from >= 0) + 2 * (s->to >= 0)];
     if (sorts_by_rowid(shadow, info)) {
         info->orderByConsumed = 1;
-        if (info->aOrderBy[0].desc) info->idxNum |= HX_PLAN_DOWN;
+        if (info->aOrderBy[0].desc) {
+            info->idxNum |= HX_PLAN_DOWN;
+        }
     }
-    info->estimatedCost = 3 * share * ASSUMED_ROWS;
+    info->estimatedCost = SCAN_COST * 10 * share * ASSUMED_ROWS;
     info->estimatedRows = (sqlite3_int64)(share * ASSUMED_ROWS);
+}
+
+/*
+** "k = 10 AND (knn_match(…) OR knn_match(…))" has plans that know of the search, one for each arm.
+** This one must only be the last choice, so the error waits for xFilter.
+*/
+static void plan_without_query(sqlite3_index_info *info) {
+    info->idxNum |= HX_PLAN_NO_QUERY;
+    info->idxStr = (char *)"no query";
+    info->estimatedCost = SCAN_COST * SCAN_COST;
 }
 
 int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info) {
@@ -245,8 +273,12 @@ int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info) {
     const survey s = survey_constraints(shadow, info);
     info->idxNum = 0;
     note_unread(shadow, info);
-    if (s.queries) return plan_knn(shadow, info, &s);
-    if (s.rowid >= 0 || s.key >= 0) {
+    if (s.queries) {
+        return plan_knn(shadow, info, &s);
+    }
+    if (s.k >= 0 || s.ef >= 0 || s.exact >= 0) {
+        plan_without_query(info);
+    } else if (s.rowid >= 0 || s.key >= 0) {
         plan_one(shadow, info, &s);
     } else {
         plan_range(shadow, info, &s);
@@ -259,7 +291,9 @@ int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info) {
 int hx_plan_function(sqlite3_vtab *vtab, int argc, const char *name,
                      void (**function)(sqlite3_context *, int, sqlite3_value **), void **aux) {
     (void)vtab;
-    if (argc != 2 || sqlite3_stricmp(name, "knn_match") != 0) return 0;
+    if (argc != 2 || sqlite3_stricmp(name, "knn_match") != 0) {
+        return 0;
+    }
     *function = hx_knn_match;
     *aux = NULL;
     return SQLITE_INDEX_CONSTRAINT_FUNCTION;

@@ -10,25 +10,23 @@
 /*
 ** idxNum: what xFilter does and which arguments it gets, in this order.  Without HX_PLAN_KNN it is
 ** a scan of the content.  EXPLAIN QUERY PLAN shows idxStr; with HX_PLAN_CONDITIONS it begins with
-** codes for the arguments that follow (conditions.h) and a colon.
+** codes for the arguments that follow (constraints.h) and a colon.
 */
 enum {
     /* a search */
-    HX_PLAN_KNN = 1 << 0,             /* the query, or the item */
-    HX_PLAN_ITEM = 1 << 1,            /* it is an item: a row whose neighbours are wanted */
-    HX_PLAN_ARGUMENT = 1 << 2,        /* it is v's argument: a query, or as an integer an item */
-    HX_PLAN_K = 1 << 3,               /* k */
-    HX_PLAN_EF = 1 << 4,              /* ef */
-    HX_PLAN_EXACT = 1 << 5,           /* exact */
-    HX_PLAN_ABOVE = 1 << 6,           /* a lower bound of the distance, */
-    HX_PLAN_ABOVE_INCLUSIVE = 1 << 7, /* which passes itself */
-    HX_PLAN_BELOW = 1 << 8,           /* an upper bound of the distance, */
-    HX_PLAN_BELOW_INCLUSIVE = 1 << 9, /* which passes itself */
-    HX_PLAN_CONDITIONS = 1 << 10,     /* values of the conditions */
-    HX_PLAN_DISTANCES = 1 << 11,      /* the statement reads the distance, or sorts by it */
+    HX_PLAN_KNN = 1 << 0,         /* the query, or the item */
+    HX_PLAN_ITEM = 1 << 1,        /* it is an item: a row whose neighbours are wanted */
+    HX_PLAN_ARGUMENT = 1 << 2,    /* it is v's argument: a query, or as an integer an item */
+    HX_PLAN_K = 1 << 3,           /* k */
+    HX_PLAN_EF = 1 << 4,          /* ef */
+    HX_PLAN_EXACT = 1 << 5,       /* exact */
+    HX_PLAN_LITERAL = 1 << 7,     /* the query is a literal */
+    HX_PLAN_CONDITIONS = 1 << 10, /* bounds and conditions */
+    HX_PLAN_DISTANCES = 1 << 11,  /* the statement reads the distance, or sorts by it */
     /* a scan */
-    HX_PLAN_ROWID = 1 << 12, /* one rowid */
-    HX_PLAN_KEY = 1 << 13,   /* one key, a text */
+    HX_PLAN_NO_QUERY = 1 << 6, /* k, ef or exact is given, and nothing to search for: an error */
+    HX_PLAN_ROWID = 1 << 12,   /* one rowid */
+    HX_PLAN_KEY = 1 << 13,     /* one key, a text */
     HX_PLAN_FROM = 1 << 14, /* a lower bound of the rowid; SQLite checks whether it passes itself */
     HX_PLAN_TO = 1 << 15,   /* an upper bound of the rowid, likewise */
     HX_PLAN_DOWN = 1 << 16, /* largest rowid first */

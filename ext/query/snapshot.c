@@ -20,7 +20,9 @@ void hx_snapshot_free(hx_snapshot *snapshot) {
 /* Makes the delta the whole table. */
 static int take_all_rows(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
-    if (status != HNY_OK) s->base.status = status;
+    if (status != HNY_OK) {
+        s->base.status = status;
+    }
     s->indexed = false;
     hx_delta_free(&s->delta);
     s->delta.whole = true;
@@ -41,7 +43,9 @@ static bool is_log_too_long(const hx_snapshot *s) {
 static int mask_delta(hx_view *view) {
     hx_snapshot *const s = &view->snapshot;
     const int status = hny_reader_mask(view->reader, s->delta.ids.items, s->delta.ids.count);
-    if (status == HNY_NOMEM) return SQLITE_NOMEM;
+    if (status == HNY_NOMEM) {
+        return SQLITE_NOMEM;
+    }
     s->indexed = status == HNY_OK;
     return status ? take_all_rows(view, status) : SQLITE_OK;
 }
@@ -50,8 +54,12 @@ static int use_index(hx_view *view) {
     hx_snapshot *const s = &view->snapshot;
     int status = HNY_OK;
     int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &s->delta.ids, &status);
-    if (rc) return rc;
-    if (status || is_delta_too_large(s, s->delta.ids.count)) return take_all_rows(view, status);
+    if (rc) {
+        return rc;
+    }
+    if (status || is_delta_too_large(s, s->delta.ids.count)) {
+        return take_all_rows(view, status);
+    }
     rc = hx_delta_keep(view->shadow, &s->delta);
     return rc ? rc : mask_delta(view);
 }
@@ -60,11 +68,19 @@ static int compute_snapshot(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
     const int rc = hx_merge_base_find(view->shadow, reader, status, &s->log, &s->base);
-    if (rc) return rc;
-    if (s->base.kind != HX_MERGE_BASE_FOUND) return take_all_rows(view, HNY_OK);
+    if (rc) {
+        return rc;
+    }
+    if (s->base.kind != HX_MERGE_BASE_FOUND) {
+        return take_all_rows(view, HNY_OK);
+    }
     const int failed = hny_reader_stats(reader, 0, &s->stats);
-    if (failed == HNY_NOMEM) return SQLITE_NOMEM;
-    if (failed || is_log_too_long(s)) return take_all_rows(view, failed);
+    if (failed == HNY_NOMEM) {
+        return SQLITE_NOMEM;
+    }
+    if (failed || is_log_too_long(s)) {
+        return take_all_rows(view, failed);
+    }
     return use_index(view);
 }
 
@@ -80,15 +96,23 @@ static int extend_snapshot(hx_view *view, const hx_log *log, const hx_merge_base
     hx_ids changed;
     bool grown = false;
     int rc = hx_merge_base_logged(view->shadow, s->log.tip, &changed);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = hx_delta_extend(view->shadow, &s->delta, &changed, &grown);
     hx_ids_free(&changed);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     s->log = *log;
     s->base = *base;
     s->serial++;
-    if (s->delta.whole) return SQLITE_OK;
-    if (is_delta_too_large(s, s->delta.ids.count)) return take_all_rows(view, HNY_OK);
+    if (s->delta.whole) {
+        return SQLITE_OK;
+    }
+    if (is_delta_too_large(s, s->delta.ids.count)) {
+        return take_all_rows(view, HNY_OK);
+    }
     return grown ? mask_delta(view) : SQLITE_OK;
 }
 
@@ -99,7 +123,9 @@ static int can_extend_snapshot(hx_view *view, const hx_log *log, int status, hx_
     hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
     *out = false;
     int rc = hx_log_has(view->shadow, log, s->log.tip, out);
-    if (rc || !*out) return rc;
+    if (rc || !*out) {
+        return rc;
+    }
     rc = hx_merge_base_find(view->shadow, reader, status, log, base);
     *out = base->kind == s->base.kind && base->age == s->base.age &&
            base->status == s->base.status && hx_boundary_equal(base->boundary, s->base.boundary);
@@ -113,10 +139,16 @@ static int update_snapshot(hx_view *view, const hx_log *log, int status) {
     if (same && hx_boundary_equal(s->log.trim, log->trim)) {
         hx_merge_base base;
         bool extends;
-        if (hx_boundary_equal(s->log.tip, log->tip)) return SQLITE_OK;
+        if (hx_boundary_equal(s->log.tip, log->tip)) {
+            return SQLITE_OK;
+        }
         const int rc = can_extend_snapshot(view, log, status, &base, &extends);
-        if (rc) return rc;
-        if (extends) return extend_snapshot(view, log, &base);
+        if (rc) {
+            return rc;
+        }
+        if (extends) {
+            return extend_snapshot(view, log, &base);
+        }
     }
     forget_snapshot(s);
     s->log = *log;
@@ -133,10 +165,16 @@ int hx_snapshot_begin(hx_view *view) {
     hx_snapshot *const s = &view->snapshot;
     hx_log log;
     int rc = hx_log_read(view->shadow, &log);
-    if (rc == SQLITE_OK) rc = hx_view_reader(view);
-    if (rc) return rc;
+    if (rc == SQLITE_OK) {
+        rc = hx_view_reader(view);
+    }
+    if (rc) {
+        return rc;
+    }
     const int status = hny_reader_begin(view->reader);
-    if (status == HNY_NOMEM) return SQLITE_NOMEM;
+    if (status == HNY_NOMEM) {
+        return SQLITE_NOMEM;
+    }
     s->pinned = status == HNY_OK;
     rc = update_snapshot(view, &log, status);
     if (rc) {
@@ -149,7 +187,9 @@ int hx_snapshot_begin(hx_view *view) {
 }
 
 void hx_snapshot_end(hx_view *view) {
-    if (view->snapshot.pinned) hny_reader_end(view->reader);
+    if (view->snapshot.pinned) {
+        hny_reader_end(view->reader);
+    }
     view->snapshot.pinned = false;
 }
 
@@ -161,6 +201,8 @@ int hx_snapshot_discard(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     s->serial++;
     const int rc = take_all_rows(view, status);
-    if (rc) s->known = false;
+    if (rc) {
+        s->known = false;
+    }
     return rc;
 }

@@ -46,7 +46,9 @@ static void start_scanning(hx_streams *streams) {
 /* With a lower bound the streams start as if the last row before it had been returned. */
 static void start_above(hx_streams *streams) {
     const hx_bound above = streams->request.above;
-    if (!above.given) return;
+    if (!above.given) {
+        return;
+    }
     const double before = above.inclusive ? nextafter(above.distance, -INFINITY) : above.distance;
     streams->started = true;
     streams->last = (hny_hit){before, INT64_MAX, 0};
@@ -60,7 +62,8 @@ int hx_streams_init(hx_streams *streams, hx_view *view, const void *vector,
     streams->metric = shape.metric;
     streams->request = *request;
     streams->left = request->k;
-    streams->bounded = request->k != HX_NO_LIMIT && !request->above.given;
+    streams->bounded = request->k != HX_NO_LIMIT && !request->above.given &&
+                       !hx_conditions_selective(request->conditions);
     streams->exact = request->distances || !streams->bounded || request->below.given ||
                      hx_streams_external(streams);
     streams->delta.step = FIRST_EXACT;
@@ -69,10 +72,14 @@ int hx_streams_init(hx_streams *streams, hx_view *view, const void *vector,
         start_scanning(streams);
     }
     streams->vector = sqlite3_malloc64(hx_view_bytes(view));
-    if (!streams->vector) return SQLITE_NOMEM;
+    if (!streams->vector) {
+        return SQLITE_NOMEM;
+    }
     memcpy(streams->vector, vector, hx_view_bytes(view));
     const int status = hny_distance_computer_new(shape, vector, &streams->computer);
-    if (status) streams->computer = NULL;
+    if (status) {
+        streams->computer = NULL;
+    }
     return status ? SQLITE_NOMEM : SQLITE_OK;
 }
 
@@ -121,8 +128,12 @@ static const hny_filter *filter_of(const hx_streams *streams) {
 }
 
 bool hx_streams_passed(const hx_streams *streams, const hny_hit *hit) {
-    if (!streams->started) return false;
-    if (hit->error > 0) return hit->distance + hit->error < streams->last.distance;
+    if (!streams->started) {
+        return false;
+    }
+    if (hit->error > 0) {
+        return hit->distance + hit->error < streams->last.distance;
+    }
     return hny_hit_compare(hit, &streams->last) <= 0;
 }
 
@@ -150,7 +161,9 @@ static void set_floor(hx_streams *streams, const hny_hit *last) {
 void hx_streams_prefetch(const hx_streams *streams, size_t ahead) {
     const hx_hit_heap *const hits = &streams->index.hits;
     const size_t place = streams->index.next + ahead;
-    if (place >= hits->count) return;
+    if (place >= hits->count) {
+        return;
+    }
     hx_vector_cache_prefetch(&streams->view->cache, hits->items[place].rowid);
 }
 
@@ -161,10 +174,14 @@ void hx_streams_prefetch(const hx_streams *streams, size_t ahead) {
 static void order_index_hits(hx_streams *streams) {
     hx_hit_heap *const hits = &streams->index.hits;
     for (size_t i = 0; !streams->exact && i < hits->count; i++) {
-        if (hits->items[i].error < hits->items[i].distance) hits->items[i].error = 0;
+        if (hits->items[i].error < hits->items[i].distance) {
+            hits->items[i].error = 0;
+        }
     }
     hx_hit_heap_order(hits, hny_hit_compare_lower_bound);
-    for (size_t i = 0; streams->exact && i < HX_PREFETCHED; i++) hx_streams_prefetch(streams, i);
+    for (size_t i = 0; streams->exact && i < HX_PREFETCHED; i++) {
+        hx_streams_prefetch(streams, i);
+    }
 }
 
 static hny_hit *reserve_hits(void *arg, size_t capacity) {
@@ -185,8 +202,12 @@ static hny_search new_search(hx_streams *streams) {
 static hny_search search_for(hx_streams *streams, int64_t k) {
     const hx_options *const options = hx_view_options(streams->view);
     int64_t ef = streams->request.ef ? streams->request.ef : options->ef;
-    if (ef && ef < k) ef = k;
-    if (ef > INT32_MAX) ef = INT32_MAX;
+    if (ef && ef < k) {
+        ef = k;
+    }
+    if (ef > INT32_MAX) {
+        ef = INT32_MAX;
+    }
     hny_search search = new_search(streams);
     search.k = (uint64_t)k;
     search.ef = (uint32_t)ef;
@@ -197,7 +218,9 @@ static hny_search search_for(hx_streams *streams, int64_t k) {
 static int scan_index(hx_streams *streams) {
     hx_stream *const s = &streams->index;
     hny_search search = search_for(streams, take_step(streams, s));
-    if (streams->resumes) search.after = &streams->resume;
+    if (streams->resumes) {
+        search.after = &streams->resume;
+    }
     empty_stream(s);
     const int status = hny_reader_scan(streams->view->reader, &search);
     s->hits.count = search.count;
@@ -224,7 +247,9 @@ static int search_graph(hx_streams *streams, hny_search *search) {
 */
 static int64_t count_informative(const hx_hit_heap *hits) {
     int64_t count = 0;
-    for (size_t i = 0; i < hits->count; i++) count += hits->items[i].error < (double)INFINITY;
+    for (size_t i = 0; i < hits->count; i++) {
+        count += hits->items[i].error < (double)INFINITY;
+    }
     return count;
 }
 
@@ -237,14 +262,18 @@ static int fill_bounded(hx_streams *streams, int64_t rows) {
     const int64_t k = min_of(rows_wanted(streams), rows);
     hny_search search = search_for(streams, k);
     const int status = search_graph(streams, &search);
-    if (status) return status;
+    if (status) {
+        return status;
+    }
     if (count_informative(hits) < k && !search.exhaustive) {
         start_scanning(streams);
         return scan_index(streams);
     }
     order_index_hits(streams);
     streams->index.ended = search.exhaustive || !may_reject_rows(streams);
-    if (streams->index.ended) return HNY_OK;
+    if (streams->index.ended) {
+        return HNY_OK;
+    }
     set_floor(streams, &hits->items[hits->count - 1]);
     start_scanning(streams);
     return HNY_OK;
@@ -268,12 +297,18 @@ static int widen_once(hx_streams *streams, int64_t rows, int64_t first) {
     hny_search search = new_search(streams);
     search.ef = (uint32_t)ef;
     const int status = search_graph(streams, &search);
-    if (status) return status;
+    if (status) {
+        return status;
+    }
     const bool short_of = (int64_t)s->hits.count < ef;
     s->ended = search.exhaustive;
-    if (!s->ended) s->hits.count = (s->hits.count + 1) / 2;
+    if (!s->ended) {
+        s->hits.count = (s->hits.count + 1) / 2;
+    }
     order_index_hits(streams);
-    if (s->hits.count) set_floor(streams, &s->hits.items[s->hits.count - 1]);
+    if (s->hits.count) {
+        set_floor(streams, &s->hits.items[s->hits.count - 1]);
+    }
     while (s->next < s->hits.count && hx_streams_passed(streams, &s->hits.items[s->next])) {
         s->next++;
     }
@@ -289,10 +324,14 @@ static int widen_once(hx_streams *streams, int64_t rows, int64_t first) {
 static int fill_widening(hx_streams *streams, int64_t rows) {
     hx_stream *const s = &streams->index;
     const int64_t first = first_ef(streams);
-    if (!s->step) s->step = first;
+    if (!s->step) {
+        s->step = first;
+    }
     while (hx_stream_is_dry(s) && !streams->scanning) {
         const int status = widen_once(streams, rows, first);
-        if (status || s->ended) return status;
+        if (status || s->ended) {
+            return status;
+        }
     }
     return hx_stream_is_dry(s) ? scan_index(streams) : HNY_OK;
 }
@@ -305,8 +344,12 @@ static int fill_index(hx_streams *streams) {
         end_stream(&streams->index);
         return HNY_OK;
     }
-    if (!streams->scanning && (small || many)) start_scanning(streams);
-    if (streams->scanning) return scan_index(streams);
+    if (!streams->scanning && (small || many)) {
+        start_scanning(streams);
+    }
+    if (streams->scanning) {
+        return scan_index(streams);
+    }
     return streams->bounded ? fill_bounded(streams, rows) : fill_widening(streams, rows);
 }
 
@@ -339,13 +382,21 @@ static int fill_streams(hx_streams *streams, int *status) {
                        "the statement again",
                        view->shadow->name);
     }
-    if (view->snapshot.serial != streams->serial) restart_streams(streams);
-    if (!view->snapshot.indexed) end_stream(&streams->index);
+    if (view->snapshot.serial != streams->serial) {
+        restart_streams(streams);
+    }
+    if (!view->snapshot.indexed) {
+        end_stream(&streams->index);
+    }
     if (hx_stream_is_dry(&streams->index)) {
         *status = fill_index(streams);
-        if (view->snapshot.stats.rows) note_work(streams);
+        if (view->snapshot.stats.rows) {
+            note_work(streams);
+        }
     }
-    if (*status || !hx_stream_is_dry(&streams->delta)) return SQLITE_OK;
+    if (*status || !hx_stream_is_dry(&streams->delta)) {
+        return SQLITE_OK;
+    }
     view->last.delta_rows = (int64_t)view->snapshot.delta.count;
     return fill_delta(streams);
 }
@@ -361,7 +412,9 @@ int hx_streams_refill(hx_streams *streams, bool lacking) {
     const int64_t began = monotonic_nanoseconds();
     int status = HNY_OK;
     int rc = hx_snapshot_begin(view);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     if (lacking && view->snapshot.serial == streams->serial) {
         status = HNY_CORRUPT;
     } else {
@@ -371,7 +424,9 @@ int hx_streams_refill(hx_streams *streams, bool lacking) {
         rc = hx_fail_status(view->shadow, status);
     } else if (rc == SQLITE_OK && (status || !hx_snapshot_holds(view))) {
         rc = hx_snapshot_discard(view, status ? status : HNY_BUSY);
-        if (rc == SQLITE_OK) rc = fill_streams(streams, &status);
+        if (rc == SQLITE_OK) {
+            rc = fill_streams(streams, &status);
+        }
     }
     hx_snapshot_end(view);
     view->last.nanoseconds += monotonic_nanoseconds() - began;

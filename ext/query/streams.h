@@ -33,7 +33,7 @@ typedef struct hx_streams {
     uint8_t metric;
     hx_knn_request request;
     int64_t left;    /* with a k: rows still to be returned */
-    bool bounded;    /* by k, and one refill asks for all k */
+    bool bounded;    /* by k: one refill asks for all k, and few are rejected */
     bool exact;      /* exact distances decide the order */
     uint64_t serial; /* of the snapshot that the buffers were filled from */
     hx_stream index, delta;

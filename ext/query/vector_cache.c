@@ -30,7 +30,9 @@ static unsigned char *vector_at_place(const hx_vector_cache *cache, size_t place
 
 static size_t find_place(const hx_vector_cache *cache, size_t set, int64_t id) {
     for (size_t place = set * WAYS; place < set * WAYS + cache->used[set]; place++) {
-        if (cache->ids[place] == id) return place;
+        if (cache->ids[place] == id) {
+            return place;
+        }
     }
     return NO_PLACE;
 }
@@ -40,9 +42,13 @@ static unsigned bit_of_place(size_t place) {
 }
 
 const void *hx_vector_cache_find(const hx_vector_cache *cache, int64_t id) {
-    if (cache->sets == 0) return NULL;
+    if (cache->sets == 0) {
+        return NULL;
+    }
     const size_t place = find_place(cache, set_of_id(cache, id), id);
-    if (place == NO_PLACE || !(cache->kept[place / WAYS] & bit_of_place(place))) return NULL;
+    if (place == NO_PLACE || !(cache->kept[place / WAYS] & bit_of_place(place))) {
+        return NULL;
+    }
     return vector_at_place(cache, place);
 }
 
@@ -60,12 +66,16 @@ void hx_vector_cache_prefetch(const hx_vector_cache *cache, int64_t id) {
 ** miss.
 */
 static size_t choose_place(hx_vector_cache *cache, size_t set) {
-    if (cache->used[set] < WAYS) return set * WAYS + cache->used[set]++;
+    if (cache->used[set] < WAYS) {
+        return set * WAYS + cache->used[set]++;
+    }
     cache->random = cache->random * 6364136223846793005u + 1442695040888963407u;
     const size_t first = (size_t)(cache->random >> 32) % WAYS;
     for (size_t i = 0; i < WAYS; i++) {
         const size_t place = set * WAYS + (first + i) % WAYS;
-        if (!(cache->kept[set] & bit_of_place(place))) return place;
+        if (!(cache->kept[set] & bit_of_place(place))) {
+            return place;
+        }
     }
     return set * WAYS + first;
 }
@@ -73,12 +83,16 @@ static size_t choose_place(hx_vector_cache *cache, size_t set) {
 /* Allocates the chunk of a set; a set lies within one chunk. */
 static bool reserve_chunk(hx_vector_cache *cache, size_t set) {
     unsigned char **const chunk = &cache->chunks[set * WAYS / CHUNK];
-    if (!*chunk) *chunk = sqlite3_malloc64(CHUNK * cache->width);
+    if (!*chunk) {
+        *chunk = sqlite3_malloc64(CHUNK * cache->width);
+    }
     return *chunk != NULL;
 }
 
 void hx_vector_cache_put(hx_vector_cache *cache, int64_t id, const void *vector) {
-    if (cache->sets == 0) return;
+    if (cache->sets == 0) {
+        return;
+    }
     const size_t set = set_of_id(cache, id);
     size_t place = find_place(cache, set, id);
     if (place == NO_PLACE) {
@@ -93,10 +107,14 @@ void hx_vector_cache_put(hx_vector_cache *cache, int64_t id, const void *vector)
 
 static void allocate_sets(hx_vector_cache *cache) {
     size_t places = CACHE_BYTES / cache->width;
-    if (places > MAX_PLACES) places = MAX_PLACES;
+    if (places > MAX_PLACES) {
+        places = MAX_PLACES;
+    }
     const size_t sets = places / WAYS;
     const size_t chunks = (sets * WAYS + CHUNK - 1) / CHUNK;
-    if (sets == 0) return;
+    if (sets == 0) {
+        return;
+    }
     cache->ids = sqlite3_malloc64(sets * WAYS * sizeof *cache->ids);
     cache->used = sqlite3_malloc64(sets);
     cache->kept = sqlite3_malloc64(sets * sizeof *cache->kept);
@@ -112,19 +130,29 @@ static void allocate_sets(hx_vector_cache *cache) {
 }
 
 void hx_vector_cache_begin(hx_vector_cache *cache, hny_boundary base, size_t width) {
-    if (cache->sets && cache->width == width && hx_boundary_equal(cache->base, base)) return;
-    if (cache->sets && cache->width != width) hx_vector_cache_free(cache);
+    if (cache->sets && cache->width == width && hx_boundary_equal(cache->base, base)) {
+        return;
+    }
+    if (cache->sets && cache->width != width) {
+        hx_vector_cache_free(cache);
+    }
     cache->base = base;
     cache->width = width;
-    if (!cache->sets) allocate_sets(cache);
-    if (!cache->sets) return;
+    if (!cache->sets) {
+        allocate_sets(cache);
+    }
+    if (!cache->sets) {
+        return;
+    }
     memset(cache->used, 0, cache->sets);
     memset(cache->kept, 0, cache->sets * sizeof *cache->kept);
 }
 
 void hx_vector_cache_free(hx_vector_cache *cache) {
     const size_t chunks = (cache->sets * WAYS + CHUNK - 1) / CHUNK;
-    for (size_t i = 0; i < chunks; i++) sqlite3_free(cache->chunks[i]);
+    for (size_t i = 0; i < chunks; i++) {
+        sqlite3_free(cache->chunks[i]);
+    }
     sqlite3_free(cache->chunks);
     sqlite3_free(cache->ids);
     sqlite3_free(cache->used);

@@ -60,32 +60,19 @@ static int read_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int co
         (sqlite3_int64)shadow->vector_bytes[vector]);
 }
 
-hny_attribute hx_attribute_of(sqlite3_value *value) {
-    switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER:
-        return hny_attribute_integer(sqlite3_value_int64(value));
-    case SQLITE_FLOAT:
-        return hny_attribute_real(sqlite3_value_double(value));
-    case SQLITE_TEXT: {
-        const void *const text = sqlite3_value_text(value);
-        return text ? hny_attribute_text(text, (size_t)sqlite3_value_bytes(value))
-                    : hny_attribute_null();
-    }
-    case SQLITE_BLOB: {
-        const void *const blob = sqlite3_value_blob(value);
-        return hny_attribute_blob(blob, (size_t)sqlite3_value_bytes(value));
-    }
-    default:
-        return hny_attribute_null();
-    }
+int hx_content_attribute(const hx_shadow *shadow, int place, sqlite3_value *value,
+                         hny_attribute *out) {
+    return hx_comparable_attribute(shadow->comparables[place], value, out);
 }
 
 /* The attributes of the current row, in the columns from `first` on. */
-static void read_attributes(const hx_shadow *shadow, sqlite3_stmt *stmt, int first,
-                            hny_attribute *attributes) {
-    for (int i = 0; i < shadow->columns.attributes; i++) {
-        attributes[i] = hx_attribute_of(sqlite3_column_value(stmt, first + i));
+static int read_attributes(const hx_shadow *shadow, sqlite3_stmt *stmt, int first,
+                           hny_attribute *attributes) {
+    int rc = SQLITE_OK;
+    for (int i = 0; i < shadow->columns.attributes && rc == SQLITE_OK; i++) {
+        rc = hx_content_attribute(shadow, i, sqlite3_column_value(stmt, first + i), &attributes[i]);
     }
+    return rc;
 }
 
 int hx_content_each(hx_shadow *shadow, int vector, hx_visit visit, void *arg) {
@@ -100,7 +87,9 @@ int hx_content_each(hx_shadow *shadow, int vector, hx_visit visit, void *arg) {
         const int64_t id = sqlite3_column_int64(stmt, 0);
         const void *bytes;
         rc = read_vector(shadow, vector, stmt, 1, id, &bytes);
-        read_attributes(shadow, stmt, 2, attributes);
+        if (rc == SQLITE_OK) {
+            rc = read_attributes(shadow, stmt, 2, attributes);
+        }
         if (rc == SQLITE_OK && bytes) {
             rc = visit(arg, id, bytes, attributes);
         }
@@ -149,7 +138,9 @@ static int visit_one(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, int64_t 
         return rc;
     }
     rc = read_vector(shadow, vector, stmt, 0, id, &bytes);
-    read_attributes(shadow, stmt, 1, attributes);
+    if (rc == SQLITE_OK) {
+        rc = read_attributes(shadow, stmt, 1, attributes);
+    }
     if (rc == SQLITE_OK) {
         rc = visit(arg, id, bytes, attributes);
     }
@@ -197,7 +188,9 @@ int hx_content_row(hx_shadow *shadow, int64_t id, hx_visit_row visit, void *arg)
         return rc;
     }
     rc = read_vectors(shadow, stmt, id, vectors, &present);
-    read_attributes(shadow, stmt, 1 + shadow->columns.vectors, attributes);
+    if (rc == SQLITE_OK) {
+        rc = read_attributes(shadow, stmt, 1 + shadow->columns.vectors, attributes);
+    }
     if (rc == SQLITE_OK) {
         rc = visit(arg, id, present ? vectors : NULL, present ? attributes : NULL);
     }
@@ -259,14 +252,18 @@ static int step_find(hx_shadow *shadow, sqlite3_stmt *stmt, int64_t *id, bool *f
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_value(stmt, 1, key);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_bind_value(stmt, 1, key);
+    }
     return rc ? rc : step_find(shadow, stmt, id, found);
 }
 
 int hx_content_find_number(hx_shadow *shadow, int64_t key, int64_t *id, bool *found) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_KEY_FIND, &stmt);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(stmt, 1, key);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_bind_int64(stmt, 1, key);
+    }
     return rc ? rc : step_find(shadow, stmt, id, found);
 }
 

@@ -72,8 +72,9 @@ int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out);
 int hx_content_find(hx_shadow *shadow, sqlite3_value *key, int64_t *id, bool *found);
 int hx_content_find_number(hx_shadow *shadow, int64_t key, int64_t *id, bool *found);
 
-/* A value as an attribute of its row. */
-hny_attribute hx_attribute_of(sqlite3_value *value);
+/* The value of a filter column, the place-th, as an attribute of its row. */
+int hx_content_attribute(const hx_shadow *shadow, int place, sqlite3_value *value,
+                         hny_attribute *out);
 
 /* Creates the table. */
 int hx_content_create(hx_shadow *shadow);

@@ -1,6 +1,8 @@
 /* The shadow tables of one table: create, drop, rename.  The contract is in shadow.h. */
 #include "shadow/shadow.h"
 
+#include <string.h>
+
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
@@ -23,6 +25,41 @@ static int first_table(const hx_shadow *shadow) {
     return hx_columns_external(&shadow->columns) ? 1 : 0;
 }
 
+/* The encoding of the database, by which BINARY compares texts. */
+static int read_encoding(sqlite3 *db, int *out) {
+    sqlite3_stmt *stmt;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA encoding", -1, &stmt, NULL);
+    if (rc) {
+        return rc;
+    }
+    *out = SQLITE_UTF8;
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *const name = (const char *)sqlite3_column_text(stmt, 0);
+        if (name && strcmp(name, "UTF-16le") == 0) {
+            *out = SQLITE_UTF16LE;
+        }
+        if (name && strcmp(name, "UTF-16be") == 0) {
+            *out = SQLITE_UTF16BE;
+        }
+    }
+    return sqlite3_finalize(stmt);
+}
+
+/* Values of v_content have the affinity of their column already. */
+static void note_comparables(hx_shadow *shadow) {
+    const hx_columns *const columns = &shadow->columns;
+    const bool external = hx_columns_external(columns);
+    for (int i = 0; i < columns->count; i++) {
+        const hx_column *const column = &columns->at[i];
+        if (column->role != HX_ROLE_FILTER) {
+            continue;
+        }
+        shadow->comparables[column->place] =
+            (hx_comparable){external ? hx_affinity_of_type(column->type) : HX_AFFINITY_NONE,
+                            hx_collation_of_name(column->collation), shadow->encoding};
+    }
+}
+
 int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const char *name,
                    const hx_options *options, hx_columns *columns) {
     shadow->db = db;
@@ -31,6 +68,10 @@ int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const cha
     shadow->schema = sqlite3_mprintf("%s", schema);
     shadow->name = sqlite3_mprintf("%s", name);
     int rc = shadow->schema && shadow->name ? hx_sql_init(shadow) : SQLITE_NOMEM;
+    if (rc == SQLITE_OK) {
+        rc = read_encoding(db, &shadow->encoding);
+    }
+    note_comparables(shadow);
     for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
         shadow->config.vectors[i].options = options[i];
         shadow->vector_bytes[i] = hny_vector_bytes(options[i].shape);

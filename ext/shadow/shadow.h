@@ -18,6 +18,7 @@
 #include "shadow/schema_state.h"
 #include "shadow/statements.h"
 #include "sqlite_api.h"
+#include "values/comparable.h"
 
 struct hx_shadow {
     sqlite3_vtab vtab; /* SQLite's part, first; its zErrMsg has the sentence of a failure */
@@ -32,7 +33,9 @@ struct hx_shadow {
     unsigned own_depth; /* without a connection */
     hx_log_seen seen;
     hx_schema_state schema_state;
-    size_t vector_bytes[HX_MAX_VECTORS];   /* of a stored vector */
+    int encoding; /* SQLITE_UTF8, SQLITE_UTF16LE or SQLITE_UTF16BE */
+    hx_comparable comparables[HNY_MAX_ATTRIBUTES]; /* how filter columns are compared */
+    size_t vector_bytes[HX_MAX_VECTORS];           /* of a stored vector */
     unsigned char *parsed[HX_MAX_VECTORS]; /* scratch: parsed from a content table of the user's */
 };
 

@@ -44,6 +44,7 @@ typedef struct hx_shadow hx_shadow;
     X(CONTENT_DELETE, "DELETE FROM {content} WHERE id = ?1")                                       \
     X(CONTENT_ROW, "SELECT {id}{vectors}{attributes} FROM {content} WHERE {id} = ?1")              \
     X(CONTENT_GET, "SELECT {vector}{attributes} FROM {content} WHERE {id} = ?1")                   \
+    X(CONTENT_ATTRIBUTES, "SELECT {id}{attributes} FROM {content} WHERE {id} = ?1")                \
     X(CONTENT_ALL, "SELECT {id}, {vector}{attributes} FROM {content}")                             \
     X(CONTENT_EXISTS, "SELECT 1 FROM {content} WHERE {id} = ?1")                                   \
     X(CONTENT_COUNT, "SELECT count(*) FROM {content}{present}")                                    \

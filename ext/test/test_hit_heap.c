@@ -1,5 +1,6 @@
 /*
-** hit_heap.c: whatever order hits come in, the nearest ones are kept, in the order of hny_hit_compare.
+** hit_heap.c: whatever order hits come in, the nearest ones are kept, in the order of
+** hny_hit_compare.
 */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
-** vector_cache.c: what it returns for a row is what was put there for the same base, whatever was put
-** since, and however little memory there is.
+** vector_cache.c: what it returns for a row is what was put there for the same base, whatever was
+** put since, and however little memory there is.
 */
 #include <setjmp.h>
 #include <stdarg.h>
