@@ -40,7 +40,7 @@ static int make_views(hx_table *table) {
     memset(table->views, 0, bytes);
     table->writer.views = table->views;
     for (int i = 0; i < count; i++) {
-        hx_view_init(&table->views[i], &table->shadow, table->sidecar, i);
+        hx_view_init(&table->views[i], &table->shadow, table->sidecar, &table->last, i);
         table->writer.row[i] = sqlite3_malloc64(table->shadow.vector_bytes[i]);
         if (!table->writer.row[i]) {
             return SQLITE_NOMEM;
@@ -82,7 +82,9 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
 */
 static int declare_table(sqlite3 *db, const hx_columns *columns) {
     char *const text = hx_columns_declaration(columns);
-    if (!text) return SQLITE_NOMEM;
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
     int rc = sqlite3_declare_vtab(db, text);
     sqlite3_free(text);
     if (rc == SQLITE_OK) {
@@ -99,9 +101,13 @@ static int open_table(sqlite3 *db, hx_connection *connection, int argc, const ch
     hx_columns columns;
     hx_options options[HX_MAX_VECTORS];
     int rc = hx_columns_parse(argc - 3, argv + 3, argv[2], &columns, options, error);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     rc = declare_table(db, &columns);
-    if (rc == SQLITE_OK) rc = make_table(db, connection, argv, options, &columns, out);
+    if (rc == SQLITE_OK) {
+        rc = make_table(db, connection, argv, options, &columns, out);
+    }
     hx_columns_free(&columns);
     return rc;
 }

@@ -16,6 +16,7 @@ struct hx_table {
     hx_shadow shadow; /* first: its first member is SQLite's sqlite3_vtab */
     hx_view *views;   /* one for each vector */
     hx_writer writer;
+    hx_last last; /* of a search on any of the vectors */
     hny_sidecar *sidecar;
     hx_connection *connection;
     hx_table *next; /* in the connection */

@@ -46,7 +46,9 @@ static bool is_transaction_open(const hx_writer *writer) {
 ** the transaction meanwhile, the COMMIT must report the failure.
 */
 static int swallow_failure(hx_writer *writer, int rc) {
-    if (!is_transaction_open(writer)) return rc ? rc : SQLITE_ABORT;
+    if (!is_transaction_open(writer)) {
+        return rc ? rc : SQLITE_ABORT;
+    }
     const char *const sentence = writer->shadow->vtab.zErrMsg;
     note_trouble(writer, sentence ? sentence : sqlite3_errstr(rc));
     hx_forgive(writer->shadow);
@@ -59,17 +61,24 @@ static int swallow_failure(hx_writer *writer, int rc) {
 */
 
 static int trim_to(hx_writer *writer, const hx_log *log, hny_boundary at) {
-    if (at.seq <= log->trim.seq || hx_interrupted(writer->shadow)) return SQLITE_OK;
+    if (at.seq <= log->trim.seq || hx_interrupted(writer->shadow)) {
+        return SQLITE_OK;
+    }
     return hx_log_trim(writer->shadow, at);
 }
 
-int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build) {
+static int64_t interval_of(const hx_writer *writer) {
+    return writer->shadow->config.vectors[0].options.autobuild;
+}
+
+int hx_autobuild_trim(hx_writer *writer, hny_boundary at) {
     hx_log log;
-    if (!build->current) return SQLITE_OK;
     note_trouble(writer, NULL);
-    writer->autobuild.wait_for = 0;
+    for (int i = 0; i < writer->shadow->columns.vectors; i++) {
+        writer->autobuild.waits[i].until = 0;
+    }
     const int rc = hx_log_read(writer->shadow, &log);
-    return rc ? rc : trim_to(writer, &log, build->at);
+    return rc ? rc : trim_to(writer, &log, at);
 }
 
 /* ------------------------------------------------------------------------- automatic builds -- */
@@ -81,78 +90,131 @@ int hx_autobuild_trim(hx_writer *writer, const hx_index_build *build) {
 static int may_start_over(hx_writer *writer, const hx_log *log, bool *out) {
     int64_t rows = log->tip.seq; /* at least the number of rows in v_content */
     *out = true;
-    if (hx_columns_external(&writer->shadow->columns)) rows = INT64_MAX;
-    if (rows <= RESTART_ROWS || rows <= 2 * writer->autobuild.written) return SQLITE_OK;
+    if (hx_columns_external(&writer->shadow->columns)) {
+        rows = INT64_MAX;
+    }
+    if (rows <= RESTART_ROWS || rows <= 2 * writer->autobuild.written) {
+        return SQLITE_OK;
+    }
     const int rc = hx_content_count_to(writer->shadow, RESTART_ROWS + 1, &rows);
     *out = rows <= RESTART_ROWS;
     return rc;
 }
 
-static void wait_until(hx_writer *writer, int64_t until, bool indexed) {
-    writer->autobuild.wait_for = until;
-    writer->autobuild.indexed = indexed;
+static void wait_until(hx_writer *writer, const hx_view *view, int64_t until, bool indexed) {
+    writer->autobuild.waits[view->vector] = (hx_autobuild_wait){until, indexed};
 }
 
-static bool is_waiting(const hx_writer *writer, const hx_log *log, bool indexed) {
-    const hx_autobuild *const autobuild = &writer->autobuild;
-    const int64_t interval = writer->shadow->config.vectors[0].options.autobuild;
+static bool is_waiting(const hx_writer *writer, const hx_view *view, const hx_log *log,
+                       bool indexed) {
+    const hx_autobuild_wait *const wait = &writer->autobuild.waits[view->vector];
+    const int64_t interval = interval_of(writer);
     const int64_t longest = interval > RESTART_ROWS ? interval : RESTART_ROWS;
-    const int64_t left =
-        autobuild->wait_for - log->tip.seq; /* > longest: the log was rolled back */
-    return left > 0 && left <= longest && autobuild->indexed == indexed;
+    const int64_t left = wait->until - log->tip.seq; /* > longest: the log was rolled back */
+    return left > 0 && left <= longest && wait->indexed == indexed;
 }
 
-static int refuse_restart(hx_writer *writer, const hx_log *log) {
+static int refuse_restart(hx_writer *writer, const hx_view *view, const hx_log *log) {
     char *const sentence =
         sqlite3_mprintf("the table has no index and too many rows to build one at COMMIT; run "
                         "SELECT hannoy_build('%s')",
                         writer->shadow->name);
-    if (sentence) note_trouble(writer, sentence);
+    if (sentence) {
+        note_trouble(writer, sentence);
+    }
     sqlite3_free(sentence);
-    wait_until(writer, log->tip.seq + RESTART_ROWS, false);
+    wait_until(writer, view, log->tip.seq + RESTART_ROWS, false);
     return SQLITE_OK;
 }
 
+/* What came of one index at a COMMIT. */
+typedef struct outcome {
+    bool indexed;    /* the index holds a boundary of this log: */
+    hny_boundary at; /* the newest one */
+    bool built, failed;
+} outcome;
+
 /* The next COMMIT tries again after HNY_BUSY or an interrupt.  After other failures it waits. */
-static int build_now(hx_writer *writer, const hx_log *log, bool indexed) {
-    hx_index_build build = {.sweep = true, .changes = indexed};
-    const int rc = hx_index_build_run(&writer->views[0], &build);
-    if (rc == SQLITE_OK && build.current) return hx_autobuild_trim(writer, &build);
-    if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT) {
-        wait_until(writer, log->tip.seq + writer->shadow->config.vectors[0].options.autobuild,
-                   indexed);
+static int build_now(hx_writer *writer, hx_view *view, const hx_log *log, outcome *out) {
+    hx_index_build build = {.sweep = true, .changes = out->indexed};
+    const int rc = hx_index_build_run(view, &build);
+    if (rc == SQLITE_OK && build.current) {
+        *out = (outcome){.indexed = true, .at = build.at, .built = true};
+        return SQLITE_OK;
     }
-    return swallow_failure(writer, rc ? rc : hx_fail_status(writer->shadow, build.status));
+    if (rc != SQLITE_INTERRUPT && build.status != HNY_BUSY && build.status != HNY_INTERRUPT) {
+        wait_until(writer, view, log->tip.seq + interval_of(writer), out->indexed);
+    }
+    out->failed = true;
+    return swallow_failure(writer, rc ? rc : hx_index_build_fail(view, build.status));
 }
 
 /* The newest boundary that log and sidecar share. */
-static int find_base(hx_writer *writer, const hx_log *log, hx_merge_base *base) {
-    hx_view *const view = &writer->views[0];
+static int find_base(hx_writer *writer, hx_view *view, const hx_log *log, hx_merge_base *base) {
     int rc = hx_view_reader(view);
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     const int status = hny_reader_begin(view->reader);
-    if (status == HNY_NOMEM) return SQLITE_NOMEM;
+    if (status == HNY_NOMEM) {
+        return SQLITE_NOMEM;
+    }
     rc = hx_merge_base_find(writer->shadow, status ? NULL : view->reader, status, log, base);
-    if (status == HNY_OK) hny_reader_end(view->reader);
+    if (status == HNY_OK) {
+        hny_reader_end(view->reader);
+    }
     return rc;
 }
 
-static int consider_build(hx_writer *writer, const hx_log *log) {
-    const int64_t autobuild = writer->shadow->config.vectors[0].options.autobuild;
+static int consider_index(hx_writer *writer, hx_view *view, const hx_log *log, outcome *out) {
+    const int64_t autobuild = interval_of(writer);
     hx_merge_base base;
     bool start_over;
-    int rc = find_base(writer, log, &base);
-    if (rc) return swallow_failure(writer, rc);
-    const bool indexed = base.kind == HX_MERGE_BASE_FOUND;
-    writer->autobuild.checked_at = log->tip.seq;
-    if (indexed && (autobuild == 0 || log->tip.seq - base.boundary.seq < autobuild)) {
-        return trim_to(writer, log, base.boundary);
+    *out = (outcome){.failed = true};
+    int rc = find_base(writer, view, log, &base);
+    if (rc) {
+        return swallow_failure(writer, rc);
     }
-    if (autobuild == 0 || is_waiting(writer, log, indexed)) return SQLITE_OK;
-    if (indexed) return build_now(writer, log, true);
+    *out = (outcome){.indexed = base.kind == HX_MERGE_BASE_FOUND, .at = base.boundary};
+    if (out->indexed && log->tip.seq - base.boundary.seq < autobuild) {
+        return SQLITE_OK;
+    }
+    if (autobuild == 0 || is_waiting(writer, view, log, out->indexed)) {
+        return SQLITE_OK;
+    }
+    if (out->indexed) {
+        return build_now(writer, view, log, out);
+    }
     rc = may_start_over(writer, log, &start_over);
-    if (rc) return swallow_failure(writer, rc);
-    return start_over ? build_now(writer, log, false) : refuse_restart(writer, log);
+    if (rc) {
+        out->failed = true;
+        return swallow_failure(writer, rc);
+    }
+    return start_over ? build_now(writer, view, log, out) : refuse_restart(writer, view, log);
+}
+
+/* The log is trimmed to what all indexes hold, but not after a failure. */
+static int consider_builds(hx_writer *writer, const hx_log *log) {
+    outcome all = {.indexed = true, .at = log->tip, .built = false};
+    writer->autobuild.checked_at = log->tip.seq;
+    for (int i = 0; i < writer->shadow->columns.vectors; i++) {
+        outcome one;
+        const int rc = consider_index(writer, &writer->views[i], log, &one);
+        if (rc) {
+            return rc;
+        }
+        all.indexed &= one.indexed;
+        all.built |= one.built;
+        all.failed |= one.failed;
+        if (one.indexed && one.at.seq < all.at.seq) {
+            all.at = one.at;
+        }
+    }
+    if (!all.indexed || all.failed) {
+        return SQLITE_OK;
+    }
+    return all.built && all.at.seq == log->tip.seq ? hx_autobuild_trim(writer, all.at)
+                                                   : trim_to(writer, log, all.at);
 }
 
 /*
@@ -160,26 +222,36 @@ static int consider_build(hx_writer *writer, const hx_log *log) {
 ** build, so the length of the log is the number of pending changes.
 */
 static bool is_due(const hx_writer *writer, const hx_log *log) {
-    const int64_t autobuild = writer->shadow->config.vectors[0].options.autobuild;
+    const int64_t autobuild = interval_of(writer);
     const int64_t logged = log->tip.seq - log->trim.seq;
-    if (autobuild) return logged >= autobuild;
+    if (autobuild) {
+        return logged >= autobuild;
+    }
     const int64_t since = log->tip.seq - writer->autobuild.checked_at; /* < 0: rolled back */
     return logged >= CHECK_INTERVAL && (since < 0 || since >= CHECK_INTERVAL);
 }
 
 int hx_autobuild_sync(hx_writer *writer) {
     hx_log log;
-    if (writer->autobuild.written == 0 || !is_transaction_open(writer)) return SQLITE_OK;
+    if (writer->autobuild.written == 0 || !is_transaction_open(writer)) {
+        return SQLITE_OK;
+    }
     int rc = hx_log_read(writer->shadow, &log);
     if (rc && !hx_shadow_exists(writer->shadow)) { /* undone by ROLLBACK TO */
         hx_forgive(writer->shadow);
         return SQLITE_OK;
     }
-    if (rc) return swallow_failure(writer, rc);
-    if (!is_due(writer, &log)) return SQLITE_OK;
+    if (rc) {
+        return swallow_failure(writer, rc);
+    }
+    if (!is_due(writer, &log)) {
+        return SQLITE_OK;
+    }
     const sqlite3_int64 last = sqlite3_last_insert_rowid(writer->shadow->db);
-    rc = consider_build(writer, &log);
+    rc = consider_builds(writer, &log);
     sqlite3_set_last_insert_rowid(writer->shadow->db, last);
-    if (rc == SQLITE_OK && !is_transaction_open(writer)) rc = SQLITE_ABORT;
+    if (rc == SQLITE_OK && !is_transaction_open(writer)) {
+        rc = SQLITE_ABORT;
+    }
     return rc;
 }

@@ -10,27 +10,31 @@
 #include "schema/options.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
+#include "values/refuse.h"
 
-static int build_index(hx_writer *writer, bool restart) {
+static int build_indexes(hx_writer *writer, bool restart) {
     hx_index_build build = {.asked = true, .restart = restart};
-    const int rc = hx_index_build_run(&writer->views[0], &build);
+    const int rc = hx_index_build_all(writer->views, &build);
     if (rc) {
         return rc;
     }
-    return build.status ? hx_fail_status(writer->shadow, build.status)
-                        : hx_autobuild_trim(writer, &build);
+    return build.current ? hx_autobuild_trim(writer, build.at) : SQLITE_OK;
 }
 
 static int command_build(hx_writer *writer) {
-    return build_index(writer, false);
+    return build_indexes(writer, false);
 }
 
 static int command_rebuild(hx_writer *writer) {
-    return build_index(writer, true);
+    return build_indexes(writer, true);
 }
 
 static int command_check(hx_writer *writer) {
-    return hx_integrity_check(&writer->views[0]);
+    int rc = SQLITE_OK;
+    for (int i = 0; i < writer->shadow->columns.vectors && rc == SQLITE_OK; i++) {
+        rc = hx_integrity_check(&writer->views[i]);
+    }
+    return rc;
 }
 
 typedef struct command {
@@ -44,22 +48,56 @@ static const command commands[] = {
     {"integrity-check", command_check},
 };
 
-static int change_setting(hx_writer *writer, const char *text) {
-    hx_options options = writer->shadow->config.vectors[0].options;
-    const char *key;
+/* The vector that a setting NAME.setting=value names; *setting is what stands behind the point. */
+static int named_vector(const hx_columns *columns, const char *text, const char **setting) {
+    for (int i = 0; i < columns->vectors; i++) {
+        const char *const name = columns->at[columns->vector[i]].name;
+        const size_t length = strlen(name);
+        if (sqlite3_strnicmp(text, name, (int)length) == 0 && text[length] == '.') {
+            *setting = text + length + 1;
+            return i;
+        }
+    }
+    *setting = text;
+    return HX_ALL_VECTORS;
+}
+
+/* A setting without a vector's name is made for all. */
+static int set_option(hx_writer *writer, const char *text, char **error) {
+    const int vectors = writer->shadow->columns.vectors;
+    hx_options options[HX_MAX_VECTORS];
+    const char *setting, *key = NULL;
+    const int only = named_vector(&writer->shadow->columns, text, &setting);
     int64_t value;
-    char *error = NULL;
-    int rc = hx_setting_parse(text, &options, &key, &value, &error);
+    int rc = SQLITE_OK;
+    for (int i = 0; i < vectors && rc == SQLITE_OK; i++) {
+        options[i] = writer->shadow->config.vectors[i].options;
+        if (only == HX_ALL_VECTORS || only == i) {
+            rc = hx_setting_parse(setting, &options[i], &key, &value, error);
+        }
+    }
+    if (rc == SQLITE_OK && only != HX_ALL_VECTORS && vectors > 1 && hx_option_is_shared(key)) {
+        return hx_refuse(error, SQLITE_ERROR,
+                         "hannoy: %s is of the table and not of one vector; write '%s'", key,
+                         setting);
+    }
     if (rc == SQLITE_OK) {
         rc = hx_external_content_repair(writer->shadow);
-        return rc ? rc : hx_config_write_options(writer->shadow, &options);
     }
-    if (error && !strchr(text, '=')) {
-        rc = hx_fail(writer->shadow, rc,
-                     "%s, as in ef=200, or a command: build, rebuild, integrity-check", error);
-    } else {
+    return rc ? rc : hx_config_write_options(writer->shadow, options);
+}
+
+static int change_setting(hx_writer *writer, const char *text) {
+    char *error = NULL;
+    int rc = set_option(writer, text, &error);
+    if (rc == SQLITE_OK || !error) {
+        return rc;
+    }
+    if (strchr(text, '=')) {
         return hx_fail_with(writer->shadow, rc, error);
     }
+    rc = hx_fail(writer->shadow, rc,
+                 "%s, as in ef=200, or a command: build, rebuild, integrity-check", error);
     sqlite3_free(error);
     return rc;
 }

@@ -178,3 +178,39 @@ int hx_index_build_run(hx_view *view, hx_index_build *build) {
     }
     return rc;
 }
+
+int hx_index_build_fail(const hx_view *view, int status) {
+    const char *const which = hx_columns_which(&view->shadow->columns, view->vector);
+    return which[0] ? hx_fail(view->shadow, hx_status_code(status), "hannoy: %s: %s", which,
+                              hny_strerror(status))
+                    : hx_fail_status(view->shadow, status);
+}
+
+int hx_index_build_all(hx_view *views, hx_index_build *build) {
+    const int count = views->shadow->columns.vectors;
+    const hx_index_build asked = *build;
+    const hx_view *failed = NULL;
+    int status = HNY_OK;
+    int64_t taken = 0;
+    bool current = true;
+    for (int i = 0; i < count && status != HNY_INTERRUPT; i++) {
+        *build = asked;
+        const int rc = hx_index_build_run(&views[i], build);
+        if (rc) {
+            return rc;
+        }
+        if (build->status && !failed) {
+            failed = &views[i];
+        }
+        if (failed == &views[i]) {
+            status = build->status;
+        }
+        current &= build->current;
+        if (build->taken > taken) {
+            taken = build->taken;
+        }
+    }
+    build->taken = taken;
+    build->current = current;
+    return failed ? hx_index_build_fail(failed, status) : SQLITE_OK;
+}

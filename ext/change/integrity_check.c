@@ -26,6 +26,13 @@ static bool in_delta(check *c, int64_t id) {
     return c->next < c->delta->count && c->delta->items[c->next] == id;
 }
 
+static const char *vector_name(const hx_view *view) {
+    return hx_columns_which(&view->shadow->columns, view->vector);
+}
+
+/* For "the index%s%s": " of body" in a table with several vectors. */
+#define INDEX_NAME(view) vector_name(view)[0] ? " of " : "", vector_name(view)
+
 static int check_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
     check *const c = arg;
     hx_view *const view = c->view;
@@ -42,9 +49,9 @@ static int check_row(void *arg, int64_t id, const void *vector, const hny_attrib
     }
     return held ? SQLITE_OK
                 : hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
-                          "hannoy: the index does not hold row %lld as it is; "
+                          "hannoy: the index%s%s does not hold row %lld as it is; "
                           "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
-                          id, view->shadow->name,
+                          INDEX_NAME(view), id, view->shadow->name,
                           hx_hidden_name(&view->shadow->columns, HX_COMMAND));
 }
 
@@ -55,9 +62,9 @@ static int check_count(const check *c, uint64_t held) {
         return SQLITE_OK;
     }
     return hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
-                   "hannoy: the index holds %llu rows where %llu are expected; "
+                   "hannoy: the index%s%s holds %llu rows where %llu are expected; "
                    "run INSERT INTO %s(%s) VALUES('rebuild') to repair it",
-                   held, c->rows, view->shadow->name,
+                   INDEX_NAME(view), held, c->rows, view->shadow->name,
                    hx_hidden_name(&view->shadow->columns, HX_COMMAND));
 }
 
@@ -80,10 +87,12 @@ static int check_records(hx_view *view) {
     if (!fault) {
         return SQLITE_OK;
     }
-    hx_fail(view->shadow, SQLITE_CORRUPT_VTAB,
-            "hannoy: the index is damaged: %s; run INSERT INTO %s(%s) VALUES('rebuild') to repair "
-            "it",
-            fault, view->shadow->name, hx_hidden_name(&view->shadow->columns, HX_COMMAND));
+    hx_fail(
+        view->shadow, SQLITE_CORRUPT_VTAB,
+        "hannoy: the index%s%s is damaged: %s; run INSERT INTO %s(%s) VALUES('rebuild') to repair "
+        "it",
+        INDEX_NAME(view), fault, view->shadow->name,
+        hx_hidden_name(&view->shadow->columns, HX_COMMAND));
     free(fault);
     return SQLITE_CORRUPT_VTAB;
 }

@@ -57,8 +57,8 @@ static int parse_new_vector(hx_writer *writer, int vector, sqlite3_value *value,
     char *error = NULL;
     *out = NULL;
     if (shadow->columns.vectors > 1 && is_null(value)) return SQLITE_OK;
-    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
-                                   writer->row[vector], &error);
+    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value,
+                                   shadow->vector_label[vector], writer->row[vector], &error);
     *out = writer->row[vector];
     return rc ? hx_fail_with(shadow, rc, error) : rc;
 }

@@ -24,10 +24,7 @@ static void call_version(sqlite3_context *context, int argc, sqlite3_value **arg
 /* Never trims the log: that would take the write lock. */
 static void build_table(sqlite3_context *context, hx_table *table) {
     hx_index_build build = {.asked = true, .needs_hold = true};
-    int rc = hx_index_build_run(&table->views[0], &build);
-    if (rc == SQLITE_OK && build.status) {
-        rc = hx_fail_status(&table->shadow, build.status);
-    }
+    const int rc = hx_index_build_all(table->views, &build);
     if (rc) {
         hx_result_failure(context, &table->shadow, rc);
     } else {
@@ -80,21 +77,84 @@ static bool read_query_count(sqlite3_context *context, sqlite3_value *value, int
     return false;
 }
 
+/* What the arguments of hannoy_recall say: v [, vector] [, queries [, schema]]. */
+typedef struct recall_arguments {
+    sqlite3_value *vector, *queries, *schema; /* NULL: not given */
+} recall_arguments;
+
+static recall_arguments sort_arguments(int argc, sqlite3_value **argv) {
+    recall_arguments a = {NULL, NULL, NULL};
+    int next = 1;
+    if (argc > 1 && sqlite3_value_numeric_type(argv[1]) == SQLITE_TEXT) {
+        a.vector = argv[next++];
+    }
+    if (next < argc) {
+        a.queries = argv[next++];
+    }
+    if (next < argc) {
+        a.schema = argv[next++];
+    }
+    return a;
+}
+
+/* The places of the vectors to measure, from *first up to but not including *end. */
+static bool find_vectors(sqlite3_context *context, const hx_columns *columns, sqlite3_value *name,
+                         int *first, int *end) {
+    const char *const text = name ? (const char *)sqlite3_value_text(name) : NULL;
+    *first = 0;
+    *end = columns->vectors;
+    for (int i = 0; text && i < columns->vectors; i++) {
+        if (sqlite3_stricmp(text, columns->at[columns->vector[i]].name) == 0) {
+            *first = i;
+            *end = i + 1;
+            return true;
+        }
+    }
+    if (name) {
+        hx_result_sentence(context, SQLITE_ERROR,
+                           sqlite3_mprintf("hannoy: the number of queries of hannoy_recall must be "
+                                           "a whole number, 1 or more, and '%.80s' is no vector of "
+                                           "the table",
+                                           text ? text : ""));
+    }
+    return !name;
+}
+
+/* The smallest recall of these vectors. */
+static void measure_vectors(sqlite3_context *context, hx_table *table, int first, int end,
+                            int64_t queries) {
+    double smallest = 1;
+    bool any = false;
+    for (int i = first; i < end; i++) {
+        double recall;
+        bool measured;
+        const int rc = hx_measure_recall(&table->shadow, i, queries, &recall, &measured);
+        if (rc) {
+            hx_result_failure(context, &table->shadow, rc);
+            return;
+        }
+        any |= measured;
+        if (measured && recall < smallest) {
+            smallest = recall;
+        }
+    }
+    if (any) {
+        sqlite3_result_double(context, smallest);
+    }
+}
+
 static void call_recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    const recall_arguments a = sort_arguments(argc, argv);
     int64_t queries = RECALL_QUERIES;
-    double found_share;
     hx_found found;
-    bool any;
+    int first, end;
     if (hx_argument_any_null(argc, argv) ||
-        (argc > 1 && !read_query_count(context, argv[1], &queries)) ||
-        !find_argument_table(context, argv[0], argc > 2 ? argv[2] : NULL, &found)) {
+        (a.queries && !read_query_count(context, a.queries, &queries)) ||
+        !find_argument_table(context, argv[0], a.schema, &found)) {
         return;
     }
-    const int rc = hx_measure_recall(&found.table->shadow, queries, &found_share, &any);
-    if (rc) {
-        hx_result_failure(context, &found.table->shadow, rc);
-    } else if (any) {
-        sqlite3_result_double(context, found_share);
+    if (find_vectors(context, &found.table->shadow.columns, a.vector, &first, &end)) {
+        measure_vectors(context, found.table, first, end, queries);
     }
     hx_found_release(&found);
 }
@@ -113,6 +173,7 @@ static const admin_function admin_functions[] = {
     {"hannoy_recall", 1, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 2, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 3, SQLITE_DIRECTONLY, call_recall},
+    {"hannoy_recall", 4, SQLITE_DIRECTONLY, call_recall},
     {"knn_match", 2, SQLITE_INNOCUOUS, hx_knn_match},
     {"hannoy_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, call_version},
 };

@@ -23,42 +23,54 @@ typedef struct info_cursor {
 
 /* ------------------------------------------------------------------------------------ values -- */
 
-/* Called with the snapshot begun; sets the result and returns an SQLite code. */
-typedef int (*item_value)(hx_table *table, sqlite3_context *context);
+/* Sets the result and returns an SQLite code.  Called with the view's snapshot begun. */
+typedef int (*view_value)(hx_view *view, sqlite3_context *context);
 
-static bool has_index(const hx_table *table) {
-    return table->views[0].snapshot.pinned;
+/* The same of a whole table.  No snapshot is begun. */
+typedef int (*table_value)(hx_table *table, sqlite3_context *context);
+
+static bool has_index(const hx_view *view) {
+    return view->snapshot.pinned;
 }
 
-static bool has_base(const hx_table *table) {
-    const hx_merge_base *const base = &table->views[0].snapshot.base;
+static bool has_base(const hx_view *view) {
+    const hx_merge_base *const base = &view->snapshot.base;
     return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
-/* Up to date, the index knows the number; counting reads every page of v_content. */
+/* Up to date, the index of the only vector knows the number; counting reads every page. */
 static int count_rows(hx_table *table, int64_t *rows) {
-    const hx_snapshot *const s = &table->views[0].snapshot;
-    if (!s->indexed || s->delta.ids.count) {
+    hx_view *const view = &table->views[0];
+    int rc = table->shadow.columns.vectors > 1 ? SQLITE_OK : hx_snapshot_begin(view);
+    if (rc) {
+        return rc;
+    }
+    const hx_snapshot *const s = &view->snapshot;
+    if (table->shadow.columns.vectors > 1) {
         return hx_content_count(&table->shadow, rows);
     }
-    *rows = (int64_t)s->stats.rows;
-    return SQLITE_OK;
+    if (!s->indexed || s->delta.ids.count) {
+        rc = hx_content_count(&table->shadow, rows);
+    } else {
+        *rows = (int64_t)s->stats.rows;
+    }
+    hx_snapshot_end(view);
+    return rc;
 }
 
-static int count_pending(hx_table *table, int64_t *pending) {
-    const hx_snapshot *const s = &table->views[0].snapshot;
+static int count_pending(hx_view *view, int64_t *pending) {
+    const hx_snapshot *const s = &view->snapshot;
     hx_ids delta;
     int status;
-    if (!has_base(table)) {
-        return hx_content_count(&table->shadow, pending);
+    if (!has_base(view)) {
+        return hx_content_count_having(view->shadow, view->vector, pending);
     }
-    const int rc =
-        hx_merge_base_delta(&table->shadow, table->views[0].reader, &s->base, &delta, &status);
+    const int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &delta, &status);
     if (rc) {
         return rc;
     }
     if (status) {
-        return hx_content_count(&table->shadow, pending);
+        return hx_content_count_having(view->shadow, view->vector, pending);
     }
     *pending = (int64_t)delta.count;
     hx_ids_free(&delta);
@@ -72,50 +84,78 @@ static int value_rows(hx_table *table, sqlite3_context *context) {
     return rc;
 }
 
-static int value_pending(hx_table *table, sqlite3_context *context) {
+static int value_pending(hx_view *view, sqlite3_context *context) {
     int64_t pending = 0;
-    const int rc = count_pending(table, &pending);
+    const int rc = count_pending(view, &pending);
     sqlite3_result_int64(context, pending);
     return rc;
 }
 
+/* Of the index that lacks most. */
+static int value_most_pending(hx_table *table, sqlite3_context *context) {
+    int64_t most = 0;
+    for (int i = 0; i < table->shadow.columns.vectors; i++) {
+        int64_t pending = 0;
+        int rc = hx_snapshot_begin(&table->views[i]);
+        if (rc == SQLITE_OK) {
+            rc = count_pending(&table->views[i], &pending);
+            hx_snapshot_end(&table->views[i]);
+        }
+        if (rc) {
+            return rc;
+        }
+        most = pending > most ? pending : most;
+    }
+    sqlite3_result_int64(context, most);
+    return SQLITE_OK;
+}
+
 /* The figures of the sidecar, whether this snapshot can use it or not; zeros without an index. */
-static hny_stats read_stats(hx_table *table, bool count_links) {
+static hny_stats read_stats(hx_view *view, bool count_links) {
     hny_stats stats;
-    if (!has_index(table) ||
-        hny_reader_stats(table->views[0].reader, count_links, &stats) != HNY_OK) {
+    if (!has_index(view) || hny_reader_stats(view->reader, count_links, &stats) != HNY_OK) {
         memset(&stats, 0, sizeof stats);
     }
     return stats;
 }
 
-static int value_nodes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, false).nodes);
+static int value_nodes(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(view, false).nodes);
     return SQLITE_OK;
 }
 
-static int value_deleted(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, false).deleted);
+static int value_deleted(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(view, false).deleted);
     return SQLITE_OK;
 }
 
-static int value_unlinked(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, false).unlinked);
+static int value_unlinked(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(view, false).unlinked);
     return SQLITE_OK;
 }
 
-static int value_levels(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, read_stats(table, false).levels);
+static int value_levels(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, read_stats(view, false).levels);
     return SQLITE_OK;
 }
 
-static int value_links(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, true).links);
+static int value_links(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)read_stats(view, true).links);
     return SQLITE_OK;
 }
 
+/* The sidecar is the same for all vectors; any index in it tells. */
 static int value_bytes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)read_stats(table, false).bytes);
+    uint64_t bytes = 0;
+    for (int i = 0; i < table->shadow.columns.vectors && bytes == 0; i++) {
+        const int rc = hx_snapshot_begin(&table->views[i]);
+        if (rc) {
+            return rc;
+        }
+        bytes = read_stats(&table->views[i], false).bytes;
+        hx_snapshot_end(&table->views[i]);
+    }
+    sqlite3_result_int64(context, (int64_t)bytes);
     return SQLITE_OK;
 }
 
@@ -128,16 +168,16 @@ static int result_text(sqlite3_context *context, char *text) {
 }
 
 /* NULL without an index. */
-static int value_boundary(hx_table *table, sqlite3_context *context) {
-    const hny_boundary at = read_stats(table, false).boundary;
-    if (!has_index(table)) {
+static int value_boundary(hx_view *view, sqlite3_context *context) {
+    const hny_boundary at = read_stats(view, false).boundary;
+    if (!has_index(view)) {
         return SQLITE_OK;
     }
     return result_text(context, sqlite3_mprintf("%lld:%llx", at.seq, at.chain));
 }
 
 static int value_sidecar(hx_table *table, sqlite3_context *context) {
-    const char *const path = hny_sidecar_path(table->views[0].sidecar);
+    const char *const path = hny_sidecar_path(table->sidecar);
     sqlite3_result_text(context, path ? path : "a private temporary file", -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
@@ -149,18 +189,20 @@ static char *changes_pending(int64_t pending) {
                         : sqlite3_mprintf("%lld changes pending", pending);
 }
 
-/* Whether the index serves this snapshot. */
-static int describe_state(hx_table *table, char **out) {
-    const hx_merge_base *const base = &table->views[0].snapshot.base;
+/* Whether the index serves this snapshot; *well: it does, and lacks nothing. */
+static int describe_state(hx_view *view, char **out, bool *well) {
+    const hx_merge_base *const base = &view->snapshot.base;
     int64_t pending = 0;
-    if (!hx_schema_state_followed(&table->shadow)) {
+    *well = false;
+    if (!hx_schema_state_followed(view->shadow)) {
         *out = sqlite3_mprintf("the triggers on %s are missing, changed or were disabled: queries "
                                "look at every row, and the next build creates them again",
-                               table->shadow.columns.source.table);
+                               view->shadow->columns.source.table);
         return SQLITE_OK;
     }
-    if (has_base(table)) {
-        const int rc = count_pending(table, &pending);
+    if (has_base(view)) {
+        const int rc = count_pending(view, &pending);
+        *well = pending == 0;
         *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
         return rc;
     }
@@ -176,133 +218,202 @@ static int describe_state(hx_table *table, char **out) {
     return SQLITE_OK;
 }
 
-/* Of a build of this table in this process; empty and zero when none runs. */
-static hny_progress progress_of(const hx_table *table) {
+/* Of a build of this index in this process; empty and zero when none runs. */
+static hny_progress progress_of(const hx_view *view) {
     hny_progress p;
-    hny_sidecar_progress(table->views[0].sidecar, &p);
-    if (p.table != table->shadow.config.vectors[0].number) {
+    hny_sidecar_progress(view->sidecar, &p);
+    if (p.table != hx_view_config(view)->number) {
         p = (hny_progress){0, "", 0, 0};
     }
     return p;
 }
 
-static int value_phase(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, progress_of(table).phase, -1, SQLITE_TRANSIENT);
+/* The index of a table that is being built; the first one when none is. */
+static const hx_view *built_view(const hx_table *table) {
+    for (int i = 0; i < table->shadow.columns.vectors; i++) {
+        if (progress_of(&table->views[i]).table) {
+            return &table->views[i];
+        }
+    }
+    return &table->views[0];
+}
+
+static int result_phase(const hx_view *view, sqlite3_context *context) {
+    sqlite3_result_text(context, progress_of(view).phase, -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
 }
 
-static int value_done(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)progress_of(table).done);
+static int result_done(const hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)progress_of(view).done);
     return SQLITE_OK;
 }
 
-static int value_total(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, (int64_t)progress_of(table).total);
+static int result_total(const hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, (int64_t)progress_of(view).total);
     return SQLITE_OK;
 }
 
-static char *describe_progress(hx_table *table) {
+static int value_phase(hx_view *view, sqlite3_context *context) {
+    return result_phase(view, context);
+}
+
+static int value_done(hx_view *view, sqlite3_context *context) {
+    return result_done(view, context);
+}
+
+static int value_total(hx_view *view, sqlite3_context *context) {
+    return result_total(view, context);
+}
+
+static int value_table_phase(hx_table *table, sqlite3_context *context) {
+    return result_phase(built_view(table), context);
+}
+
+static int value_table_done(hx_table *table, sqlite3_context *context) {
+    return result_done(built_view(table), context);
+}
+
+static int value_table_total(hx_table *table, sqlite3_context *context) {
+    return result_total(built_view(table), context);
+}
+
+static char *describe_progress(const hx_view *view) {
     hny_progress p;
-    hny_sidecar_progress(table->views[0].sidecar, &p);
+    hny_sidecar_progress(view->sidecar, &p);
     if (p.table == 0) {
         return sqlite3_mprintf("");
     }
-    if (p.table != table->shadow.config.vectors[0].number) {
+    if (p.table != hx_view_config(view)->number) {
         return sqlite3_mprintf("; another table is being built");
     }
     return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
 }
 
-static int value_state(hx_table *table, sqlite3_context *context) {
+/* The state with its vector's name, the progress, and why the last COMMIT did not build. */
+static char *join_state(const char *vector, const char *state, const char *progress,
+                        const char *trouble) {
+    return state && progress
+               ? sqlite3_mprintf("%s%s%s%s%s%s", vector, vector[0] ? ": " : "", state, progress,
+                                 trouble ? "; at the last COMMIT: " : "", trouble ? trouble : "")
+               : NULL;
+}
+
+/* The first vector's state that is not "up to date", or that of all. */
+static int value_table_state(hx_table *table, sqlite3_context *context) {
+    const hx_columns *const columns = &table->shadow.columns;
     char *state = NULL;
-    const int rc = describe_state(table, &state);
-    char *const progress = describe_progress(table);
-    const char *const trouble = table->writer.autobuild.trouble;
-    const bool shown =
-        trouble && !(has_base(table) && table->views[0].snapshot.delta.ids.count == 0);
-    char *const text = state && progress ? sqlite3_mprintf("%s%s%s%s", state, progress,
-                                                           shown ? "; at the last COMMIT: " : "",
-                                                           shown ? trouble : "")
-                                         : NULL;
+    bool well = true;
+    int rc = SQLITE_OK, last = 0;
+    for (int i = 0; i < columns->vectors && well && rc == SQLITE_OK; i++) {
+        sqlite3_free(state);
+        state = NULL;
+        last = i;
+        rc = hx_snapshot_begin(&table->views[i]);
+        if (rc == SQLITE_OK) {
+            rc = describe_state(&table->views[i], &state, &well);
+            hx_snapshot_end(&table->views[i]);
+        }
+    }
+    char *const progress = describe_progress(built_view(table));
+    char *const text = rc ? NULL
+                          : join_state(well ? "" : hx_columns_which(columns, last), state, progress,
+                                       well ? NULL : table->writer.autobuild.trouble);
     sqlite3_free(state);
     sqlite3_free(progress);
-    if (rc) {
-        sqlite3_free(text);
-        return rc;
-    }
-    return result_text(context, text);
+    return rc ? rc : result_text(context, text);
+}
+
+static int value_state(hx_view *view, sqlite3_context *context) {
+    char *state = NULL;
+    bool well;
+    const int rc = describe_state(view, &state, &well);
+    char *const progress = describe_progress(view);
+    char *const text = rc ? NULL : join_state("", state, progress, NULL);
+    sqlite3_free(state);
+    sqlite3_free(progress);
+    return rc ? rc : result_text(context, text);
 }
 
 /* ----------------------------------------------------------------------------------- options -- */
 
-static int value_dim(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.shape.dim);
+static int value_dim(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, hx_view_options(view)->shape.dim);
     return SQLITE_OK;
 }
 
-static int value_metric(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context,
-                        hx_metric_name(table->shadow.config.vectors[0].options.shape.metric), -1,
+static int value_metric(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_metric_name(hx_view_options(view)->shape.metric), -1,
                         SQLITE_STATIC);
     return SQLITE_OK;
 }
 
-static int value_type(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_type_name(table->shadow.config.vectors[0].options.shape.type),
-                        -1, SQLITE_STATIC);
-    return SQLITE_OK;
-}
-
-static int value_codes(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_text(context, hx_codes_name(table->shadow.config.vectors[0].options.codes), -1,
+static int value_type(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_type_name(hx_view_options(view)->shape.type), -1,
                         SQLITE_STATIC);
     return SQLITE_OK;
 }
 
-static int value_m(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.m);
+static int value_codes(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_text(context, hx_codes_name(hx_view_options(view)->codes), -1, SQLITE_STATIC);
     return SQLITE_OK;
 }
 
-static int value_ef_construction(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.ef_construction);
+static int value_m(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, hx_view_options(view)->m);
+    return SQLITE_OK;
+}
+
+static int value_ef_construction(hx_view *view, sqlite3_context *context) {
+    sqlite3_result_int64(context, hx_view_options(view)->ef_construction);
     return SQLITE_OK;
 }
 
 /* When it is not set, that of a search for ten rows; NULL without an index. */
-static int value_ef(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->shadow.config.vectors[0].options;
+static int value_ef(hx_view *view, sqlite3_context *context) {
+    const hx_options *const options = hx_view_options(view);
     if (options->ef) {
         sqlite3_result_int64(context, options->ef);
-    } else if (has_index(table)) {
+    } else if (has_index(view)) {
         const double recall = options->recall / HX_RECALL_UNIT;
-        sqlite3_result_int64(context, hny_reader_ef(table->views[0].reader, 10, recall));
+        sqlite3_result_int64(context, hny_reader_ef(view->reader, 10, recall));
     }
     return SQLITE_OK;
 }
 
 /* The target that ef is derived from; NULL when ef is set. */
-static int value_recall(hx_table *table, sqlite3_context *context) {
-    const hx_options *const options = &table->shadow.config.vectors[0].options;
+static int value_recall(hx_view *view, sqlite3_context *context) {
+    const hx_options *const options = hx_view_options(view);
     if (!options->ef) {
         sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
     }
     return SQLITE_OK;
 }
 
+/* The options of the table are the same in all vectors. */
+static int table_options(hx_table *table, const hx_options **out) {
+    *out = &table->shadow.config.vectors[0].options;
+    return hx_log_refresh_config(&table->shadow);
+}
+
 static int value_autobuild(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.autobuild);
-    return SQLITE_OK;
+    const hx_options *options;
+    const int rc = table_options(table, &options);
+    sqlite3_result_int64(context, options->autobuild);
+    return rc;
 }
 
 static int value_threads(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.threads);
-    return SQLITE_OK;
+    const hx_options *options;
+    const int rc = table_options(table, &options);
+    sqlite3_result_int64(context, options->threads);
+    return rc;
 }
 
 static int value_linear_below(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->shadow.config.vectors[0].options.linear_below);
-    return SQLITE_OK;
+    const hx_options *options;
+    const int rc = table_options(table, &options);
+    sqlite3_result_int64(context, options->linear_below);
+    return rc;
 }
 
 /* ---------------------------------------------------------------------------- the last query -- */
@@ -314,7 +425,7 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
         [HNY_GRAPH] = "walk",
         [HNY_GRAPH_THEN_SCAN] = "walk, then scan",
     };
-    const hx_last *const last = &table->views[0].last;
+    const hx_last *const last = &table->last;
     const char *const word = last->strategy      ? words[last->strategy]
                              : last->nanoseconds ? "scan of the table"
                                                  : NULL;
@@ -325,24 +436,24 @@ static int value_last_strategy(hx_table *table, sqlite3_context *context) {
 }
 
 static int value_last_distances(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->views[0].last.distances);
+    sqlite3_result_int64(context, table->last.distances);
     return SQLITE_OK;
 }
 
 static int value_last_filter_matches(hx_table *table, sqlite3_context *context) {
-    if (table->views[0].last.matches) {
-        sqlite3_result_int64(context, table->views[0].last.matches);
+    if (table->last.matches) {
+        sqlite3_result_int64(context, table->last.matches);
     }
     return SQLITE_OK;
 }
 
 static int value_last_unindexed_rows(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_int64(context, table->views[0].last.delta_rows);
+    sqlite3_result_int64(context, table->last.delta_rows);
     return SQLITE_OK;
 }
 
 static int value_last_microseconds(hx_table *table, sqlite3_context *context) {
-    sqlite3_result_double(context, (double)table->views[0].last.nanoseconds / 1000);
+    sqlite3_result_double(context, (double)table->last.nanoseconds / 1000);
     return SQLITE_OK;
 }
 
@@ -360,47 +471,84 @@ static int value_kernels(hx_table *table, sqlite3_context *context) {
     return SQLITE_OK;
 }
 
+/* A key that each vector has, as NAME.key where there are several, or the table, or both. */
 typedef struct item {
     const char *key;
-    item_value value;
+    view_value of_vector;
+    table_value of_table;
 } item;
 
 static const item items[] = {
-    {"rows", value_rows},
-    {"pending", value_pending},
-    {"nodes", value_nodes},
-    {"deleted", value_deleted},
-    {"unlinked", value_unlinked},
-    {"levels", value_levels},
-    {"links", value_links},
-    {"bytes", value_bytes},
-    {"boundary", value_boundary},
-    {"state", value_state},
-    {"phase", value_phase},
-    {"done", value_done},
-    {"total", value_total},
-    {"dim", value_dim},
-    {"metric", value_metric},
-    {"type", value_type},
-    {"codes", value_codes},
-    {"m", value_m},
-    {"ef_construction", value_ef_construction},
-    {"ef", value_ef},
-    {"recall", value_recall},
-    {"autobuild", value_autobuild},
-    {"threads", value_threads},
-    {"linear_below", value_linear_below},
-    {"notes", value_notes},
-    {"sidecar", value_sidecar},
-    {"kernels", value_kernels},
-    {"last_strategy", value_last_strategy},
-    {"last_distances", value_last_distances},
-    {"last_filter_matches", value_last_filter_matches},
-    {"last_unindexed_rows", value_last_unindexed_rows},
-    {"last_microseconds", value_last_microseconds},
+    {"rows", NULL, value_rows},
+    {"pending", value_pending, value_most_pending},
+    {"nodes", value_nodes, NULL},
+    {"deleted", value_deleted, NULL},
+    {"unlinked", value_unlinked, NULL},
+    {"levels", value_levels, NULL},
+    {"links", value_links, NULL},
+    {"bytes", NULL, value_bytes},
+    {"boundary", value_boundary, NULL},
+    {"state", value_state, value_table_state},
+    {"phase", value_phase, value_table_phase},
+    {"done", value_done, value_table_done},
+    {"total", value_total, value_table_total},
+    {"dim", value_dim, NULL},
+    {"metric", value_metric, NULL},
+    {"type", value_type, NULL},
+    {"codes", value_codes, NULL},
+    {"m", value_m, NULL},
+    {"ef_construction", value_ef_construction, NULL},
+    {"ef", value_ef, NULL},
+    {"recall", value_recall, NULL},
+    {"autobuild", NULL, value_autobuild},
+    {"threads", NULL, value_threads},
+    {"linear_below", NULL, value_linear_below},
+    {"notes", NULL, value_notes},
+    {"sidecar", NULL, value_sidecar},
+    {"kernels", NULL, value_kernels},
+    {"last_strategy", NULL, value_last_strategy},
+    {"last_distances", NULL, value_last_distances},
+    {"last_filter_matches", NULL, value_last_filter_matches},
+    {"last_unindexed_rows", NULL, value_last_unindexed_rows},
+    {"last_microseconds", NULL, value_last_microseconds},
 };
 
 enum { ITEM_COUNT = sizeof items / sizeof items[0] };
+
+/* A row: an item of the table, or of one of several vectors. */
+typedef struct info_row {
+    const item *item;
+    int vector; /* -1: of the table */
+} info_row;
+
+/* A table with one vector has each key once, the others first the table's and then each vector's. */
+static bool has_row(const hx_columns *columns, const item *it, int vector) {
+    return vector < 0 ? it->of_table || columns->vectors == 1
+                      : it->of_vector && columns->vectors > 1;
+}
+
+/* The row of this number, from 0; false: there are not so many. */
+static bool find_row(const hx_columns *columns, int64_t number, info_row *out) {
+    for (int vector = -1; vector < columns->vectors; vector++) {
+        for (int i = 0; i < ITEM_COUNT; i++) {
+            if (has_row(columns, &items[i], vector) && number-- == 0) {
+                *out = (info_row){&items[i], vector};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int64_t count_info_rows(const hx_columns *columns) {
+    int64_t count = 0;
+    for (int vector = -1; vector < columns->vectors; vector++) {
+        for (int i = 0; i < ITEM_COUNT; i++) {
+            count += has_row(columns, &items[i], vector);
+        }
+    }
+    return count;
+}
 
 /* ------------------------------------------------------------------------- the virtual table -- */
 
@@ -452,16 +600,41 @@ static int info_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {
     if (rc) {
         return hx_tvf_fail(base, rc, error);
     }
-    base->count = ITEM_COUNT;
+    base->count = count_info_rows(&cursor->found.table->shadow.columns);
     return info_hold(cursor);
+}
+
+static int result_key(const hx_columns *columns, const info_row *row, sqlite3_context *context) {
+    if (row->vector < 0) {
+        sqlite3_result_text(context, row->item->key, -1, SQLITE_STATIC);
+        return SQLITE_OK;
+    }
+    return result_text(
+        context, sqlite3_mprintf("%s.%s", hx_columns_which(columns, row->vector), row->item->key));
+}
+
+static int result_value(hx_table *table, const info_row *row, sqlite3_context *context) {
+    if (row->vector < 0 && row->item->of_table) {
+        return row->item->of_table(table, context);
+    }
+    hx_view *const view = &table->views[row->vector < 0 ? 0 : row->vector];
+    int rc = hx_snapshot_begin(view);
+    if (rc == SQLITE_OK) {
+        rc = row->item->of_vector(view, context);
+        hx_snapshot_end(view);
+    }
+    return rc;
 }
 
 static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column) {
     info_cursor *const cursor = (info_cursor *)base;
     hx_table *const table = cursor->found.table;
-    const item *const it = &items[base->row];
+    info_row row;
+    if (!find_row(&table->shadow.columns, (int64_t)base->row, &row)) {
+        return SQLITE_OK;
+    }
     if (column == COLUMN_KEY) {
-        sqlite3_result_text(context, it->key, -1, SQLITE_STATIC);
+        return result_key(&table->shadow.columns, &row, context);
     }
     if (column == COLUMN_NAME) {
         sqlite3_result_text(context, table->shadow.name, -1, SQLITE_TRANSIENT);
@@ -472,11 +645,7 @@ static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column
     if (column != COLUMN_VALUE) {
         return SQLITE_OK;
     }
-    int rc = hx_snapshot_begin(&table->views[0]);
-    if (rc == SQLITE_OK) {
-        rc = it->value(table, context);
-        hx_snapshot_end(&table->views[0]);
-    }
+    const int rc = result_value(table, &row, context);
     return rc ? info_fail(cursor, rc) : rc;
 }
 

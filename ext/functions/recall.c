@@ -11,47 +11,65 @@
 /* Ordinary statements on the table, so that the result is what a user gets. */
 typedef struct measurement {
     hx_shadow *shadow;
+    const char *vector; /* its name; "": the table has one, and `item` names a row */
     sqlite3_stmt *ends, *next, *search, *exact;
     int64_t wanted, found;
 } measurement;
 
-/* Prepares a statement and frees its text; NULL means out of memory. */
+/* Takes over the text; NULL: out of memory. */
 static int prepare_query(hx_shadow *shadow, char *sql, sqlite3_stmt **out) {
-    const int rc = sql ? sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL) : SQLITE_NOMEM;
+    if (!sql) {
+        return SQLITE_NOMEM;
+    }
+    const int rc = sqlite3_prepare_v2(shadow->db, sql, -1, out, NULL);
     sqlite3_free(sql);
-    return rc == SQLITE_OK || rc == SQLITE_NOMEM ? rc : hx_fail_sql(shadow, rc);
+    return rc ? hx_fail_sql(shadow, rc) : SQLITE_OK;
 }
 
-static int prepare_search(hx_shadow *shadow, bool exact, sqlite3_stmt **out) {
-    const hx_columns *const columns = &shadow->columns;
-    return prepare_query(
-        shadow,
-        sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" WHERE \"%w\" = ?1 AND \"%w\" = ?2 AND "
-                        "\"%w\" = %d",
-                        hx_hidden_name(columns, HX_DISTANCE), shadow->schema, shadow->name,
-                        hx_hidden_name(columns, HX_ITEM), hx_hidden_name(columns, HX_K),
-                        hx_hidden_name(columns, HX_EXACT), exact),
-        out);
+static char *search_text(const measurement *m, bool exact) {
+    const char *const schema = m->shadow->schema, *const name = m->shadow->name;
+    const hx_columns *const columns = &m->shadow->columns;
+    const char *const distance = hx_hidden_name(columns, HX_DISTANCE);
+    const char *const k = hx_hidden_name(columns, HX_K);
+    const char *const is_exact = hx_hidden_name(columns, HX_EXACT);
+    if (!m->vector[0]) {
+        return sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" WHERE \"%w\" = ?1 AND \"%w\" = %d "
+                               "AND \"%w\" = %d",
+                               distance, schema, name, hx_hidden_name(columns, HX_ITEM), k, K,
+                               is_exact, exact);
+    }
+    return sqlite3_mprintf(
+        "SELECT distance FROM (SELECT rowid AS id, \"%w\" AS distance FROM "
+        "\"%w\".\"%w\" WHERE \"%w\" MATCH (SELECT \"%w\" FROM \"%w\".\"%w\" WHERE "
+        "rowid = ?1) AND \"%w\" = %d AND \"%w\" = %d) WHERE id <> ?1",
+        distance, schema, name, m->vector, m->vector, schema, name, k, K + 1, is_exact, exact);
+}
+
+static char *next_text(const measurement *m) {
+    const char *const schema = m->shadow->schema, *const name = m->shadow->name;
+    return m->vector[0]
+               ? sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 AND \"%w\" IS "
+                                 "NOT NULL ORDER BY rowid LIMIT 1",
+                                 schema, name, m->vector)
+               : sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 ORDER BY rowid "
+                                 "LIMIT 1",
+                                 schema, name);
 }
 
 static int prepare_queries(measurement *m) {
     hx_shadow *const shadow = m->shadow;
-    int rc = prepare_query(shadow,
-                           sqlite3_mprintf("SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"",
-                                           shadow->schema, shadow->name),
-                           &m->ends);
+    const char *const schema = shadow->schema, *const name = shadow->name;
+    int rc = prepare_query(
+        shadow, sqlite3_mprintf("SELECT min(rowid), max(rowid) FROM \"%w\".\"%w\"", schema, name),
+        &m->ends);
     if (rc == SQLITE_OK) {
-        rc = prepare_query(shadow,
-                           sqlite3_mprintf("SELECT rowid FROM \"%w\".\"%w\" WHERE rowid >= ?1 "
-                                           "ORDER BY rowid LIMIT 1",
-                                           shadow->schema, shadow->name),
-                           &m->next);
+        rc = prepare_query(shadow, next_text(m), &m->next);
     }
     if (rc == SQLITE_OK) {
-        rc = prepare_search(shadow, false, &m->search);
+        rc = prepare_query(shadow, search_text(m, false), &m->search);
     }
     if (rc == SQLITE_OK) {
-        rc = prepare_search(shadow, true, &m->exact);
+        rc = prepare_query(shadow, search_text(m, true), &m->exact);
     }
     return rc;
 }
@@ -62,7 +80,6 @@ static int search_item(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, 
     int rc;
     *count = 0;
     sqlite3_bind_value(stmt, 1, item);
-    sqlite3_bind_int(stmt, 2, K);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < K) {
         distances[(*count)++] = sqlite3_column_double(stmt, 0);
     }
@@ -99,7 +116,7 @@ static bool find_next_row(measurement *m, int64_t from, int64_t *rowid) {
     return found;
 }
 
-/* The item that names a row is its rowid, or its text key. */
+/* The row is named by its rowid, or where an item can name it by its text key. */
 static int measure_rowid(measurement *m, int64_t rowid) {
     hx_shadow *const shadow = m->shadow;
     sqlite3_stmt *stmt;
@@ -113,8 +130,8 @@ static int measure_rowid(measurement *m, int64_t rowid) {
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
     const hx_columns *const columns = &shadow->columns;
-    const int at =
-        hx_columns_text_key(columns) ? 1 + columns->vectors + columns->at[columns->key].stored : 0;
+    const bool key = !m->vector[0] && hx_columns_text_key(columns);
+    const int at = key ? 1 + columns->vectors + columns->at[columns->key].stored : 0;
     sqlite3_value *const item = sqlite3_value_dup(sqlite3_column_value(stmt, at));
     hx_sql_done(stmt);
     rc = item ? measure_item(m, item) : SQLITE_NOMEM;
@@ -149,8 +166,8 @@ static int measure_rows(measurement *m, int64_t queries) {
     return rc;
 }
 
-int hx_measure_recall(hx_shadow *shadow, int64_t queries, double *recall, bool *any) {
-    measurement m = {.shadow = shadow};
+int hx_measure_recall(hx_shadow *shadow, int vector, int64_t queries, double *recall, bool *any) {
+    measurement m = {.shadow = shadow, .vector = hx_columns_which(&shadow->columns, vector)};
     int rc = prepare_queries(&m);
     if (rc == SQLITE_OK) {
         rc = measure_rows(&m, queries);

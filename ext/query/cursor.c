@@ -16,7 +16,8 @@
 
 typedef struct cursor {
     sqlite3_vtab_cursor base; /* SQLite's part, first */
-    hx_view *view;
+    hx_view *views;           /* of the table, one for each vector */
+    hx_view *view;            /* the one that is searched; of a scan the first */
     int plan;
     bool ended;
     /* with HX_PLAN_KNN */
@@ -27,13 +28,13 @@ typedef struct cursor {
     bool on_row;  /* of a search only if this is set */
 } cursor;
 
-int hx_cursor_open(hx_view *view, sqlite3_vtab_cursor **out) {
+int hx_cursor_open(hx_view *views, sqlite3_vtab_cursor **out) {
     cursor *const c = sqlite3_malloc(sizeof *c);
     if (!c) {
         return SQLITE_NOMEM;
     }
     memset(c, 0, sizeof *c);
-    c->view = view;
+    c->views = c->view = views;
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -282,11 +283,11 @@ static hx_sql_id scan_of(int plan) {
 /* A loan is kept from one row of an outer table to the next. */
 static int borrow_scan(cursor *c) {
     const hx_sql_id id = scan_of(c->plan);
-    if (c->scan.stmt && c->scan.id != id) {
+    const int read = hx_plan_read(c->plan);
+    if (c->scan.stmt && (c->scan.id != id || c->scan.vector != read)) {
         hx_sql_return(c->view->shadow, &c->scan);
     }
-    const int rc =
-        c->scan.stmt ? SQLITE_OK : hx_sql_borrow(c->view->shadow, id, HX_ALL_VECTORS, &c->scan);
+    const int rc = c->scan.stmt ? SQLITE_OK : hx_sql_borrow(c->view->shadow, id, read, &c->scan);
     if (rc == SQLITE_OK) {
         sqlite3_reset(c->scan.stmt);
     }
@@ -348,6 +349,7 @@ int hx_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *words, int
     (void)argc;
     end_search(c);
     c->plan = plan;
+    c->view = &c->views[hx_plan_searched(plan)];
     if (plan & HX_PLAN_NO_QUERY) {
         return fail_without_query(c);
     }
@@ -394,7 +396,9 @@ static int result_vector(const cursor *c, sqlite3_context *context, int vector) 
     char *error;
     if (!hx_columns_external(&shadow->columns)) {
         sqlite3_result_value(context, value);
-        hx_mark_result(context, shape.type);
+        if (sqlite3_value_type(value) != SQLITE_NULL) {
+            hx_mark_result(context, shape.type);
+        }
         return SQLITE_OK;
     }
     const int rc = hx_vector_parse(shape, value, "vector", shadow->parsed[vector], &error);

@@ -8,8 +8,8 @@
 
 typedef struct hx_view hx_view;
 
-/* Of the table that this view is of. */
-int hx_cursor_open(hx_view *view, sqlite3_vtab_cursor **out);
+/* Of the table that these views are of, one for each vector. */
+int hx_cursor_open(hx_view *views, sqlite3_vtab_cursor **out);
 int hx_cursor_close(sqlite3_vtab_cursor *cursor);
 int hx_cursor_filter(sqlite3_vtab_cursor *cursor, int plan, const char *words, int argc,
                      sqlite3_value **argv);

@@ -3,8 +3,10 @@
 
 #include "shadow/error.h"
 
-void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, int vector) {
+void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, hx_last *last,
+                  int vector) {
     view->shadow = shadow;
+    view->last = last;
     view->sidecar = sidecar;
     view->vector = vector;
     view->snapshot.delta.vector = vector;

@@ -26,10 +26,11 @@ struct hx_view {
     unsigned identity;    /* hx_view_config's, that the reader was made for */
     hx_snapshot snapshot;
     hx_vector_cache cache;
-    hx_last last;
+    hx_last *last; /* of the table; borrowed */
 };
 
-void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, int vector);
+void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, hx_last *last,
+                  int vector);
 
 static inline const hx_vector_config *hx_view_config(const hx_view *view) {
     return &view->shadow->config.vectors[view->vector];

@@ -26,7 +26,7 @@ int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *request,
         return SQLITE_NOMEM;
     }
     memset(knn, 0, sizeof *knn);
-    view->last = (hx_last){.strategy = 0};
+    *view->last = (hx_last){.strategy = 0};
     const int rc = hx_streams_init(&knn->streams, view, vector, request);
     if (rc) {
         hx_knn_free(knn);

@@ -122,15 +122,22 @@ static bool reads_column(const sqlite3_index_info *info, int column) {
 
 static void note_unread(const hx_shadow *shadow, sqlite3_index_info *info) {
     const hx_columns *const columns = &shadow->columns;
-    bool rest = false, vector = false;
+    bool rest = false;
+    int vectors = 0, read = 0;
     for (int i = 0; i < columns->count; i++) {
         rest |= columns->at[i].stored >= 0 && reads_column(info, i);
     }
     for (int i = 0; i < columns->vectors; i++) {
-        vector |= reads_column(info, columns->vector[i]);
+        if (reads_column(info, columns->vector[i])) {
+            vectors++;
+            read = i + 1;
+        }
     }
-    if (!vector) {
+    if (vectors == 0) {
         info->idxNum |= HX_PLAN_NO_VECTOR;
+    }
+    if (vectors == 1 && columns->vectors > 1) {
+        info->idxNum |= read << HX_PLAN_READ_BIT;
     }
     if (!rest) {
         info->idxNum |= HX_PLAN_NO_REST;
@@ -187,8 +194,18 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
 */
 #define SCAN_COST 1e20
 
+/* Notes which vector a search is on, if there are several. */
+static void search_vector(const hx_shadow *shadow, sqlite3_index_info *info, int column,
+                          sqlite3_str *words) {
+    if (shadow->columns.vectors > 1 && hx_column_is(&shadow->columns, column, HX_ROLE_VECTOR)) {
+        info->idxNum |= shadow->columns.at[column].place << HX_PLAN_SEARCHED_BIT;
+        sqlite3_str_appendf(words, " %s", shadow->columns.at[column].name);
+    }
+}
+
 static int plan_knn(hx_shadow *shadow, sqlite3_index_info *info, const survey *s) {
-    const hx_hidden hidden = hidden_of(shadow, info->aConstraint[s->query].iColumn);
+    const int column = info->aConstraint[s->query].iColumn;
+    const hx_hidden hidden = hidden_of(shadow, column);
     int rc = refuse_plan(shadow, s);
     if (rc) {
         return rc;
@@ -196,6 +213,7 @@ static int plan_knn(hx_shadow *shadow, sqlite3_index_info *info, const survey *s
     sqlite3_str *const words = sqlite3_str_new(NULL), *const codes = sqlite3_str_new(NULL);
     info->estimatedCost = KNN_COST;
     take_setting(info, s->query, HX_PLAN_KNN, words, hidden == HX_ITEM ? "knn item=?" : "knn");
+    search_vector(shadow, info, column, words);
     if (hidden == HX_ITEM) {
         info->idxNum |= HX_PLAN_ITEM;
     }

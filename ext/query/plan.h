@@ -5,6 +5,7 @@
 #ifndef HX_PLAN_H
 #define HX_PLAN_H
 
+#include "shadow/statements.h"
 #include "sqlite_api.h"
 
 /*
@@ -34,6 +35,22 @@ enum {
     HX_PLAN_NO_VECTOR = 1 << 17, /* the statement reads neither the vector */
     HX_PLAN_NO_REST = 1 << 18    /* nor the columns stored beside it */
 };
+
+/*
+** In the bits above, of a table with several vectors: the place of the one that is searched for, and
+** one more than the place of the only one that the statement reads; 0: it reads several.
+*/
+#define HX_PLAN_SEARCHED_BIT 19
+#define HX_PLAN_READ_BIT     23
+
+static inline int hx_plan_searched(int plan) {
+    return plan >> HX_PLAN_SEARCHED_BIT & 15;
+}
+
+static inline int hx_plan_read(int plan) {
+    const int read = plan >> HX_PLAN_READ_BIT & 31;
+    return read ? read - 1 : HX_ALL_VECTORS;
+}
 
 /* xBestIndex. */
 int hx_plan_best(sqlite3_vtab *vtab, sqlite3_index_info *info);

@@ -365,7 +365,7 @@ static void restart_streams(hx_streams *streams) {
 
 /* For hannoy_info. */
 static void note_work(const hx_streams *streams) {
-    hx_last *const last = &streams->view->last;
+    hx_last *const last = streams->view->last;
     const hny_work *const work = hny_reader_work(streams->view->reader);
     last->strategy = work->strategy;
     last->distances += work->distances;
@@ -397,7 +397,7 @@ static int fill_streams(hx_streams *streams, int *status) {
     if (*status || !hx_stream_is_dry(&streams->delta)) {
         return SQLITE_OK;
     }
-    view->last.delta_rows = (int64_t)view->snapshot.delta.count;
+    view->last->delta_rows = (int64_t)view->snapshot.delta.count;
     return fill_delta(streams);
 }
 
@@ -429,6 +429,6 @@ int hx_streams_refill(hx_streams *streams, bool lacking) {
         }
     }
     hx_snapshot_end(view);
-    view->last.nanoseconds += monotonic_nanoseconds() - began;
+    view->last->nanoseconds += monotonic_nanoseconds() - began;
     return rc;
 }

@@ -13,17 +13,16 @@
 #include "sqlite_api.h"
 #include "values/refuse.h"
 
-#define MAX_DECLARED 1 /* vectors of a table */
-
 /* The state of hx_columns_parse. */
 typedef struct parser {
     const char *table;
     char **argv; /* the arguments without their comments */
     int argc;
-    char *key;    /* that PRIMARY KEY(…) names; NULL: there is none */
-    bool is_vec0; /* vectors are declared */
+    char *key; /* that PRIMARY KEY(…) names; NULL: there is none */
+    bool declares_vector;
+    bool is_vec0; /* vectors are declared as sqlite-vec does */
     hx_columns *columns;
-    bool is_bit[HX_MAX_VECTORS];
+    const char *metrics[HX_MAX_VECTORS];  /* the default by type; NULL: it must be given */
     hx_arguments written;                 /* options of the table */
     hx_arguments own[HX_MAX_VECTORS];     /* options of a vector */
     hx_arguments implied[HX_MAX_VECTORS]; /* options that an INDEXED BY stands for */
@@ -51,13 +50,14 @@ static bool is_option_of(const char *argument, const char *name) {
 
 /* ----------------------------------------------------------------------------------- columns -- */
 
-static bool name_exists(const hx_columns *columns, const char *name) {
+/* The column of this name; NULL: there is none. */
+static const hx_column *find_column(const hx_columns *columns, const char *name) {
     for (int i = 0; i < columns->count; i++) {
         if (sqlite3_stricmp(columns->at[i].name, name) == 0) {
-            return true;
+            return &columns->at[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool is_rowid_name(const char *name) {
@@ -75,7 +75,7 @@ static int check_name(const parser *p, const char *name, hx_role role) {
                          "another name",
                          name);
     }
-    if (name_exists(p->columns, name)) {
+    if (find_column(p->columns, name)) {
         return hx_refuse(p->error, SQLITE_ERROR,
                          "hannoy: there are two columns '%s'; choose another name", name);
     }
@@ -101,6 +101,11 @@ static int check_column(const parser *p, const hx_column *column) {
                          "hannoy: a table has at most %d columns to filter by; write + before "
                          "those that are only kept, as in +%s",
                          HNY_MAX_ATTRIBUTES, column->name);
+    }
+    if (column->role == HX_ROLE_VECTOR && p->columns->vectors == HX_MAX_VECTORS) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: '%s' is one vector too many; a table has at most %d",
+                         column->name, HX_MAX_VECTORS);
     }
     return SQLITE_OK;
 }
@@ -167,17 +172,15 @@ static int add_vector_options(parser *p, const hx_definition *d) {
     return rc;
 }
 
-static int define_vector(parser *p, const char *argument, const hx_definition *d) {
-    if (p->columns->vectors == MAX_DECLARED) {
-        return hx_refuse(p->error, SQLITE_ERROR,
-                         "hannoy: '%.*s' is a second vector; a table has one, so make another "
-                         "table for it",
-                         argument_shown(argument), argument);
+static int define_vector(parser *p, const hx_definition *d) {
+    const int vector = p->columns->vectors;
+    const int rc = append_vector(p, hx_token_unquoted(d->name));
+    if (rc) {
+        return rc;
     }
     p->is_vec0 = true;
-    p->is_bit[p->columns->vectors] = strcmp(d->vector, "bit") == 0;
-    const int rc = append_vector(p, hx_token_unquoted(d->name));
-    return rc ? rc : add_vector_options(p, d);
+    p->metrics[vector] = strcmp(d->vector, "bit") == 0 ? "hamming" : "euclidean";
+    return add_vector_options(p, d);
 }
 
 static bool is_key(const parser *p, const hx_definition *d, const char *name) {
@@ -229,7 +232,35 @@ static int parse_definition(parser *p, const char *argument) {
     if (rc) {
         return rc;
     }
-    return d.vector ? define_vector(p, argument, &d) : define_column(p, argument, &d);
+    return d.vector ? define_vector(p, &d) : define_column(p, argument, &d);
+}
+
+/* ------------------------------------------------------------------------------- NAME.option -- */
+
+static bool is_vector_option(const char *argument) {
+    return hx_token_is_word(hx_token_name(&argument)) &&
+           hx_token_is_sign(hx_token_next(&argument), '.') && is_option(argument);
+}
+
+static int parse_vector_option(parser *p, const char *argument) {
+    const char *option = argument;
+    char *const name = hx_token_unquoted(hx_token_name(&option));
+    hx_token_next(&option); /* the point */
+    const hx_column *const column = name ? find_column(p->columns, name) : NULL;
+    const int vector = column ? column->place : p->columns->vectors;
+    int rc = SQLITE_OK;
+    if (column && column->role != HX_ROLE_VECTOR) {
+        rc = hx_refuse_column(argument, "only a vector has options", p->error);
+    }
+    if (column || !name) {
+        sqlite3_free(name);
+    } else {
+        rc = append_vector(p, name);
+    }
+    if (!name) {
+        return SQLITE_NOMEM;
+    }
+    return rc ? rc : hx_arguments_add(&p->own[vector], "%s", option);
 }
 
 /* PRIMARY KEY(id), perhaps with a name before it. */
@@ -299,7 +330,13 @@ static int check_source(const parser *p) {
                          "hannoy: content_rowid and vector are of a table that the rows are in; "
                          "name it too, as in content=docs");
     }
-    if (source->table && !source->vector && !p->is_vec0) {
+    if (source->vector && columns->vectors > 1) {
+        return hx_refuse(p->error, SQLITE_ERROR,
+                         "hannoy: vector=%s does not say which; several vectors are called as "
+                         "the columns of %s that hold them are",
+                         source->vector, source->table);
+    }
+    if (source->table && !source->vector && !p->declares_vector) {
         return hx_refuse(p->error, SQLITE_ERROR,
                          "hannoy: which column of %s has the vectors is not said; give vector=NAME",
                          source->table);
@@ -348,7 +385,9 @@ static int parse_arguments(parser *p) {
         }
     }
     for (int i = 0; i < p->argc && rc == SQLITE_OK; i++) {
-        if (is_option(p->argv[i])) {
+        if (is_vector_option(p->argv[i])) {
+            rc = parse_vector_option(p, p->argv[i]);
+        } else if (is_option(p->argv[i])) {
             rc = parse_option_argument(p, p->argv[i]);
         } else if (!is_table_key(p->argv[i], &name)) {
             rc = parse_definition(p, p->argv[i]);
@@ -372,9 +411,10 @@ static void move_column(hx_columns *columns, int from, int to) {
 }
 
 /* The key first, then a vector that is not declared. */
-static int place_columns(const parser *p) {
+static int place_columns(parser *p) {
     hx_columns *const columns = p->columns;
     int rc = SQLITE_OK;
+    p->declares_vector = columns->vectors > 0;
     if (columns->key < 0 && p->key) {
         return hx_refuse(p->error, SQLITE_ERROR, "hannoy: there is no column %s to be the key",
                          p->key);
@@ -385,7 +425,7 @@ static int place_columns(const parser *p) {
     if (rc == SQLITE_OK && columns->key >= 0) {
         move_column(columns, columns->key, 0);
     }
-    if (rc == SQLITE_OK && columns->vectors == 0) {
+    if (rc == SQLITE_OK && !p->declares_vector) {
         rc = append_vector(p, sqlite3_mprintf("vector"));
         if (rc == SQLITE_OK) {
             move_column(columns, columns->vector[0], columns->key >= 0);
@@ -406,7 +446,7 @@ static void number_stored(hx_columns *columns) {
 
 /* Whether a hidden column cannot have this name. */
 static bool hidden_name_taken(const hx_columns *columns, const char *name) {
-    bool taken = name_exists(columns, name) || is_rowid_name(name);
+    bool taken = find_column(columns, name) || is_rowid_name(name);
     for (int i = 0; i < HX_HIDDEN_COUNT; i++) {
         taken |= columns->hidden[i] && sqlite3_stricmp(columns->hidden[i], name) == 0;
     }
@@ -452,33 +492,65 @@ static int add_implied(const parser *p, int vector, hx_arguments *all) {
     return SQLITE_OK;
 }
 
+/* Of several vectors each has its own options, and the table those that it shares. */
+static int check_own(const parser *p, int vector) {
+    const hx_arguments *const own = &p->own[vector];
+    for (int i = 0; i < own->count; i++) {
+        if (hx_option_is_shared(own->items[i])) {
+            return hx_refuse(p->error, SQLITE_ERROR,
+                             "hannoy: '%s' is of the table and not of one vector; give it alone",
+                             own->items[i]);
+        }
+    }
+    return SQLITE_OK;
+}
+
+static int check_written(const parser *p) {
+    for (int i = 0; i < p->written.count; i++) {
+        if (hx_option_is_fixed(p->written.items[i])) {
+            return hx_refuse(p->error, SQLITE_ERROR,
+                             "hannoy: '%s' does not say of which vector; write NAME.%s",
+                             p->written.items[i], p->written.items[i]);
+        }
+    }
+    return SQLITE_OK;
+}
+
 /* All options of a vector: its own, those of the table, those that INDEXED BY stands for. */
 static int collect_options(const parser *p, int vector, hx_arguments *all) {
-    const hx_arguments *const lists[] = {&p->own[vector], &p->written};
-    int rc = SQLITE_OK;
-    for (int list = 0; list < 2; list++) {
-        for (int i = 0; i < lists[list]->count && rc == SQLITE_OK; i++) {
-            rc = hx_arguments_add(all, "%s", lists[list]->items[i]);
+    const hx_arguments *const own = &p->own[vector], *const written = &p->written;
+    const bool several = p->columns->vectors > 1;
+    int rc = several ? check_own(p, vector) : SQLITE_OK;
+    for (int i = 0; i < own->count && rc == SQLITE_OK; i++) {
+        rc = hx_arguments_add(all, "%s", own->items[i]);
+    }
+    for (int i = 0; i < written->count && rc == SQLITE_OK; i++) {
+        if (!several || !hx_arguments_have(own, written->items[i])) {
+            rc = hx_arguments_add(all, "%s", written->items[i]);
         }
     }
     if (rc == SQLITE_OK) {
         rc = add_implied(p, vector, all);
     }
-    if (rc == SQLITE_OK && p->is_vec0 && !hx_arguments_have(all, "metric")) {
-        rc = hx_arguments_add(all, p->is_bit[vector] ? "metric=hamming" : "metric=euclidean");
+    if (rc == SQLITE_OK && p->metrics[vector] && !hx_arguments_have(all, "metric")) {
+        rc = hx_arguments_add(all, "metric=%s", p->metrics[vector]);
     }
     return rc;
 }
 
 static int parse_options(const parser *p, hx_options *options) {
-    int rc = SQLITE_OK;
+    int rc = p->columns->vectors > 1 ? check_written(p) : SQLITE_OK;
     for (int i = 0; i < p->columns->vectors && rc == SQLITE_OK; i++) {
+        const char *const which = hx_columns_which(p->columns, i);
         hx_arguments all = {NULL, 0};
         rc = collect_options(p, i, &all);
         if (rc == SQLITE_OK) {
             rc = hx_options_parse(all.count, (const char *const *)all.items, &options[i], p->error);
         }
         hx_arguments_free(&all);
+        if (rc == SQLITE_ERROR && which[0]) {
+            rc = hx_refuse_of(p->error, rc, which);
+        }
     }
     return rc;
 }

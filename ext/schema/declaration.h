@@ -10,10 +10,14 @@
 **     +body TEXT                   stored only
 **     id INTEGER PRIMARY KEY       another name of the rowid
 **     id TEXT PRIMARY KEY          a key of another type; the rowid is internal then
-**     embedding float[384]         a vector
+**     embedding float[384]         a vector; there may be several
 **
-** With content=docs the rows are those of an existing table.  Then vector= names its column of
-** vectors, content_rowid= its INTEGER PRIMARY KEY, and the columns are its own.
+** embedding.dim=384 is an option of a vector, and declares it unless it is declared already.  In a
+** table with several vectors an option without such a name is one of all that have none of their own.
+**
+** With content=docs the rows are those of an existing table.  Then content_rowid= names its INTEGER
+** PRIMARY KEY, and the columns are its own; vector= names that of the vector, if there is one vector
+** and it is called otherwise here.
 **
 ** Without a column for the vector there is one called `vector`, after the key and before the
 ** others, and dim= and metric= are options.  A table that declares its vectors, as sqlite-vec does,
@@ -86,13 +90,16 @@ typedef struct hx_columns {
 } hx_columns;
 
 #define HX_NO_COLUMNS                                                                              \
-    (hx_columns) {                                                                                 \
-        .key = -1                                                                                  \
-    }
+    (hx_columns) { .key = -1 }
 
 /* The number under which SQLite knows a hidden column. */
 static inline int hx_hidden_column(const hx_columns *columns, hx_hidden which) {
     return columns->count + (int)which;
+}
+
+/* The name of a vector, where sentences have to say which is meant; "" in a table with one. */
+static inline const char *hx_columns_which(const hx_columns *columns, int vector) {
+    return columns->vectors > 1 ? columns->at[columns->vector[vector]].name : "";
 }
 
 static inline bool hx_columns_text_key(const hx_columns *columns) {

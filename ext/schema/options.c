@@ -3,7 +3,6 @@
 */
 #include "schema/options.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -15,7 +14,12 @@
 /* ------------------------------------------------------------------------------- the options -- */
 
 /* Flags of an option. */
-enum { REQUIRED = 1, CHANGEABLE = 2, FRACTION = 4 /* of 1, in ten-thousandths */ };
+enum {
+    REQUIRED = 1,
+    CHANGEABLE = 2,
+    FRACTION = 4, /* of 1, in ten-thousandths */
+    SHARED = 8    /* of the table, not of one vector */
+};
 
 #define MAX_COUNT 2147483647 /* the maximum rows of a table */
 
@@ -39,9 +43,10 @@ static const option options_known[] = {
     {"ef_construction", NULL, offsetof(hx_options, ef_construction), CHANGEABLE, 4, 4096, 128},
     {"ef", NULL, offsetof(hx_options, ef), CHANGEABLE, 0, 100000, 0},
     {"recall", NULL, offsetof(hx_options, recall), CHANGEABLE | FRACTION, 5000, 9999, 9500},
-    {"autobuild", NULL, offsetof(hx_options, autobuild), CHANGEABLE, 0, MAX_COUNT, 1000},
-    {"threads", NULL, offsetof(hx_options, threads), CHANGEABLE, 0, 256, 0},
-    {"linear_below", NULL, offsetof(hx_options, linear_below), CHANGEABLE, 0, MAX_COUNT, 1000},
+    {"autobuild", NULL, offsetof(hx_options, autobuild), CHANGEABLE | SHARED, 0, MAX_COUNT, 1000},
+    {"threads", NULL, offsetof(hx_options, threads), CHANGEABLE | SHARED, 0, 256, 0},
+    {"linear_below", NULL, offsetof(hx_options, linear_below), CHANGEABLE | SHARED, 0, MAX_COUNT,
+     1000},
 };
 
 enum { OPTION_COUNT = sizeof options_known / sizeof options_known[0] };
@@ -354,17 +359,9 @@ char *hx_options_text(const hx_options *options) {
 
 /* Turns a sentence about an option into one about the stored configuration. */
 static int blame_storage(int rc, char **error) {
-    if (rc != SQLITE_ERROR) {
-        return rc;
-    }
-    char *const inner = *error;
-    static const char prefix[] = "hannoy: ";
-    assert(!strncmp(inner, prefix, sizeof prefix - 1));
-    const int refused =
-        hx_refuse(error, SQLITE_ERROR, "hannoy: the table's stored options are damaged: %s",
-                  inner + sizeof prefix - 1);
-    sqlite3_free(inner);
-    return refused == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : refused;
+    return rc == SQLITE_ERROR
+               ? hx_refuse_of(error, SQLITE_CORRUPT_VTAB, "the table's stored options are damaged")
+               : rc;
 }
 
 int hx_options_from_text(const char *text, hx_options *out, char **error) {
@@ -426,4 +423,19 @@ int hx_setting_parse(const char *text, hx_options *options, const char **key, in
     *key = which->name;
     *value = parsed;
     return SQLITE_OK;
+}
+
+/* The option that an argument, or its name alone, is. */
+static const option *option_in(const char *argument) {
+    return find_option(trim((hx_span){argument, strcspn(argument, "=")}));
+}
+
+bool hx_option_is_shared(const char *argument) {
+    const option *const which = option_in(argument);
+    return which && which->flags & SHARED;
+}
+
+bool hx_option_is_fixed(const char *argument) {
+    const option *const which = option_in(argument);
+    return which && !(which->flags & CHANGEABLE);
 }

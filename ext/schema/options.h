@@ -12,6 +12,7 @@
 #ifndef HX_OPTIONS_H
 #define HX_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,5 +53,11 @@ int hx_options_from_text(const char *text, hx_options *out, char **error);
 */
 int hx_setting_parse(const char *text, hx_options *options, const char **key, int64_t *value,
                      char **error);
+
+/* Of name=value or a name: is it an option of the table and not of one of its vectors? */
+bool hx_option_is_shared(const char *argument);
+
+/* Is it fixed when the table is created? */
+bool hx_option_is_fixed(const char *argument);
 
 #endif

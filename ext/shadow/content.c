@@ -21,8 +21,8 @@ static int parse_source_vector(hx_shadow *shadow, int vector, sqlite3_stmt *stmt
     if (sqlite3_value_type(value) == SQLITE_NULL) {
         return SQLITE_OK;
     }
-    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value, "vector",
-                                   shadow->parsed[vector], error);
+    const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value,
+                                   shadow->vector_label[vector], shadow->parsed[vector], error);
     if (rc == SQLITE_OK) {
         *out = shadow->parsed[vector];
     }

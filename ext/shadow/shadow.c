@@ -76,7 +76,10 @@ int hx_shadow_init(hx_shadow *shadow, sqlite3 *db, const char *schema, const cha
         shadow->config.vectors[i].options = options[i];
         shadow->vector_bytes[i] = hny_vector_bytes(options[i].shape);
         shadow->parsed[i] = sqlite3_malloc64(shadow->vector_bytes[i]);
-        rc = shadow->parsed[i] ? SQLITE_OK : SQLITE_NOMEM;
+        shadow->vector_label[i] =
+            sqlite3_mprintf(shadow->columns.vectors > 1 ? "vector %s" : "vector",
+                            hx_columns_which(&shadow->columns, i));
+        rc = shadow->parsed[i] && shadow->vector_label[i] ? SQLITE_OK : SQLITE_NOMEM;
     }
     return rc;
 }
@@ -86,6 +89,7 @@ void hx_shadow_free(hx_shadow *shadow) {
     hx_sql_free(shadow);
     for (int i = 0; i < shadow->columns.vectors; i++) {
         sqlite3_free(shadow->parsed[i]);
+        sqlite3_free(shadow->vector_label[i]);
     }
     hx_schema_state_free(&shadow->schema_state);
     hx_columns_free(&shadow->columns);

@@ -36,6 +36,7 @@ struct hx_shadow {
     int encoding; /* SQLITE_UTF8, SQLITE_UTF16LE or SQLITE_UTF16BE */
     hx_comparable comparables[HNY_MAX_ATTRIBUTES]; /* how filter columns are compared */
     size_t vector_bytes[HX_MAX_VECTORS];           /* of a stored vector */
+    char *vector_label[HX_MAX_VECTORS];    /* in sentences: "vector", of several "vector title" */
     unsigned char *parsed[HX_MAX_VECTORS]; /* scratch: parsed from a content table of the user's */
 };
 

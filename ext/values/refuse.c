@@ -3,8 +3,10 @@
 */
 #include "values/refuse.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "sqlite_api.h"
 
@@ -25,4 +27,13 @@ int hx_refuse_listing(char **error, int code, char *list, const char *format, ..
     sqlite3_free(sentence);
     sqlite3_free(list);
     return *error ? code : SQLITE_NOMEM;
+}
+
+int hx_refuse_of(char **error, int code, const char *prefix) {
+    char *const inner = *error;
+    static const char start[] = "hannoy: ";
+    assert(!strncmp(inner, start, sizeof start - 1));
+    const int rc = hx_refuse(error, code, "hannoy: %s: %s", prefix, inner + sizeof start - 1);
+    sqlite3_free(inner);
+    return rc;
 }

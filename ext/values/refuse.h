@@ -13,4 +13,7 @@ int hx_refuse(char **error, int code, const char *format, ...);
 /* The same for a sentence that ends with a list, which is freed; NULL means out of memory. */
 int hx_refuse_listing(char **error, int code, char *list, const char *format, ...);
 
+/* Turns the sentence "hannoy: …" into "hannoy: PREFIX: …".  Returns as above. */
+int hx_refuse_of(char **error, int code, const char *prefix);
+
 #endif
