@@ -1,12 +1,12 @@
 /*
-** What a distance costs: nanoseconds for each kernel, instruction set and number of dimensions, as a
-** Markdown table.
+** What a distance costs: nanoseconds for each kernel, instruction set and number of dimensions, as
+** a Markdown table.
 **
 **     kernels [DIM...]
 **
 ** Hot: 16 rows, which stay in the nearest cache.  Memory: rows at random from more than the caches
-** hold, each address known beforehand, so that the processor fetches some of the next rows meanwhile.
-** dots_ are of one vector and 32 at a time, each counted as a distance.
+** hold, each address known beforehand, so that the processor fetches some of the next rows
+** meanwhile. dots_ are of one vector and 32 at a time, each counted as a distance.
 */
 #include <stdint.h>
 #include <stdio.h>
@@ -80,15 +80,17 @@ TRIPLES(DEFINE_TRIPLE)
 
 static double run_dot_i4(const work *w) {
     double sum = 0;
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
         sum += w->table->dot_i4((const uint8_t *)w->rows, row(w, i), (w->n + 1) / 2);
+    }
     return sum;
 }
 
 static double run_dot_i8_i4(const work *w) {
     double sum = 0;
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
         sum += w->table->dot_i8_i4((const int8_t *)w->rows, row(w, i), w->n);
+    }
     return sum;
 }
 
@@ -112,8 +114,9 @@ DEFINE_MANY(dots_i8_i4)
 
 static double run_hamming(const work *w) {
     double sum = 0;
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
         sum += w->table->hamming(w->rows, row(w, i), w->n / 32 * 4);
+    }
     return sum;
 }
 
@@ -189,8 +192,9 @@ static void print_head(void) {
     printf("Nanoseconds a distance; %s is what this processor uses.\n\n", hny_kernels_name());
     printf("| kernel | dim |");
     const hny__kernels *table;
-    for (size_t i = 0; (table = hny__kernels_at(i)); i++)
+    for (size_t i = 0; (table = hny__kernels_at(i)); i++) {
         printf(" %s, hot | memory |", table->name);
+    }
     printf("\n|---|---:|");
     for (size_t i = 0; hny__kernels_at(i); i++) {
         printf("---:|---:|");

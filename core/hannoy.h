@@ -124,9 +124,9 @@ hny_attribute hny_attribute_blob(const void *blob, size_t bytes);
 ** Distances from one vector to many, computed in double precision from the stored bytes, equal on
 ** every processor: 1 - cos (1 if either vector is zero), the root of the sum of squares, the sum of
 ** absolute differences, the number of bits that differ (x > 0 is a set bit), the negative dot
-** product.  Under all but hamming a bit stands for +1 or -1.  Every distance that a statement returns is
-** computed here.  After hny_distance_computer_new (HNY_OK or HNY_NOMEM) several threads may use one
-** computer.
+** product.  Under all but hamming a bit stands for +1 or -1.  Every distance that a statement
+** returns is computed here.  After hny_distance_computer_new (HNY_OK or HNY_NOMEM) several threads
+** may use one computer.
 */
 typedef struct hny_distance_computer hny_distance_computer;
 int hny_distance_computer_new(hny_shape shape, const void *vector, hny_distance_computer **out);

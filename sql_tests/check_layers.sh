@@ -8,7 +8,8 @@
 #   core: base < simd < vector < sidecar < graph < read < build        hannoy.h: for all
 #   ext:  values < schema < shadow < query < change < functions        sqlite_api.h: for all
 #
-# ext/table.h and ext/connection.h stand between change/ and functions/: functions take the name of a
+# ext/table.h and ext/connection.h stand between change/ and functions/: functions take the name of
+# a
 # table.
 #
 # core/ knows nothing of SQLite, ext/ nothing of LMDB and of core only hannoy.h; LMDB ends at

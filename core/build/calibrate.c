@@ -334,7 +334,9 @@ static int measure_curve(hny__worker_pool *pool, calibration *c, bool adaptive, 
                 return rc;
             }
             done = found >= HNY__CURVE_TOP || (found <= recall && recall >= PLATEAU_RECALL);
-            if (found > recall) recall = found; /* a point with fewer queries may find less */
+            if (found > recall) {
+                recall = found;
+            } /* a point with fewer queries may find less */
         }
         curve[i] = (uint16_t)(recall * HNY__RECALL_UNIT);
     }

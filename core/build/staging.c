@@ -124,8 +124,9 @@ static int write_family(const hny_build *build, hny__txn *txn, hny__family famil
 static int write_staged_body(void *arg, hny__txn *txn) {
     const hny_build *const build = arg;
     int rc = write_family(build, txn, HNY__CODES);
-    if (!rc && build->geometry.quantizer.residual_bytes)
+    if (!rc && build->geometry.quantizer.residual_bytes) {
         rc = write_family(build, txn, HNY__RESIDUALS);
+    }
     if (!rc && build->record.attributes) {
         rc = write_family(build, txn, HNY__ATTRIBUTES);
     }

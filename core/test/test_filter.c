@@ -93,8 +93,9 @@ static size_t make_values(value *v) {
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
         v[count++] = real(reals[i]);
     }
-    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
         v[count++] = integer(integers[i]);
+    }
     const value texts[] = {TEXT(""),          TEXT("a"),          TEXT("a\0"),
                            TEXT("ab"),        TEXT("abcdefgh"),   TEXT("abcdefghi"),
                            TEXT("abcdefghj"), TEXT("\xff"),       BLOB(""),
@@ -221,8 +222,9 @@ static void test_digest(void **unused) {
     assert_int_equal(hny_filter_where(f[4], 0, HNY_NE, &attributes[0], 1), HNY_OK);
     assert_int_equal(hny_filter_where(f[5], 0, HNY_IN, attributes, 2), HNY_OK);
     assert_memory_equal(f[0]->digest, f[1]->digest, sizeof f[0]->digest);
-    for (int i = 2; i < 6; i++)
+    for (int i = 2; i < 6; i++) {
         assert_memory_not_equal(f[0]->digest, f[i]->digest, sizeof f[0]->digest);
+    }
     for (int i = 0; i < 6; i++) {
         hny_filter_free(f[i]);
     }

@@ -1,6 +1,6 @@
 /*
-** Rows, ranks, distances and distance computers, with every kernel table that this machine has: main
-** runs the group once for each, in a process of its own.
+** Rows, ranks, distances and distance computers, with every kernel table that this machine has:
+** main runs the group once for each, in a process of its own.
 **
 **     test_row [SEED]
 */

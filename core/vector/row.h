@@ -7,9 +7,9 @@
 **   0             vector_bytes   the vector; under metric hamming the packed signs of its numbers;
 **                                of bits those past dim are zero
 **   vector_bytes  0 .. 3         zeros to a multiple of 4
-**   scale_offset  4              only under cosine and dot on numbers, float32.  Cosine: the inverse
-**                                of the vector's length; 0 for the zero vector; NaN for a length
-**                                outside 2^-40 .. 2^40, whose ranks are computed in double
+**   scale_offset  4              only under cosine and dot on numbers, float32.  Cosine: the
+**                                inverse of the vector's length; 0 for the zero vector; NaN for a
+**                                length outside 2^-40 .. 2^40, whose ranks are computed in double
 **                                precision, some ten times slower.  Dot: the length, rounded up
 **   ...           0 .. 15        zeros to a multiple of 16
 **

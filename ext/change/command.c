@@ -63,7 +63,7 @@ static int named_vector(const hx_columns *columns, const char *text, const char 
 }
 
 /* A setting without a vector's name is made for all. */
-static int set_option(hx_writer *writer, const char *text, char **error) {
+static int set_one_option(hx_writer *writer, const char *text, char **error) {
     const int vectors = writer->shadow->columns.vectors;
     hx_options options[HX_MAX_VECTORS];
     const char *setting, *key = NULL;
@@ -89,7 +89,7 @@ static int set_option(hx_writer *writer, const char *text, char **error) {
 
 static int change_setting(hx_writer *writer, const char *text) {
     char *error = NULL;
-    int rc = set_option(writer, text, &error);
+    int rc = set_one_option(writer, text, &error);
     if (rc == SQLITE_OK || !error) {
         return rc;
     }

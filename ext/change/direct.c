@@ -46,7 +46,9 @@ static int explain_statement(hx_shadow *shadow, sqlite3_stmt *stmt, const char *
     return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
 }
 
-/* One of the statements that are running has called xUpdate, in its main program or in a trigger. */
+/*
+** One of the statements that are running has called xUpdate, in its main program or in a trigger.
+*/
 int hx_direct(hx_shadow *shadow, bool *out) {
     char *const vtab = sqlite3_mprintf("vtab:%p", (void *)&shadow->vtab);
     int rc = vtab ? SQLITE_OK : SQLITE_NOMEM;

@@ -1,8 +1,8 @@
 /*
 ** Interface to direct.c: whether a statement of the application itself writes to a table.
 **
-** hannoy_build is SQLITE_DIRECTONLY: triggers and views of the schema cannot call it.  Commands follow
-** the same rule, but SQLite has no such flag for the values of a column.
+** hannoy_build is SQLITE_DIRECTONLY: triggers and views of the schema cannot call it.  Commands
+** follow the same rule, but SQLite has no such flag for the values of a column.
 */
 #ifndef HX_DIRECT_H
 #define HX_DIRECT_H

@@ -38,9 +38,9 @@ int hx_index_build_run(hx_view *view, hx_index_build *build);
 int hx_index_build_fail(const hx_view *view, int status);
 
 /*
-** Runs `build` for each vector of a table, also after it failed for one, unless that was an interrupt.
-** Returns the first failure, the engine's too, with its sentence in the table.  build->taken is the
-** largest, and build->current says that all indexes have the tip.
+** Runs `build` for each vector of a table, also after it failed for one, unless that was an
+** interrupt. Returns the first failure, the engine's too, with its sentence in the table.
+** build->taken is the largest, and build->current says that all indexes have the tip.
 */
 int hx_index_build_all(hx_view *views, hx_index_build *build);
 

@@ -56,7 +56,9 @@ static int parse_new_vector(hx_writer *writer, int vector, sqlite3_value *value,
     hx_shadow *const shadow = writer->shadow;
     char *error = NULL;
     *out = NULL;
-    if (shadow->columns.vectors > 1 && is_null(value)) return SQLITE_OK;
+    if (shadow->columns.vectors > 1 && is_null(value)) {
+        return SQLITE_OK;
+    }
     const int rc = hx_vector_parse(shadow->config.vectors[vector].options.shape, value,
                                    shadow->vector_label[vector], writer->row[vector], &error);
     *out = writer->row[vector];
@@ -69,13 +71,17 @@ static int parse_new_vectors(hx_writer *writer, sqlite3_value **argv, const void
     for (int i = 0; i < writer->shadow->columns.vectors && rc == SQLITE_OK; i++) {
         sqlite3_value *const value = vector_value(writer, argv, i);
         vectors[i] = NULL;
-        if (!sqlite3_value_nochange(value)) rc = parse_new_vector(writer, i, value, &vectors[i]);
+        if (!sqlite3_value_nochange(value)) {
+            rc = parse_new_vector(writer, i, value, &vectors[i]);
+        }
     }
     return rc;
 }
 
 static int check_rowid(hx_writer *writer, sqlite3_value *value) {
-    if (sqlite3_value_numeric_type(value) == SQLITE_INTEGER) return SQLITE_OK;
+    if (sqlite3_value_numeric_type(value) == SQLITE_INTEGER) {
+        return SQLITE_OK;
+    }
     const char *const text = (const char *)sqlite3_value_text(value);
     return hx_fail(writer->shadow, SQLITE_MISMATCH, "hannoy: a rowid must be an integer, not %.80s",
                    text ? text : "NULL");
@@ -172,9 +178,13 @@ typedef struct key_owner {
 */
 static int check_key(hx_writer *writer, sqlite3_value *key, const int64_t *id, key_owner *owner) {
     *owner = (key_owner){false, 0};
-    if (is_null(key)) return SQLITE_OK;
+    if (is_null(key)) {
+        return SQLITE_OK;
+    }
     const int rc = hx_content_find(writer->shadow, key, &owner->id, &owner->found);
-    if (owner->found && id && owner->id == *id) owner->found = false;
+    if (owner->found && id && owner->id == *id) {
+        owner->found = false;
+    }
     return rc == SQLITE_OK && owner->found && !replaces(writer) ? refuse_key(writer) : rc;
 }
 
@@ -211,7 +221,9 @@ static int attribute_values(const hx_writer *writer, sqlite3_value **argv,
 static bool uses_default(const hx_writer *writer, sqlite3_value **argv) {
     const hx_columns *const columns = &writer->shadow->columns;
     for (int i = 0; i < columns->count; i++) {
-        if (columns->at[i].value && is_null(column_values(argv)[i])) return true;
+        if (columns->at[i].value && is_null(column_values(argv)[i])) {
+            return true;
+        }
     }
     return false;
 }
@@ -224,16 +236,26 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
     sqlite3_value *const key = key_value(writer, argv);
     key_owner owner = {false, 0};
     int rc = SQLITE_OK;
-    if (text_key) rc = check_key(writer, key, is_null(id) ? NULL : &asked, &owner);
-    if (rc == SQLITE_OK) rc = remove_owner(writer, tip, &owner);
-    if (rc) return rc;
+    if (text_key) {
+        rc = check_key(writer, key, is_null(id) ? NULL : &asked, &owner);
+    }
+    if (rc == SQLITE_OK) {
+        rc = remove_owner(writer, tip, &owner);
+    }
+    if (rc) {
+        return rc;
+    }
     rc = hx_content_insert(writer->shadow, id, vectors, column_values(argv), replaces(writer));
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {
         return text_key && is_null(key) ? refuse_key(writer) : refuse_rowid(writer);
     }
-    if (rc) return rc;
+    if (rc) {
+        return rc;
+    }
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
-    if (uses_default(writer, argv)) return log_row(writer, tip, *rowid);
+    if (uses_default(writer, argv)) {
+        return log_row(writer, tip, *rowid);
+    }
     rc = attribute_values(writer, argv, attributes);
     return rc ? rc : log_change(writer, tip, *rowid, vectors, attributes);
 }
@@ -243,10 +265,18 @@ static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64
     const void *vectors[HX_MAX_VECTORS];
     hny_boundary tip;
     int rc = check_hidden(writer, argv);
-    if (rc == SQLITE_OK) rc = check_not_null(writer, argv, false);
-    if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, vectors);
-    if (rc == SQLITE_OK && !is_null(id)) rc = check_rowid(writer, id);
-    if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
+    if (rc == SQLITE_OK) {
+        rc = check_not_null(writer, argv, false);
+    }
+    if (rc == SQLITE_OK) {
+        rc = parse_new_vectors(writer, argv, vectors);
+    }
+    if (rc == SQLITE_OK && !is_null(id)) {
+        rc = check_rowid(writer, id);
+    }
+    if (rc == SQLITE_OK) {
+        rc = begin_change(writer, &tip);
+    }
     return rc ? rc : write_new(writer, argv, id, vectors, &tip, rowid);
 }
 
@@ -273,10 +303,14 @@ static int refuse_write(hx_writer *writer) {
 
 static int insert_touch(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     sqlite3_value *const item = hidden_value(writer, argv, HX_ITEM);
-    if (sqlite3_value_type(item) != SQLITE_INTEGER) return refuse_write(writer);
+    if (sqlite3_value_type(item) != SQLITE_INTEGER) {
+        return refuse_write(writer);
+    }
     for (int i = NEW_ROWID;
          i < FIRST_COLUMN + hx_hidden_column(&writer->shadow->columns, HX_COMMAND); i++) {
-        if (argv[i] != item && !is_null(argv[i])) return refuse_write(writer);
+        if (argv[i] != item && !is_null(argv[i])) {
+            return refuse_write(writer);
+        }
     }
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
     return touch_row(writer, sqlite3_value_int64(item));
@@ -297,7 +331,9 @@ static change changes_of(const hx_writer *writer, sqlite3_value **argv) {
     const hx_columns *const columns = &writer->shadow->columns;
     change c = {.any = false};
     for (int i = 0; i < columns->count; i++) {
-        if (sqlite3_value_nochange(column_values(argv)[i])) continue;
+        if (sqlite3_value_nochange(column_values(argv)[i])) {
+            continue;
+        }
         const hx_role role = columns->at[i].role;
         c.vector |= role == HX_ROLE_VECTOR;
         c.attributes |= role == HX_ROLE_FILTER;
@@ -326,13 +362,17 @@ static int check_update(hx_writer *writer, sqlite3_value **argv, int64_t id, con
                         key_owner *owner, bool *existed) {
     *owner = (key_owner){false, 0};
     const int rc = hx_content_exists(writer->shadow, id, existed);
-    if (rc || !*existed || !c->key) return rc;
+    if (rc || !*existed || !c->key) {
+        return rc;
+    }
     return check_key(writer, key_value(writer, argv), &id, owner);
 }
 
 static int write_columns(hx_writer *writer, sqlite3_value **argv, int64_t id, const change *c) {
     bool existed;
-    if (!c->any) return SQLITE_OK;
+    if (!c->any) {
+        return SQLITE_OK;
+    }
     return hx_content_update(writer->shadow, id, c->vectors, column_values(argv), &existed);
 }
 
@@ -342,15 +382,31 @@ static int write_move(hx_writer *writer, sqlite3_value **argv, int64_t id, int64
     key_owner owner;
     bool existed, occupied;
     int rc = check_update(writer, argv, id, c, &owner, &existed);
-    if (rc || !existed) return rc;
+    if (rc || !existed) {
+        return rc;
+    }
     rc = hx_content_exists(writer->shadow, to, &occupied);
-    if (rc == SQLITE_OK && occupied && !replaces(writer)) rc = refuse_rowid(writer);
-    if (rc == SQLITE_OK) rc = begin_change(writer, &tip);
-    if (rc == SQLITE_OK) rc = remove_owner(writer, &tip, &owner);
-    if (rc == SQLITE_OK && occupied) rc = hx_content_delete(writer->shadow, to, &existed);
-    if (rc == SQLITE_OK) rc = hx_content_move(writer->shadow, id, to, &existed);
-    if (rc == SQLITE_OK) rc = write_columns(writer, argv, to, c);
-    if (rc == SQLITE_OK) rc = log_change(writer, &tip, id, NULL, NULL);
+    if (rc == SQLITE_OK && occupied && !replaces(writer)) {
+        rc = refuse_rowid(writer);
+    }
+    if (rc == SQLITE_OK) {
+        rc = begin_change(writer, &tip);
+    }
+    if (rc == SQLITE_OK) {
+        rc = remove_owner(writer, &tip, &owner);
+    }
+    if (rc == SQLITE_OK && occupied) {
+        rc = hx_content_delete(writer->shadow, to, &existed);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_content_move(writer->shadow, id, to, &existed);
+    }
+    if (rc == SQLITE_OK) {
+        rc = write_columns(writer, argv, to, c);
+    }
+    if (rc == SQLITE_OK) {
+        rc = log_change(writer, &tip, id, NULL, NULL);
+    }
     return rc ? rc : log_row(writer, &tip, to);
 }
 
@@ -359,10 +415,16 @@ static int write_change(hx_writer *writer, sqlite3_value **argv, int64_t id, con
     key_owner owner;
     bool existed;
     int rc = check_update(writer, argv, id, c, &owner, &existed);
-    if (rc || !existed) return rc;
+    if (rc || !existed) {
+        return rc;
+    }
     rc = begin_change(writer, &tip);
-    if (rc == SQLITE_OK) rc = remove_owner(writer, &tip, &owner);
-    if (rc == SQLITE_OK) rc = write_columns(writer, argv, id, c);
+    if (rc == SQLITE_OK) {
+        rc = remove_owner(writer, &tip, &owner);
+    }
+    if (rc == SQLITE_OK) {
+        rc = write_columns(writer, argv, id, c);
+    }
     return rc || !(c->vector || c->attributes) ? rc : log_row(writer, &tip, id);
 }
 
@@ -371,12 +433,22 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
     const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
     sqlite3_value *const rowid = new_rowid(writer, argv);
     int rc = check_hidden(writer, argv);
-    if (rc == SQLITE_OK) rc = check_rowid(writer, rowid);
-    if (rc == SQLITE_OK) rc = check_not_null(writer, argv, true);
-    if (rc == SQLITE_OK) rc = parse_new_vectors(writer, argv, c.vectors);
-    if (rc) return rc;
+    if (rc == SQLITE_OK) {
+        rc = check_rowid(writer, rowid);
+    }
+    if (rc == SQLITE_OK) {
+        rc = check_not_null(writer, argv, true);
+    }
+    if (rc == SQLITE_OK) {
+        rc = parse_new_vectors(writer, argv, c.vectors);
+    }
+    if (rc) {
+        return rc;
+    }
     const int64_t to = sqlite3_value_int64(rowid);
-    if (to != id) return write_move(writer, argv, id, to, &c);
+    if (to != id) {
+        return write_move(writer, argv, id, to, &c);
+    }
     return c.any ? write_change(writer, argv, id, &c) : SQLITE_OK;
 }
 

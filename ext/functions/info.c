@@ -521,14 +521,16 @@ typedef struct info_row {
     int vector; /* -1: of the table */
 } info_row;
 
-/* A table with one vector has each key once, the others first the table's and then each vector's. */
+/*
+** A table with one vector has each key once, the others first the table's and then each vector's.
+*/
 static bool has_row(const hx_columns *columns, const item *it, int vector) {
     return vector < 0 ? it->of_table || columns->vectors == 1
                       : it->of_vector && columns->vectors > 1;
 }
 
 /* The row of this number, from 0; false: there are not so many. */
-static bool find_row(const hx_columns *columns, int64_t number, info_row *out) {
+static bool find_info_row(const hx_columns *columns, int64_t number, info_row *out) {
     for (int vector = -1; vector < columns->vectors; vector++) {
         for (int i = 0; i < ITEM_COUNT; i++) {
             if (has_row(columns, &items[i], vector) && number-- == 0) {
@@ -630,7 +632,7 @@ static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column
     info_cursor *const cursor = (info_cursor *)base;
     hx_table *const table = cursor->found.table;
     info_row row;
-    if (!find_row(&table->shadow.columns, (int64_t)base->row, &row)) {
+    if (!find_info_row(&table->shadow.columns, (int64_t)base->row, &row)) {
         return SQLITE_OK;
     }
     if (column == COLUMN_KEY) {

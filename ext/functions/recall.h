@@ -10,11 +10,11 @@
 typedef struct hx_shadow hx_shadow;
 
 /*
-** Of one vector.  Searches for the 10 nearest neighbours of this many of the table's rows, spread evenly over the
-** rowids, once with the table's settings and once exactly.  *recall is the share of the exact
-** results that the search finds, compared by distance, so that rows at the same distance are
-** interchangeable.  *any false: there was nothing to find.  An SQLite code, with its sentence in
-** the table.
+** Of one vector.  Searches for the 10 nearest neighbours of this many of the table's rows, spread
+** evenly over the rowids, once with the table's settings and once exactly.  *recall is the share of
+** the exact results that the search finds, compared by distance, so that rows at the same distance
+** are interchangeable.  *any false: there was nothing to find.  An SQLite code, with its sentence
+** in the table.
 */
 int hx_measure_recall(hx_shadow *shadow, int vector, int64_t queries, double *recall, bool *any);
 

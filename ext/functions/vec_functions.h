@@ -7,7 +7,7 @@
 **
 **   vec_f32(v), vec_int8(v), vec_bit(v)       a marked BLOB; the argument's own mark is ignored
 **   vec_length(v), vec_type(v)                INTEGER dimensions; 'float32', 'int8', 'bit'
-**   vec_to_json(v)                            six digits after the point, as printf("%f"); bits 0, 1
+**   vec_to_json(v)                            six digits after the point, as printf("%f"); bits
 **   vec_add(a, b), vec_sub(a, b)              element by element, int8 modulo 256; not of bits
 **   vec_slice(v, start, end)                  from start, counted from 0, up to end, excluded
 **   vec_normalize(v)                          x / length; float32 only

@@ -37,8 +37,8 @@ enum {
 };
 
 /*
-** In the bits above, of a table with several vectors: the place of the one that is searched for, and
-** one more than the place of the only one that the statement reads; 0: it reads several.
+** In the bits above, of a table with several vectors: the place of the one that is searched for,
+** and one more than the place of the only one that the statement reads; 0: it reads several.
 */
 #define HX_PLAN_SEARCHED_BIT 19
 #define HX_PLAN_READ_BIT     23

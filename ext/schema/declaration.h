@@ -13,11 +13,12 @@
 **     embedding float[384]         a vector; there may be several
 **
 ** embedding.dim=384 is an option of a vector, and declares it unless it is declared already.  In a
-** table with several vectors an option without such a name is one of all that have none of their own.
+** table with several vectors an option without such a name is one of all that have none of their
+** own.
 **
 ** With content=docs the rows are those of an existing table.  Then content_rowid= names its INTEGER
-** PRIMARY KEY, and the columns are its own; vector= names that of the vector, if there is one vector
-** and it is called otherwise here.
+** PRIMARY KEY, and the columns are its own; vector= names that of the vector, if there is one
+** vector and it is called otherwise here.
 **
 ** Without a column for the vector there is one called `vector`, after the key and before the
 ** others, and dim= and metric= are options.  A table that declares its vectors, as sqlite-vec does,
@@ -90,7 +91,9 @@ typedef struct hx_columns {
 } hx_columns;
 
 #define HX_NO_COLUMNS                                                                              \
-    (hx_columns) { .key = -1 }
+    (hx_columns) {                                                                                 \
+        .key = -1                                                                                  \
+    }
 
 /* The number under which SQLite knows a hidden column. */
 static inline int hx_hidden_column(const hx_columns *columns, hx_hidden which) {

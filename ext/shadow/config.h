@@ -6,7 +6,8 @@
 **   table     the table's number in the sidecar
 **   options.1, table.1, …   the same of the second vector and the others
 **   trim      "seq chain digest": the boundary up to which the log was trimmed, and a digest of
-**             all `options` and `table`.  Connections read this row to learn that the others changed.
+**             all `options` and `table`.  Connections read this row to learn that the others
+**             changed.
 */
 #ifndef HX_CONFIG_H
 #define HX_CONFIG_H

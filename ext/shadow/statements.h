@@ -22,16 +22,16 @@ typedef struct hx_shadow hx_shadow;
 **     {id}                        this column of {content}
 **     {vector} {having}           of a statement on one vector: its column, and WHERE … that skips
 **                                 rows without it
-**     {vectors}                   all vectors, each after a comma; of a statement on one vector NULL
-**                                 for each of the others
+**     {vectors}                   all vectors, each after a comma; of a statement on one vector
+**                                 NULL for each of the others
 **     {nulls}                     NULL for each vector, each after a comma
-**     {present} {and}             WHERE … that skips rows without any vector, and the word that joins
-**                                 a further condition to it
+**     {present} {and}             WHERE … that skips rows without any vector, and the word that
+**                                 joins a further condition to it
 **     {attributes}                the filter columns, each after a comma
 **     {rest}                      all stored columns beside the vectors, each after a comma
 **     {values}                    parameters for {vectors} and {rest}, from ?2 on
-**     {sets}                      assignments to {vectors} and {rest}, each with two parameters from
-**                                 ?2 on: whether to assign, and the value
+**     {sets}                      assignments to {vectors} and {rest}, each with two parameters
+**                                 from ?2 on: whether to assign, and the value
 */
 #define HX_SQL_MAP(X)                                                                              \
     X(POLL, "SELECT 1")                                                                            \

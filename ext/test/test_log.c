@@ -1,7 +1,7 @@
 /*
-** log.c: the chain is a digest that every version on every machine must agree on, since sidecars and
-** databases meet that were written by different ones.  The numbers here are from outside: they were
-** computed apart from this code, by the rule that log.h and log.c state.
+** log.c: the chain is a digest that every version on every machine must agree on, since sidecars
+** and databases meet that were written by different ones.  The numbers here are from outside: they
+** were computed apart from this code, by the rule that log.h and log.c state.
 */
 #include <setjmp.h>
 #include <stdarg.h>

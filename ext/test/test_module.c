@@ -1,6 +1,6 @@
 /*
-** module.c and what a host may do around a connection: HANNOY_KERNELS, which is read when the extension
-** is loaded; loading it twice; finalizing all statements before it closes.
+** module.c and what a host may do around a connection: HANNOY_KERNELS, which is read when the
+** extension is loaded; loading it twice; finalizing all statements before it closes.
 */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -36,7 +36,7 @@ static struct {
     } job[MAX_JOBS];
 } suite;
 
-/* ---------------------------------------------------------------------------------- arguments -- */
+/* --------------------------------------------------------------------------------- arguments -- */
 
 static void usage(const char *program, const char *wrong) {
     fprintf(stderr,
@@ -49,17 +49,23 @@ static void usage(const char *program, const char *wrong) {
 static double number(const char *program, const char *text) {
     char *end;
     const double value = strtod(text, &end);
-    if (*text == 0 || *end || !(value >= 0)) usage(program, text);
+    if (*text == 0 || *end || !(value >= 0)) {
+        usage(program, text);
+    }
     return value;
 }
 
 static void set_argument(const char *program, const char *name, const char *value) {
     if (!strcmp(name, "--ext")) {
-        if (!realpath(value, arg.ext)) usage(program, "the extension is not there");
+        if (!realpath(value, arg.ext)) {
+            usage(program, "the extension is not there");
+        }
     } else if (!strcmp(name, "--seed")) {
         char *end;
         arg.seed = strtoull(value, &end, 0);
-        if (*value == 0 || *end) usage(program, value);
+        if (*value == 0 || *end) {
+            usage(program, value);
+        }
     } else if (!strcmp(name, "--steps")) {
         arg.steps = (long)number(program, value);
     } else if (!strcmp(name, "--seconds")) {
@@ -88,12 +94,18 @@ void args_read(int argc, char **argv) {
             usage(argv[0], argv[i]);
         }
     }
-    if (!arg.ext[0]) usage(argv[0], "--ext is missing");
-    if (arg.jobs > MAX_JOBS) usage(argv[0], "--jobs must be 0 to 64");
-    if (arg.every < 1) usage(argv[0], "--every must be at least 1");
+    if (!arg.ext[0]) {
+        usage(argv[0], "--ext is missing");
+    }
+    if (arg.jobs > MAX_JOBS) {
+        usage(argv[0], "--jobs must be 0 to 64");
+    }
+    if (arg.every < 1) {
+        usage(argv[0], "--every must be at least 1");
+    }
 }
 
-/* --------------------------------------------------------------------------------------- cases -- */
+/* ------------------------------------------------------------------------------------- cases -- */
 
 const char *case_path(const char *format, ...) {
     static char ring[8][PATH_MAX];
@@ -109,9 +121,15 @@ const char *case_path(const char *format, ...) {
 
 void suite_begin(const char *program, bool fast) {
     const char *base = getenv("HANNOY_TEST_DIR");
-    if (!base && fast && access("/dev/shm", W_OK | X_OK) == 0) base = "/dev/shm";
-    if (!base) base = getenv("TMPDIR");
-    if (!base) base = "/tmp";
+    if (!base && fast && access("/dev/shm", W_OK | X_OK) == 0) {
+        base = "/dev/shm";
+    }
+    if (!base) {
+        base = getenv("TMPDIR");
+    }
+    if (!base) {
+        base = "/tmp";
+    }
     snprintf(suite.dir, sizeof suite.dir, "%s/hannoy-%s-XXXXXX", base, program);
     if (!mkdtemp(suite.dir)) {
         fprintf(stderr, "%s: cannot make a folder in %s: %s\n", program, base, strerror(errno));
@@ -128,7 +146,9 @@ static void judge_exit(int slot, int status) {
     suite.job[slot].pid = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         suite.passed++;
-        if (arg.verbose) printf("ok %s\n", name);
+        if (arg.verbose) {
+            printf("ok %s\n", name);
+        }
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
         suite.skipped++;
     } else {
@@ -149,12 +169,18 @@ static void judge_exit(int slot, int status) {
 /* Waits for one case to end; false where none runs. */
 static bool reap(void) {
     int running = 0;
-    for (int i = 0; i < MAX_JOBS; i++) running += suite.job[i].pid != 0;
-    if (!running) return false;
+    for (int i = 0; i < MAX_JOBS; i++) {
+        running += suite.job[i].pid != 0;
+    }
+    if (!running) {
+        return false;
+    }
     int status;
     const pid_t pid = waitpid(-1, &status, 0);
     for (int i = 0; i < MAX_JOBS; i++) {
-        if (suite.job[i].pid == pid) judge_exit(i, status);
+        if (suite.job[i].pid == pid) {
+            judge_exit(i, status);
+        }
     }
     return true;
 }
@@ -163,21 +189,35 @@ static void run_child(int slot, double seconds, case_fn *fn, void *data) {
     const char *const name = suite.job[slot].name;
     snprintf(case_dir, sizeof case_dir, "%s", suite.job[slot].dir);
     /* What a failed case has to tell comes in one piece, though others run beside it. */
-    if (!arg.verbose && arg.jobs) setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    if (!arg.verbose && arg.jobs) {
+        setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+    }
     alarm((unsigned)ceil(seconds * (SANITIZED ? 5 : 1)));
     fn(data);
-    if (arg.verbose) printf("   %s took %.1f s\n", name, now() - suite.began);
-    if (arg.jobs) exit(0);
+    if (arg.verbose) {
+        printf("   %s took %.1f s\n", name, now() - suite.began);
+    }
+    if (arg.jobs) {
+        exit(0);
+    }
 }
 
 bool suite_case(const char *name, double seconds, case_fn *fn, void *data) {
     const int number = suite.cases++;
-    if (arg.only && !strstr(name, arg.only)) return false;
+    if (arg.only && !strstr(name, arg.only)) {
+        return false;
+    }
     int running = 0, slot = -1;
-    for (int i = 0; i < MAX_JOBS; i++) running += suite.job[i].pid != 0;
-    if (arg.jobs && running >= arg.jobs) reap();
+    for (int i = 0; i < MAX_JOBS; i++) {
+        running += suite.job[i].pid != 0;
+    }
+    if (arg.jobs && running >= arg.jobs) {
+        reap();
+    }
     for (int i = 0; i < MAX_JOBS && slot < 0; i++) {
-        if (suite.job[i].pid == 0) slot = i;
+        if (suite.job[i].pid == 0) {
+            slot = i;
+        }
     }
     snprintf(suite.job[slot].name, sizeof suite.job[slot].name, "%s", name);
     snprintf(suite.job[slot].dir, sizeof suite.job[slot].dir, "%s/%d", suite.dir, number);
@@ -191,13 +231,17 @@ bool suite_case(const char *name, double seconds, case_fn *fn, void *data) {
         return true;
     }
     const pid_t pid = child_start();
-    if (pid == 0) run_child(slot, seconds, fn, data);
+    if (pid == 0) {
+        run_child(slot, seconds, fn, data);
+    }
     suite.job[slot].pid = pid;
     return true;
 }
 
 void suite_wait(void) {
-    while (reap()) continue;
+    while (reap()) {
+        continue;
+    }
 }
 
 bool suite_time_left(void) {
@@ -211,7 +255,9 @@ int suite_failed(void) {
 int suite_end(void) {
     suite_wait();
     rmdir(suite.dir); /* stays where a failed case left its files */
-    if (suite.skipped) printf("%d skipped\n", suite.skipped);
+    if (suite.skipped) {
+        printf("%d skipped\n", suite.skipped);
+    }
     printf("%d passed, %d failed\n", suite.passed, suite.failed);
     return suite.failed > 0 || suite.passed == 0;
 }
@@ -219,14 +265,20 @@ int suite_end(void) {
 int child_start(void) {
     fflush(stdout);
     const pid_t pid = fork();
-    if (pid < 0) fail("fork: %s", strerror(errno));
-    if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (pid < 0) {
+        fail("fork: %s", strerror(errno));
+    }
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
     return pid;
 }
 
 static const char *case_name(void) {
     for (int i = 0; i < MAX_JOBS; i++) {
-        if (!strcmp(suite.job[i].dir, case_dir)) return suite.job[i].name;
+        if (!strcmp(suite.job[i].dir, case_dir)) {
+            return suite.job[i].name;
+        }
     }
     return suite.program;
 }
@@ -243,7 +295,9 @@ void fail(const char *format, ...) {
     va_start(list, format);
     tell("FAILED", format, list);
     va_end(list);
-    if (fail_history) fail_history();
+    if (fail_history) {
+        fail_history();
+    }
     fflush(stdout);
     _exit(1);
 }
@@ -258,7 +312,9 @@ void skip(const char *format, ...) {
 }
 
 void note(const char *format, ...) {
-    if (!arg.verbose) return;
+    if (!arg.verbose) {
+        return;
+    }
     va_list list;
     va_start(list, format);
     tell("  ", format, list);
@@ -275,10 +331,12 @@ double now(void) {
 void nap(double seconds) {
     struct timespec t = {.tv_sec = (time_t)seconds};
     t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
-    while (nanosleep(&t, &t) && errno == EINTR) continue;
+    while (nanosleep(&t, &t) && errno == EINTR) {
+        continue;
+    }
 }
 
-/* ----------------------------------------------------------------------------------- generator -- */
+/* --------------------------------------------------------------------------------- generator -- */
 
 static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -312,7 +370,7 @@ double rng_normal(rng *r) {
     return sqrt(-2 * log(u)) * cos(2 * 3.14159265358979323846 * v);
 }
 
-/* --------------------------------------------------------------------------------- connections -- */
+/* ------------------------------------------------------------------------------- connections -- */
 
 int db_open_try(const char *path, int flags, sqlite3 **out) {
     sqlite3 *db = NULL;
@@ -323,7 +381,9 @@ int db_open_try(const char *path, int flags, sqlite3 **out) {
         rc = sqlite3_enable_load_extension(db, 1);
     }
     char *message = NULL;
-    if (rc == SQLITE_OK) rc = sqlite3_load_extension(db, arg.ext, NULL, &message);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_load_extension(db, arg.ext, NULL, &message);
+    }
     if (rc != SQLITE_OK) {
         note("opening %s: %s", path, message ? message : sqlite3_errmsg(db));
         sqlite3_free(message);
@@ -350,9 +410,13 @@ static int run(sqlite3 *db, const char *sql, char **first) {
     while (rc == SQLITE_OK && *rest) {
         sqlite3_stmt *stmt = NULL;
         rc = sqlite3_prepare_v2(db, rest, -1, &stmt, &rest);
-        if (rc != SQLITE_OK || !stmt) continue;
+        if (rc != SQLITE_OK || !stmt) {
+            continue;
+        }
         while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-            if (!first || *first) continue;
+            if (!first || *first) {
+                continue;
+            }
             const char *const text = (const char *)sqlite3_column_text(stmt, 0);
             *first = sqlite3_mprintf("%s", text ? text : "");
         }
@@ -367,7 +431,9 @@ int db_try(sqlite3 *db, const char *format, ...) {
     va_start(list, format);
     char *const sql = sqlite3_vmprintf(format, list);
     va_end(list);
-    if (!sql) return SQLITE_NOMEM;
+    if (!sql) {
+        return SQLITE_NOMEM;
+    }
     const int rc = run(db, sql, NULL);
     sqlite3_free(sql);
     return rc;
@@ -376,7 +442,9 @@ int db_try(sqlite3 *db, const char *format, ...) {
 static char *text_or_fail(sqlite3 *db, const char *format, va_list list) {
     char *const sql = sqlite3_vmprintf(format, list);
     char *first = NULL;
-    if (!sql) fail("out of memory");
+    if (!sql) {
+        fail("out of memory");
+    }
     if (run(db, sql, &first) != SQLITE_OK) {
         fail("%s: %s (%d)", sql, sqlite3_errmsg(db), sqlite3_extended_errcode(db));
     }
@@ -404,7 +472,9 @@ int64_t db_int(sqlite3 *db, const char *format, ...) {
     va_start(list, format);
     char *const text = text_or_fail(db, format, list);
     va_end(list);
-    if (!text) fail("no row: %s", format);
+    if (!text) {
+        fail("no row: %s", format);
+    }
     const int64_t value = strtoll(text, NULL, 10);
     sqlite3_free(text);
     return value;
@@ -413,7 +483,9 @@ int64_t db_int(sqlite3 *db, const char *format, ...) {
 int64_t db_info(sqlite3 *db, const char *table, const char *key) {
     char *const text =
         db_text(db, "SELECT value FROM hannoy_info('%s') WHERE key = '%s'", table, key);
-    if (!text) fail("hannoy_info has no '%s'", key);
+    if (!text) {
+        fail("hannoy_info has no '%s'", key);
+    }
     const int64_t value = strtoll(text, NULL, 10);
     sqlite3_free(text);
     return value;
@@ -421,16 +493,20 @@ int64_t db_info(sqlite3 *db, const char *table, const char *key) {
 
 void db_check(sqlite3 *db, const char *table) {
     char *const text = db_text(db, "PRAGMA integrity_check");
-    if (!text || strcmp(text, "ok")) fail("PRAGMA integrity_check: %s", text ? text : "nothing");
+    if (!text || strcmp(text, "ok")) {
+        fail("PRAGMA integrity_check: %s", text ? text : "nothing");
+    }
     sqlite3_free(text);
     db_must(db, "INSERT INTO %s(%s) VALUES ('integrity-check')", table, table);
 }
 
-/* ------------------------------------------------------------------------------ other processes -- */
+/* --------------------------------------------------------------------------- other processes -- */
 
 peer peer_start(peer_fn *fn, void *data) {
     int to[2], from[2];
-    if (pipe(to) || pipe(from)) fail("pipe: %s", strerror(errno));
+    if (pipe(to) || pipe(from)) {
+        fail("pipe: %s", strerror(errno));
+    }
     const pid_t pid = child_start();
     if (pid) {
         close(to[0]);
@@ -442,7 +518,9 @@ peer peer_start(peer_fn *fn, void *data) {
     char what;
     while (read(to[0], &what, 1) == 1) {
         fn(what, data);
-        if (write(from[1], &what, 1) != 1) break;
+        if (write(from[1], &what, 1) != 1) {
+            break;
+        }
     }
     exit(0);
 }
@@ -461,20 +539,28 @@ void peer_stop(peer *p) {
     int status;
     close(p->to);
     close(p->from);
-    if (waitpid(p->pid, &status, 0) != p->pid || status) fail("the other process: %x", status);
+    if (waitpid(p->pid, &status, 0) != p->pid || status) {
+        fail("the other process: %x", status);
+    }
 }
 
-/* --------------------------------------------------------------------------------------- files -- */
+/* ------------------------------------------------------------------------------------- files -- */
 
 void file_copy(const char *from, const char *to) {
     char buffer[65536];
     const int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (in < 0 || out < 0) fail("cannot copy %s to %s: %s", from, to, strerror(errno));
+    if (in < 0 || out < 0) {
+        fail("cannot copy %s to %s: %s", from, to, strerror(errno));
+    }
     ssize_t n;
     while ((n = read(in, buffer, sizeof buffer)) > 0) {
-        if (write(out, buffer, (size_t)n) != n) fail("cannot write %s", to);
+        if (write(out, buffer, (size_t)n) != n) {
+            fail("cannot write %s", to);
+        }
     }
-    if (n < 0) fail("cannot read %s: %s", from, strerror(errno));
+    if (n < 0) {
+        fail("cannot read %s: %s", from, strerror(errno));
+    }
     close(in);
     close(out);
 }
@@ -494,7 +580,9 @@ void file_write(const char *path, int64_t offset, const void *bytes, size_t coun
 
 void file_remove(const char *path) {
     struct stat st;
-    if (lstat(path, &st)) return;
+    if (lstat(path, &st)) {
+        return;
+    }
     if (!S_ISDIR(st.st_mode)) {
         unlink(path);
         return;
@@ -503,10 +591,14 @@ void file_remove(const char *path) {
     const struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
         char inner[PATH_MAX];
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) {
+            continue;
+        }
         snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
         file_remove(inner);
     }
-    if (dir) closedir(dir);
+    if (dir) {
+        closedir(dir);
+    }
     rmdir(path);
 }

@@ -25,7 +25,7 @@
 #define SANITIZED 0
 #endif
 
-/* ---------------------------------------------------------------------------------- arguments -- */
+/* --------------------------------------------------------------------------------- arguments -- */
 
 typedef struct args {
     char ext[4096]; /* absolute path of the extension */
@@ -45,7 +45,7 @@ extern args arg;
 /* Reads the command line into `arg`; a bad one ends the program with a sentence. */
 void args_read(int argc, char **argv);
 
-/* --------------------------------------------------------------------------------------- cases -- */
+/* ------------------------------------------------------------------------------------- cases -- */
 
 /* The folder of the case that runs, and a path in it (a ring of eight buffers). */
 extern char case_dir[4096];
@@ -73,7 +73,9 @@ int suite_end(void); /* waits, cleans up, prints the closing line, gives the exi
 /* fork(), for use in a case: a child that dies with it, so that nothing outlives the tests. */
 int child_start(void);
 
-/* For use in a case. fail ends it, with a description; skip ends it as neither passed nor failed. */
+/*
+** For use in a case. fail ends it, with a description; skip ends it as neither passed nor failed.
+*/
 void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -84,7 +86,7 @@ extern void (*fail_history)(void);
 double now(void); /* seconds, monotonic */
 void nap(double seconds);
 
-/* ----------------------------------------------------------------------------------- generator -- */
+/* --------------------------------------------------------------------------------- generator -- */
 
 typedef struct rng {
     uint64_t state;
@@ -97,7 +99,7 @@ bool rng_chance(rng *r, double probability);
 double rng_unit(rng *r); /* [0, 1) */
 double rng_normal(rng *r);
 
-/* --------------------------------------------------------------------------------- connections -- */
+/* ------------------------------------------------------------------------------- connections -- */
 
 sqlite3 *db_open(const char *path); /* with the extension; fails the case if it cannot */
 int db_open_try(const char *path, int flags, sqlite3 **out);
@@ -113,10 +115,12 @@ char *db_text(sqlite3 *db, const char *format, ...) __attribute__((format(printf
 /* A value of hannoy_info as a number; fails the case where the key is not there. */
 int64_t db_info(sqlite3 *db, const char *table, const char *key);
 
-/* PRAGMA integrity_check and the table's 'integrity-check'; fails the case unless both are content. */
+/*
+** PRAGMA integrity_check and the table's 'integrity-check'; fails the case unless both are content.
+*/
 void db_check(sqlite3 *db, const char *table);
 
-/* ------------------------------------------------------------------------------ other processes -- */
+/* --------------------------------------------------------------------------- other processes -- */
 
 /*
 ** A process beside the case's own, that does what it is asked to: fn is called in it with each
@@ -132,7 +136,7 @@ peer peer_start(peer_fn *fn, void *data);
 void peer_ask(peer *p, char what); /* waits until it is done; fails the case where it died */
 void peer_stop(peer *p);
 
-/* --------------------------------------------------------------------------------------- files -- */
+/* ------------------------------------------------------------------------------------- files -- */
 
 void file_copy(const char *from, const char *to);
 int64_t file_size(const char *path); /* -1: not there */

@@ -31,7 +31,7 @@ typedef struct plan {
     int autobuild;
 } plan;
 
-/* ------------------------------------------------------------------------------------- commits -- */
+/* ----------------------------------------------------------------------------------- commits -- */
 
 /*
 ** Commit i: what it does to the content, and to a database where one is given. Both from the same
@@ -45,11 +45,17 @@ typedef struct writer {
 } writer;
 
 static void run_bound(writer *w, sqlite3_stmt *stmt, int64_t id, const void *vector) {
-    if (!stmt) return;
+    if (!stmt) {
+        return;
+    }
     sqlite3_bind_int64(stmt, 1, id);
-    if (vector) vector_bind(stmt, 2, w->p->s, vector, AS_BYTES);
+    if (vector) {
+        vector_bind(stmt, 2, w->p->s, vector, AS_BYTES);
+    }
     const int rc = sqlite3_step(stmt);
-    if (rc != SQLITE_DONE) fail("write: %d %s", rc, sqlite3_errmsg(w->db));
+    if (rc != SQLITE_DONE) {
+        fail("write: %d %s", rc, sqlite3_errmsg(w->db));
+    }
     sqlite3_reset(stmt);
 }
 
@@ -69,21 +75,35 @@ static void write_row(writer *w, rng *r) {
 static void one_commit(writer *w, int64_t number) {
     rng r = rng_of(w->p->seed * 1000003 + (uint64_t)number);
     const int rows = 1 + (int)rng_below(&r, 50);
-    if (w->db) db_must(w->db, "BEGIN IMMEDIATE");
-    for (int i = 0; i < rows; i++) write_row(w, &r);
+    if (w->db) {
+        db_must(w->db, "BEGIN IMMEDIATE");
+    }
+    for (int i = 0; i < rows; i++) {
+        write_row(w, &r);
+    }
     if (rng_chance(&r, 0.15)) { /* what a savepoint undoes is not there */
         rowset keep = {0};
         rowset_copy(&keep, w->content);
-        if (w->db) db_must(w->db, "SAVEPOINT s");
-        for (int i = 0; i < 5; i++) write_row(w, &r);
-        if (w->db) db_must(w->db, "ROLLBACK TO s");
+        if (w->db) {
+            db_must(w->db, "SAVEPOINT s");
+        }
+        for (int i = 0; i < 5; i++) {
+            write_row(w, &r);
+        }
+        if (w->db) {
+            db_must(w->db, "ROLLBACK TO s");
+        }
         rowset_copy(w->content, &keep);
         rowset_free(&keep);
     }
-    if (!w->db) return;
+    if (!w->db) {
+        return;
+    }
     db_must(w->db, "UPDATE done SET number = %lld", (long long)number);
     const bool inside = rng_chance(&r, 0.05);
-    if (inside) db_must(w->db, "INSERT INTO v(v) VALUES ('build')");
+    if (inside) {
+        db_must(w->db, "INSERT INTO v(v) VALUES ('build')");
+    }
     db_must(w->db, "COMMIT");
 }
 
@@ -104,19 +124,29 @@ static void write_forever(const plan *p, int ack) {
     rowset_clear(&content, shape_bytes(p->s));
     for (;;) {
         one_commit(&w, ++number);
-        if (write(ack, &number, sizeof number) != sizeof number) _exit(1);
-        if (rng_chance(&r, 0.1)) db_must(w.db, "SELECT hannoy_build('v')");
-        if (rng_chance(&r, 0.05)) db_must(w.db, "INSERT INTO v(v) VALUES ('build')");
-        if (rng_chance(&r, 0.02)) db_must(w.db, "INSERT INTO v(v) VALUES ('rebuild')");
+        if (write(ack, &number, sizeof number) != sizeof number) {
+            _exit(1);
+        }
+        if (rng_chance(&r, 0.1)) {
+            db_must(w.db, "SELECT hannoy_build('v')");
+        }
+        if (rng_chance(&r, 0.05)) {
+            db_must(w.db, "INSERT INTO v(v) VALUES ('build')");
+        }
+        if (rng_chance(&r, 0.02)) {
+            db_must(w.db, "INSERT INTO v(v) VALUES ('rebuild')");
+        }
     }
 }
 
-/* --------------------------------------------------------------------------------------- looks -- */
+/* ------------------------------------------------------------------------------------- looks -- */
 
 static int64_t read_number(const char *path) {
     sqlite3 *db;
     sqlite3_stmt *stmt;
-    if (sqlite3_open(path, &db)) fail("open: %s", sqlite3_errmsg(db));
+    if (sqlite3_open(path, &db)) {
+        fail("open: %s", sqlite3_errmsg(db));
+    }
     if (sqlite3_prepare_v2(db, "SELECT number FROM done", -1, &stmt, NULL) ||
         sqlite3_step(stmt) != SQLITE_ROW) {
         fail("after the kill: %s", sqlite3_errmsg(db));
@@ -136,9 +166,15 @@ static void in_child(void (*fn)(const plan *, const rowset *), const plan *p,
         fn(p, content);
         exit(0);
     }
-    if (waitpid(pid, &status, 0) != pid) fail("waitpid");
-    if (WIFSIGNALED(status)) fail("after a kill, looking crashed: %s", strsignal(WTERMSIG(status)));
-    if (status) _exit(1);
+    if (waitpid(pid, &status, 0) != pid) {
+        fail("waitpid");
+    }
+    if (WIFSIGNALED(status)) {
+        fail("after a kill, looking crashed: %s", strsignal(WTERMSIG(status)));
+    }
+    if (status) {
+        _exit(1);
+    }
 }
 
 static void look(const plan *p, const rowset *content) {
@@ -146,8 +182,12 @@ static void look(const plan *p, const rowset *content) {
     sqlite3 *const db = db_open(case_path("test.db"));
     char *const state = db_text(db, "SELECT value FROM hannoy_info('v') WHERE key = 'state'");
     note("%zu rows, %s", content->count, state);
-    /* LMDB survives a kill as SQLite does; a graph that is thrown away costs hours when it is big. */
-    if (strstr(state, "damaged")) fail("after the kill: %s", state);
+    /*
+    ** LMDB survives a kill as SQLite does; a graph that is thrown away costs hours when it is big.
+    */
+    if (strstr(state, "damaged")) {
+        fail("after the kill: %s", state);
+    }
     sqlite3_free(state);
     table_check(db, "v", p->s, content, 6, &r, "after the kill");
     db_check(db, "v");
@@ -156,7 +196,9 @@ static void look(const plan *p, const rowset *content) {
         table_check(db, "v", p->s, content, 6, &r, "after the kill and a build");
         db_check(db, "v");
     }
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
 static void create(const plan *p, const rowset *unused) {
@@ -169,7 +211,9 @@ static void create(const plan *p, const rowset *unused) {
             p->s.dim, metric_name[p->s.metric], type_name[p->s.type], p->autobuild,
             p->seed % 2 ? ", m=6" : "");
     db_must(db, "CREATE TABLE done(number); INSERT INTO done VALUES (0)");
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
 /* It has the sidecar open while one writer after the other dies. */
@@ -181,16 +225,22 @@ static void survivor(char what, void *data) {
         db = db_open(case_path("test.db"));
         sqlite3_busy_timeout(db, 10000);
     }
-    if (what == 'l') table_check(db, "v", p->s, NULL, 3, &r, "in the process that goes on");
-    if (what == 'c' && sqlite3_close(db)) fail("sqlite3_close");
+    if (what == 'l') {
+        table_check(db, "v", p->s, NULL, 3, &r, "in the process that goes on");
+    }
+    if (what == 'c' && sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
-/* ---------------------------------------------------------------------------------------- runs -- */
+/* -------------------------------------------------------------------------------------- runs -- */
 
 /* Starts a writer, kills it, and returns the last commit that it acknowledged (0: none). */
 static int64_t kill_a_writer(const plan *p, rng *r) {
     int ack[2], status;
-    if (pipe(ack)) fail("pipe: %s", strerror(errno));
+    if (pipe(ack)) {
+        fail("pipe: %s", strerror(errno));
+    }
     const pid_t pid = child_start();
     if (pid == 0) {
         close(ack[0]);
@@ -204,11 +254,15 @@ static int64_t kill_a_writer(const plan *p, rng *r) {
     }
     nap(rng_unit(r) * 0.05 * (SANITIZED ? 4 : 1));
     kill(pid, SIGKILL);
-    if (waitpid(pid, &status, 0) != pid) fail("waitpid");
+    if (waitpid(pid, &status, 0) != pid) {
+        fail("waitpid");
+    }
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
         fail("the writer ended by itself: %x", status);
     }
-    while (read(ack[0], &number, sizeof number) == sizeof number) acknowledged = number;
+    while (read(ack[0], &number, sizeof number) == sizeof number) {
+        acknowledged = number;
+    }
     close(ack[0]);
     return acknowledged;
 }
@@ -229,7 +283,9 @@ static void run_case(void *data) {
     }
     for (int round = 0; round < p->rounds; round++) {
         const int64_t acknowledged = kill_a_writer(p, &r);
-        if (with_peer && rng_chance(&r, 0.8)) peer_ask(&other, 'l');
+        if (with_peer && rng_chance(&r, 0.8)) {
+            peer_ask(&other, 'l');
+        }
         const int64_t found = read_number(case_path("test.db"));
         note("round %d: commits %lld to %lld, acknowledged %lld", round, (long long)number + 1,
              (long long)found, (long long)acknowledged);
@@ -237,11 +293,17 @@ static void run_case(void *data) {
             fail("round %d: commit %lld was acknowledged, %lld is the last one there", round,
                  (long long)acknowledged, (long long)found);
         }
-        while (number < found) one_commit(&model, ++number);
+        while (number < found) {
+            one_commit(&model, ++number);
+        }
         in_child(look, p, &content);
-        if (with_peer) peer_ask(&other, 'l');
+        if (with_peer) {
+            peer_ask(&other, 'l');
+        }
     }
-    if (number == 0) fail("no writer lived long enough to commit anything");
+    if (number == 0) {
+        fail("no writer lived long enough to commit anything");
+    }
     if (with_peer) {
         peer_ask(&other, 'c');
         peer_stop(&other);

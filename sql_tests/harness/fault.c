@@ -5,7 +5,7 @@
 ** says so or goes on without; nothing crashes, the table is as before the statement or after it,
 ** and what is asked again succeeds. Then real full disks.
 **
-**     fault --ext ./hannoy.so [--every N] [--places P] [--seed S] [--jobs J] [--only TEXT] [--verbose]
+**     fault --ext ./hannoy.so [--every N] [--places P] [--seed S] [--jobs J] [--only TEXT]
 **
 ** --every N (20 under a sanitizer) tries each Nth place only, beginning with place 1 + S mod N.
 ** --places P raises N for a case that would try more than P places.
@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* ------------------------------------------------------------------------------------ scenario -- */
+/* ---------------------------------------------------------------------------------- scenario -- */
 
 typedef struct scene {
     sqlite3 *db; /* NULL: not open now */
@@ -56,7 +56,9 @@ static void tell(void) {
 static int open_step(scene *c) {
     int rc = db_open_try(c->memory ? ":memory:" : database(),
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &c->db);
-    if (rc != SQLITE_OK) return rc;
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     inject_locate(arg.ext);
     rc = db_try(c->db, "PRAGMA journal_mode = %s", c->wal ? "WAL" : "DELETE");
     return rc == SQLITE_OK ? db_try(c->db, "PRAGMA synchronous = FULL") : rc;
@@ -78,20 +80,28 @@ static int put(scene *c, int64_t id) {
                                 "REPLACE INTO v(rowid, vector, tag, note) VALUES (?1, ?2, "
                                 "nullif(?3, 0), 'a note')",
                                 -1, &stmt, NULL);
-    if (rc != SQLITE_OK) return rc;
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     sqlite3_bind_int64(stmt, 1, id);
     sqlite3_bind_int64(stmt, 3, id % TAGS);
     rc = vector_bind(stmt, 2, c->s, vector, id % 3 == 0 ? AS_JSON : AS_BYTES);
-    if (rc == SQLITE_OK) sqlite3_step(stmt);
+    if (rc == SQLITE_OK) {
+        sqlite3_step(stmt);
+    }
     const int end = sqlite3_finalize(stmt);
-    if (rc == SQLITE_OK) rc = end;
+    if (rc == SQLITE_OK) {
+        rc = end;
+    }
     rowset_put(&c->next, id, vector);
     return rc;
 }
 
 static int put_many(scene *c, int64_t first, int count) {
     int rc = SQLITE_OK;
-    for (int i = 0; i < count && rc == SQLITE_OK; i++) rc = put(c, first + i);
+    for (int i = 0; i < count && rc == SQLITE_OK; i++) {
+        rc = put(c, first + i);
+    }
     return rc;
 }
 
@@ -101,32 +111,52 @@ static int insert_one_step(scene *c) {
 
 static int insert_step(scene *c) {
     int rc = db_try(c->db, "BEGIN");
-    if (rc == SQLITE_OK) rc = put_many(c, 2, 14);
-    if (rc == SQLITE_OK) rc = put_many(c, 1000, c->more);
+    if (rc == SQLITE_OK) {
+        rc = put_many(c, 2, 14);
+    }
+    if (rc == SQLITE_OK) {
+        rc = put_many(c, 1000, c->more);
+    }
     return rc == SQLITE_OK ? db_try(c->db, "COMMIT") : rc;
 }
 
 /* With a savepoint that is undone, and several rows in one statement. */
 static int change_step(scene *c) {
     int rc = db_try(c->db, "BEGIN");
-    if (rc == SQLITE_OK) rc = put_many(c, 10, 12);
-    if (rc == SQLITE_OK) rc = db_try(c->db, "SAVEPOINT s");
-    if (rc == SQLITE_OK) rc = db_try(c->db, "DELETE FROM v WHERE rowid < 6");
-    if (rc == SQLITE_OK) rc = db_try(c->db, "ROLLBACK TO s");
-    if (rc == SQLITE_OK) rc = db_try(c->db, "DELETE FROM v WHERE rowid BETWEEN 8 AND 12");
-    for (int64_t id = 8; id <= 12; id++) rowset_remove(&c->next, id);
+    if (rc == SQLITE_OK) {
+        rc = put_many(c, 10, 12);
+    }
+    if (rc == SQLITE_OK) {
+        rc = db_try(c->db, "SAVEPOINT s");
+    }
+    if (rc == SQLITE_OK) {
+        rc = db_try(c->db, "DELETE FROM v WHERE rowid < 6");
+    }
+    if (rc == SQLITE_OK) {
+        rc = db_try(c->db, "ROLLBACK TO s");
+    }
+    if (rc == SQLITE_OK) {
+        rc = db_try(c->db, "DELETE FROM v WHERE rowid BETWEEN 8 AND 12");
+    }
+    for (int64_t id = 8; id <= 12; id++) {
+        rowset_remove(&c->next, id);
+    }
     return rc == SQLITE_OK ? db_try(c->db, "COMMIT") : rc;
 }
 
 /* Nearly all of it, so that the build that follows consolidates. */
 static int delete_step(scene *c) {
-    for (int64_t id = 1; id <= 18; id++) rowset_remove(&c->next, id);
+    for (int64_t id = 1; id <= 18; id++) {
+        rowset_remove(&c->next, id);
+    }
     return db_try(c->db, "DELETE FROM v WHERE rowid <= 18");
 }
 
 static int update_step(scene *c) {
     int rc = db_try(c->db, "BEGIN IMMEDIATE");
-    if (rc == SQLITE_OK) rc = put_many(c, 19, 3);
+    if (rc == SQLITE_OK) {
+        rc = put_many(c, 19, 3);
+    }
     return rc == SQLITE_OK ? db_try(c->db, "COMMIT") : rc;
 }
 
@@ -181,7 +211,9 @@ static int query_step(scene *c) {
 
 static int close_step(scene *c) {
     const int rc = sqlite3_close(c->db);
-    if (rc != SQLITE_OK) fail("sqlite3_close: %d", rc);
+    if (rc != SQLITE_OK) {
+        fail("sqlite3_close: %d", rc);
+    }
     c->db = NULL;
     return SQLITE_OK;
 }
@@ -219,7 +251,7 @@ static const struct {
 };
 #define STEPS (int)(sizeof steps / sizeof *steps)
 
-/* --------------------------------------------------------------------------------- expectations -- */
+/* ------------------------------------------------------------------------------ expectations -- */
 
 static bool is_memory(fault kind) {
     return kind == SQLITE_MEMORY || kind == MEMORY || kind == ROARING_MEMORY;
@@ -232,26 +264,40 @@ static bool is_memory(fault kind) {
 static void judge_code(const scene *c, int what, int rc) {
     const int primary = rc & 255;
     const char *const sentence = c->db ? sqlite3_errmsg(c->db) : "";
-    if (!inject_fired()) fail("%d %s, and nothing had failed", rc, sentence);
-    if (!c->db) return; /* SQLite says "error" where an extension cannot be loaded */
+    if (!inject_fired()) {
+        fail("%d %s, and nothing had failed", rc, sentence);
+    }
+    if (!c->db) {
+        return;
+    } /* SQLite says "error" where an extension cannot be loaded */
     if (is_memory(c->kind)) {
         if (primary != SQLITE_NOMEM && rc != SQLITE_IOERR_NOMEM) {
             fail("%d %s, should be NOMEM", rc, sentence);
         }
     } else if (c->kind != DATABASE_WRITE) {
-        if (what != BUILDS) fail("%d %s: only a build may fail", rc, sentence);
-        if (!strstr(sentence, "hannoy")) fail("%d %s: whose error is it?", rc, sentence);
+        if (what != BUILDS) {
+            fail("%d %s: only a build may fail", rc, sentence);
+        }
+        if (!strstr(sentence, "hannoy")) {
+            fail("%d %s: whose error is it?", rc, sentence);
+        }
     }
 }
 
 /* After a failure the table is as before the step or as after it. True: as after it. */
 static bool step_took_place(scene *c, int number) {
     rowset content = {0};
-    if (!sqlite3_get_autocommit(c->db)) db_must(c->db, "ROLLBACK");
+    if (!sqlite3_get_autocommit(c->db)) {
+        db_must(c->db, "ROLLBACK");
+    }
     const bool there = db_int(c->db, "SELECT count(*) FROM sqlite_master WHERE name = 'v'") != 0;
-    if (steps[number].run == create_step) return there;
+    if (steps[number].run == create_step) {
+        return there;
+    }
     const int rc = rowset_load(&content, c->db, "v", false, c->s);
-    if (rc != SQLITE_OK) fail("reading the rows: %d %s", rc, sqlite3_errmsg(c->db));
+    if (rc != SQLITE_OK) {
+        fail("reading the rows: %d %s", rc, sqlite3_errmsg(c->db));
+    }
     const bool after = rowset_equal(&content, &c->next);
     if (!after && !rowset_equal(&content, &c->content)) {
         fail("neither before nor after the step: %s", rowset_difference(&content, &c->content));
@@ -269,14 +315,20 @@ static void run_step(scene *c, int number) {
     if (rc != SQLITE_OK) {
         judge_code(c, steps[number].what, rc);
         const bool lasts = c->persistent && !is_memory(c->kind);
-        if (lasts && steps[number].what == BUILDS) return;
+        if (lasts && steps[number].what == BUILDS) {
+            return;
+        }
         inject_disarm();
-        if (steps[number].run == open_step && c->db) close_step(c);
+        if (steps[number].run == open_step && c->db) {
+            close_step(c);
+        }
         if (!c->db || !step_took_place(c, number)) {
             c->r = before;
             rowset_copy(&c->next, &c->content);
             rc = steps[number].run(c);
-            if (rc != SQLITE_OK) fail("again: %d %s", rc, c->db ? sqlite3_errmsg(c->db) : "");
+            if (rc != SQLITE_OK) {
+                fail("again: %d %s", rc, c->db ? sqlite3_errmsg(c->db) : "");
+            }
         }
     }
     rowset_copy(&c->content, &c->next);
@@ -288,14 +340,17 @@ static void last_look(scene *c) {
     table_check(c->db, "v", c->s, &c->content, 6, &c->r, "at the end");
     db_check(c->db, "v");
     db_must(c->db, "INSERT INTO v(v) VALUES ('build')");
-    if (db_info(c->db, "v", "pending")) fail("changes are pending after a build");
+    if (db_info(c->db, "v", "pending")) {
+        fail("changes are pending after a build");
+    }
     table_check(c->db, "v", c->s, &c->content, 6, &c->r, "at the end, after a build");
     db_check(c->db, "v");
     close_step(c);
     static const char *const files[] = {"test.db",         "test.db-wal",    "test.db-shm",
                                         "test.db-journal", "test.db-hannoy", "test.db-hannoy-lock"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         file_remove(case_path("%s", files[i]));
+    }
 }
 
 /* Runs the scenario with one fault in it; returns how many places of that kind there are. */
@@ -308,7 +363,9 @@ static long run_scenario(const scene *plan, long at) {
     inject_arm(c.kind, at, c.persistent);
     for (int i = 0; i < STEPS; i++) {
         const bool reopens = i > 0 && (steps[i].run == open_step || steps[i].run == close_step);
-        if (!c.memory || !reopens) run_step(&c, i);
+        if (!c.memory || !reopens) {
+            run_step(&c, i);
+        }
     }
     const long places = inject_seen();
     last_look(&c);
@@ -320,16 +377,22 @@ static long run_scenario(const scene *plan, long at) {
 static void run_all_places(const scene *plan) {
     inject_install();
     fail_history = tell;
-    if (plan->spills) setenv("HANNOY_BUILD_MEMORY", "200", 1);
+    if (plan->spills) {
+        setenv("HANNOY_BUILD_MEMORY", "200", 1);
+    }
     run_scenario(plan,
                  0); /* loads the extension for good, so that its place is known from the start */
     const long places = run_scenario(plan, 0);
     note("%ld places", places);
-    if (places == 0) fail("nothing was counted: is the program linked with -rdynamic?");
+    if (places == 0) {
+        fail("nothing was counted: is the program linked with -rdynamic?");
+    }
     long every = arg.every;
     if (arg.places) {
         const long least = (places + arg.places - 1) / arg.places;
-        if (every < least) every = least;
+        if (every < least) {
+            every = least;
+        }
     }
     for (long at = 1 + (long)(arg.seed % (uint64_t)every); at <= places; at += every) {
         run_scenario(plan, at);
@@ -342,14 +405,20 @@ static void run_watched(void *data) {
     int status;
     last_place =
         mmap(NULL, sizeof *last_place, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (last_place == MAP_FAILED) fail("mmap");
+    if (last_place == MAP_FAILED) {
+        fail("mmap");
+    }
     const pid_t pid = child_start();
     if (pid == 0) {
         run_all_places(plan);
         exit(0);
     }
-    if (waitpid(pid, &status, 0) != pid) fail("waitpid");
-    if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
+    if (waitpid(pid, &status, 0) != pid) {
+        fail("waitpid");
+    }
+    if (WIFEXITED(status)) {
+        _exit(WEXITSTATUS(status));
+    }
     fail("crashed at number %ld: %s", *last_place, strsignal(WTERMSIG(status)));
 }
 
@@ -362,13 +431,21 @@ static void run_kind(scene plan, const char *name) {
 
 static void run_kinds(void) {
     for (fault kind = SQLITE_MEMORY; kind < FAULTS; kind++) {
-        /* CRoaring 0.2.66 does not look at what malloc gives it: only to see where it would matter. */
-        if (kind == ROARING_MEMORY && !(arg.only && strstr(arg.only, "CRoaring"))) continue;
+        /*
+        ** CRoaring 0.2.66 does not look at what malloc gives it: only to see where it would matter.
+        */
+        if (kind == ROARING_MEMORY && !(arg.only && strstr(arg.only, "CRoaring"))) {
+            continue;
+        }
 #ifdef __SANITIZE_THREAD__
-        if (kind == MEMORY || kind == ROARING_MEMORY) continue; /* its allocator is not to be had */
+        if (kind == MEMORY || kind == ROARING_MEMORY) {
+            continue;
+        } /* its allocator is not to be had */
 #endif
         scene plan = {.kind = kind, .wal = true, .threads = 1};
-        if (kind == THREAD) plan.threads = 3, plan.more = 200;
+        if (kind == THREAD) {
+            plan.threads = 3, plan.more = 200;
+        }
         if (kind == DATABASE_WRITE) {
             run_kind(plan, "WAL");
             plan.wal = false;
@@ -377,14 +454,20 @@ static void run_kinds(void) {
         }
         run_kind(plan, "once");
         plan.spills = true;
-        if (kind != SQLITE_MEMORY) run_kind(plan, "once, builds in small parts");
+        if (kind != SQLITE_MEMORY) {
+            run_kind(plan, "once, builds in small parts");
+        }
         plan.spills = false;
         plan.persistent = true;
         run_kind(plan, "and all that follow");
-        if (kind == SQLITE_MEMORY) continue;
+        if (kind == SQLITE_MEMORY) {
+            continue;
+        }
         plan.memory = true;
         run_kind(plan, "and all that follow, :memory:");
-        if (kind != MEMORY) continue;
+        if (kind != MEMORY) {
+            continue;
+        }
         plan.memory = false;
         plan.threads = 3;
         plan.more = 200;
@@ -392,7 +475,7 @@ static void run_kinds(void) {
     }
 }
 
-/* ---------------------------------------------------------------------------------- full disks -- */
+/* -------------------------------------------------------------------------------- full disks -- */
 
 static int64_t fill_table(sqlite3 *db, shape s, int rows, rowset *content, rng *r) {
     unsigned char vector[MAX_DIM * 4];
@@ -406,7 +489,9 @@ static int64_t fill_table(sqlite3 *db, shape s, int rows, rowset *content, rng *
         vector_random(s, GAUSS, r, vector);
         sqlite3_bind_int64(stmt, 1, i);
         vector_bind(stmt, 2, s, vector, AS_BYTES);
-        if (sqlite3_step(stmt) != SQLITE_DONE) fail("%s", sqlite3_errmsg(db));
+        if (sqlite3_step(stmt) != SQLITE_DONE) {
+            fail("%s", sqlite3_errmsg(db));
+        }
         sqlite3_reset(stmt);
         rowset_put(content, i, vector);
     }
@@ -419,12 +504,18 @@ static int64_t fill_table(sqlite3 *db, shape s, int rows, rowset *content, rng *
 static void expect_full(sqlite3 *db, shape s, rowset *content, rng *r) {
     const int rc = db_try(db, "SELECT hannoy_build('v')");
     note("build on a full disk: %d %s", rc, sqlite3_errmsg(db));
-    if (rc == SQLITE_OK) fail("a build succeeded without room for it");
-    if (!strstr(sqlite3_errmsg(db), "hannoy")) fail("build: %d %s", rc, sqlite3_errmsg(db));
+    if (rc == SQLITE_OK) {
+        fail("a build succeeded without room for it");
+    }
+    if (!strstr(sqlite3_errmsg(db), "hannoy")) {
+        fail("build: %d %s", rc, sqlite3_errmsg(db));
+    }
     table_check(db, "v", s, content, 4, r, "after a build that found no room");
     for (int i = 0; i < 3; i++) { /* SQLite itself may find no room for the row */
         const int deleted = db_try(db, "DELETE FROM v WHERE rowid = %d", 10 + i);
-        if (deleted == SQLITE_OK) rowset_remove(content, 10 + i);
+        if (deleted == SQLITE_OK) {
+            rowset_remove(content, 10 + i);
+        }
         if (deleted != SQLITE_OK && (deleted & 255) != SQLITE_FULL &&
             (deleted & 255) != SQLITE_IOERR) {
             fail("DELETE: %d %s", deleted, sqlite3_errmsg(db));
@@ -437,7 +528,9 @@ static void expect_room(sqlite3 *db, shape s, const rowset *content, rng *r) {
     db_must(db, "INSERT INTO v(v) VALUES ('build')");
     table_check(db, "v", s, content, 8, r, "with room again");
     db_check(db, "v");
-    if (db_info(db, "v", "nodes") < (int64_t)content->count) fail("nothing was built");
+    if (db_info(db, "v", "nodes") < (int64_t)content->count) {
+        fail("nothing was built");
+    }
 }
 
 static sqlite3 *create_for_full_disk(const char *path, shape s) {
@@ -475,11 +568,17 @@ static void fill_disk(const char *path, long leave) {
     char block[4096];
     memset(block, 'x', sizeof block);
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (fd < 0) fail("open %s", path);
+    if (fd < 0) {
+        fail("open %s", path);
+    }
     off_t size = 0;
     ssize_t n;
-    while ((n = pwrite(fd, block, sizeof block, size)) > 0) size += n;
-    if (ftruncate(fd, size > leave ? size - leave : 0)) fail("ftruncate");
+    while ((n = pwrite(fd, block, sizeof block, size)) > 0) {
+        size += n;
+    }
+    if (ftruncate(fd, size > leave ? size - leave : 0)) {
+        fail("ftruncate");
+    }
     close(fd);
 }
 

@@ -54,7 +54,7 @@ static const char *const fault_name[FAULTS] = {"none",    "SQLite's memory",
                                                "read",    "sync",
                                                "lock",    "database write"};
 
-/* ------------------------------------------------------------------------------------ counting -- */
+/* ---------------------------------------------------------------------------------- counting -- */
 
 enum { EXTENSION, LMDB, ROARING, SQLITE, LIBRARIES };
 
@@ -97,14 +97,20 @@ static bool called_by(uintptr_t caller, int which) {
 
 static bool turn(void) {
     const long number = atomic_fetch_add(&seen, 1) + 1;
-    if (nth == 0 || number < nth || (number > nth && !all_after)) return false;
+    if (nth == 0 || number < nth || (number > nth && !all_after)) {
+        return false;
+    }
     fired = true;
     return true;
 }
 
 static bool fails(fault kind, uintptr_t caller) {
-    if (armed != kind) return false;
-    if (kind == ROARING_MEMORY) return called_by(caller, ROARING) && turn();
+    if (armed != kind) {
+        return false;
+    }
+    if (kind == ROARING_MEMORY) {
+        return called_by(caller, ROARING) && turn();
+    }
     return (called_by(caller, EXTENSION) || called_by(caller, LMDB)) && turn();
 }
 
@@ -116,14 +122,22 @@ static int note_library(struct dl_phdr_info *info, size_t size, void *extension)
     const char *const names[LIBRARIES] = {extension, "liblmdb", "libroaring", "libsqlite3"};
     (void)size;
     for (int which = 0; which < LIBRARIES; which++) {
-        if (!info->dlpi_name || !strstr(info->dlpi_name, names[which])) continue;
+        if (!info->dlpi_name || !strstr(info->dlpi_name, names[which])) {
+            continue;
+        }
         uintptr_t from = UINTPTR_MAX, to = 0;
         for (int i = 0; i < info->dlpi_phnum; i++) {
-            if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
+            if (info->dlpi_phdr[i].p_type != PT_LOAD) {
+                continue;
+            }
             const uintptr_t begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
             const uintptr_t end = begin + info->dlpi_phdr[i].p_memsz;
-            if (begin < from) from = begin;
-            if (end > to) to = end;
+            if (begin < from) {
+                from = begin;
+            }
+            if (end > to) {
+                to = end;
+            }
         }
         library[which].from = from;
         library[which].to = to;
@@ -136,17 +150,21 @@ static void inject_locate(const char *extension) {
     dl_iterate_phdr(note_library, (void *)(uintptr_t)extension);
 }
 
-/* ------------------------------------------------------------------------------ SQLite's memory -- */
+/* --------------------------------------------------------------------------- SQLite's memory -- */
 
 static sqlite3_mem_methods real_memory;
 
 static void *sqlite_malloc(int size) {
-    if (armed == SQLITE_MEMORY && turn()) return NULL;
+    if (armed == SQLITE_MEMORY && turn()) {
+        return NULL;
+    }
     return real_memory.xMalloc(size);
 }
 
 static void *sqlite_realloc(void *old, int size) {
-    if (armed == SQLITE_MEMORY && turn()) return NULL;
+    if (armed == SQLITE_MEMORY && turn()) {
+        return NULL;
+    }
     return real_memory.xRealloc(old, size);
 }
 
@@ -161,7 +179,7 @@ static void inject_install(void) {
     sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0); /* else most small ones would never be counted */
 }
 
-/* -------------------------------------------------------------------------------------- memory -- */
+/* ------------------------------------------------------------------------------------ memory -- */
 
 #ifndef __SANITIZE_THREAD__
 
@@ -193,7 +211,9 @@ void *REAL(calloc)(size_t count, size_t size);
 void *REAL(realloc)(void *old, size_t size);
 
 static bool no_memory(uintptr_t caller) {
-    if (!fails(MEMORY, caller) && !fails(ROARING_MEMORY, caller)) return false;
+    if (!fails(MEMORY, caller) && !fails(ROARING_MEMORY, caller)) {
+        return false;
+    }
     errno = ENOMEM;
     return true;
 }
@@ -215,14 +235,16 @@ VISIBLE void *aligned_alloc(size_t align, size_t size) {
 }
 
 VISIBLE int posix_memalign(void **out, size_t align, size_t size) {
-    if (no_memory(CALLER)) return ENOMEM;
+    if (no_memory(CALLER)) {
+        return ENOMEM;
+    }
     *out = REAL_ALIGNED(align, size);
     return *out ? 0 : ENOMEM;
 }
 
 #endif
 
-/* ---------------------------------------------------------------------------------------- files -- */
+/* ------------------------------------------------------------------------------------- files -- */
 
 static int failed(int code) {
     errno = code;
@@ -231,8 +253,12 @@ static int failed(int code) {
 
 /* 0: write all; 1: write half; -1: fail. */
 static int write_fate(uintptr_t caller, size_t count) {
-    if (fails(WRITE, caller)) return failed(ENOSPC);
-    if (database_fails(caller)) return failed(EIO);
+    if (fails(WRITE, caller)) {
+        return failed(ENOSPC);
+    }
+    if (database_fails(caller)) {
+        return failed(EIO);
+    }
     return fails(SHORT_WRITE, caller) && count > 1;
 }
 
@@ -252,8 +278,12 @@ VISIBLE ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t at) {
 }
 
 static ssize_t write_vector(int fate, int fd, const struct iovec *parts, int count) {
-    if (fate < 0) return -1;
-    if (fate && count > 1) count /= 2;
+    if (fate < 0) {
+        return -1;
+    }
+    if (fate && count > 1) {
+        count /= 2;
+    }
     return syscall(SYS_writev, fd, parts, count);
 }
 
@@ -263,19 +293,27 @@ VISIBLE ssize_t writev(int fd, const struct iovec *parts, int count) {
 
 VISIBLE ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) {
     const int fate = write_fate(CALLER, 2);
-    if (fate < 0) return -1;
+    if (fate < 0) {
+        return -1;
+    }
     return syscall(SYS_pwritev, fd, parts, fate && count > 1 ? count / 2 : count, at, 0);
 }
 
 VISIBLE ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t at) {
     const int fate = write_fate(CALLER, 2);
-    if (fate < 0) return -1;
+    if (fate < 0) {
+        return -1;
+    }
     return syscall(SYS_pwritev, fd, parts, fate && count > 1 ? count / 2 : count, at, 0);
 }
 
 static int cut_file(uintptr_t caller, int fd, off_t size) {
-    if (fails(WRITE, caller)) return failed(ENOSPC);
-    if (database_fails(caller)) return failed(EIO);
+    if (fails(WRITE, caller)) {
+        return failed(ENOSPC);
+    }
+    if (database_fails(caller)) {
+        return failed(EIO);
+    }
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -288,7 +326,9 @@ VISIBLE int ftruncate64(int fd, off_t size) {
 }
 
 static int allocate_file(uintptr_t caller, int fd, off_t at, off_t size) {
-    if (fails(WRITE, caller)) return ENOSPC;
+    if (fails(WRITE, caller)) {
+        return ENOSPC;
+    }
     return syscall(SYS_fallocate, fd, 0, at, size) ? errno : 0;
 }
 
@@ -301,7 +341,9 @@ VISIBLE int posix_fallocate64(int fd, off_t at, off_t size) {
 }
 
 static ssize_t read_at(uintptr_t caller, int fd, void *bytes, size_t count, off_t at) {
-    if (fails(READ, caller)) return failed(EIO);
+    if (fails(READ, caller)) {
+        return failed(EIO);
+    }
     return syscall(SYS_pread64, fd, bytes, count, at);
 }
 
@@ -314,12 +356,16 @@ VISIBLE ssize_t pread64(int fd, void *bytes, size_t count, off_t at) {
 }
 
 VISIBLE ssize_t read(int fd, void *bytes, size_t count) {
-    if (fails(READ, CALLER)) return failed(EIO);
+    if (fails(READ, CALLER)) {
+        return failed(EIO);
+    }
     return syscall(SYS_read, fd, bytes, count);
 }
 
 static int sync_file(uintptr_t caller, long number, int fd) {
-    if (fails(SYNC, caller) || database_fails(caller)) return failed(EIO);
+    if (fails(SYNC, caller) || database_fails(caller)) {
+        return failed(EIO);
+    }
     return (int)syscall(number, fd);
 }
 
@@ -332,13 +378,17 @@ VISIBLE int fdatasync(int fd) {
 }
 
 VISIBLE int msync(void *at, size_t size, int flags) {
-    if (fails(SYNC, CALLER)) return failed(EIO);
+    if (fails(SYNC, CALLER)) {
+        return failed(EIO);
+    }
     return (int)syscall(SYS_msync, at, size, flags);
 }
 
 static int open_file(uintptr_t caller, int dir, const char *path, int flags, va_list list) {
     const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
-    if (fails(OPEN, caller)) return failed(EMFILE);
+    if (fails(OPEN, caller)) {
+        return failed(EMFILE);
+    }
     return (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
@@ -385,7 +435,9 @@ static int control_file(uintptr_t caller, int fd, int command, va_list list) {
     const long argument = va_arg(list, long);
     const bool locks = command == F_SETLK || command == F_SETLKW || command == F_OFD_SETLK ||
                        command == F_OFD_SETLKW;
-    if (locks && fails(LOCK, caller)) return failed(ENOLCK);
+    if (locks && fails(LOCK, caller)) {
+        return failed(ENOLCK);
+    }
     return (int)syscall(SYS_fcntl, fd, command, argument);
 }
 
@@ -400,14 +452,16 @@ static int control_file(uintptr_t caller, int fd, int command, va_list list) {
 DEFINE_FCNTL(fcntl)
 DEFINE_FCNTL(fcntl64)
 
-/* ------------------------------------------------------------------------------------- threads -- */
+/* ----------------------------------------------------------------------------------- threads -- */
 
 typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
 VISIBLE int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*run)(void *),
                            void *data) {
     static create_thread *real;
-    if (!real) real = (create_thread *)dlsym(RTLD_NEXT, "pthread_create");
+    if (!real) {
+        real = (create_thread *)dlsym(RTLD_NEXT, "pthread_create");
+    }
     return fails(THREAD, CALLER) ? EAGAIN : real(out, attributes, run, data);
 }
 

@@ -26,7 +26,7 @@ static const char *database(void) {
     return case_path("test.db");
 }
 
-/* ----------------------------------------------------------------------------------- a database -- */
+/* -------------------------------------------------------------------------------- a database -- */
 
 static void insert_rows(sqlite3 *db, int64_t first, long count, rowset *content, rng *r) {
     unsigned char vector[MAX_DIM * 4];
@@ -38,7 +38,9 @@ static void insert_rows(sqlite3 *db, int64_t first, long count, rowset *content,
         vector_random(wide, GAUSS, r, vector);
         sqlite3_bind_int64(stmt, 1, first + i);
         vector_bind(stmt, 2, wide, vector, AS_BYTES);
-        if (sqlite3_step(stmt) != SQLITE_DONE) fail("%s", sqlite3_errmsg(db));
+        if (sqlite3_step(stmt) != SQLITE_DONE) {
+            fail("%s", sqlite3_errmsg(db));
+        }
         sqlite3_reset(stmt);
         rowset_put(content, first + i, vector);
     }
@@ -65,13 +67,20 @@ static void last_look(sqlite3 *db, const rowset *content, rng *r) {
     db_must(db, "INSERT INTO v(v) VALUES ('ef_construction=12')");
     db_must(db, "INSERT INTO v(v) VALUES ('threads=0')");
     db_must(db, "INSERT INTO v(v) VALUES ('build')");
-    if (db_info(db, "v", "pending")) fail("changes are pending after a build");
+    if (db_info(db, "v", "pending")) {
+        fail("changes are pending after a build");
+    }
     table_check(db, "v", wide, content, 6, r, "after the last build");
     db_check(db, "v");
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
-/* ------------------------------------------------------------------------- a statement elsewhere -- */
+/*
+** ------------------------------------------------------------------------- a statement elsewhere
+** --
+*/
 
 /* Runs one statement in a thread of its own. */
 typedef struct runner {
@@ -93,11 +102,15 @@ static void *run_statement(void *data) {
 
 static void runner_start(runner *w, sqlite3 *db, const char *sql) {
     *w = (runner){.db = db, .sql = sql};
-    if (pthread_create(&w->thread, NULL, run_statement, w)) fail("pthread_create");
+    if (pthread_create(&w->thread, NULL, run_statement, w)) {
+        fail("pthread_create");
+    }
 }
 
 static void runner_join(runner *w) {
-    if (pthread_join(w->thread, NULL)) fail("pthread_join");
+    if (pthread_join(w->thread, NULL)) {
+        fail("pthread_join");
+    }
 }
 
 /* What another connection of the process is told of a build; no phase: that none runs. */
@@ -123,14 +136,16 @@ static progress ask_progress(sqlite3 *db) {
 static void wait_for_build(sqlite3 *db, const runner *w) {
     progress p = ask_progress(db);
     while (strcmp(p.phase, "linking") != 0 || p.done == 0) {
-        if (w->over) fail("the build was over before it was seen: %d", w->rc);
+        if (w->over) {
+            fail("the build was over before it was seen: %d", w->rc);
+        }
         nap(0.001);
         p = ask_progress(db);
     }
     note("the build has done %lld of %lld", (long long)p.done, (long long)p.total);
 }
 
-/* --------------------------------------------------------------------------------------- stops -- */
+/* ------------------------------------------------------------------------------------- stops -- */
 
 static void expect_stopped(const runner *w, double asked) {
     if ((w->rc & 255) != SQLITE_INTERRUPT) {
@@ -152,21 +167,29 @@ static void run_stop_build(void *data) {
     sqlite3 *const other = db_open(database());
     for (int i = 0; i < 4; i++) {
         runner_start(&w, db, sql);
-        if (i) wait_for_build(other, &w);
+        if (i) {
+            wait_for_build(other, &w);
+        }
         nap(rng_unit(&r) * 0.3);
         double asked = now();
         sqlite3_interrupt(db);
         while (i == 0 && !w.over) { /* it is lost where the statement has not begun */
             nap(0.001);
-            if (now() - asked > 0.5) asked = now();
+            if (now() - asked > 0.5) {
+                asked = now();
+            }
             sqlite3_interrupt(db);
         }
         runner_join(&w);
         expect_stopped(&w, asked);
-        if (db_info(other, "v", "pending") != row_count) fail("the log has lost changes");
+        if (db_info(other, "v", "pending") != row_count) {
+            fail("the log has lost changes");
+        }
         table_check(i % 2 ? db : other, "v", wide, &content, 1, &r, "after a stop");
     }
-    if (sqlite3_close(other)) fail("sqlite3_close");
+    if (sqlite3_close(other)) {
+        fail("sqlite3_close");
+    }
     last_look(db, &content, &r);
     rowset_free(&content);
 }
@@ -176,8 +199,12 @@ static double handler_said;
 
 static int progress_handler(void *unused) {
     (void)unused;
-    if (now() < deadline) return 0;
-    if (handler_said == 0) handler_said = now();
+    if (now() < deadline) {
+        return 0;
+    }
+    if (handler_said == 0) {
+        handler_said = now();
+    }
     return 1;
 }
 
@@ -199,7 +226,9 @@ static void run_progress_handler(void *data) {
         sqlite3_progress_handler(db, 0, NULL, NULL);
         /* A handler that is never called in a second would be a stop that takes longer. */
         expect_stopped(&w, deadline);
-        if (handler_said == 0) fail("nobody asked the progress handler");
+        if (handler_said == 0) {
+            fail("nobody asked the progress handler");
+        }
     }
     last_look(db, &content, &r);
     rowset_free(&content);
@@ -225,18 +254,29 @@ static void run_stop_commit(void *data) {
         sqlite3_interrupt(db);
         runner_join(&w);
         note("COMMIT: %d %s after %.0f ms", w.rc, sqlite3_errmsg(db), 1000 * (w.ended - asked));
-        if (w.ended - asked > WITHIN) fail("COMMIT: stopped after %.1f s", w.ended - asked);
-        if (w.rc != SQLITE_OK) fail("COMMIT: %d %s", w.rc, sqlite3_errmsg(db));
-        if (!sqlite3_get_autocommit(db)) fail("the transaction is still open");
-        if (rowset_load(&found, other, "v", true, wide)) fail("%s", sqlite3_errmsg(other));
-        if (!rowset_equal(&found, &content))
+        if (w.ended - asked > WITHIN) {
+            fail("COMMIT: stopped after %.1f s", w.ended - asked);
+        }
+        if (w.rc != SQLITE_OK) {
+            fail("COMMIT: %d %s", w.rc, sqlite3_errmsg(db));
+        }
+        if (!sqlite3_get_autocommit(db)) {
+            fail("the transaction is still open");
+        }
+        if (rowset_load(&found, other, "v", true, wide)) {
+            fail("%s", sqlite3_errmsg(other));
+        }
+        if (!rowset_equal(&found, &content)) {
             fail("COMMIT: %s", rowset_difference(&found, &content));
+        }
         table_check(db, "v", wide, &content, 1, &r, "after a stop");
         rowset_free(&before);
         rowset_free(&found);
     }
     db_must(db, "INSERT INTO v(v) VALUES ('autobuild=0')");
-    if (sqlite3_close(other)) fail("sqlite3_close");
+    if (sqlite3_close(other)) {
+        fail("sqlite3_close");
+    }
     last_look(db, &content, &r);
     rowset_free(&content);
 }
@@ -248,7 +288,9 @@ static void run_stop_commit(void *data) {
 static void stop_queries(sqlite3 *db, int64_t ef, const char *where, rng *r) {
     char sql[300], with_ef[40] = "";
     int stopped = 0;
-    if (ef) snprintf(with_ef, sizeof with_ef, " AND ef = %lld", (long long)ef);
+    if (ef) {
+        snprintf(with_ef, sizeof with_ef, " AND ef = %lld", (long long)ef);
+    }
     snprintf(sql, sizeof sql,
              "SELECT sum(distance) FROM v WHERE knn_match(vector, "
              "(SELECT vector FROM v WHERE rowid = 1)) AND k = %ld%s",
@@ -271,7 +313,9 @@ static void stop_queries(sqlite3 *db, int64_t ef, const char *where, rng *r) {
         }
     }
     note("%s: %d stopped", where, stopped);
-    if (stopped < 10) fail("%s: only %d of 400 queries could be stopped", where, stopped);
+    if (stopped < 10) {
+        fail("%s: only %d of 400 queries could be stopped", where, stopped);
+    }
 }
 
 static void run_stop_queries(void *data) {
@@ -326,20 +370,28 @@ static void run_beside_build(void *data) {
     const progress before = ask_progress(other);
     nap(0.05);
     const progress later = ask_progress(other);
-    if (!w.over && !before.phase[0]) fail("no progress is shown");
+    if (!w.over && !before.phase[0]) {
+        fail("no progress is shown");
+    }
     if (!w.over && !strcmp(before.phase, later.phase) && later.done < before.done) {
         fail("%s went back from %lld to %lld of %lld", later.phase, (long long)before.done,
              (long long)later.done, (long long)later.total);
     }
     note("after five COMMITs: %s %lld of %lld", later.phase, (long long)later.done,
          (long long)later.total);
-    if (w.over) fail("five COMMITs were over only after the build was (%d)", w.rc);
+    if (w.over) {
+        fail("five COMMITs were over only after the build was (%d)", w.rc);
+    }
     sqlite3_interrupt(db);
     runner_join(&w);
     expect_stopped(&w, w.ended);
-    if (ask_progress(other).phase[0]) fail("progress is shown, and no build runs");
+    if (ask_progress(other).phase[0]) {
+        fail("progress is shown, and no build runs");
+    }
     db_must(other, "INSERT INTO v(v) VALUES ('autobuild=0')");
-    if (sqlite3_close(other)) fail("sqlite3_close");
+    if (sqlite3_close(other)) {
+        fail("sqlite3_close");
+    }
     last_look(db, &content, &r);
     rowset_free(&content);
 }

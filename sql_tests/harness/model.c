@@ -20,7 +20,9 @@ void state_copy(state *to, const state *from) {
 }
 
 void state_free(state *s) {
-    for (int i = 0; i < TABLES; i++) rowset_free(&s->t[i].content);
+    for (int i = 0; i < TABLES; i++) {
+        rowset_free(&s->t[i].content);
+    }
     *s = (state){0};
 }
 
@@ -31,10 +33,12 @@ void tell_step(world *w, const char *format, ...) {
     const int n = snprintf(line, sizeof w->history[0], "%5ld ", w->step);
     vsnprintf(line + n, sizeof w->history[0] - (size_t)n, format, list);
     va_end(list);
-    if (arg.verbose) printf("%s\n", line);
+    if (arg.verbose) {
+        printf("%s\n", line);
+    }
 }
 
-/* --------------------------------------------------------------------------------- connections -- */
+/* ------------------------------------------------------------------------------- connections -- */
 
 const char *sidecar_path(void) {
     return case_path("test.db-hannoy");
@@ -42,7 +46,9 @@ const char *sidecar_path(void) {
 
 static int commit_hook(void *data) {
     connection *const c = data;
-    if (!c->veto) return 0;
+    if (!c->veto) {
+        return 0;
+    }
     c->veto = false;
     c->vetoed = true;
     return 1;
@@ -54,13 +60,17 @@ void connection_open(world *w, connection *c) {
     sqlite3_commit_hook(c->db, commit_hook, c);
     const int rc =
         db_try(c->db, "PRAGMA journal_mode = %s; PRAGMA synchronous = OFF", w->cfg.journal);
-    if (rc != SQLITE_OK && (rc & 255) != SQLITE_BUSY) fail("journal_mode: %d", rc);
+    if (rc != SQLITE_OK && (rc & 255) != SQLITE_BUSY) {
+        fail("journal_mode: %d", rc);
+    }
 }
 
 void connection_close(world *w, connection *c) {
     cursors_close(w, c);
     const int rc = sqlite3_close(c->db);
-    if (rc != SQLITE_OK) fail("%s: sqlite3_close: %d", c->name, rc);
+    if (rc != SQLITE_OK) {
+        fail("%s: sqlite3_close: %d", c->name, rc);
+    }
     c->db = NULL;
     transaction_ended(w, c);
     c->snapshot = c->veto = false;
@@ -73,13 +83,17 @@ const state *visible(const world *w, const connection *c) {
 bool blocked(const world *w, const connection *c) {
     for (int i = 0; i < w->connections && !w->cfg.wal; i++) {
         const connection *const other = &w->c[i];
-        if (other != c && (other->stuck || other->exclusive)) return true;
+        if (other != c && (other->stuck || other->exclusive)) {
+            return true;
+        }
     }
     return false;
 }
 
 bool excused(const world *w, const connection *c, int rc) {
-    if (!blocked(w, c)) return false;
+    if (!blocked(w, c)) {
+        return false;
+    }
     return (rc & 255) == SQLITE_BUSY ||
            (rc == SQLITE_ERROR && strstr(sqlite3_errmsg(c->db), "no such table"));
 }
@@ -89,7 +103,9 @@ const table *some_table(world *w, const connection *c, int *slot) {
     const int first = (int)rng_below(&w->r, TABLES);
     for (int i = 0; i < TABLES; i++) {
         *slot = (first + i) % TABLES;
-        if (s->t[*slot].exists) return &s->t[*slot];
+        if (s->t[*slot].exists) {
+            return &s->t[*slot];
+        }
     }
     return NULL;
 }
@@ -101,23 +117,33 @@ int64_t some_id(world *w, const rowset *content) {
     if (content->count && rng_chance(&w->r, 0.4)) {
         return content->ids[rng_below(&w->r, (uint32_t)content->count)];
     }
-    if (rng_chance(&w->r, 0.05)) return odd[rng_below(&w->r, sizeof odd / sizeof *odd)];
+    if (rng_chance(&w->r, 0.05)) {
+        return odd[rng_below(&w->r, sizeof odd / sizeof *odd)];
+    }
     return 1 + (int64_t)rng_below(&w->r, (uint32_t)w->cfg.ids);
 }
 
 void refresh(world *w, connection *c) {
     const bool reads = sqlite3_txn_state(c->db, "main") != SQLITE_TXN_NONE;
     bool open = c->in_transaction;
-    for (int i = 0; i < CURSORS; i++) open |= c->cursors[i].stmt != NULL;
-    if (reads && !open) fail("%s: a statement of the extension's was left open", c->name);
-    if (reads && !c->snapshot) state_copy(&c->view, &w->disk);
+    for (int i = 0; i < CURSORS; i++) {
+        open |= c->cursors[i].stmt != NULL;
+    }
+    if (reads && !open) {
+        fail("%s: a statement of the extension's was left open", c->name);
+    }
+    if (reads && !c->snapshot) {
+        state_copy(&c->view, &w->disk);
+    }
     c->snapshot = reads;
 }
 
 void transaction_ended(world *w, connection *c) {
     c->in_transaction = c->begun = c->wrote = c->stuck = c->exclusive = false;
     c->depth = 0;
-    if (c->db) refresh(w, c);
+    if (c->db) {
+        refresh(w, c);
+    }
 }
 
 static void take(world *w, connection *c, state *next) {
@@ -126,7 +152,9 @@ static void take(world *w, connection *c, state *next) {
     } else {
         state_copy(&w->disk, next);
         count->commits++;
-        if (!c->snapshot) return;
+        if (!c->snapshot) {
+            return;
+        }
     }
     state_copy(&c->view, next);
 }
@@ -140,12 +168,18 @@ void settle(world *w, connection *c, int rc, int expected, state *next) {
     } else if (primary == SQLITE_BUSY || (primary == SQLITE_LOCKED && own_cursor) ||
                excused(w, c, rc)) {
         count->refused++;
-        if (lost) fail("%s: BUSY rolled the transaction back", c->name);
+        if (lost) {
+            fail("%s: BUSY rolled the transaction back", c->name);
+        }
     } else if (primary == expected) {
-        if (lost && expected == SQLITE_OK) fail("%s: the transaction is gone", c->name);
+        if (lost && expected == SQLITE_OK) {
+            fail("%s: the transaction is gone", c->name);
+        }
         if (lost) {
             transaction_ended(w, c); /* OR ROLLBACK */
-            if (c->snapshot) state_copy(&c->view, &w->disk);
+            if (c->snapshot) {
+                state_copy(&c->view, &w->disk);
+            }
         } else {
             take(w, c, next);
         }
@@ -157,10 +191,12 @@ void settle(world *w, connection *c, int rc, int expected, state *next) {
     state_free(next);
 }
 
-/* ------------------------------------------------------------------------------------- cursors -- */
+/* ----------------------------------------------------------------------------------- cursors -- */
 
 void cursor_close(world *w, connection *c, cursor *cur) {
-    if (!cur->stmt) return;
+    if (!cur->stmt) {
+        return;
+    }
     sqlite3_finalize(cur->stmt);
     cur->stmt = NULL;
     judge_free(&cur->j);
@@ -170,7 +206,9 @@ void cursor_close(world *w, connection *c, cursor *cur) {
 void cursors_close(world *w, connection *c) {
     for (int i = 0; i < CURSORS; i++) {
         cursor *const cur = &c->cursors[i];
-        if (!cur->stmt) continue;
+        if (!cur->stmt) {
+            continue;
+        }
         sqlite3_finalize(cur->stmt);
         cur->stmt = NULL;
         judge_free(&cur->j);
@@ -179,8 +217,12 @@ void cursors_close(world *w, connection *c) {
 }
 
 void cursors_before_write(world *w, connection *c) {
-    if (rng_chance(&w->r, 0.8)) cursors_close(w, c);
-    for (int i = 0; i < CURSORS; i++) c->cursors[i].dirty = true;
+    if (rng_chance(&w->r, 0.8)) {
+        cursors_close(w, c);
+    }
+    for (int i = 0; i < CURSORS; i++) {
+        c->cursors[i].dirty = true;
+    }
 }
 
 static void random_vector(world *w, const table *t, void *out) {
@@ -198,7 +240,9 @@ void cursor_open(world *w, connection *c) {
     int slot;
     const table *const t = some_table(w, c, &slot);
     cursor *const cur = &c->cursors[rng_below(&w->r, CURSORS)];
-    if (!t || cur->stmt) return;
+    if (!t || cur->stmt) {
+        return;
+    }
     unsigned char vector[MAX_RECORD];
     random_vector(w, t, vector);
     query q = {.table = t->name, .s = t->s, .vector = vector};
@@ -223,14 +267,19 @@ void cursor_open(world *w, connection *c) {
 
 void cursor_step(world *w, connection *c, cursor *cur, int steps) {
     int rc = SQLITE_OK;
-    if (!cur->stmt) return;
+    if (!cur->stmt) {
+        return;
+    }
     for (int i = 0; i < steps && cur->stmt; i++) {
         rc = sqlite3_step(cur->stmt);
         if (rc == SQLITE_ROW) {
-            if (!cur->dirty) query_row(&cur->q, cur->stmt, &cur->j);
+            if (!cur->dirty) {
+                query_row(&cur->q, cur->stmt, &cur->j);
+            }
         } else {
-            if (rc == SQLITE_DONE && !cur->dirty)
+            if (rc == SQLITE_DONE && !cur->dirty) {
                 judge_end(&cur->j, cur->expected, cur->j.complete);
+            }
             const bool busy = cur->j.got == 0 && excused(w, c, rc);
             if (rc != SQLITE_DONE && !cur->dirty && !busy) {
                 fail("%s: cursor %d after %zu rows: %d %s", c->name, (int)(cur - c->cursors),
@@ -240,19 +289,23 @@ void cursor_step(world *w, connection *c, cursor *cur, int steps) {
         if (cur->j.error[0]) {
             fail("%s: cursor %d: %s", c->name, (int)(cur - c->cursors), cur->j.error);
         }
-        if (rc != SQLITE_ROW) return cursor_close(w, c, cur);
+        if (rc != SQLITE_ROW) {
+            return cursor_close(w, c, cur);
+        }
     }
     refresh(w, c);
 }
 
-/* -------------------------------------------------------------------------------------- checks -- */
+/* ------------------------------------------------------------------------------------ checks -- */
 
 static void check_table(world *w, connection *c, const table *t) {
     rowset content = {0};
     int rc = rowset_load(&content, c->db, t->name, t->s.kind != EXTERNAL && rng_chance(&w->r, 0.05),
                          t->s);
     if (rc != SQLITE_OK) {
-        if (excused(w, c, rc)) return rowset_free(&content);
+        if (excused(w, c, rc)) {
+            return rowset_free(&content);
+        }
         fail("%s: reading %s: %d %s", c->name, t->name, rc, sqlite3_errmsg(c->db));
     }
     refresh(w, c);
@@ -279,6 +332,8 @@ static void check_table(world *w, connection *c, const table *t) {
 void connection_check(world *w, connection *c) {
     for (int i = 0; i < TABLES; i++) {
         const table *const t = &visible(w, c)->t[i];
-        if (t->exists) check_table(w, c, t);
+        if (t->exists) {
+            check_table(w, c, t);
+        }
     }
 }

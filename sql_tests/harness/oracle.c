@@ -11,11 +11,13 @@ const char *const type_name[TYPES] = {"float32", "float16", "int8", "bit"};
 const char *const style_name[STYLES] = {"lattice", "gauss", "huge", "tiny"};
 
 static void *must(void *memory) {
-    if (!memory) fail("out of memory");
+    if (!memory) {
+        fail("out of memory");
+    }
     return memory;
 }
 
-/* ------------------------------------------------------------------------------------- vectors -- */
+/* ----------------------------------------------------------------------------------- vectors -- */
 
 size_t shape_bytes(shape s) {
     static const size_t width[TYPES] = {4, 2, 1, 0};
@@ -144,7 +146,9 @@ static double cosine_distance(int dim, const double *a, const double *b) {
 
 static double decoded_distance(shape s, const double *a, const double *b) {
     double sum = 0;
-    if (s.metric == COSINE) return cosine_distance(s.dim, a, b);
+    if (s.metric == COSINE) {
+        return cosine_distance(s.dim, a, b);
+    }
     for (int i = 0; i < s.dim; i++) {
         const double d = a[i] - b[i];
         switch (s.metric) {
@@ -187,7 +191,9 @@ static int bind_json(sqlite3_stmt *stmt, int index, int dim, const double *value
 
 static int bind_floats(sqlite3_stmt *stmt, int index, int dim, const double *values) {
     float *const floats = must(malloc((size_t)dim * sizeof *floats));
-    for (int i = 0; i < dim; i++) floats[i] = (float)values[i];
+    for (int i = 0; i < dim; i++) {
+        floats[i] = (float)values[i];
+    }
     const int rc = sqlite3_bind_blob(stmt, index, floats, dim * 4, SQLITE_TRANSIENT);
     free(floats);
     return rc;
@@ -196,8 +202,12 @@ static int bind_floats(sqlite3_stmt *stmt, int index, int dim, const double *val
 int vector_bind(sqlite3_stmt *stmt, int index, shape s, const void *vector, int way) {
     double values[MAX_DIM];
     vector_decode(s, vector, values);
-    if (way == AS_FLOATS) return bind_floats(stmt, index, s.dim, values);
-    if (way == AS_JSON) return bind_json(stmt, index, s.dim, values);
+    if (way == AS_FLOATS) {
+        return bind_floats(stmt, index, s.dim, values);
+    }
+    if (way == AS_JSON) {
+        return bind_json(stmt, index, s.dim, values);
+    }
     return sqlite3_bind_blob(stmt, index, vector, (int)shape_bytes(s), SQLITE_TRANSIENT);
 }
 
@@ -205,7 +215,7 @@ bool vector_is_scaled(shape s) {
     return s.type == INT8 && s.metric == COSINE;
 }
 
-/* ---------------------------------------------------------------------------------------- rows -- */
+/* -------------------------------------------------------------------------------------- rows -- */
 
 void rowset_clear(rowset *content, size_t width) {
     if (content->width != width) {
@@ -222,7 +232,9 @@ void rowset_free(rowset *content) {
 }
 
 static void rowset_reserve(rowset *content, size_t count) {
-    if (count <= content->capacity) return;
+    if (count <= content->capacity) {
+        return;
+    }
     const size_t capacity = count * 2 + 16;
     content->ids = must(realloc(content->ids, capacity * sizeof *content->ids));
     content->data = must(realloc(content->data, capacity * content->width));
@@ -233,7 +245,9 @@ void rowset_copy(rowset *to, const rowset *from) {
     rowset_clear(to, from->width);
     rowset_reserve(to, from->count);
     to->count = from->count;
-    if (from->count == 0) return;
+    if (from->count == 0) {
+        return;
+    }
     memcpy(to->ids, from->ids, from->count * sizeof *from->ids);
     memcpy(to->data, from->data, from->count * from->width);
 }
@@ -275,7 +289,9 @@ void rowset_put(rowset *content, int64_t id, const void *vector) {
 
 bool rowset_remove(rowset *content, int64_t id) {
     const long at = rowset_find(content, id);
-    if (at < 0) return false;
+    if (at < 0) {
+        return false;
+    }
     const size_t after = content->count - (size_t)at - 1, width = content->width;
     memmove(content->ids + at, content->ids + at + 1, after * sizeof *content->ids);
     memmove(content->data + (size_t)at * width, content->data + (size_t)(at + 1) * width,
@@ -285,7 +301,9 @@ bool rowset_remove(rowset *content, int64_t id) {
 }
 
 bool rowset_equal(const rowset *a, const rowset *b) {
-    if (a->count != b->count) return false;
+    if (a->count != b->count) {
+        return false;
+    }
     return a->count == 0 || (!memcmp(a->ids, b->ids, a->count * sizeof *a->ids) &&
                              !memcmp(a->data, b->data, a->count * a->width));
 }
@@ -295,11 +313,12 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
     const bool tagged = s.kind != PLAIN;
     shadow = shadow && s.kind != EXTERNAL;
     const char *const tag = !tagged ? "" : shadow ? ", c0" : ", tag";
-    if (shadow)
+    if (shadow) {
         snprintf(sql, sizeof sql, "SELECT id, vector%s FROM %s_content", tag, table);
-    else
+    } else {
         snprintf(sql, sizeof sql, "SELECT rowid, vector%s%s FROM %s", tag,
                  s.kind == KEYED ? ", id" : "", table);
+    }
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     rowset_clear(content, record_bytes(s));
@@ -308,21 +327,30 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
         const void *const vector = sqlite3_column_blob(stmt, 1);
         unsigned char record[MAX_RECORD];
         if (!vector || (size_t)sqlite3_column_bytes(stmt, 1) != shape_bytes(s)) {
-            if (sqlite3_errcode(db) == SQLITE_NOMEM) break;
+            if (sqlite3_errcode(db) == SQLITE_NOMEM) {
+                break;
+            }
             fail("row %lld of %s has %d bytes", (long long)id, table,
                  sqlite3_column_bytes(stmt, 1));
         }
-        if (rowset_find(content, id) >= 0) fail("%s has row %lld twice", table, (long long)id);
+        if (rowset_find(content, id) >= 0) {
+            fail("%s has row %lld twice", table, (long long)id);
+        }
         memcpy(record, vector, shape_bytes(s));
-        if (tagged) record[shape_bytes(s)] = (unsigned char)sqlite3_column_int(stmt, 2);
-        if (s.kind == KEYED && !shadow && sqlite3_column_int64(stmt, 3) != id)
+        if (tagged) {
+            record[shape_bytes(s)] = (unsigned char)sqlite3_column_int(stmt, 2);
+        }
+        if (s.kind == KEYED && !shadow && sqlite3_column_int64(stmt, 3) != id) {
             fail("row %lld of %s has the key %s", (long long)id, table,
                  sqlite3_column_text(stmt, 3));
+        }
         rowset_put(content, id, record);
         rc = SQLITE_OK;
     }
     const int end = sqlite3_finalize(stmt);
-    if (rc == SQLITE_DONE) return SQLITE_OK;
+    if (rc == SQLITE_DONE) {
+        return SQLITE_OK;
+    }
     return end != SQLITE_OK ? end : rc == SQLITE_ROW ? SQLITE_NOMEM : rc;
 }
 
@@ -347,7 +375,7 @@ const char *rowset_difference(const rowset *is, const rowset *should) {
     return "no difference";
 }
 
-/* --------------------------------------------------------------------------------------- oracle -- */
+/* ------------------------------------------------------------------------------------ oracle -- */
 
 static int compare_doubles(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -365,8 +393,8 @@ static bool near(const judge *j, double is, double should) {
 }
 
 /*
-** A statement that does not look at distances has its rows in the order of the sidecar's fine codes,
-** which are off by some 3e-5 of the vectors' lengths, or 3e-3 with codes=int4.
+** A statement that does not look at distances has its rows in the order of the sidecar's fine
+** codes, which are off by some 3e-5 of the vectors' lengths, or 3e-3 with codes=int4.
 */
 static bool about(const judge *j, double is, double should) {
     return fabs(is - should) <= (j->s.coarse ? 1e-2 : 1e-4) * (j->size + fabs(should));
@@ -382,7 +410,9 @@ static double length_of(shape s, const double *x) {
         size += fabs(x[i]);
         square += x[i] * x[i];
     }
-    if (s.metric == COSINE) return 1;
+    if (s.metric == COSINE) {
+        return 1;
+    }
     return s.metric == MANHATTAN ? size : sqrt(square);
 }
 
@@ -402,7 +432,9 @@ void judge_begin(judge *j, shape s, const void *vector, const rowset *content, b
         longest = fmax(longest, length_of(s, y));
         j->distance[i] = j->sorted[i] = decoded_distance(s, x, y);
     }
-    if (s.metric == DOT) j->size *= longest;
+    if (s.metric == DOT) {
+        j->size *= longest;
+    }
     qsort(j->sorted, n, sizeof *j->sorted, compare_doubles);
 }
 
@@ -416,12 +448,20 @@ static bool wrong(judge *j, const char *what, int64_t rowid, double is, double s
 
 bool judge_row(judge *j, int64_t rowid, double distance) {
     const long at = rowset_find(&j->content, rowid);
-    if (at < 0) return wrong(j, "not in this snapshot", rowid, distance, NAN);
+    if (at < 0) {
+        return wrong(j, "not in this snapshot", rowid, distance, NAN);
+    }
     const double exact = j->distance[at];
-    if (j->seen[at]) return wrong(j, "came twice", rowid, distance, exact);
+    if (j->seen[at]) {
+        return wrong(j, "came twice", rowid, distance, exact);
+    }
     const bool asked = !isnan(distance);
-    if (!asked) distance = exact;
-    if (!near(j, distance, exact)) return wrong(j, "wrong distance", rowid, distance, exact);
+    if (!asked) {
+        distance = exact;
+    }
+    if (!near(j, distance, exact)) {
+        return wrong(j, "wrong distance", rowid, distance, exact);
+    }
     bool (*const fits)(const judge *, double, double) = asked ? near : about;
     if (j->complete && fabs(distance) > VANISHING && !fits(j, distance, j->sorted[j->got])) {
         return wrong(j, "a nearer row is missing", rowid, distance, j->sorted[j->got]);
@@ -455,7 +495,7 @@ void judge_free(judge *j) {
     *j = (judge){0};
 }
 
-/* -------------------------------------------------------------------------------------- queries -- */
+/* ----------------------------------------------------------------------------------- queries -- */
 
 static int filter_sql(const query *q, char *sql, size_t size) {
     static const char *const formats[FILTERS] = {
@@ -463,12 +503,14 @@ static int filter_sql(const query *q, char *sql, size_t size) {
         [TAG_NULL] = " AND tag IS NULL",     [TAG_FROM] = " AND tag >= %d",
         [TAG_IN] = " AND tag IN (%d, 2, 7)",
     };
-    if (q->filter == ROWID_IN)
+    if (q->filter == ROWID_IN) {
         return snprintf(sql, size, " AND rowid IN (%lld, %lld, 3)", (long long)q->ids[0],
                         (long long)q->ids[1]);
-    if (q->filter == KEY_IN)
+    }
+    if (q->filter == KEY_IN) {
         return snprintf(sql, size, " AND id IN ('%lld', '%lld', '3', 'no')", (long long)q->ids[0],
                         (long long)q->ids[1]);
+    }
     return q->filter ? snprintf(sql, size, formats[q->filter], q->tag) : 0;
 }
 
@@ -497,7 +539,9 @@ static bool lets_through(const query *q, const rowset *content, size_t position)
 static void passing_rows(const query *q, const rowset *content, rowset *out) {
     rowset_clear(out, content->width);
     for (size_t i = 0; i < content->count; i++) {
-        if (lets_through(q, content, i)) rowset_put(out, content->ids[i], rowset_at(content, i));
+        if (lets_through(q, content, i)) {
+            rowset_put(out, content->ids[i], rowset_at(content, i));
+        }
     }
 }
 
@@ -515,7 +559,9 @@ static void query_sql(const query *q, char *sql, size_t size) {
                      q->k >= 0 ? " AND k = ?2" : "", q->ef >= 0 ? " AND ef = ?3" : "");
     }
     n += filter_sql(q, sql + n, size - (size_t)n);
-    if (q->exact) n += snprintf(sql + n, size - (size_t)n, " AND exact = 1");
+    if (q->exact) {
+        n += snprintf(sql + n, size - (size_t)n, " AND exact = 1");
+    }
     if (q->limit >= 0) {
         snprintf(sql + n, size - (size_t)n, " ORDER BY distance LIMIT %d", q->limit);
     }
@@ -525,15 +571,21 @@ int query_prepare(sqlite3 *db, const query *q, sqlite3_stmt **out) {
     char sql[256];
     query_sql(q, sql, sizeof sql);
     int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
-    if (rc != SQLITE_OK) return rc;
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     rc = vector_bind(*out, 1, q->s, q->vector, vector_is_scaled(q->s) ? AS_BYTES : q->way);
     if (rc != SQLITE_OK) {
         sqlite3_finalize(*out);
         return rc;
     }
     const int count = sqlite3_bind_parameter_count(*out);
-    if (count >= 2 && q->k >= 0) sqlite3_bind_int64(*out, 2, q->k);
-    if (count >= 3) sqlite3_bind_int64(*out, 3, q->ef);
+    if (count >= 2 && q->k >= 0) {
+        sqlite3_bind_int64(*out, 2, q->k);
+    }
+    if (count >= 3) {
+        sqlite3_bind_int64(*out, 3, q->ef);
+    }
     return SQLITE_OK;
 }
 
@@ -549,19 +601,33 @@ const char *query_text(const query *q) {
 void query_vary(query *q, size_t count, rng *r) {
     static const int64_t odd[] = {0, 1, 1000000, INT64_MAX};
     q->k = rng_chance(r, 0.1) ? odd[rng_below(r, 4)] : (int64_t)rng_below(r, (uint32_t)count + 3);
-    if (rng_chance(r, 0.2)) q->k = -1;
+    if (rng_chance(r, 0.2)) {
+        q->k = -1;
+    }
     q->ef = -1;
-    if (rng_chance(r, 0.7)) q->ef = count ? (int64_t)count : 1;
-    if (rng_chance(r, 0.15)) q->ef = 1 + (int64_t)rng_below(r, 8);
+    if (rng_chance(r, 0.7)) {
+        q->ef = count ? (int64_t)count : 1;
+    }
+    if (rng_chance(r, 0.15)) {
+        q->ef = 1 + (int64_t)rng_below(r, 8);
+    }
     q->spelling = (int)rng_below(r, SPELLINGS);
     q->columns = rng_chance(r, 0.6) ? WITH_DISTANCE : (int)rng_below(r, COLUMNS);
     q->way = (int)rng_below(r, WAYS);
     q->filter = NO_FILTER;
-    if (q->s.kind != PLAIN && rng_chance(r, 0.5)) q->filter = (int)rng_below(r, FILTERS);
-    if (q->s.kind == PLAIN && rng_chance(r, 0.1)) q->filter = ROWID_IN;
-    if (q->filter == KEY_IN && q->s.kind != KEYED) q->filter = ROWID_IN;
+    if (q->s.kind != PLAIN && rng_chance(r, 0.5)) {
+        q->filter = (int)rng_below(r, FILTERS);
+    }
+    if (q->s.kind == PLAIN && rng_chance(r, 0.1)) {
+        q->filter = ROWID_IN;
+    }
+    if (q->filter == KEY_IN && q->s.kind != KEYED) {
+        q->filter = ROWID_IN;
+    }
     q->tag = 1 + (int)rng_below(r, TAGS);
-    for (int i = 0; i < 2; i++) q->ids[i] = (int64_t)rng_below(r, 40);
+    for (int i = 0; i < 2; i++) {
+        q->ids[i] = (int64_t)rng_below(r, 40);
+    }
     q->exact = rng_chance(r, 0.15);
     q->limit = rng_chance(r, 0.15) ? (int)rng_below(r, (uint32_t)count + 2) : -1;
 }
@@ -569,10 +635,14 @@ void query_vary(query *q, size_t count, rng *r) {
 bool query_row(const query *q, sqlite3_stmt *stmt, judge *j) {
     const int64_t rowid = sqlite3_column_int64(stmt, 0);
     const double distance = q->columns == ROWID_ALONE ? NAN : sqlite3_column_double(stmt, 1);
-    if (!judge_row(j, rowid, distance) || q->columns != WITH_VECTOR) return !j->error[0];
+    if (!judge_row(j, rowid, distance) || q->columns != WITH_VECTOR) {
+        return !j->error[0];
+    }
     const void *const vector = sqlite3_column_blob(stmt, 2);
     const size_t bytes = (size_t)sqlite3_column_bytes(stmt, 2);
-    if (!vector && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM) return true;
+    if (!vector && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM) {
+        return true;
+    }
     const size_t at = (size_t)rowset_find(&j->content, rowid);
     if (!vector || bytes != shape_bytes(q->s) ||
         memcmp(vector, rowset_at(&j->content, at), bytes)) {
@@ -582,8 +652,12 @@ bool query_row(const query *q, sqlite3_stmt *stmt, judge *j) {
 }
 
 static size_t expected_rows(const query *q, size_t count) {
-    if (q->k >= 0 && (uint64_t)q->k < count) count = (size_t)q->k;
-    if (q->limit >= 0 && (size_t)q->limit < count) count = (size_t)q->limit;
+    if (q->k >= 0 && (uint64_t)q->k < count) {
+        count = (size_t)q->k;
+    }
+    if (q->limit >= 0 && (size_t)q->limit < count) {
+        count = (size_t)q->limit;
+    }
     return count;
 }
 
@@ -599,14 +673,22 @@ size_t query_judge(const query *q, const rowset *content, judge *j) {
 int query_check(sqlite3 *db, const query *q, const rowset *content, const char *where) {
     sqlite3_stmt *stmt = NULL;
     int rc = query_prepare(db, q, &stmt);
-    if (rc != SQLITE_OK) return rc;
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
     judge j;
     const size_t expected = query_judge(q, content, &j);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        if (!query_row(q, stmt, &j)) break;
+        if (!query_row(q, stmt, &j)) {
+            break;
+        }
     }
-    if (rc == SQLITE_DONE) judge_end(&j, expected, q->k >= 0 || j.complete);
-    if (j.error[0]) fail("%s: %s: %s", where, query_text(q), j.error);
+    if (rc == SQLITE_DONE) {
+        judge_end(&j, expected, q->k >= 0 || j.complete);
+    }
+    if (j.error[0]) {
+        fail("%s: %s: %s", where, query_text(q), j.error);
+    }
     judge_free(&j);
     const int end = sqlite3_finalize(stmt);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
@@ -627,8 +709,12 @@ void table_check(sqlite3 *db, const char *table, shape s, const rowset *expected
     unsigned char vector[MAX_DIM * 4];
     db_must(db, "SAVEPOINT table_check");
     int rc = rowset_load(&content, db, table, false, s);
-    if (rc == SQLITE_OK) rc = rowset_load(&shadow, db, table, true, s);
-    if (rc != SQLITE_OK) fail("%s: reading %s: %s (%d)", where, table, sqlite3_errmsg(db), rc);
+    if (rc == SQLITE_OK) {
+        rc = rowset_load(&shadow, db, table, true, s);
+    }
+    if (rc != SQLITE_OK) {
+        fail("%s: reading %s: %s (%d)", where, table, sqlite3_errmsg(db), rc);
+    }
     if (!rowset_equal(&content, &shadow)) {
         fail("%s: %s differs from its shadow table: %s", where, table,
              rowset_difference(&content, &shadow));
@@ -640,9 +726,13 @@ void table_check(sqlite3 *db, const char *table, shape s, const rowset *expected
         query q = {.table = table, .s = s, .vector = vector};
         query_vector(&content, s, r, vector);
         query_vary(&q, content.count, r);
-        if (rng_chance(r, 0.8)) q.ef = content.count ? (int64_t)content.count : 1;
+        if (rng_chance(r, 0.8)) {
+            q.ef = content.count ? (int64_t)content.count : 1;
+        }
         rc = query_check(db, &q, &content, where);
-        if (rc != SQLITE_OK) fail("%s: %s: %s (%d)", where, query_text(&q), sqlite3_errmsg(db), rc);
+        if (rc != SQLITE_OK) {
+            fail("%s: %s: %s (%d)", where, query_text(&q), sqlite3_errmsg(db), rc);
+        }
     }
     db_must(db, "RELEASE table_check");
     rowset_free(&content);

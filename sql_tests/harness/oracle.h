@@ -7,7 +7,7 @@
 
 #include "common.h"
 
-/* ------------------------------------------------------------------------------------- vectors -- */
+/* ----------------------------------------------------------------------------------- vectors -- */
 
 enum { COSINE, EUCLIDEAN, MANHATTAN, HAMMING, DOT, METRICS };
 enum { FLOAT32, FLOAT16, INT8, BIT, TYPES };
@@ -20,8 +20,8 @@ extern const char *const style_name[STYLES];
 #define MAX_DIM 1024
 
 /*
-** What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table, or
-** a text key, `id`, which is the rowid in letters.
+** What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table,
+** or a text key, `id`, which is the rowid in letters.
 */
 enum { PLAIN, TAGGED, EXTERNAL, KEYED, KINDS };
 
@@ -67,7 +67,7 @@ int vector_bind(sqlite3_stmt *stmt, int index, shape s, const void *vector, int 
 /* Floats into this type are scaled by each row's largest, so that other bytes may be stored. */
 bool vector_is_scaled(shape s);
 
-/* ---------------------------------------------------------------------------------------- rows -- */
+/* -------------------------------------------------------------------------------------- rows -- */
 
 /* The content of a table, by rowid. */
 typedef struct rowset {
@@ -95,7 +95,7 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
 /* The first difference, for messages; static buffer. */
 const char *rowset_difference(const rowset *is, const rowset *should);
 
-/* --------------------------------------------------------------------------------------- oracle -- */
+/* ------------------------------------------------------------------------------------ oracle -- */
 
 /*
 ** Holds the rows of an answer, as they come, against the exact one: each exists, has its exact
@@ -127,7 +127,9 @@ bool judge_row(judge *j, int64_t rowid, double distance); /* NAN: not asked for 
 bool judge_end(judge *j, size_t expected, bool all);
 void judge_free(judge *j);
 
-/* The ways to write a query, and what it selects: a distance that nobody reads need not be exact. */
+/*
+** The ways to write a query, and what it selects: a distance that nobody reads need not be exact.
+*/
 enum { BY_FUNCTION, BY_MATCH, BY_ARGUMENTS, SPELLINGS };
 enum { WITH_DISTANCE, WITH_VECTOR, ROWID_ALONE, COLUMNS };
 enum { NO_FILTER, TAG_IS, TAG_IS_NOT, TAG_NULL, TAG_FROM, TAG_IN, ROWID_IN, KEY_IN, FILTERS };
@@ -161,7 +163,9 @@ bool query_row(const query *q, sqlite3_stmt *stmt, judge *j);
 /* Random in all but table, shape and vector. */
 void query_vary(query *q, size_t count, rng *r);
 
-/* Runs it against `content`.  An SQLite code; a wrong answer fails the case with `where` in front. */
+/*
+** Runs it against `content`.  An SQLite code; a wrong answer fails the case with `where` in front.
+*/
 int query_check(sqlite3 *db, const query *q, const rowset *content, const char *where);
 
 /*

@@ -50,7 +50,9 @@ static void open_database(worker *w) {
 }
 
 static void close_database(worker *w) {
-    if (sqlite3_close(w->db)) fail("sqlite3_close");
+    if (sqlite3_close(w->db)) {
+        fail("sqlite3_close");
+    }
 }
 
 /*
@@ -59,14 +61,18 @@ static void close_database(worker *w) {
 */
 static void try_build(worker *w, const char *sql) {
     const int rc = db_try(w->db, "%s", sql);
-    if (rc == SQLITE_OK) return;
-    if (w->p->roles[WORKERS - 1] == VANDAL && strstr(sqlite3_errmsg(w->db), "hannoy: ")) return;
+    if (rc == SQLITE_OK) {
+        return;
+    }
+    if (w->p->roles[WORKERS - 1] == VANDAL && strstr(sqlite3_errmsg(w->db), "hannoy: ")) {
+        return;
+    }
     if ((rc & 255) != SQLITE_BUSY || !strstr(sqlite3_errmsg(w->db), "busy")) {
         fail("%s: %d %s", sql, rc, sqlite3_errmsg(w->db));
     }
 }
 
-/* ------------------------------------------------------------------------------------- writers -- */
+/* ----------------------------------------------------------------------------------- writers -- */
 
 /* Rowids of one writer are its own, so that each knows what must be there. */
 static int64_t own_id(worker *w) {
@@ -90,7 +96,9 @@ static void write_row(worker *w, rowset *mine) {
     sqlite3_bind_int64(stmt, 1, id);
     vector_bind(stmt, 2, w->p->s, vector, AS_BYTES);
     const int rc = sqlite3_step(stmt);
-    if (rc != SQLITE_DONE) fail("REPLACE: %d %s", rc, sqlite3_errmsg(w->db));
+    if (rc != SQLITE_DONE) {
+        fail("REPLACE: %d %s", rc, sqlite3_errmsg(w->db));
+    }
     sqlite3_finalize(stmt);
     rowset_put(mine, id, vector);
 }
@@ -99,14 +107,18 @@ static void write_row(worker *w, rowset *mine) {
 static void check_own(worker *w, const rowset *mine) {
     rowset content = {0}, own = {0};
     const int rc = rowset_load(&content, w->db, "v", false, w->p->s);
-    if (rc) fail("reading: %d %s", rc, sqlite3_errmsg(w->db));
+    if (rc) {
+        fail("reading: %d %s", rc, sqlite3_errmsg(w->db));
+    }
     rowset_clear(&own, content.width);
     for (size_t i = 0; i < content.count; i++) {
         if (content.ids[i] % WORKERS == w->number) {
             rowset_put(&own, content.ids[i], rowset_at(&content, i));
         }
     }
-    if (!rowset_equal(&own, mine)) fail("own rows: %s", rowset_difference(&own, mine));
+    if (!rowset_equal(&own, mine)) {
+        fail("own rows: %s", rowset_difference(&own, mine));
+    }
     rowset_free(&content);
     rowset_free(&own);
 }
@@ -118,15 +130,27 @@ static void write_and_build(worker *w) {
     while (now() < w->until) {
         rowset_copy(&keep, &mine);
         db_must(w->db, "BEGIN IMMEDIATE");
-        for (int i = (int)rng_below(&w->r, 20); i >= 0; i--) write_row(w, &mine);
+        for (int i = (int)rng_below(&w->r, 20); i >= 0; i--) {
+            write_row(w, &mine);
+        }
         const bool keep_it = rng_chance(&w->r, 0.9);
         db_must(w->db, keep_it ? "COMMIT" : "ROLLBACK");
-        if (!keep_it) rowset_copy(&mine, &keep);
-        if (rng_chance(&w->r, 0.1)) try_build(w, "SELECT hannoy_build('v')");
-        if (rng_chance(&w->r, 0.1)) try_build(w, "INSERT INTO v(v) VALUES ('build')");
-        if (rng_chance(&w->r, 0.02)) try_build(w, "INSERT INTO v(v) VALUES ('rebuild')");
+        if (!keep_it) {
+            rowset_copy(&mine, &keep);
+        }
+        if (rng_chance(&w->r, 0.1)) {
+            try_build(w, "SELECT hannoy_build('v')");
+        }
+        if (rng_chance(&w->r, 0.1)) {
+            try_build(w, "INSERT INTO v(v) VALUES ('build')");
+        }
+        if (rng_chance(&w->r, 0.02)) {
+            try_build(w, "INSERT INTO v(v) VALUES ('rebuild')");
+        }
         check_own(w, &mine);
-        if (rng_chance(&w->r, 0.3)) table_check(w->db, "v", w->p->s, NULL, 2, &w->r, "the writer");
+        if (rng_chance(&w->r, 0.3)) {
+            table_check(w->db, "v", w->p->s, NULL, 2, &w->r, "the writer");
+        }
         nap(rng_unit(&w->r) * 0.004);
     }
     check_own(w, &mine);
@@ -135,7 +159,7 @@ static void write_and_build(worker *w) {
     rowset_free(&keep);
 }
 
-/* ------------------------------------------------------------------------------------- readers -- */
+/* ----------------------------------------------------------------------------------- readers -- */
 
 typedef struct stream {
     sqlite3_stmt *stmt;
@@ -150,7 +174,9 @@ static void stream_begin(worker *w, const rowset *content, stream *st) {
     query q = {.table = "v", .s = w->p->s, .vector = vector};
     query_vary(&q, content->count, &w->r);
     q.k = q.limit = -1;
-    if (query_prepare(w->db, &q, &st->stmt)) fail("%s", sqlite3_errmsg(w->db));
+    if (query_prepare(w->db, &q, &st->stmt)) {
+        fail("%s", sqlite3_errmsg(w->db));
+    }
     st->expected = query_judge(&q, content, &st->j);
     st->q = q;
 }
@@ -167,9 +193,13 @@ static void stream_go_on(worker *w, stream *st, int rows) {
         } else {
             judge_end(&st->j, st->expected, st->j.complete);
         }
-        if (st->j.error[0]) fail("stream: %s", st->j.error);
+        if (st->j.error[0]) {
+            fail("stream: %s", st->j.error);
+        }
     }
-    if (rc != SQLITE_DONE) return;
+    if (rc != SQLITE_DONE) {
+        return;
+    }
     sqlite3_finalize(st->stmt);
     judge_free(&st->j);
     st->stmt = NULL;
@@ -181,12 +211,16 @@ static void one_snapshot(worker *w) {
     stream st = {0};
     db_must(w->db, "BEGIN");
     const int rc = rowset_load(&content, w->db, "v", false, w->p->s);
-    if (rc) fail("reading: %d %s", rc, sqlite3_errmsg(w->db));
+    if (rc) {
+        fail("reading: %d %s", rc, sqlite3_errmsg(w->db));
+    }
     stream_begin(w, &content, &st);
     for (int i = (int)rng_below(&w->r, 6); i >= 0; i--) {
         table_check(w->db, "v", w->p->s, &content, 3, &w->r, "a reader");
         stream_go_on(w, &st, 1 + (int)rng_below(&w->r, 40));
-        if (w->p->roles[w->number] == BUILDER) try_build(w, "SELECT hannoy_build('v')");
+        if (w->p->roles[w->number] == BUILDER) {
+            try_build(w, "SELECT hannoy_build('v')");
+        }
         nap(rng_unit(&w->r) * 0.01);
     }
     stream_go_on(w, &st, 0);
@@ -198,7 +232,9 @@ static void read_on(worker *w) {
     open_database(w);
     while (now() < w->until) {
         one_snapshot(w);
-        if (w->p->roles[w->number] == BUILDER) try_build(w, "SELECT hannoy_build('v')");
+        if (w->p->roles[w->number] == BUILDER) {
+            try_build(w, "SELECT hannoy_build('v')");
+        }
         if (rng_chance(&w->r, 0.05)) {
             close_database(w);
             open_database(w);
@@ -212,13 +248,18 @@ static void visit_often(worker *w) {
     while (now() < w->until) {
         open_database(w);
         table_check(w->db, "v", w->p->s, NULL, 2, &w->r, "a visitor");
-        if (rng_chance(&w->r, 0.3)) try_build(w, "SELECT hannoy_build('v')");
+        if (rng_chance(&w->r, 0.3)) {
+            try_build(w, "SELECT hannoy_build('v')");
+        }
         close_database(w);
         nap(rng_unit(&w->r) * 0.005);
     }
 }
 
-/* From here on this process cannot write anything in the case's folder; false: it may not have that. */
+/*
+** From here on this process cannot write anything in the case's folder; false: it may not have
+** that.
+*/
 static bool mount_readonly(void) {
     const char *const here = case_path(".");
     return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -234,7 +275,9 @@ static void read_from_outside(worker *w) {
     }
     int indexed = 0;
     while (now() < w->until) {
-        if (db_open_try(database(), SQLITE_OPEN_READONLY, &w->db)) fail("cannot open read-only");
+        if (db_open_try(database(), SQLITE_OPEN_READONLY, &w->db)) {
+            fail("cannot open read-only");
+        }
         sqlite3_busy_timeout(w->db, 30000);
         for (int i = (int)rng_below(&w->r, 9); i >= 0; i--) {
             table_check(w->db, "v", w->p->s, NULL, 4, &w->r, "an outsider");
@@ -243,7 +286,9 @@ static void read_from_outside(worker *w) {
         indexed += db_info(w->db, "v", "nodes") > 0;
         close_database(w);
     }
-    if (!indexed) fail("the sidecar was never of use");
+    if (!indexed) {
+        fail("the sidecar was never of use");
+    }
 }
 
 /* Takes the sidecar away, or puts back what it was at the beginning, under everyone. */
@@ -254,13 +299,17 @@ static void vandalise(worker *w) {
             unlink(case_path("test.db-hannoy"));
         } else {
             file_copy(case_path("first"), case_path("next"));
-            if (rename(case_path("next"), case_path("test.db-hannoy"))) fail("rename");
+            if (rename(case_path("next"), case_path("test.db-hannoy"))) {
+                fail("rename");
+            }
         }
-        if (rng_chance(&w->r, 0.3)) unlink(case_path("test.db-hannoy-lock"));
+        if (rng_chance(&w->r, 0.3)) {
+            unlink(case_path("test.db-hannoy-lock"));
+        }
     }
 }
 
-/* --------------------------------------------------------------------------------------- cases -- */
+/* ------------------------------------------------------------------------------------- cases -- */
 
 static void prepare(const plan *p) {
     sqlite3 *const db = db_open(database());
@@ -270,7 +319,9 @@ static void prepare(const plan *p) {
             "m=8)",
             p->s.dim, metric_name[p->s.metric], p->autobuild);
     db_must(db, "INSERT INTO v(v) VALUES ('build')");
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
     if (file_size(case_path("test.db-hannoy")) > 0) {
         file_copy(case_path("test.db-hannoy"), case_path("first"));
     }
@@ -304,15 +355,21 @@ static void last_look(const plan *p) {
     sqlite3 *const db = db_open(database());
     table_check(db, "v", p->s, NULL, 20, &r, "at the end");
     db_must(db, "INSERT INTO v(v) VALUES ('build')");
-    if (db_info(db, "v", "pending")) fail("changes are pending after a build");
+    if (db_info(db, "v", "pending")) {
+        fail("changes are pending after a build");
+    }
     table_check(db, "v", p->s, NULL, 20, &r, "at the end, after a build");
     db_check(db, "v");
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
 static pid_t start(const plan *p, int number, double until) {
     const pid_t pid = child_start();
-    if (pid) return pid;
+    if (pid) {
+        return pid;
+    }
     if (number < 0) {
         prepare(p);
         exit(0);
@@ -324,9 +381,15 @@ static pid_t start(const plan *p, int number, double until) {
 
 static void wait_for(pid_t pid, const char *who) {
     int status;
-    if (waitpid(pid, &status, 0) != pid) fail("waitpid");
-    if (WIFSIGNALED(status)) fail("%s crashed: %s", who, strsignal(WTERMSIG(status)));
-    if (status) fail("%s failed", who);
+    if (waitpid(pid, &status, 0) != pid) {
+        fail("waitpid");
+    }
+    if (WIFSIGNALED(status)) {
+        fail("%s crashed: %s", who, strsignal(WTERMSIG(status)));
+    }
+    if (status) {
+        fail("%s failed", who);
+    }
 }
 
 static void run_case(void *data) {
@@ -336,8 +399,12 @@ static void run_case(void *data) {
     pid_t pids[WORKERS];
     wait_for(start(p, -1, 0), "the first process");
     const double until = now() + arg.seconds;
-    for (int i = 0; i < WORKERS; i++) pids[i] = start(p, i, until);
-    for (int i = 0; i < WORKERS; i++) wait_for(pids[i], names[p->roles[i]]);
+    for (int i = 0; i < WORKERS; i++) {
+        pids[i] = start(p, i, until);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        wait_for(pids[i], names[p->roles[i]]);
+    }
     last_look(p);
 }
 

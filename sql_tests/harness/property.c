@@ -20,7 +20,7 @@
 
 static world *history_of; /* of the run in this process */
 
-/* --------------------------------------------------------------------------------------- a run -- */
+/* ------------------------------------------------------------------------------------- a run -- */
 
 static void random_config(world *w, uint64_t seed) {
     static const char *const journal[] = {"WAL", "WAL", "WAL", "DELETE", "TRUNCATE", "PERSIST"};
@@ -56,13 +56,17 @@ static void random_config(world *w, uint64_t seed) {
 }
 
 static connection *some_connection(world *w) {
-    if (w->connections == 1) return &w->c[0];
+    if (w->connections == 1) {
+        return &w->c[0];
+    }
     return &w->c[rng_chance(&w->r, 0.7) ? rng_below(&w->r, 2) : 2 + rng_below(&w->r, 2)];
 }
 
 static void one_step(world *w) {
     connection *const c = some_connection(w);
-    /* Transactions end before they stand in everyone's way, the more so in rollback-journal mode. */
+    /*
+    ** Transactions end before they stand in everyone's way, the more so in rollback-journal mode.
+    */
     const double end = c->writer ? 0.12 : w->cfg.wal ? 0.05 : 0.3;
     if (c->in_transaction && rng_chance(&w->r, c->stuck ? 0.5 : end)) {
         operation_end(w, c);
@@ -72,7 +76,9 @@ static void one_step(world *w) {
         operation_run(w, c);
     }
     if (!w->cfg.big) {
-        for (int i = 0; i < w->connections; i++) connection_check(w, &w->c[i]);
+        for (int i = 0; i < w->connections; i++) {
+            connection_check(w, &w->c[i]);
+        }
     } else {
         connection_check(w, c);
         connection_check(w, &w->c[rng_below(&w->r, (uint32_t)w->connections)]);
@@ -87,7 +93,9 @@ static void tell_history(void) {
            style_name[cfg->style], cfg->threads ? ", threads=1" : "",
            cfg->linear_below == 0 ? ", linear_below=0" : "");
     const long first = w->told > HISTORY ? w->told - HISTORY : 0;
-    for (long i = first; i < w->told; i++) printf("  %s\n", w->history[i % HISTORY]);
+    for (long i = first; i < w->told; i++) {
+        printf("  %s\n", w->history[i % HISTORY]);
+    }
 }
 
 /* At the end all transactions are over, a build takes everything in, and all is sound. */
@@ -99,7 +107,9 @@ static void last_look(world *w) {
     }
     for (int i = 0; i < TABLES; i++) {
         const table *const t = &w->disk.t[i];
-        if (!t->exists) continue;
+        if (!t->exists) {
+            continue;
+        }
         db_must(w->c[0].db, "INSERT INTO %s(%s) VALUES ('build')", t->name, t->name);
         if (db_info(w->c[0].db, t->name, "pending") != 0) {
             fail("after a build of %s: %s", t->name,
@@ -122,12 +132,16 @@ static void run_case(void *data) {
     static const char names[CONNECTIONS][4] = {"w0", "w1", "r0", "r1"};
     const plan *const p = data;
     world *const w = calloc(1, sizeof *w);
-    if (!w) fail("out of memory");
+    if (!w) {
+        fail("out of memory");
+    }
     history_of = w;
     fail_history = tell_history;
     w->r = rng_of(p->seed);
     random_config(w, p->seed);
-    if (p->seed % 3 == 0) setenv("HANNOY_BUILD_MEMORY", w->cfg.big ? "40000" : "500", 1);
+    if (p->seed % 3 == 0) {
+        setenv("HANNOY_BUILD_MEMORY", w->cfg.big ? "40000" : "500", 1);
+    }
     w->connections = w->cfg.memory ? 1 : CONNECTIONS;
     for (int i = 0; i < w->connections; i++) {
         connection *const c = &w->c[i];
@@ -135,17 +149,27 @@ static void run_case(void *data) {
         c->writer = i < 2;
         connection_open(w, c);
     }
-    for (int i = 0; i < w->cfg.tables; i++) operation_create(w, &w->c[0]);
-    if (w->cfg.big) operation_fill(w, &w->c[0]);
-    for (w->step = 1; w->step <= p->steps; w->step++) one_step(w);
+    for (int i = 0; i < w->cfg.tables; i++) {
+        operation_create(w, &w->c[0]);
+    }
+    if (w->cfg.big) {
+        operation_fill(w, &w->c[0]);
+    }
+    for (w->step = 1; w->step <= p->steps; w->step++) {
+        one_step(w);
+    }
     last_look(w);
     for (int i = 0; i < w->connections; i++) {
         connection *const c = &w->c[i];
         connection_close(w, c);
         state_free(&c->view);
-        for (int j = 0; j < SAVEPOINTS; j++) state_free(&c->saved[j]);
+        for (int j = 0; j < SAVEPOINTS; j++) {
+            state_free(&c->saved[j]);
+        }
     }
-    for (int i = 0; i < BACKUPS; i++) state_free(&w->backup[i].content);
+    for (int i = 0; i < BACKUPS; i++) {
+        state_free(&w->backup[i].content);
+    }
     state_free(&w->disk);
     free(w);
     history_of = NULL;
@@ -156,7 +180,9 @@ int main(int argc, char **argv) {
     args_read(argc, argv);
     suite_begin("property", true);
     count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (count == MAP_FAILED) return 2;
+    if (count == MAP_FAILED) {
+        return 2;
+    }
     long left = arg.steps ? arg.steps : DEFAULT_ALL;
     for (uint64_t seed = arg.seed; left > 0 && suite_time_left(); seed++) {
         plan p = {.seed = seed, .steps = left < RUN_STEPS ? left : RUN_STEPS};

@@ -20,8 +20,9 @@
 **     query TYPES [nosort|rowsort] [LABEL]
 **     SELECT …
 **     ----                             one row a line; columns divided by tabs if the line has one,
-**     1 0.5                            else by blanks.  Queries of one label must give the same rows
-**                                      to the last digit; with a label the ---- may be left out.
+**     1 0.5                            else by blanks.  Queries of one label must give the same
+**                                      rows to the last digit; with a label the ---- may be left
+**                                      out.
 **
 ** TYPES has a letter a column: I integer, R real (6 significant digits), T text, B blob (in hex), A
 ** any.  The storage class must fit: an integer where R is expected shows as "INTEGER 1".  NULL is
@@ -38,10 +39,11 @@
 **     fetch NAME TYPES [COUNT]         its next rows, or all that are left
 **     close NAME
 **     meanwhile LABEL STEPS / SQL / ---- / rows
-**                                      that connection runs the SQL in the middle of the next record,
-**                                      when SQLite has reported progress STEPS times (it does so every
-**                                      100 instructions, nested statements' too).  Columns are
-**                                      divided by tabs; an error is a row "error CODE MESSAGE"
+**                                      that connection runs the SQL in the middle of the next
+**                                      record, when SQLite has reported progress STEPS times (it
+**                                      does so every 100 instructions, nested statements' too).
+**                                      Columns are divided by tabs; an error is a row "error CODE
+**                                      MESSAGE"
 **     interrupt STEPS                  sqlite3_interrupt at that moment
 **     backup FILE, restore FILE        the backup API, from main of this connection or into it
 **     defensive on|off                 SQLITE_DBCONFIG_DEFENSIVE of this connection
@@ -88,7 +90,9 @@ void run_fail(run *r, size_t line, const char *format, ...) {
     char *const sentence = sqlite3_vmprintf(format, args);
     va_end(args);
     for (char *p = sentence; p && *p; p++) {
-        if (*p == '\n') *p = ' ';
+        if (*p == '\n') {
+            *p = ' ';
+        }
     }
     printf("%s", sentence ? sentence : "out of memory");
     sqlite3_free(sentence);
@@ -106,7 +110,9 @@ static void add_path(paths *list, const char *path) {
     if (list->count == list->capacity) {
         list->capacity = 2 * list->capacity + 16;
         list->items = realloc(list->items, list->capacity * sizeof *list->items);
-        if (!list->items) abort();
+        if (!list->items) {
+            abort();
+        }
     }
     list->items[list->count++] = run_strdup(path);
 }
@@ -121,7 +127,9 @@ static paths found; /* nftw's callback has no argument */
 static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw) {
     (void)st;
     (void)ftw;
-    if (type == FTW_F && has_ending(path, ".test")) add_path(&found, path);
+    if (type == FTW_F && has_ending(path, ".test")) {
+        add_path(&found, path);
+    }
     return 0;
 }
 
@@ -129,17 +137,23 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Adds the file, or the test files of the folder in the order of their names.  0 if there is none. */
+/*
+** Adds the file, or the test files of the folder in the order of their names.  0 if there is none.
+*/
 static int collect(paths *list, const char *path) {
     struct stat st;
-    if (stat(path, &st) != 0) return 0;
+    if (stat(path, &st) != 0) {
+        return 0;
+    }
     if (!S_ISDIR(st.st_mode)) {
         add_path(list, path);
         return 1;
     }
     found = (paths){0};
     nftw(path, visit, 16, FTW_PHYS);
-    if (found.count) qsort(found.items, found.count, sizeof *found.items, by_name);
+    if (found.count) {
+        qsort(found.items, found.count, sizeof *found.items, by_name);
+    }
     for (size_t i = 0; i < found.count; i++) {
         add_path(list, found.items[i]);
         free(found.items[i]);
@@ -155,13 +169,19 @@ static int read_lines(run *r) {
     char *line = NULL;
     size_t capacity = 0, room = 0;
     ssize_t length = 0;
-    if (!f) return 0;
+    if (!f) {
+        return 0;
+    }
     while ((length = getline(&line, &capacity, f)) >= 0) {
-        while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) length--;
+        while (length && (line[length - 1] == '\n' || line[length - 1] == '\r')) {
+            length--;
+        }
         if (r->line_count == room) {
             room = 2 * room + 256;
             r->lines = realloc(r->lines, room * sizeof *r->lines);
-            if (!r->lines) abort();
+            if (!r->lines) {
+                abort();
+            }
         }
         r->lines[r->line_count++] = run_strndup(line, (size_t)length);
     }
@@ -174,7 +194,9 @@ static int read_lines(run *r) {
 static void obey_permissions(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {{0}};
-    if (syscall(SYS_capget, &header, data) != 0) return;
+    if (syscall(SYS_capget, &header, data) != 0) {
+        return;
+    }
     data[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
     syscall(SYS_capset, &header, data);
 }
@@ -195,7 +217,9 @@ static void run_file(const char *path, const options *o, const char *folder, rep
         script_run(&r, 0, r.line_count);
     }
     database_reset(&r, r.line_count ? r.line_count - 1 : 0);
-    for (size_t i = 0; i < r.line_count; i++) free(r.lines[i]);
+    for (size_t i = 0; i < r.line_count; i++) {
+        free(r.lines[i]);
+    }
     free(r.lines);
     sqlite3_shutdown();
 }
@@ -234,7 +258,9 @@ static void run_apart(const char *path, const options *o, report *sum) {
         exit(sum->failed > before); /* with its handlers: LeakSanitizer is one */
     }
     int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child) status = SIGABRT;
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        status = SIGABRT;
+    }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != (sum->failed > before)) {
         tell_crash(path, status, sum);
     }
@@ -253,7 +279,9 @@ static int parse_args(int argc, char **argv, options *o, paths *list) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--ext") && i + 1 < argc) {
             o->extension = realpath(argv[++i], NULL);
-            if (!o->extension) return 0;
+            if (!o->extension) {
+                return 0;
+            }
         } else if (!strcmp(argv[i], "--timeout") && i + 1 < argc) {
             o->timeout = (unsigned)atoi(argv[++i]);
         } else if (!strcmp(argv[i], "--verbose")) {
@@ -269,10 +297,14 @@ static int parse_args(int argc, char **argv, options *o, paths *list) {
 int main(int argc, char **argv) {
     options o = {.timeout = 300};
     paths list = {0};
-    if (!parse_args(argc, argv, &o, &list)) return usage();
+    if (!parse_args(argc, argv, &o, &list)) {
+        return usage();
+    }
     report *const shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) return 2;
+    if (shared == MAP_FAILED) {
+        return 2;
+    }
     for (size_t i = 0; i < list.count; i++) {
         run_apart(list.items[i], &o, shared);
         free(list.items[i]);

@@ -1,7 +1,7 @@
 /*
 ** The SQL test runner: what its files share.
 **
-**     run.c            the command line, a process a file, the counts     (the dialect is explained there)
+**     run.c            the command line, a process a file, the counts; the dialect, at its top
 **     run_script.c     *.test files: records, loops, variables
 **     run_markdown.c   the SQL blocks of a Markdown file
 **     run_database.c   connections, cursors, parameters, backup

@@ -15,7 +15,9 @@ static void die(const run *r, const char *what, const char *why) {
 
 static connection *find(run *r, const char *label) {
     for (int i = 0; i < r->connection_count; i++) {
-        if (!strcmp(r->connections[i].label, label)) return &r->connections[i];
+        if (!strcmp(r->connections[i].label, label)) {
+            return &r->connections[i];
+        }
     }
     return NULL;
 }
@@ -23,7 +25,9 @@ static connection *find(run *r, const char *label) {
 void database_select(run *r, const char *label, const char *file, int readonly) {
     connection *c = find(r, label);
     if (!c) {
-        if (r->connection_count == RUN_CONNECTIONS) die(r, "connection", "too many");
+        if (r->connection_count == RUN_CONNECTIONS) {
+            die(r, "connection", "too many");
+        }
         c = &r->connections[r->connection_count++];
         c->label = run_strdup(label);
         c->file = run_strdup(file ? file : r->database);
@@ -34,15 +38,21 @@ void database_select(run *r, const char *label, const char *file, int readonly) 
 
 static int load(sqlite3 *db, const char *extension, char **message) {
     int rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
-    if (rc == SQLITE_OK) rc = sqlite3_load_extension(db, extension, NULL, message);
-    if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_load_extension(db, extension, NULL, message);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    }
     return rc;
 }
 
 sqlite3 *database_open(run *r) {
     connection *const c = r->current;
     char *message = NULL;
-    if (c->db) return c->db;
+    if (c->db) {
+        return c->db;
+    }
     const int flags =
         c->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     if (sqlite3_open_v2(c->file, &c->db, flags | SQLITE_OPEN_URI, NULL) != SQLITE_OK) {
@@ -52,7 +62,9 @@ sqlite3 *database_open(run *r) {
     if (r->extension && load(c->db, r->extension, &message) != SQLITE_OK) {
         die(r, r->extension, message ? message : sqlite3_errmsg(c->db));
     }
-    if (functions_register(c->db) != SQLITE_OK) die(r, "test_", sqlite3_errmsg(c->db));
+    if (functions_register(c->db) != SQLITE_OK) {
+        die(r, "test_", sqlite3_errmsg(c->db));
+    }
     return c->db;
 }
 
@@ -81,7 +93,9 @@ void database_close(run *r, const char *label, size_t line) {
     }
     for (int i = 0; i < r->connection_count; i++) {
         connection *const c = &r->connections[i];
-        if (c->db && (!only || c == only)) close_one(r, c, line);
+        if (c->db && (!only || c == only)) {
+            close_one(r, c, line);
+        }
     }
 }
 
@@ -109,7 +123,9 @@ void database_reset(run *r, size_t line) {
 
 static sqlite3_value *bound(const run *r, const char *name) {
     for (int i = 0; name && i < r->binding_count; i++) {
-        if (!strcmp(r->bindings[i].name, name)) return r->bindings[i].value;
+        if (!strcmp(r->bindings[i].name, name)) {
+            return r->bindings[i].value;
+        }
     }
     return NULL;
 }
@@ -124,28 +140,38 @@ static int bind_all(const run *r, sqlite3_stmt *stmt, text *message) {
             return SQLITE_MISUSE;
         }
         const int rc = sqlite3_bind_value(stmt, i, value);
-        if (rc != SQLITE_OK) return rc;
+        if (rc != SQLITE_OK) {
+            return rc;
+        }
     }
     return SQLITE_OK;
 }
 
 static int wrong_columns(sqlite3_stmt *stmt, const char *types, text *message) {
     const int columns = sqlite3_column_count(stmt);
-    if (!types || (size_t)columns == strlen(types)) return 0;
+    if (!types || (size_t)columns == strlen(types)) {
+        return 0;
+    }
     text_printf(message, "%d columns, but the types are %s", columns, types);
     return 1;
 }
 
 static int step_all(run *r, sqlite3_stmt *stmt, const char *types, rows *got, text *message) {
     int rc = bind_all(r, stmt, message);
-    if (rc != SQLITE_OK) return rc;
-    if (wrong_columns(stmt, types, message)) return SQLITE_MISUSE;
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    if (wrong_columns(stmt, types, message)) {
+        return SQLITE_MISUSE;
+    }
     if (got) {
         rows_free(got);
         got->columns = (size_t)sqlite3_column_count(stmt);
     }
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        if (got) rows_add(got, stmt, types);
+        if (got) {
+            rows_add(got, stmt, types);
+        }
     }
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
@@ -157,8 +183,12 @@ int database_exec(run *r, const char *sql, const char *types, rows *got, text *m
         sqlite3_stmt *stmt = NULL;
         rc = sqlite3_prepare_v2(db, sql, -1, &stmt, &sql);
         sql += strspn(sql, " \t\n");
-        if (rc == SQLITE_OK && stmt) rc = step_all(r, stmt, *sql ? NULL : types, got, message);
-        if (rc != SQLITE_OK && !message->length) text_printf(message, "%s", sqlite3_errmsg(db));
+        if (rc == SQLITE_OK && stmt) {
+            rc = step_all(r, stmt, *sql ? NULL : types, got, message);
+        }
+        if (rc != SQLITE_OK && !message->length) {
+            text_printf(message, "%s", sqlite3_errmsg(db));
+        }
         sqlite3_finalize(stmt);
     }
     return rc;
@@ -170,14 +200,20 @@ void database_bind(run *r, const char *name, const char *expression, size_t line
     text message = {0};
     char *const sql = sqlite3_mprintf("SELECT %s", expression);
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-    if (rc == SQLITE_OK) rc = bind_all(r, stmt, &message);
-    if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+    if (rc == SQLITE_OK) {
+        rc = bind_all(r, stmt, &message);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+    }
     if (rc != SQLITE_ROW || r->binding_count == RUN_BINDINGS) {
         run_fail(r, line, "bind %s: %s %s", name, text_string(&message), sqlite3_errmsg(db));
     } else {
         sqlite3_value *const value = sqlite3_value_dup(sqlite3_column_value(stmt, 0));
         int i = 0;
-        while (i < r->binding_count && strcmp(r->bindings[i].name, name) != 0) i++;
+        while (i < r->binding_count && strcmp(r->bindings[i].name, name) != 0) {
+            i++;
+        }
         if (i == r->binding_count) {
             r->bindings[r->binding_count++].name = run_strdup(name);
         } else {
@@ -202,7 +238,9 @@ void database_copy(run *r, const char *file, int into, size_t line) {
     if (copy) {
         rc = sqlite3_backup_step(copy, -1);
         const int finished = sqlite3_backup_finish(copy);
-        if (rc == SQLITE_DONE) rc = finished;
+        if (rc == SQLITE_DONE) {
+            rc = finished;
+        }
     }
     if (!copy || rc != SQLITE_OK) {
         run_fail(r, line, "expected a copy of %s, got %s", file, sqlite3_errmsg(target));
@@ -216,7 +254,9 @@ void database_copy(run *r, const char *file, int into, size_t line) {
 
 static sqlite3_uint64 fnv(sqlite3_uint64 hash, const void *bytes, size_t length) {
     const unsigned char *const p = bytes;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ p[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ p[i]) * 1099511628211u;
+    }
     return hash;
 }
 
@@ -224,11 +264,15 @@ static sqlite3_uint64 digest_row(sqlite3_uint64 hash, sqlite3_stmt *stmt) {
     for (int i = 0; i < sqlite3_column_count(stmt); i++) {
         const int type = sqlite3_column_type(stmt, i);
         hash = fnv(hash, &type, sizeof type);
-        if (type == SQLITE_NULL) continue;
+        if (type == SQLITE_NULL) {
+            continue;
+        }
         const void *const bytes = sqlite3_column_blob(stmt, i);
         const int length = sqlite3_column_bytes(stmt, i);
         hash = fnv(hash, &length, sizeof length);
-        if (length) hash = fnv(hash, bytes, (size_t)length);
+        if (length) {
+            hash = fnv(hash, bytes, (size_t)length);
+        }
     }
     return hash;
 }
@@ -236,7 +280,9 @@ static sqlite3_uint64 digest_row(sqlite3_uint64 hash, sqlite3_stmt *stmt) {
 static sqlite3_uint64 digest_query(sqlite3 *db, char *sql, sqlite3_uint64 hash) {
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
-        while (sqlite3_step(stmt) == SQLITE_ROW) hash = digest_row(hash, stmt);
+        while (sqlite3_step(stmt) == SQLITE_ROW) {
+            hash = digest_row(hash, stmt);
+        }
     }
     sqlite3_finalize(stmt);
     sqlite3_free(sql);
@@ -277,7 +323,9 @@ sqlite3_int64 database_digest(sqlite3 *db) {
 
 cursor *cursor_find(run *r, const char *name) {
     for (int i = 0; i < r->cursor_count; i++) {
-        if (!strcmp(r->cursors[i].name, name)) return &r->cursors[i];
+        if (!strcmp(r->cursors[i].name, name)) {
+            return &r->cursors[i];
+        }
     }
     return NULL;
 }
@@ -287,7 +335,9 @@ void cursor_open(run *r, const char *name, const char *sql, size_t line) {
     sqlite3_stmt *stmt = NULL;
     text message = {0};
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-    if (rc == SQLITE_OK) rc = bind_all(r, stmt, &message);
+    if (rc == SQLITE_OK) {
+        rc = bind_all(r, stmt, &message);
+    }
     if (rc != SQLITE_OK || r->cursor_count == RUN_CURSORS || cursor_find(r, name)) {
         run_fail(r, line, "cursor %s: %s %s", name, sqlite3_errmsg(db), text_string(&message));
         sqlite3_finalize(stmt);
@@ -303,14 +353,20 @@ void cursor_open(run *r, const char *name, const char *sql, size_t line) {
 
 int cursor_fetch(cursor *c, const char *types, size_t limit, rows *got, text *message) {
     int rc = c->done ? SQLITE_DONE : SQLITE_ROW;
-    if (wrong_columns(c->stmt, types, message)) return SQLITE_MISUSE;
+    if (wrong_columns(c->stmt, types, message)) {
+        return SQLITE_MISUSE;
+    }
     got->columns = strlen(types);
     for (size_t i = 0; i < limit && rc == SQLITE_ROW; i++) {
         rc = sqlite3_step(c->stmt);
-        if (rc == SQLITE_ROW) rows_add(got, c->stmt, types);
+        if (rc == SQLITE_ROW) {
+            rows_add(got, c->stmt, types);
+        }
     }
     c->done = rc != SQLITE_ROW;
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE) return SQLITE_OK;
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        return SQLITE_OK;
+    }
     text_printf(message, "%s", sqlite3_errmsg(sqlite3_db_handle(c->stmt)));
     return rc;
 }

@@ -61,7 +61,9 @@ enum { F64, F32, F16, I8, BIT, TYPES };
 static int type_of(sqlite3_value *value) {
     const char *const name = (const char *)sqlite3_value_text(value);
     for (int i = 0; name && i < TYPES; i++) {
-        if (!strcmp(name, types[i].name) || !strcmp(name, types[i].option)) return i;
+        if (!strcmp(name, types[i].name) || !strcmp(name, types[i].option)) {
+            return i;
+        }
     }
     return -1;
 }
@@ -70,9 +72,15 @@ static int type_of(sqlite3_value *value) {
 static uint16_t half_from(double x) {
     const uint16_t sign = signbit(x) ? 0x8000 : 0;
     const double a = fabs(x);
-    if (isnan(x)) return 0x7e00;
-    if (a >= 65520) return sign | 0x7c00;
-    if (a < ldexp(1, -14)) return sign | (uint16_t)nearbyint(ldexp(a, 24));
+    if (isnan(x)) {
+        return 0x7e00;
+    }
+    if (a >= 65520) {
+        return sign | 0x7c00;
+    }
+    if (a < ldexp(1, -14)) {
+        return sign | (uint16_t)nearbyint(ldexp(a, 24));
+    }
     const int exponent = ilogb(a);
     return (uint16_t)(sign + ((exponent + 14) << 10) + (int)nearbyint(ldexp(a, 10 - exponent)));
 }
@@ -140,8 +148,12 @@ static size_t parse_numbers(const char *json, double *numbers, size_t room) {
         p += strspn(p, "[], \t\n");
         char *end = NULL;
         const double x = strtod(p, &end);
-        if (end == p) return n;
-        if (n < room) numbers[n] = x;
+        if (end == p) {
+            return n;
+        }
+        if (n < room) {
+            numbers[n] = x;
+        }
         n++;
         p = end;
     }
@@ -160,7 +172,9 @@ static void blob_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) 
     parse_numbers(json, numbers, n);
     const size_t bytes = (n * (size_t)types[type].bits + 7) / 8;
     unsigned char *const blob = run_alloc(bytes);
-    for (size_t i = 0; i < n; i++) put_element(blob, type, i, numbers[i]);
+    for (size_t i = 0; i < n; i++) {
+        put_element(blob, type, i, numbers[i]);
+    }
     free(numbers);
     sqlite3_result_blob(ctx, blob, (int)bytes, free);
 }
@@ -195,9 +209,15 @@ static double distance(const char *metric, int type, const unsigned char *a, con
         sum += fabs(x - y);
         bits += (x > 0) != (y > 0);
     }
-    if (!strcmp(metric, "cosine")) return aa > 0 && bb > 0 ? 1 - ab / sqrt(aa * bb) : 1;
-    if (!strcmp(metric, "dot")) return 0 - ab;
-    if (!strcmp(metric, "euclidean")) return sqrt(squares);
+    if (!strcmp(metric, "cosine")) {
+        return aa > 0 && bb > 0 ? 1 - ab / sqrt(aa * bb) : 1;
+    }
+    if (!strcmp(metric, "dot")) {
+        return 0 - ab;
+    }
+    if (!strcmp(metric, "euclidean")) {
+        return sqrt(squares);
+    }
     return strcmp(metric, "manhattan") ? bits : sum;
 }
 
@@ -228,7 +248,9 @@ static unsigned char *read_all(const char *path, size_t *size) {
             bytes = NULL;
         }
     }
-    if (f) fclose(f);
+    if (f) {
+        fclose(f);
+    }
     return bytes;
 }
 
@@ -236,7 +258,9 @@ static int replace(const char *path, const unsigned char *bytes, size_t size) {
     char temporary[4096];
     snprintf(temporary, sizeof temporary, "%s.new", path);
     FILE *const f = fopen(temporary, "wb");
-    if (!f) return -1;
+    if (!f) {
+        return -1;
+    }
     const int written = fwrite(bytes, 1, size, f) == size;
     return fclose(f) == 0 && written ? rename(temporary, path) : -1;
 }
@@ -253,7 +277,9 @@ static int file_garbage(const char *path, const char *what) {
     const size_t size = (size_t)atoll(what);
     unsigned char *const bytes = run_alloc(size);
     uint64_t state = size;
-    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)next_random(&state);
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (unsigned char)next_random(&state);
+    }
     const int rc = replace(path, bytes, size);
     free(bytes);
     return rc;
@@ -273,12 +299,16 @@ static int file_patch(const char *path, const char *what) {
     unsigned char from[64], to[64];
     const size_t length = strcspn(what, ":");
     size_t size = 0, found = 0;
-    if (!what[length] || length > 128 || strlen(what) != 2 * length + 1) return -1;
+    if (!what[length] || length > 128 || strlen(what) != 2 * length + 1) {
+        return -1;
+    }
     const size_t n = from_hex(what, length, from);
     from_hex(what + length + 1, length, to);
     unsigned char *const bytes = read_all(path, &size);
     for (size_t i = 0; bytes && i + n <= size; i++) {
-        if (memcmp(bytes + i, from, n) != 0) continue;
+        if (memcmp(bytes + i, from, n) != 0) {
+            continue;
+        }
         memcpy(bytes + i, to, n);
         found++;
     }
@@ -301,13 +331,27 @@ static int file_list(const char *path, text *names) {
 }
 
 static int file_act(const char *action, const char *path, const char *what) {
-    if (!strcmp(action, "delete")) return remove(path);
-    if (!strcmp(action, "truncate")) return truncate(path, atoll(what));
-    if (!strcmp(action, "garbage")) return file_garbage(path, what);
-    if (!strcmp(action, "directory")) return remove(path) == 0 ? mkdir(path, 0777) : -1;
-    if (!strcmp(action, "copy")) return file_copy(path, what);
-    if (!strcmp(action, "chmod")) return chmod(path, (mode_t)strtol(what, NULL, 8));
-    if (!strcmp(action, "patch")) return file_patch(path, what);
+    if (!strcmp(action, "delete")) {
+        return remove(path);
+    }
+    if (!strcmp(action, "truncate")) {
+        return truncate(path, atoll(what));
+    }
+    if (!strcmp(action, "garbage")) {
+        return file_garbage(path, what);
+    }
+    if (!strcmp(action, "directory")) {
+        return remove(path) == 0 ? mkdir(path, 0777) : -1;
+    }
+    if (!strcmp(action, "copy")) {
+        return file_copy(path, what);
+    }
+    if (!strcmp(action, "chmod")) {
+        return chmod(path, (mode_t)strtol(what, NULL, 8));
+    }
+    if (!strcmp(action, "patch")) {
+        return file_patch(path, what);
+    }
     return -1;
 }
 

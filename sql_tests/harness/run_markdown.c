@@ -26,7 +26,9 @@ static int starts(const char *line, const char *with) {
 static char *expected_error(const char *sql) {
     static const char mark[] = "-- error: ";
     const char *at = strstr(sql, mark);
-    if (!at) return NULL;
+    if (!at) {
+        return NULL;
+    }
     at += sizeof mark - 1;
     return run_strndup(at, strcspn(at, "\n"));
 }
@@ -84,11 +86,15 @@ static void run_block(run *r, size_t from, size_t to) {
             i++;
             continue;
         }
-        if (!sql.length) first = i;
+        if (!sql.length) {
+            first = i;
+        }
         text_add(&sql, r->lines[i], strlen(r->lines[i]));
         text_add(&sql, "\n", 1);
         i++;
-        if (!sqlite3_complete(text_string(&sql))) continue;
+        if (!sqlite3_complete(text_string(&sql))) {
+            continue;
+        }
         i = run_chunk(r, &sql, first, i, to);
         text_free(&sql);
     }
@@ -99,7 +105,9 @@ static void run_block(run *r, size_t from, size_t to) {
 }
 
 static size_t find_line(const run *r, size_t at, const char *with) {
-    while (at < r->line_count && !starts(r->lines[at], with)) at++;
+    while (at < r->line_count && !starts(r->lines[at], with)) {
+        at++;
+    }
     return at;
 }
 

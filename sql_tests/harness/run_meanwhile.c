@@ -22,7 +22,9 @@ static void fail_row(meanwhile *m, int rc) {
 static int act(void *arg) {
     run *const r = arg;
     meanwhile *const m = &r->meanwhile;
-    if (m->done || ++m->calls < m->wait) return 0;
+    if (m->done || ++m->calls < m->wait) {
+        return 0;
+    }
     m->done = 1;
     if (!m->sql) {
         sqlite3_interrupt(r->current->db);
@@ -31,7 +33,9 @@ static int act(void *arg) {
     connection *const outer = r->current;
     database_select(r, m->label, NULL, 0);
     const int rc = database_exec(r, m->sql, NULL, &m->got, &m->message);
-    if (rc != SQLITE_OK) fail_row(m, rc);
+    if (rc != SQLITE_OK) {
+        fail_row(m, rc);
+    }
     r->current = outer;
     return 0;
 }
@@ -46,7 +50,9 @@ void meanwhile_arm(run *r, const char *label, long wait, char *sql, rows expecte
 }
 
 void meanwhile_begin(run *r) {
-    if (!r->meanwhile.armed) return;
+    if (!r->meanwhile.armed) {
+        return;
+    }
     r->meanwhile.db = database_open(r);
     sqlite3_progress_handler(r->meanwhile.db, STEP, act, r);
 }
@@ -69,7 +75,9 @@ static void check(run *r, const meanwhile *m, text *why) {
 void meanwhile_end(run *r) {
     meanwhile m = r->meanwhile;
     text why = {0};
-    if (!m.db) return;
+    if (!m.db) {
+        return;
+    }
     sqlite3_progress_handler(m.db, 0, NULL, NULL);
     r->meanwhile = (meanwhile){0};
     check(r, &m, &why);

@@ -14,7 +14,9 @@ static void out_of_memory(void) {
 
 void *run_alloc(size_t bytes) {
     void *const p = calloc(1, bytes ? bytes : 1);
-    if (!p) out_of_memory();
+    if (!p) {
+        out_of_memory();
+    }
     return p;
 }
 
@@ -32,7 +34,9 @@ void text_add(text *t, const char *bytes, size_t length) {
     if (t->length + length + 1 > t->capacity) {
         t->capacity = 2 * (t->length + length + 1);
         t->bytes = realloc(t->bytes, t->capacity);
-        if (!t->bytes) out_of_memory();
+        if (!t->bytes) {
+            out_of_memory();
+        }
     }
     memcpy(t->bytes + t->length, bytes, length);
     t->length += length;
@@ -44,7 +48,9 @@ void text_printf(text *t, const char *format, ...) {
     va_start(args, format);
     char *const s = sqlite3_vmprintf(format, args);
     va_end(args);
-    if (!s) out_of_memory();
+    if (!s) {
+        out_of_memory();
+    }
     text_add(t, s, strlen(s));
     sqlite3_free(s);
 }
@@ -59,7 +65,9 @@ const char *text_string(const text *t) {
 }
 
 void rows_free(rows *r) {
-    for (size_t i = 0; i < r->count * r->columns; i++) free(r->cells[i]);
+    for (size_t i = 0; i < r->count * r->columns; i++) {
+        free(r->cells[i]);
+    }
     free(r->cells);
     *r = (rows){0};
 }
@@ -68,7 +76,9 @@ static void add_cell(rows *r, size_t index, char *cell) {
     if (index >= r->capacity) {
         r->capacity = 2 * (index + 8);
         r->cells = realloc(r->cells, r->capacity * sizeof *r->cells);
-        if (!r->cells) out_of_memory();
+        if (!r->cells) {
+            out_of_memory();
+        }
     }
     r->cells[index] = cell;
 }
@@ -87,7 +97,9 @@ static void add_escaped(text *t, const char *s) {
 }
 
 static void add_hex(text *t, const unsigned char *bytes, int length) {
-    for (int i = 0; i < length; i++) text_printf(t, "%02x", bytes[i]);
+    for (int i = 0; i < length; i++) {
+        text_printf(t, "%02x", bytes[i]);
+    }
 }
 
 static void add_value(text *t, sqlite3_stmt *stmt, int column) {
@@ -113,7 +125,9 @@ static const char *wrong_class(sqlite3_stmt *stmt, int column, char letter) {
     static const char *const names[] = {"", "INTEGER ", "REAL ", "TEXT ", "BLOB ", "NULL "};
     static const char letters[] = " IRTB";
     const int type = sqlite3_column_type(stmt, column);
-    if (letter == 'A' || type == SQLITE_NULL || letters[type] == letter) return "";
+    if (letter == 'A' || type == SQLITE_NULL || letters[type] == letter) {
+        return "";
+    }
     return names[type];
 }
 
@@ -124,7 +138,9 @@ void rows_add(rows *r, sqlite3_stmt *stmt, const char *types) {
         text t = {0};
         text_printf(&t, "%s", types ? wrong_class(stmt, i, types[i]) : "");
         add_value(&t, stmt, i);
-        if (!t.length) text_printf(&t, "(empty)");
+        if (!t.length) {
+            text_printf(&t, "(empty)");
+        }
         add_cell(r, r->count * r->columns + (size_t)i, t.bytes);
     }
     r->count++;
@@ -135,8 +151,12 @@ static size_t split(const char *line, const char *separator, const char **starts
     size_t n = 0;
     const char *p = line;
     for (;;) {
-        if (!separator) p += strspn(p, " ");
-        if (!separator && !*p) break;
+        if (!separator) {
+            p += strspn(p, " ");
+        }
+        if (!separator && !*p) {
+            break;
+        }
         const char *const end = separator ? strstr(p, separator) : p + strcspn(p, " ");
         const size_t length = end ? (size_t)(end - p) : strlen(p);
         if (n < room) {
@@ -144,7 +164,9 @@ static size_t split(const char *line, const char *separator, const char **starts
             lengths[n] = length;
         }
         n++;
-        if (!end || !*end) break;
+        if (!end || !*end) {
+            break;
+        }
         p = end + (separator ? strlen(separator) : 0);
     }
     return n;
@@ -154,14 +176,18 @@ int rows_add_line(rows *r, const char *line, size_t columns, const char *separat
     const char *starts[64];
     size_t lengths[64];
     size_t n = 1;
-    if (columns > 64) return 0;
+    if (columns > 64) {
+        return 0;
+    }
     starts[0] = line;
     lengths[0] = strlen(line);
     if (columns > 1) {
         const char *const by = separator ? separator : strchr(line, '\t') ? "\t" : NULL;
         n = split(line, by, starts, lengths, 64);
     }
-    if (n != columns) return 0;
+    if (n != columns) {
+        return 0;
+    }
     r->columns = columns;
     for (size_t i = 0; i < n; i++) {
         add_cell(r, r->count * columns + i, run_strndup(starts[i], lengths[i]));
@@ -178,7 +204,9 @@ static int is_number(const char *s, double *value) {
 
 static int compare_cells(const char *a, const char *b) {
     double x = 0, y = 0;
-    if (is_number(a, &x) && is_number(b, &y) && x != y) return x < y ? -1 : 1;
+    if (is_number(a, &x) && is_number(b, &y) && x != y) {
+        return x < y ? -1 : 1;
+    }
     return strcmp(a, b);
 }
 
@@ -194,7 +222,9 @@ void rows_sort(rows *r) {
             for (size_t c = 0; c < n && !order; c++) {
                 order = compare_cells(r->cells[(j - 1) * n + c], spare[c]);
             }
-            if (order <= 0) break;
+            if (order <= 0) {
+                break;
+            }
             memcpy(r->cells + j * n, r->cells + (j - 1) * n, n * sizeof *spare);
         }
         memcpy(r->cells + j * n, spare, n * sizeof *spare);
@@ -218,14 +248,22 @@ void rows_text(const rows *r, text *out) {
 /* Six significant digits; the absolute part is for distances that should be 0. */
 static int equal_reals(const char *expected, const char *got) {
     double x = 0, y = 0;
-    if (!is_number(expected, &x) || !is_number(got, &y)) return !strcmp(expected, got);
+    if (!is_number(expected, &x) || !is_number(got, &y)) {
+        return !strcmp(expected, got);
+    }
     return x == y || fabs(x - y) <= 1e-6 * fabs(x) + 1e-9;
 }
 
 static int equal_cells(const char *expected, const char *got, char letter) {
-    if (!strncmp(expected, "<GLOB>:", 7)) return sqlite3_strglob(expected + 7, got) == 0;
-    if (letter == 'R') return equal_reals(expected, got);
-    if (letter == 'B') return sqlite3_stricmp(expected, got) == 0;
+    if (!strncmp(expected, "<GLOB>:", 7)) {
+        return sqlite3_strglob(expected + 7, got) == 0;
+    }
+    if (letter == 'R') {
+        return equal_reals(expected, got);
+    }
+    if (letter == 'B') {
+        return sqlite3_stricmp(expected, got) == 0;
+    }
     return !strcmp(expected, got) || (letter == 'A' && equal_reals(expected, got));
 }
 
@@ -234,7 +272,9 @@ int rows_equal(const rows *expected, const rows *got, const char *types, text *w
     for (size_t i = 0; i < n; i++) {
         for (size_t c = 0; c < got->columns; c++) {
             const size_t at = i * got->columns + c;
-            if (equal_cells(expected->cells[at], got->cells[at], types ? types[c] : 'A')) continue;
+            if (equal_cells(expected->cells[at], got->cells[at], types ? types[c] : 'A')) {
+                continue;
+            }
             text_printf(why, "row %d: expected \"", (int)i + 1);
             add_row(expected, i, why);
             text_printf(why, "\", got \"");
@@ -243,7 +283,9 @@ int rows_equal(const rows *expected, const rows *got, const char *types, text *w
             return 0;
         }
     }
-    if (expected->count == got->count) return 1;
+    if (expected->count == got->count) {
+        return 1;
+    }
     text_printf(why, "expected %d rows, got %d; ", (int)expected->count, (int)got->count);
     text_printf(why, "the first one too %s: \"", expected->count > n ? "few" : "many");
     add_row(expected->count > n ? expected : got, n, why);

@@ -39,7 +39,9 @@ static void substitute(const run *r, const char *line, text *out) {
         const char *const open = strstr(p, "${");
         const char *const close = open ? strchr(open, '}') : NULL;
         const char *const value = close ? variable(r, open + 2, (size_t)(close - open - 2)) : NULL;
-        if (!value) break;
+        if (!value) {
+            break;
+        }
         text_add(out, p, (size_t)(open - p));
         text_add(out, value, strlen(value));
         p = close + 1;
@@ -48,7 +50,9 @@ static void substitute(const run *r, const char *line, text *out) {
 }
 
 static void push_variable(run *r, const char *name, const char *value) {
-    if (r->variable_count == RUN_VARIABLES) abort();
+    if (r->variable_count == RUN_VARIABLES) {
+        abort();
+    }
     named *const v = &r->variables[r->variable_count++];
     v->name = run_strdup(name);
     v->value = run_strdup(value);
@@ -71,12 +75,18 @@ static void split_words(record *rec) {
     rec->words[0] = p; /* the copy is freed through it */
     while (rec->word_count < 8) {
         p += strspn(p, " ");
-        if (!*p) break;
+        if (!*p) {
+            break;
+        }
         rec->words[rec->word_count++] = p;
         p += strcspn(p, " ");
-        if (*p) *p++ = 0;
+        if (*p) {
+            *p++ = 0;
+        }
     }
-    for (int i = rec->word_count; i < 8; i++) rec->words[i] = i ? p : rec->words[0];
+    for (int i = rec->word_count; i < 8; i++) {
+        rec->words[i] = i ? p : rec->words[0];
+    }
     const char *const rest = rec->head + strcspn(rec->head, " ");
     rec->rest = rec->head + (rest - rec->head) + strspn(rest, " ");
 }
@@ -91,7 +101,9 @@ static void record_free(record *rec) {
 static int has_block(const char *word) {
     static const char *const names[] = {"statement", "query", "cursor", "fetch", "meanwhile"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!strcmp(word, names[i])) return 1;
+        if (!strcmp(word, names[i])) {
+            return 1;
+        }
     }
     return 0;
 }
@@ -103,15 +115,21 @@ static size_t read_record(const run *r, size_t at, size_t to, record *rec) {
     *rec = (record){.line = at, .head = head.bytes};
     split_words(rec);
     size_t i = at + 1;
-    if (!has_block(rec->words[0])) return i;
+    if (!has_block(rec->words[0])) {
+        return i;
+    }
     for (; i < to && !is_blank(r->lines[i]) && strcmp(r->lines[i], "----") != 0; i++) {
         substitute(r, r->lines[i], &rec->sql);
         text_add(&rec->sql, "\n", 1);
     }
     rec->expects = i < to && !strcmp(r->lines[i], "----");
-    if (rec->expects) i++;
+    if (rec->expects) {
+        i++;
+    }
     rec->first = i;
-    while (rec->expects && i < to && !is_blank(r->lines[i])) i++;
+    while (rec->expects && i < to && !is_blank(r->lines[i])) {
+        i++;
+    }
     rec->beyond = i;
     return i;
 }
@@ -159,10 +177,14 @@ static int code_matches(const char *name, size_t length, int rc) {
 
 /* expected: "[SQLITE_CODE] [text]".  1 if rc and message are that. */
 static int error_matches(const char *expected, int rc, const char *message) {
-    if (rc == SQLITE_OK) return 0;
+    if (rc == SQLITE_OK) {
+        return 0;
+    }
     if (!strncmp(expected, "SQLITE_", 7)) {
         const size_t length = strcspn(expected, " ");
-        if (!code_matches(expected, length, rc)) return 0;
+        if (!code_matches(expected, length, rc)) {
+            return 0;
+        }
         expected += length + strspn(expected + length, " ");
     }
     return strstr(message, expected) != NULL;
@@ -228,7 +250,9 @@ static int expected_rows(run *r, const record *rec, size_t columns, rows *expect
         substitute(r, r->lines[i], &line);
         const int ok = rows_add_line(expected, text_string(&line), columns, NULL);
         text_free(&line);
-        if (ok) continue;
+        if (ok) {
+            continue;
+        }
         run_fail(r, i, "expected a line of %d columns", (int)columns);
         return 0;
     }
@@ -240,7 +264,9 @@ static int same_as_label(run *r, const record *rec, const char *label, const row
     text now = {0};
     rows_text(got, &now);
     for (int i = 0; i < r->label_count; i++) {
-        if (strcmp(r->labels[i].name, label) != 0) continue;
+        if (strcmp(r->labels[i].name, label) != 0) {
+            continue;
+        }
         const int same = !strcmp(r->labels[i].value, text_string(&now));
         if (!same) {
             run_fail(r, rec->line, "expected what %s gave before, \"%.*s…\", got \"%.*s…\"", label,
@@ -249,7 +275,9 @@ static int same_as_label(run *r, const record *rec, const char *label, const row
         text_free(&now);
         return same;
     }
-    if (r->label_count == RUN_LABELS) abort();
+    if (r->label_count == RUN_LABELS) {
+        abort();
+    }
     r->labels[r->label_count++] =
         (named){.name = run_strdup(label), .value = run_strdup(text_string(&now))};
     text_free(&now);
@@ -267,7 +295,9 @@ static void check_rows(run *r, const record *rec, const char *types, rows *got, 
                        const char *label) {
     rows expected = {0};
     text why = {0};
-    if (r->verbose) show_rows(r, rec, got);
+    if (r->verbose) {
+        show_rows(r, rec, got);
+    }
     int ok = !rec->expects || expected_rows(r, rec, strlen(types), &expected);
     if (sorted) {
         rows_sort(got);
@@ -277,8 +307,12 @@ static void check_rows(run *r, const record *rec, const char *types, rows *got, 
         run_fail(r, rec->line, "%s", text_string(&why));
         ok = 0;
     }
-    if (ok && *label) ok = same_as_label(r, rec, label, got);
-    if (ok) run_pass(r);
+    if (ok && *label) {
+        ok = same_as_label(r, rec, label, got);
+    }
+    if (ok) {
+        run_pass(r);
+    }
     rows_free(&expected);
     text_free(&why);
 }
@@ -334,8 +368,12 @@ static void do_meanwhile(run *r, const record *rec) {
     rows expected = {0};
     size_t columns = 1;
     const char *const first = rec->first < rec->beyond ? r->lines[rec->first] : "";
-    for (const char *p = first; *p; p++) columns += *p == '\t';
-    if (!expected_rows(r, rec, columns, &expected)) return;
+    for (const char *p = first; *p; p++) {
+        columns += *p == '\t';
+    }
+    if (!expected_rows(r, rec, columns, &expected)) {
+        return;
+    }
     meanwhile_arm(r, rec->words[1], atol(rec->words[2]), run_strdup(text_string(&rec->sql)),
                   expected, rec->line);
 }
@@ -425,7 +463,9 @@ static const struct {
 
 static void run_record(run *r, const record *rec) {
     for (size_t i = 0; i < sizeof directives / sizeof *directives; i++) {
-        if (strcmp(rec->words[0], directives[i].name) != 0) continue;
+        if (strcmp(rec->words[0], directives[i].name) != 0) {
+            continue;
+        }
         directives[i].run(r, rec);
         return;
     }
@@ -441,8 +481,12 @@ static int begins_loop(const char *line) {
 static size_t find_endloop(const run *r, size_t at, size_t to) {
     int depth = 0;
     for (size_t i = at; i < to; i++) {
-        if (begins_loop(r->lines[i])) depth++;
-        if (!strcmp(r->lines[i], "endloop") && --depth == 0) return i;
+        if (begins_loop(r->lines[i])) {
+            depth++;
+        }
+        if (!strcmp(r->lines[i], "endloop") && --depth == 0) {
+            return i;
+        }
     }
     return to;
 }
@@ -483,7 +527,9 @@ void script_run(run *r, size_t from, size_t to) {
         const size_t next = read_record(r, i, to, &rec);
         if (begins_loop(r->lines[i])) {
             const size_t end = find_endloop(r, i, to);
-            if (end == to) run_fail(r, i, "no endloop");
+            if (end == to) {
+                run_fail(r, i, "no endloop");
+            }
             run_loop(r, &rec, end);
             i = end + 1;
         } else {

@@ -42,7 +42,7 @@ static const char *lock_file(void) {
     return case_path("test.db-hannoy-lock");
 }
 
-/* ------------------------------------------------------------------------------------- content -- */
+/* ----------------------------------------------------------------------------------- content -- */
 
 static void put(sqlite3 *db, const char *name, shape s, int64_t id, rowset *content) {
     unsigned char vector[MAX_DIM * 4];
@@ -50,10 +50,14 @@ static void put(sqlite3 *db, const char *name, shape s, int64_t id, rowset *cont
     sqlite3_stmt *stmt;
     vector_random(s, GAUSS, &r, vector);
     snprintf(sql, sizeof sql, "REPLACE INTO %s(rowid, vector) VALUES (?1, ?2)", name);
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) fail("%s: %s", sql, sqlite3_errmsg(db));
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) {
+        fail("%s: %s", sql, sqlite3_errmsg(db));
+    }
     sqlite3_bind_int64(stmt, 1, id);
     vector_bind(stmt, 2, s, vector, AS_BYTES);
-    if (sqlite3_step(stmt) != SQLITE_DONE) fail("%s: %s", sql, sqlite3_errmsg(db));
+    if (sqlite3_step(stmt) != SQLITE_DONE) {
+        fail("%s: %s", sql, sqlite3_errmsg(db));
+    }
     sqlite3_finalize(stmt);
     rowset_put(content, id, vector);
 }
@@ -89,7 +93,9 @@ static sqlite3 *create(const char *file, const pair *with, rowset content[2]) {
 }
 
 static void close_or_fail(sqlite3 *db) {
-    if (sqlite3_close(db)) fail("sqlite3_close");
+    if (sqlite3_close(db)) {
+        fail("sqlite3_close");
+    }
 }
 
 /* A database with two tables, most of it built, some of it pending; `old` is an earlier sidecar. */
@@ -108,7 +114,9 @@ static void prepare(void) {
 /* What another process has written. */
 static void reload(sqlite3 *db) {
     for (int i = 0; i < 2; i++) {
-        if (rowset_load(&expected[i], db, names[i], true, usual.s[i])) fail("reading the content");
+        if (rowset_load(&expected[i], db, names[i], true, usual.s[i])) {
+            fail("reading the content");
+        }
     }
 }
 
@@ -119,18 +127,24 @@ static void prepare_other(const pair *with) {
     change(db, with, 1, ROWS, content);
     build(db);
     close_or_fail(db);
-    for (int which = 0; which < 2; which++) rowset_free(&content[which]);
+    for (int which = 0; which < 2; which++) {
+        rowset_free(&content[which]);
+    }
 }
 
-/* -------------------------------------------------------------------------------------- damage -- */
+/* ------------------------------------------------------------------------------------ damage -- */
 
 static void new_sidecar(const char *from) {
-    if (rename(from, sidecar())) fail("rename %s: %s", from, strerror(errno));
+    if (rename(from, sidecar())) {
+        fail("rename %s: %s", from, strerror(errno));
+    }
 }
 
 static void deleted(int with_lock) {
     unlink(sidecar());
-    if (with_lock) unlink(lock_file());
+    if (with_lock) {
+        unlink(lock_file());
+    }
 }
 
 static void lock_deleted(int unused) {
@@ -168,32 +182,44 @@ static void text_file(int unused) {
 static void zero_file(int unused) {
     (void)unused;
     file_write(case_path("new"), 0, "", 0);
-    if (truncate(case_path("new"), 64 * PAGE)) fail("truncate");
+    if (truncate(case_path("new"), 64 * PAGE)) {
+        fail("truncate");
+    }
     new_sidecar(case_path("new"));
 }
 
 static void folder(int with_file) {
     unlink(sidecar());
-    if (mkdir(sidecar(), 0755)) fail("mkdir");
-    if (with_file) file_write(case_path("test.db-hannoy/file"), 0, "x", 1);
+    if (mkdir(sidecar(), 0755)) {
+        fail("mkdir");
+    }
+    if (with_file) {
+        file_write(case_path("test.db-hannoy/file"), 0, "x", 1);
+    }
 }
 
 static void fifo(int unused) {
     (void)unused;
     unlink(sidecar());
-    if (mkfifo(sidecar(), 0644)) fail("mkfifo");
+    if (mkfifo(sidecar(), 0644)) {
+        fail("mkfifo");
+    }
 }
 
 /* A link: to nothing, to itself, to the database. */
 static void symbolic_link(int which) {
     static const char *const target[] = {"nothing-there", "test.db-hannoy", "test.db"};
     unlink(sidecar());
-    if (symlink(target[which], sidecar())) fail("symlink");
+    if (symlink(target[which], sidecar())) {
+        fail("symlink");
+    }
 }
 
 static void lock_garbage(int bytes) {
     unsigned char garbage[4 * PAGE];
-    for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (unsigned char)rng_next(&r);
+    for (size_t i = 0; i < sizeof garbage; i++) {
+        garbage[i] = (unsigned char)rng_next(&r);
+    }
     unlink(lock_file());
     file_write(lock_file(), 0, garbage, (size_t)bytes);
 }
@@ -201,17 +227,23 @@ static void lock_garbage(int bytes) {
 /* Its name is another's, or nobody's: who has it open may go on reading. */
 static void moved(int unused) {
     (void)unused;
-    if (rename(sidecar(), case_path("moved"))) fail("rename: %s", strerror(errno));
+    if (rename(sidecar(), case_path("moved"))) {
+        fail("rename: %s", strerror(errno));
+    }
 }
 
 static void lock_folder(int unused) {
     (void)unused;
     unlink(lock_file());
-    if (mkdir(lock_file(), 0755)) fail("mkdir");
+    if (mkdir(lock_file(), 0755)) {
+        fail("mkdir");
+    }
 }
 
 static void cut(int bytes) {
-    if (truncate(sidecar(), bytes)) fail("truncate: %s", strerror(errno));
+    if (truncate(sidecar(), bytes)) {
+        fail("truncate: %s", strerror(errno));
+    }
 }
 
 /* A page that is there becomes 0, 0xff or noise. */
@@ -227,19 +259,25 @@ static void fill_page(int page, int with) {
 
 static void meta_zeros(int which) {
     for (int page = 0; page < 2; page++) {
-        if (which & 1 << page) fill_page(page, ZEROS);
+        if (which & 1 << page) {
+            fill_page(page, ZEROS);
+        }
     }
 }
 
 static void meta_ones(int which) {
     for (int page = 0; page < 2; page++) {
-        if (which & 1 << page) fill_page(page, ONES);
+        if (which & 1 << page) {
+            fill_page(page, ONES);
+        }
     }
 }
 
 static void meta_noise(int which) {
     for (int page = 0; page < 2; page++) {
-        if (which & 1 << page) fill_page(page, NOISE);
+        if (which & 1 << page) {
+            fill_page(page, NOISE);
+        }
     }
 }
 
@@ -305,22 +343,30 @@ static void meta_depth(int which) {
 #define BLOCKS 20
 
 /*
-** One byte in a value that has pages of its own: a block of codes or links, whose digest, or a row's, then
-** tells.  (Damage to LMDB's own pages is another matter: it trusts them.)
+** One byte in a value that has pages of its own: a block of codes or links, whose digest, or a
+** row's, then tells.  (Damage to LMDB's own pages is another matter: it trusts them.)
 */
 static void block_byte(int which) {
     unsigned char head[16], byte;
-    for (; which >= BLOCKS; which -= BLOCKS) rng_next(&r); /* another place in the same block */
+    for (; which >= BLOCKS; which -= BLOCKS) {
+        rng_next(&r);
+    } /* another place in the same block */
     const int fd = open(sidecar(), O_RDWR);
     for (int64_t page = 2; pread(fd, head, sizeof head, page * PAGE) == sizeof head;) {
         uint32_t count = 1;
         const bool own_pages = head[10] & 4; /* P_OVERFLOW */
-        if (own_pages) memcpy(&count, head + 12, sizeof count);
+        if (own_pages) {
+            memcpy(&count, head + 12, sizeof count);
+        }
         if (own_pages && which-- == 0) {
             const int64_t at = page * PAGE + 16 + (int64_t)rng_below(&r, count * PAGE - 16);
-            if (pread(fd, &byte, 1, at) != 1) fail("pread");
+            if (pread(fd, &byte, 1, at) != 1) {
+                fail("pread");
+            }
             byte ^= (unsigned char)(1 << rng_below(&r, 8));
-            if (pwrite(fd, &byte, 1, at) != 1) fail("pwrite");
+            if (pwrite(fd, &byte, 1, at) != 1) {
+                fail("pwrite");
+            }
             close(fd);
             return;
         }
@@ -335,20 +381,26 @@ static void own_record(int byte) {
     const int64_t size = file_size(sidecar());
     unsigned char *const bytes = malloc((size_t)size);
     const int fd = open(sidecar(), O_RDONLY);
-    if (!bytes || fd < 0 || read(fd, bytes, (size_t)size) != size) fail("cannot read the sidecar");
+    if (!bytes || fd < 0 || read(fd, bytes, (size_t)size) != size) {
+        fail("cannot read the sidecar");
+    }
     close(fd);
     int found = 0;
     for (int64_t at = 0; at + 32 < size; at++) {
-        if (memcmp(bytes + at, "hannoy", 6)) continue;
+        if (memcmp(bytes + at, "hannoy", 6)) {
+            continue;
+        }
         const unsigned char other = bytes[at + byte] + 1;
         file_write(sidecar(), at + byte, &other, 1);
         found++;
     }
     free(bytes);
-    if (!found) fail("the sidecar has no magic");
+    if (!found) {
+        fail("the sidecar has no magic");
+    }
 }
 
-/* --------------------------------------------------------------------------------------- looks -- */
+/* ------------------------------------------------------------------------------------- looks -- */
 
 /* Everything that can be asked of a connection is right. */
 static void look(sqlite3 *db, const char *where) {
@@ -356,11 +408,15 @@ static void look(sqlite3 *db, const char *where) {
         table_check(db, names[which], usual.s[which], &expected[which], 12, &r, where);
         char *const state =
             db_text(db, "SELECT value FROM hannoy_info('%s') WHERE key = 'state'", names[which]);
-        if (!state || !*state) fail("%s: hannoy_info has no state", where);
+        if (!state || !*state) {
+            fail("%s: hannoy_info has no state", where);
+        }
         note("%s: %s: %s", where, names[which], state);
         sqlite3_free(state);
         const int64_t rows = db_info(db, names[which], "rows");
-        if (rows != (int64_t)expected[which].count) fail("%s: hannoy_info's rows", where);
+        if (rows != (int64_t)expected[which].count) {
+            fail("%s: hannoy_info's rows", where);
+        }
     }
 }
 
@@ -369,7 +425,9 @@ static void look_mended(sqlite3 *db, const char *where) {
     build(db);
     look(db, where);
     for (int which = 0; which < 2; which++) {
-        if (db_info(db, names[which], "pending")) fail("%s: changes are pending", where);
+        if (db_info(db, names[which], "pending")) {
+            fail("%s: changes are pending", where);
+        }
         if (db_info(db, names[which], "nodes") < (int64_t)expected[which].count) {
             fail("%s: the graph has too few nodes", where);
         }
@@ -377,7 +435,7 @@ static void look_mended(sqlite3 *db, const char *where) {
     }
 }
 
-/* --------------------------------------------------------------------------------------- cases -- */
+/* ------------------------------------------------------------------------------------- cases -- */
 
 /* Who has the sidecar open when it changes. */
 enum { NOBODY_HAS_IT, WE_HAVE_IT, WE_READ_IT, ANOTHER_HAS_IT, HOLDERS };
@@ -402,9 +460,15 @@ static sqlite3 *peer_db;
 
 static void peer_work(char what, void *unused) {
     (void)unused;
-    if (what == 'o') peer_db = db_open(case_path("test.db"));
-    if (what == 'c') close_or_fail(peer_db);
-    if (what == 'o' || what == 'l') look(peer_db, "in the other process");
+    if (what == 'o') {
+        peer_db = db_open(case_path("test.db"));
+    }
+    if (what == 'c') {
+        close_or_fail(peer_db);
+    }
+    if (what == 'o' || what == 'l') {
+        look(peer_db, "in the other process");
+    }
     if (what == 'r') {
         reload(peer_db);
         look(peer_db, "in the other process, after the build");
@@ -417,10 +481,14 @@ static sqlite3_stmt *stream_begin(sqlite3 *db, judge *j) {
     const query q = {
         .table = "v", .s = usual.s[0], .vector = vector, .k = -1, .ef = 500, .limit = -1};
     sqlite3_stmt *stmt;
-    if (query_prepare(db, &q, &stmt)) fail("%s", sqlite3_errmsg(db));
+    if (query_prepare(db, &q, &stmt)) {
+        fail("%s", sqlite3_errmsg(db));
+    }
     judge_begin(j, usual.s[0], vector, &expected[0], true);
     for (int i = 0; i < 3; i++) {
-        if (sqlite3_step(stmt) != SQLITE_ROW) fail("stream: %s", sqlite3_errmsg(db));
+        if (sqlite3_step(stmt) != SQLITE_ROW) {
+            fail("stream: %s", sqlite3_errmsg(db));
+        }
         judge_row(j, sqlite3_column_int64(stmt, 0), sqlite3_column_double(stmt, 1));
     }
     return stmt;
@@ -431,8 +499,12 @@ static void stream_end(sqlite3 *db, sqlite3_stmt *stmt, judge *j) {
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         judge_row(j, sqlite3_column_int64(stmt, 0), sqlite3_column_double(stmt, 1));
     }
-    if (rc != SQLITE_DONE) fail("stream: %d %s", rc, sqlite3_errmsg(db));
-    if (!judge_end(j, expected[0].count, true)) fail("stream: %s", j->error);
+    if (rc != SQLITE_DONE) {
+        fail("stream: %d %s", rc, sqlite3_errmsg(db));
+    }
+    if (!judge_end(j, expected[0].count, true)) {
+        fail("stream: %s", j->error);
+    }
     sqlite3_finalize(stmt);
     judge_free(j);
 }
@@ -445,8 +517,12 @@ static void clear_away(sqlite3 *db) {
     }
     look(db, "after a build that could not be");
     struct stat st;
-    if (lstat(lock_file(), &st) == 0 && S_ISDIR(st.st_mode)) file_remove(lock_file());
-    if (lstat(sidecar(), &st) == 0 && !S_ISREG(st.st_mode)) file_remove(sidecar());
+    if (lstat(lock_file(), &st) == 0 && S_ISDIR(st.st_mode)) {
+        file_remove(lock_file());
+    }
+    if (lstat(sidecar(), &st) == 0 && !S_ISREG(st.st_mode)) {
+        file_remove(sidecar());
+    }
 }
 
 static void run_damage(void *data) {
@@ -456,28 +532,44 @@ static void run_damage(void *data) {
     sqlite3_stmt *stream = NULL;
     judge j;
     prepare();
-    if (p->d.other) prepare_other(p->d.other);
+    if (p->d.other) {
+        prepare_other(p->d.other);
+    }
     if (p->holder == ANOTHER_HAS_IT) {
         other = peer_start(peer_work, NULL);
         peer_ask(&other, 'o');
     } else if (p->holder != NOBODY_HAS_IT) {
         db = db_open(case_path("test.db"));
         look(db, "before");
-        if (p->holder == WE_READ_IT) stream = stream_begin(db, &j);
+        if (p->holder == WE_READ_IT) {
+            stream = stream_begin(db, &j);
+        }
     }
     p->d.apply(p->d.how);
-    if (stream) stream_end(db, stream, &j);
-    if (db) look(db, "in the same connection");
+    if (stream) {
+        stream_end(db, stream, &j);
+    }
+    if (db) {
+        look(db, "in the same connection");
+    }
     sqlite3 *const second = db_open(case_path("test.db"));
     look(second, "in a new connection");
-    if (p->holder == ANOTHER_HAS_IT) peer_ask(&other, 'l');
+    if (p->holder == ANOTHER_HAS_IT) {
+        peer_ask(&other, 'l');
+    }
     /* In half of the cases the COMMIT builds, or tries to. */
-    if (p->holder % 2) db_must(second, "INSERT INTO v(v) VALUES ('autobuild=1')");
+    if (p->holder % 2) {
+        db_must(second, "INSERT INTO v(v) VALUES ('autobuild=1')");
+    }
     change(second, &usual, 2 * ROWS, 3, expected);
     look(second, "after a change");
     /* A build that finds damage replaces the file, and with it what the other table had there. */
-    if (p->d.apply == block_byte || p->d.apply == meta_free_root) build(second);
-    if (p->d.obstacle) clear_away(second);
+    if (p->d.apply == block_byte || p->d.apply == meta_free_root) {
+        build(second);
+    }
+    if (p->d.obstacle) {
+        clear_away(second);
+    }
     if (p->holder == ANOTHER_HAS_IT) {
         look_mended(second, "after a build");
         peer_ask(&other, 'r');
@@ -493,7 +585,9 @@ static void run_damage(void *data) {
     db = db_open(case_path("test.db"));
     look(db, "opened again");
     close_or_fail(db);
-    for (int which = 0; which < 2; which++) rowset_free(&expected[which]);
+    for (int which = 0; which < 2; which++) {
+        rowset_free(&expected[which]);
+    }
 }
 
 static void run_one(const damage *d, const char *suffix) {
@@ -535,7 +629,9 @@ static void run_whole_files(void) {
         {"little garbage in the lock file", lock_garbage, 100, NULL, 2, false},
         {"lock file is a folder", lock_folder, 0, NULL, 2, true},
     };
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) run_one(&list[i], "");
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        run_one(&list[i], "");
+    }
 }
 
 /* Cut at every page, and within some. Who has it open notices by the size. */
@@ -545,7 +641,9 @@ static void run_cuts(void) {
         damage d = {"cut", cut, (int)page * PAGE, NULL, HOLDERS, false};
         snprintf(suffix, sizeof suffix, " to %ld of %ld pages", page, *pages);
         run_one(&d, suffix);
-        if (page % 5) continue;
+        if (page % 5) {
+            continue;
+        }
         d.how += 100;
         d.holders = 1;
         snprintf(suffix, sizeof suffix, " to %ld of %ld pages and a bit", page, *pages);
@@ -584,7 +682,7 @@ static void run_bytes(void) {
     }
 }
 
-/* -------------------------------------------------------------------------------- permissions -- */
+/* ------------------------------------------------------------------------------- permissions -- */
 
 enum {
     SIDECAR,
@@ -606,13 +704,27 @@ static void take_rights(int which) {
     const bool data = which == SIDECAR || which == BOTH || which == FOLDER_AND_ALL;
     const bool lock = which == LOCK || which == BOTH || which == FOLDER_AND_ALL;
     int rc = 0;
-    if (which == FOLDER_AND_NONE) deleted(1);
-    if (data) rc |= chmod(sidecar(), 0444);
-    if (lock) rc |= chmod(lock_file(), 0444);
-    if (which == SIDECAR_UNREADABLE) rc |= chmod(sidecar(), 0);
-    if (which == LOCK_UNREADABLE) rc |= chmod(lock_file(), 0);
-    if (which >= FOLDER) rc |= chmod(case_dir, 0555);
-    if (rc) fail("chmod: %s", strerror(errno));
+    if (which == FOLDER_AND_NONE) {
+        deleted(1);
+    }
+    if (data) {
+        rc |= chmod(sidecar(), 0444);
+    }
+    if (lock) {
+        rc |= chmod(lock_file(), 0444);
+    }
+    if (which == SIDECAR_UNREADABLE) {
+        rc |= chmod(sidecar(), 0);
+    }
+    if (which == LOCK_UNREADABLE) {
+        rc |= chmod(lock_file(), 0);
+    }
+    if (which >= FOLDER) {
+        rc |= chmod(case_dir, 0555);
+    }
+    if (rc) {
+        fail("chmod: %s", strerror(errno));
+    }
 }
 
 /* As a user who may not: reads are right, a COMMIT succeeds, a build succeeds or says why not. */
@@ -638,13 +750,17 @@ static void visit(int which) {
 }
 
 static void become_nobody(void) {
-    if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)) fail("setuid: %s", strerror(errno));
+    if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)) {
+        fail("setuid: %s", strerror(errno));
+    }
 }
 
 static void run_rights(void *data) {
     const int which = *(int *)data;
     int status;
-    if (geteuid() != 0) skip("only root can become someone else");
+    if (geteuid() != 0) {
+        skip("only root can become someone else");
+    }
     prepare();
     sqlite3 *db = db_open(case_path("test.db"));
     db_must(db, "PRAGMA journal_mode = DELETE");
@@ -652,19 +768,31 @@ static void run_rights(void *data) {
     if (chown(case_dir, NOBODY, NOBODY) || chown(case_path("test.db"), NOBODY, NOBODY)) {
         fail("chown: %s", strerror(errno));
     }
-    if (chmod(case_path(".."), 0755)) fail("chmod: %s", strerror(errno));
+    if (chmod(case_path(".."), 0755)) {
+        fail("chmod: %s", strerror(errno));
+    }
     take_rights(which);
     const pid_t pid = child_start();
     if (pid == 0) {
         become_nobody();
-        if (access(arg.ext, R_OK)) skip("%s is not readable for everyone", arg.ext);
+        if (access(arg.ext, R_OK)) {
+            skip("%s is not readable for everyone", arg.ext);
+        }
         visit(which);
         exit(0);
     }
-    if (waitpid(pid, &status, 0) != pid) fail("waitpid");
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) _exit(77);
-    if (status) fail("the visit as another user ended with %x", status);
-    if (chmod(case_dir, 0755)) fail("chmod: %s", strerror(errno));
+    if (waitpid(pid, &status, 0) != pid) {
+        fail("waitpid");
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        _exit(77);
+    }
+    if (status) {
+        fail("the visit as another user ended with %x", status);
+    }
+    if (chmod(case_dir, 0755)) {
+        fail("chmod: %s", strerror(errno));
+    }
     db = db_open(case_path("test.db"));
     reload(db);
     look_mended(db, "with all rights again");
@@ -675,15 +803,25 @@ static void run_rights(void *data) {
 static void run_readonly(void *data) {
     const int which = *(int *)data;
     prepare();
-    if (which == 1) older(0);
-    if (which == 2) deleted(1);
+    if (which == 1) {
+        older(0);
+    }
+    if (which == 2) {
+        deleted(1);
+    }
     sqlite3 *db;
-    if (db_open_try(case_path("test.db"), SQLITE_OPEN_READONLY, &db)) fail("cannot open read-only");
+    if (db_open_try(case_path("test.db"), SQLITE_OPEN_READONLY, &db)) {
+        fail("cannot open read-only");
+    }
     look(db, "read-only");
-    for (int i = 0; i < 2; i++) db_must(db, "SELECT hannoy_build('%s')", names[i]);
+    for (int i = 0; i < 2; i++) {
+        db_must(db, "SELECT hannoy_build('%s')", names[i]);
+    }
     look(db, "read-only, after a build");
     for (int i = 0; i < 2; i++) {
-        if (db_info(db, names[i], "nodes") < (int64_t)expected[i].count) fail("nothing was built");
+        if (db_info(db, names[i], "nodes") < (int64_t)expected[i].count) {
+            fail("nothing was built");
+        }
     }
     close_or_fail(db);
 }
@@ -698,18 +836,26 @@ static void run_too_many_rows(void *unused) {
                 " autobuild=1)");
     db_must(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50100) "
                 "INSERT INTO v(rowid, vector) SELECT i, '[' || (i * 7919 %% 50101) || ']' FROM n");
-    if (db_info(db, "v", "nodes") != 50100) fail("a COMMIT of all rows builds them");
+    if (db_info(db, "v", "nodes") != 50100) {
+        fail("a COMMIT of all rows builds them");
+    }
     for (int i = 0; i < 2; i++) {
         deleted(1);
         db_must(db, "INSERT INTO v(vector) VALUES ('[0.5]')");
-        if (db_info(db, "v", "nodes") != 0) fail("a COMMIT of one row built all");
+        if (db_info(db, "v", "nodes") != 0) {
+            fail("a COMMIT of one row built all");
+        }
         char *const state = db_text(db, "SELECT value FROM hannoy_info('v') WHERE key = 'state'");
         note("%s", state);
-        if (!strstr(state, "hannoy_build")) fail("hannoy_info does not say what to do: %s", state);
+        if (!strstr(state, "hannoy_build")) {
+            fail("hannoy_info does not say what to do: %s", state);
+        }
         sqlite3_free(state);
         table_check(db, "v", s, NULL, 1, &r, "without an index");
         db_must(db, i ? "SELECT hannoy_build('v')" : "INSERT INTO v(v) VALUES ('build')");
-        if (db_info(db, "v", "nodes") != 50101 + i) fail("it was not built");
+        if (db_info(db, "v", "nodes") != 50101 + i) {
+            fail("it was not built");
+        }
         table_check(db, "v", s, NULL, 1, &r, "after a build");
     }
     db_check(db, "v");
@@ -720,7 +866,9 @@ static void count_pages(void *unused) {
     (void)unused;
     prepare();
     *pages = (long)(file_size(sidecar()) / PAGE);
-    if (*pages < 4) fail("the sidecar has %ld pages", *pages);
+    if (*pages < 4) {
+        fail("the sidecar has %ld pages", *pages);
+    }
     sqlite3 *const db = db_open(case_path("test.db")); /* the next process walks the same graph */
     look(db, "opened again");
     if (db_info(db, "v", "nodes") < ROWS || db_info(db, "v", "pending") > 8) {
@@ -735,14 +883,18 @@ int main(int argc, char **argv) {
     const char *const only = arg.only;
     suite_begin("states", true);
     pages = mmap(NULL, sizeof *pages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) return 2;
+    if (pages == MAP_FAILED) {
+        return 2;
+    }
     arg.only = NULL;
     suite_case("an undamaged sidecar", 30, count_pages, NULL);
     suite_wait();
     arg.only = only;
     run_whole_files();
     run_bytes();
-    for (int i = 0; i < RIGHTS; i++) suite_case(rights_name[i], 30, run_rights, &i);
+    for (int i = 0; i < RIGHTS; i++) {
+        suite_case(rights_name[i], 30, run_rights, &i);
+    }
     for (int i = 0; i < 3; i++) {
         static const char *const name[] = {"read-only database", "read-only, an older sidecar",
                                            "read-only, no sidecar"};
