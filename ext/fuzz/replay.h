@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
             fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
             abort();                                                                               \
         }                                                                                          \
-    } while (0) {
+    } while (0)
+
 #ifdef FUZZ_REPLAY
 
 /* The whole file, in a block of just its size, so that ASan sees a read past its end. */
@@ -40,7 +41,6 @@ static uint8_t *read_file(const char *path, size_t *size) {
     }
     fclose(file);
     return bytes;
-}
 }
 
 int main(int argc, char **argv) {
