@@ -258,6 +258,10 @@ test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated on 
 	@$(MAKE) aarch64
 	$(RUN_STEPS) aarch64
 
+.PHONY: test-hosts
+test-hosts: hannoy.so ## a program in each host; installs those into build/hosts, not part of test-all
+	@sql_tests/hosts/run.sh $(HOSTS)
+
 .PHONY: fuzz
 fuzz: asan ## clang's fuzzers, then the property test under ASan; each for FUZZ_SECONDS (600)
 	@if command -v $(CLANG) >/dev/null; then $(MAKE) fuzzers; \
