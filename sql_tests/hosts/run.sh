@@ -58,13 +58,9 @@ EOF
 
 # ---------------------------------------------------------------------------------- installing --
 
-# made NAME SOURCE...: whether build/hosts/NAME was made completely from the sources as they are.
-made() {
-    local source
-    [ -e "$built/$1/made" ] || return 1
-    for source in "${@:2}"; do
-        [ -z "$(find "$source" -newer "$built/$1/made" -print -quit)" ] || return 1
-    done
+# digest SOURCE...: of all files there, which build/hosts/NAME/made keeps of what NAME was made from.
+digest() {
+    find "$@" -type f -print0 | sort -z | xargs -0 cat | sha256sum
 }
 
 # needs TOOL...: the reason, if one is missing.
@@ -142,7 +138,7 @@ make_vec_node() {
 
 # prepare NEED: installs it unless it is there; prints the reason where it cannot be had.
 prepare() {
-    local need=$1 tools sources reason
+    local need=$1 tools sources reason made
     case $need in
         shell) tools=sqlite3 sources='' ;;
         python) tools=${PYTHON:-/usr/bin/python3} sources=$(echo python/*.txt) ;;
@@ -154,20 +150,27 @@ prepare() {
         go) tools='go cc' sources=go ;;
         rust) tools=cargo sources=rust ;;
         java) tools='javac mvn' sources=java ;;
-        vec_python) prepare python || return 1; tools=sed sources="sqlite_vec $built/python/made" ;;
-        vec_node) prepare node || return 1; tools=npm sources="sqlite_vec $built/node/made" ;;
+        vec_python)
+            prepare python || return 1
+            tools=sed sources="sqlite_vec/shim/python $built/python/made"
+            ;;
+        vec_node)
+            prepare node || return 1
+            tools='npm tar' sources="sqlite_vec/shim/node sqlite_vec/deepagents.mjs $built/node/made"
+            ;;
     esac
     # shellcheck disable=SC2086
     reason=$(needs $tools) || { echo "$reason"; return 1; }
-    [ -z "$sources" ] && return
+    [ -n "$sources" ] || return 0
     # shellcheck disable=SC2086
-    made "$need" $sources && return
+    made=$(digest $sources)
+    [ "$(cat "$built/$need/made" 2>/dev/null)" != "$made" ] || return 0
     echo "hosts: installing for $need" >&2
     if ! "make_$need" >"$built/install-$need.log" 2>&1; then
         echo "it cannot be installed here: $(tail -n 1 "$built/install-$need.log")"
         return 1
     fi
-    mkdir -p "$built/$need" && touch "$built/$need/made"
+    mkdir -p "$built/$need" && echo "$made" >"$built/$need/made"
 }
 
 # ------------------------------------------------------------------------------------- running --
