@@ -5,6 +5,7 @@
 #include "change/writer.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
+#include "values/numeric.h"
 #include "values/vector.h"
 
 /* argv of xUpdate: the old rowid, the new one, then the columns. */
@@ -78,9 +79,11 @@ static int parse_new_vectors(hx_writer *writer, sqlite3_value **argv, const void
     return rc;
 }
 
-static int check_rowid(hx_writer *writer, sqlite3_value *value) {
-    if (sqlite3_value_numeric_type(value) == SQLITE_INTEGER) {
-        return SQLITE_OK;
+static int read_rowid(hx_writer *writer, sqlite3_value *value, int64_t *id) {
+    bool whole;
+    const int rc = hx_value_integer(value, id, &whole);
+    if (rc || whole) {
+        return rc;
     }
     const char *const text = (const char *)sqlite3_value_text(value);
     return hx_fail(writer->shadow, SQLITE_MISMATCH, "hannoy: a rowid must be an integer, not %.80s",
@@ -231,12 +234,12 @@ static bool uses_default(const hx_writer *writer, sqlite3_value **argv) {
 static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
                      const void *const *vectors, hny_boundary *tip, sqlite3_int64 *rowid) {
     hny_attribute attributes[HNY_MAX_ATTRIBUTES];
-    const int64_t asked = sqlite3_value_int64(id);
+    int64_t asked = 0;
     const bool text_key = hx_columns_text_key(&writer->shadow->columns);
     sqlite3_value *const key = key_value(writer, argv);
     key_owner owner = {false, 0};
-    int rc = SQLITE_OK;
-    if (text_key) {
+    int rc = is_null(id) ? SQLITE_OK : read_rowid(writer, id, &asked);
+    if (rc == SQLITE_OK && text_key) {
         rc = check_key(writer, key, is_null(id) ? NULL : &asked, &owner);
     }
     if (rc == SQLITE_OK) {
@@ -262,6 +265,7 @@ static int write_new(hx_writer *writer, sqlite3_value **argv, sqlite3_value *id,
 
 static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     sqlite3_value *const id = asked_rowid(writer, argv);
+    int64_t asked;
     const void *vectors[HX_MAX_VECTORS];
     hny_boundary tip;
     int rc = check_hidden(writer, argv);
@@ -272,7 +276,7 @@ static int insert_new_row(hx_writer *writer, sqlite3_value **argv, sqlite3_int64
         rc = parse_new_vectors(writer, argv, vectors);
     }
     if (rc == SQLITE_OK && !is_null(id)) {
-        rc = check_rowid(writer, id);
+        rc = read_rowid(writer, id, &asked);
     }
     if (rc == SQLITE_OK) {
         rc = begin_change(writer, &tip);
@@ -349,8 +353,10 @@ static sqlite3_value *new_rowid(const hx_writer *writer, sqlite3_value **argv) {
     if (!key || hx_columns_text_key(&writer->shadow->columns) || sqlite3_value_nochange(key)) {
         return argv[NEW_ROWID];
     }
-    const bool same = sqlite3_value_numeric_type(key) == SQLITE_INTEGER &&
-                      sqlite3_value_int64(key) == sqlite3_value_int64(argv[OLD_ROWID]);
+    int64_t number;
+    bool whole;
+    const bool same = hx_value_integer(key, &number, &whole) == SQLITE_OK && whole &&
+                      number == sqlite3_value_int64(argv[OLD_ROWID]);
     return same ? argv[NEW_ROWID] : key;
 }
 
@@ -431,10 +437,10 @@ static int write_change(hx_writer *writer, sqlite3_value **argv, int64_t id, con
 static int update_row(hx_writer *writer, sqlite3_value **argv) {
     change c = changes_of(writer, argv);
     const int64_t id = sqlite3_value_int64(argv[OLD_ROWID]);
-    sqlite3_value *const rowid = new_rowid(writer, argv);
+    int64_t to = id;
     int rc = check_hidden(writer, argv);
     if (rc == SQLITE_OK) {
-        rc = check_rowid(writer, rowid);
+        rc = read_rowid(writer, new_rowid(writer, argv), &to);
     }
     if (rc == SQLITE_OK) {
         rc = check_not_null(writer, argv, true);
@@ -445,7 +451,6 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
     if (rc) {
         return rc;
     }
-    const int64_t to = sqlite3_value_int64(rowid);
     if (to != id) {
         return write_move(writer, argv, id, to, &c);
     }

@@ -85,7 +85,8 @@ typedef struct recall_arguments {
 static recall_arguments sort_arguments(int argc, sqlite3_value **argv) {
     recall_arguments a = {NULL, NULL, NULL};
     int next = 1;
-    if (argc > 1 && sqlite3_value_numeric_type(argv[1]) == SQLITE_TEXT) {
+    int type;
+    if (argc > 1 && (hx_value_numeric_type(argv[1], &type) || type == SQLITE_TEXT)) {
         a.vector = argv[next++];
     }
     if (next < argc) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "values/numeric.h"
+
 hx_affinity hx_affinity_of_type(const char *type) {
     if (type[0] == 'T') {
         return HX_AFFINITY_TEXT;
@@ -59,8 +61,9 @@ static int text_attribute(hx_comparable how, sqlite3_value *value, hny_attribute
     return SQLITE_OK;
 }
 
-static int own_attribute(hx_comparable how, sqlite3_value *value, hny_attribute *out) {
-    switch (sqlite3_value_type(value)) {
+/* The attribute of a value that is of the type, or a TEXT that is a number of the type. */
+static int typed_attribute(hx_comparable how, int type, sqlite3_value *value, hny_attribute *out) {
+    switch (type) {
     case SQLITE_INTEGER:
         *out = hny_attribute_integer(sqlite3_value_int64(value));
         return SQLITE_OK;
@@ -89,42 +92,54 @@ static bool changes_value(hx_affinity affinity, sqlite3_value *value) {
 }
 
 int hx_comparable_attribute(hx_comparable how, sqlite3_value *value, hny_attribute *out) {
+    int type = sqlite3_value_type(value);
     if (!changes_value(how.affinity, value)) {
-        return own_attribute(how, value, out);
+        return typed_attribute(how, type, value, out);
+    }
+    if (how.affinity == HX_AFFINITY_NUMERIC) {
+        const int rc = hx_value_numeric_type(value, &type);
+        return rc ? rc : typed_attribute(how, type, value, out);
     }
     /* A conversion changes the value in place, and the statement may use it elsewhere. */
     sqlite3_value *const copy = sqlite3_value_dup(value);
     if (!copy) {
         return SQLITE_NOMEM;
     }
-    if (how.affinity == HX_AFFINITY_NUMERIC) {
-        sqlite3_value_numeric_type(copy);
-    }
-    const int rc = how.affinity == HX_AFFINITY_NUMERIC ? own_attribute(how, copy, out)
-                                                       : text_attribute(how, copy, out);
+    const int rc = text_attribute(how, copy, out);
     sqlite3_value_free(copy);
     return rc;
 }
 
 /* ----------------------------------------------------------------------------------- binding -- */
 
+static int bind_as_numeric(sqlite3_value *value, sqlite3_stmt *stmt, int parameter) {
+    int type;
+    const int rc = hx_value_numeric_type(value, &type);
+    if (rc) {
+        return rc;
+    }
+    if (type == SQLITE_INTEGER) {
+        return sqlite3_bind_int64(stmt, parameter, sqlite3_value_int64(value));
+    }
+    return type == SQLITE_FLOAT ? sqlite3_bind_double(stmt, parameter, sqlite3_value_double(value))
+                                : sqlite3_bind_value(stmt, parameter, value);
+}
+
 int hx_affinity_bind(hx_affinity affinity, sqlite3_value *value, sqlite3_stmt *stmt,
                      int parameter) {
     if (!changes_value(affinity, value)) {
         return sqlite3_bind_value(stmt, parameter, value);
     }
+    if (affinity == HX_AFFINITY_NUMERIC) {
+        return bind_as_numeric(value, stmt, parameter);
+    }
     sqlite3_value *const copy = sqlite3_value_dup(value);
     if (!copy) {
         return SQLITE_NOMEM;
     }
-    int rc;
-    if (affinity == HX_AFFINITY_NUMERIC) {
-        sqlite3_value_numeric_type(copy);
-        rc = sqlite3_bind_value(stmt, parameter, copy);
-    } else {
-        const char *const text = (const char *)sqlite3_value_text(copy);
-        rc = text ? sqlite3_bind_text(stmt, parameter, text, -1, SQLITE_TRANSIENT) : SQLITE_NOMEM;
-    }
+    const char *const text = (const char *)sqlite3_value_text(copy);
+    const int rc =
+        text ? sqlite3_bind_text(stmt, parameter, text, -1, SQLITE_TRANSIENT) : SQLITE_NOMEM;
     sqlite3_value_free(copy);
     return rc;
 }

@@ -13,6 +13,12 @@
 #include "sqlite_api.h"
 
 /*
+** The type that a value has by numeric affinity: SQLITE_INTEGER or SQLITE_FLOAT for a TEXT that is a
+** number.  sqlite3_value_int64() or _double() reads it.  SQLITE_OK or SQLITE_NOMEM.
+*/
+int hx_value_numeric_type(sqlite3_value *value, int *out);
+
+/*
 ** Reads a whole number.  *is false: it is none.  SQLITE_OK or SQLITE_NOMEM.  The value keeps its
 ** type.
 */
