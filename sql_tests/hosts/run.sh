@@ -197,7 +197,7 @@ run_host() { # NAME NEED PROGRAM ARGUMENT...
     set -- "${@/EXTENSION/$extension}"
     set -- "${@/FOLDER/$folder}"
     # shellcheck disable=SC2016
-    timeout -k 10 300 bash -c '"$@"' run "$@" >"$log" 2>&1 </dev/null
+    timeout -k 10 300 bash -c 'cd "$0" && "$@"' "$folder" "$@" >"$log" 2>&1 </dev/null
     local code=$?
     if [ $code = 0 ] && [ "$(tail -n 1 "$log")" = '1 passed, 0 failed' ]; then
         echo "$name: passed"

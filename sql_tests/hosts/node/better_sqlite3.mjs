@@ -36,6 +36,7 @@ function main(db) {
   })();
   assert.deepEqual(search(db, 3), nearest);
   assert.deepEqual(search(db, 3n), nearest);
+  assert.deepEqual(search(db, '3'), nearest);
   const ids = (sql, ...values) =>
     db
       .prepare(sql)
