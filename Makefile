@@ -259,7 +259,7 @@ test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated on 
 	$(RUN_STEPS) aarch64
 
 .PHONY: test-hosts
-test-hosts: hannoy.so ## a program in each host; installs those into build/hosts, not part of test-all
+test-hosts: hannoy.so ## a program in each host; installs the hosts into build/hosts
 	@sql_tests/hosts/run.sh $(HOSTS)
 
 .PHONY: fuzz

@@ -574,13 +574,17 @@ static int info_fail(info_cursor *cursor, int rc) {
     return rc;
 }
 
+/* Also loads the configuration: a table knows its builds by its number. */
 static int info_hold(info_cursor *cursor) {
     hx_table *const table = cursor->found.table;
     int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &cursor->hold);
     if (rc == SQLITE_OK) {
         rc = hx_sql_step(&table->shadow, cursor->hold.stmt);
     }
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : info_fail(cursor, rc);
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        rc = hx_log_refresh_config(&table->shadow);
+    }
+    return rc ? info_fail(cursor, rc) : SQLITE_OK;
 }
 
 static int info_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {

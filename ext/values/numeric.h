@@ -13,8 +13,8 @@
 #include "sqlite_api.h"
 
 /*
-** The type that a value has by numeric affinity: SQLITE_INTEGER or SQLITE_FLOAT for a TEXT that is a
-** number.  sqlite3_value_int64() or _double() reads it.  SQLITE_OK or SQLITE_NOMEM.
+** The type that a value has by numeric affinity: SQLITE_INTEGER or SQLITE_FLOAT for a TEXT that is
+** a number.  sqlite3_value_int64() or _double() reads it.  SQLITE_OK or SQLITE_NOMEM.
 */
 int hx_value_numeric_type(sqlite3_value *value, int *out);
 

@@ -58,7 +58,7 @@ EOF
 
 # ---------------------------------------------------------------------------------- installing --
 
-# digest SOURCE...: of all files there, which build/hosts/NAME/made keeps of what NAME was made from.
+# digest SOURCE...: of all files there; build/hosts/NAME/made keeps that of what NAME was made of.
 digest() {
     find "$@" -type f -print0 | sort -z | xargs -0 cat | sha256sum
 }
@@ -156,7 +156,8 @@ prepare() {
             ;;
         vec_node)
             prepare node || return 1
-            tools='npm tar' sources="sqlite_vec/shim/node sqlite_vec/deepagents.mjs $built/node/made"
+            tools='npm tar'
+            sources="sqlite_vec/shim/node sqlite_vec/deepagents.mjs $built/node/made"
             ;;
     esac
     # shellcheck disable=SC2086
