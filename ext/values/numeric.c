@@ -2,8 +2,8 @@
 ** Reads SQL values as numbers; contract in numeric.h.
 **
 ** sqlite3_value_numeric_type() is no help: it changes the value, which may be a constant of the
-** statement, and of a copy by sqlite3_value_dup() SQLite 3.53 crashes on it, since a copy belongs to
-** no connection.
+** statement, and of a copy by sqlite3_value_dup() SQLite 3.53 crashes on it, since a copy belongs
+** to no connection.
 */
 #include "values/numeric.h"
 
