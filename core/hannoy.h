@@ -214,7 +214,7 @@ void hny_reader_free(hny_reader *reader);
 ** HNY_READERS, …); the reader is not pinned then, and the caller answers from the content.  Creates
 ** no file.
 **
-** Functions between here and hny_reader_stats need a pinned reader, except where noted.
+** All other functions on a reader need a pinned one, except where noted.
 */
 int hny_reader_begin(hny_reader *reader);
 void hny_reader_end(hny_reader *reader); /* also of a reader that is not pinned */

@@ -61,7 +61,7 @@ static int start_from_newest_state(hny_build *build) {
 static int lock_sidecar(hny_build *build) {
     const char *const path = hny_sidecar_path(build->sidecar);
     hny__env *env;
-    int rc = hny__sidecar_env(build->sidecar, 1, &env);
+    int rc = hny__sidecar_env(build->sidecar, true, &env);
     if (!rc && hny__env_readonly(env)) {
         rc = HNY_IO;
     }
@@ -222,7 +222,7 @@ static int delete_slot(hny_build *build, uint32_t slot) {
 }
 
 /* Does the slot of the base have these codes?  1, 0 or a status. */
-static int has_base_codes(hny_build *build, uint32_t slot, const hny__staged_row *staged) {
+static int test_base_codes(hny_build *build, uint32_t slot, const hny__staged_row *staged) {
     hny__view *const view = &build->reader->view;
     const hny__quantizer *const quantizer = &build->geometry.quantizer;
     const uint8_t *const code = hny__view_code(view, slot);
@@ -283,7 +283,7 @@ int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
     if (rc) {
         return rc;
     }
-    const int unchanged = has_base_codes(build, slot, &staged);
+    const int unchanged = test_base_codes(build, slot, &staged);
     if (unchanged < 0) {
         return unchanged;
     }

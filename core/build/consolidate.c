@@ -201,8 +201,8 @@ typedef struct repair {
 ** Is a node of the plane deleted?  Returns 1, 0 or a status.  *owner and *level: the node's slot,
 ** and its level, which is 0 also for an upper row that is not in use.
 */
-static int is_deleted_node(hny__worker *worker, const repair *r, uint32_t node, uint32_t *owner,
-                           uint8_t *level) {
+static int test_deleted_node(hny__worker *worker, const repair *r, uint32_t node, uint32_t *owner,
+                             uint8_t *level) {
     uint32_t down;
     *owner = node;
     *level = 0;
@@ -218,18 +218,18 @@ static int is_deleted_node(hny__worker *worker, const repair *r, uint32_t node, 
     return roaring_bitmap_contains(r->deleted_ids, *owner);
 }
 
-static int is_deleted_link(hny__worker *worker, const repair *r, uint32_t link) {
+static int test_deleted_link(hny__worker *worker, const repair *r, uint32_t link) {
     uint32_t owner;
     uint8_t level;
-    return is_deleted_node(worker, r, HNY__NODE(link), &owner, &level);
+    return test_deleted_node(worker, r, HNY__NODE(link), &owner, &level);
 }
 
 /* Returns 1, 0 or a status. */
-static int has_deleted_link(hny__worker *worker, const repair *r, const uint32_t *links,
-                            uint32_t count) {
+static int test_deleted_links(hny__worker *worker, const repair *r, const uint32_t *links,
+                              uint32_t count) {
     int found = 0;
     for (uint32_t i = 0; i < count && found == 0; i++) {
-        found = is_deleted_link(worker, r, links[i]);
+        found = test_deleted_link(worker, r, links[i]);
     }
     return found;
 }
@@ -260,7 +260,7 @@ static size_t drop_repeated_links(hny__candidate *list, size_t count) {
 static int add_live_links(hny__worker *worker, const repair *r, uint32_t node,
                           const uint32_t *links, uint32_t count, uint32_t mask, size_t *found) {
     for (uint32_t i = 0; i < count; i++) {
-        const int deleted = is_deleted_link(worker, r, links[i]);
+        const int deleted = test_deleted_link(worker, r, links[i]);
         if (deleted < 0) {
             return deleted;
         }
@@ -297,7 +297,7 @@ static int replace_links(hny__worker *worker, const repair *r, uint32_t node, co
         rc = add_live_links(worker, r, node, links, count, UINT32_MAX, &found);
     }
     for (uint32_t i = 0; i < count && !rc; i++) {
-        const int deleted = is_deleted_link(worker, r, links[i]);
+        const int deleted = test_deleted_link(worker, r, links[i]);
         if (deleted < 0) {
             return deleted;
         }
@@ -338,7 +338,7 @@ static void note_live_node(repair *r, uint32_t node, uint32_t owner, uint8_t lev
 static int repair_node(hny__worker *worker, repair *r, uint32_t node) {
     uint32_t links[HNY__MAX_LINKS], owner;
     uint8_t level;
-    const int deleted = is_deleted_node(worker, r, node, &owner, &level);
+    const int deleted = test_deleted_node(worker, r, node, &owner, &level);
     if (deleted < 0) {
         return deleted;
     }
@@ -359,7 +359,7 @@ static int repair_node(hny__worker *worker, repair *r, uint32_t node) {
         return HNY_OK;
     }
     const uint32_t count = hny__graph_links(worker, r->plane, node, links);
-    const int found = has_deleted_link(worker, r, links, count);
+    const int found = test_deleted_links(worker, r, links, count);
     if (found < 0) {
         return found;
     }

@@ -209,7 +209,7 @@ static int drop_oldest_boundary(hny__table_record *record, hny__txn *txn) {
 }
 
 /* Is the boundary the newest already?  Then the build only linked rows that were unlinked. */
-static int is_newest_boundary(const publication *p, hny__txn *txn, bool *out) {
+static int test_newest_boundary(const publication *p, hny__txn *txn, bool *out) {
     const hny__table_record *const record = &p->record;
     const uint32_t number = record->first_boundary + record->boundaries - 1;
     hny_boundary newest;
@@ -228,7 +228,7 @@ static int write_boundary(publication *p, hny__txn *txn) {
     const hny_build *const build = p->build;
     hny__table_record *const record = &p->record;
     bool newest;
-    int rc = is_newest_boundary(p, txn, &newest);
+    int rc = test_newest_boundary(p, txn, &newest);
     if (rc || newest) {
         return rc;
     }

@@ -84,7 +84,7 @@ static bool has_reader_shape(const hny_reader *reader) {
 
 static int pin_newest_state(hny_reader *reader, bool *fresh) {
     hny__env *env;
-    int rc = hny__sidecar_env(reader->sidecar, 0, &env);
+    int rc = hny__sidecar_env(reader->sidecar, false, &env);
     if (rc) {
         drop_env(reader);
         return rc;
@@ -214,7 +214,7 @@ int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
 
 /* These two return 1, 0 or a status. */
 
-static int has_codes(hny_reader *reader, uint32_t slot, const void *vector) {
+static int test_codes(hny_reader *reader, uint32_t slot, const void *vector) {
     hny__view *const view = &reader->view;
     const hny__quantizer *const quantizer = &view->geometry.quantizer;
     const uint8_t *const code = hny__view_code(view, slot);
@@ -231,7 +231,7 @@ static int has_codes(hny_reader *reader, uint32_t slot, const void *vector) {
            (!residual || memcmp(residual, reader->residual, quantizer->residual_bytes) == 0);
 }
 
-static int has_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
+static int test_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
     if (!reader->attributes) {
         return 1;
     }
@@ -253,8 +253,8 @@ int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
     if (hny__view_rowid(view, slot) != rowid || hny__view_deleted(view, slot)) {
         return view->status;
     }
-    rc = has_attributes(reader, slot, attributes);
-    return rc == 1 ? has_codes(reader, slot, vector) : rc;
+    rc = test_attributes(reader, slot, attributes);
+    return rc == 1 ? test_codes(reader, slot, vector) : rc;
 }
 
 /* ----------------------------------------------------------------------------------- figures -- */
