@@ -55,12 +55,17 @@ static int swallow_failure(hx_writer *writer, int rc) {
     return SQLITE_OK;
 }
 
-/*
-** ------------------------------------------------------------------------------------ trimming
-** --
-*/
+/* ---------------------------------------------------------------------------------- trimming -- */
 
+/*
+** A nested statement that ran out of memory has rolled the transaction back, even where its failure
+** was swallowed.  A trim would then be a transaction of its own: the index would seem to hold a
+** state that was never committed.
+*/
 static int trim_to(hx_writer *writer, const hx_log *log, hny_boundary at) {
+    if (!is_transaction_open(writer)) {
+        return SQLITE_ABORT;
+    }
     if (at.seq <= log->trim.seq || hx_interrupted(writer->shadow)) {
         return SQLITE_OK;
     }

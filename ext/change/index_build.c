@@ -82,16 +82,20 @@ static int take_in_changes(hx_view *view, hny_build *engine, const hx_merge_base
     return build->status ? SQLITE_OK : feed_all(view, engine, build);
 }
 
-/* Tables that were dropped cost space only, so a failed sweep is left to the next build. */
-static void sweep_orphans(hx_view *view, hny_build *engine) {
+/*
+** Tables that were dropped cost space only, so what the engine cannot sweep is left to the next
+** build.  A failure of the database is returned: out of memory has rolled the transaction back.
+*/
+static int sweep_orphans(hx_view *view, hny_build *engine) {
     uint32_t *numbers;
     size_t count;
-    if (hx_table_ids_all(view->shadow, &numbers, &count) != SQLITE_OK) {
-        hx_forgive(view->shadow);
-        return;
+    const int rc = hx_table_ids_all(view->shadow, &numbers, &count);
+    if (rc) {
+        return rc;
     }
     hny_build_sweep(engine, numbers, count);
     sqlite3_free(numbers);
+    return SQLITE_OK;
 }
 
 static int publish_changes(hx_view *view, hny_build *engine, const hx_merge_base *base,
@@ -119,7 +123,7 @@ static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
         rc = publish_changes(view, engine, &base, build);
     }
     if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) {
-        sweep_orphans(view, engine);
+        return sweep_orphans(view, engine);
     }
     return rc;
 }

@@ -77,10 +77,7 @@ static void last_look(sqlite3 *db, const rowset *content, rng *r) {
     }
 }
 
-/*
-** ------------------------------------------------------------------------- a statement elsewhere
-** --
-*/
+/* --------------------------------------------------------------------- a statement elsewhere -- */
 
 /* Runs one statement in a thread of its own. */
 typedef struct runner {
