@@ -334,9 +334,9 @@ static int measure_curve(hny__worker_pool *pool, calibration *c, bool adaptive, 
                 return rc;
             }
             done = found >= HNY__CURVE_TOP || (found <= recall && recall >= PLATEAU_RECALL);
-            if (found > recall) {
+            if (found > recall) { /* a point with fewer queries may find less */
                 recall = found;
-            } /* a point with fewer queries may find less */
+            }
         }
         curve[i] = (uint16_t)(recall * HNY__RECALL_UNIT);
     }

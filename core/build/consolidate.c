@@ -50,9 +50,9 @@ static int push_orphan(cavity *c, uint32_t node, uint32_t deleted) {
     }
     const uint32_t count = hny__graph_links(c->worker, &c->worker->graph->planes[0], node, links);
     const uint32_t tree_links = hny__count_tree_links(links, count);
-    if (tree_links == 0) {
+    if (tree_links == 0) { /* tree links are marked on both ends */
         return HNY_CORRUPT;
-    } /* tree links are marked on both ends */
+    }
     c->orphans[c->orphans_count++] =
         (orphan){.node = node, .deleted = deleted, .tree_links = tree_links - 1};
     return HNY_OK;
@@ -343,9 +343,9 @@ static int repair_node(hny__worker *worker, repair *r, uint32_t node) {
         return deleted;
     }
     const bool upper = r->plane->family == HNY__UPPER;
-    if (upper && level == 0) {
+    if (upper && level == 0) { /* not in use */
         return HNY_OK;
-    } /* not in use */
+    }
     const bool live = !deleted && !is_new_slot(r, owner) && !hny__graph_hidden(worker, owner);
     pthread_mutex_lock(&r->lock);
     if (deleted && upper) {

@@ -25,6 +25,19 @@ size_t hny_vector_bytes(hny_shape shape) {
     }
 }
 
+static double exact_product(hny_shape shape, const void *a, const void *b) {
+    const hny__kernels *const kernels = hny__kernels_get();
+    if (shape.type == HNY_FLOAT32) {
+        return kernels->dot_exact_f32(a, b, shape.dim);
+    }
+    return shape.type == HNY_FLOAT16 ? kernels->dot_exact_f16(a, b, shape.dim)
+                                     : kernels->dot_i8(a, b, shape.dim);
+}
+
+double hny__exact_square(hny_shape shape, const void *vector) {
+    return exact_product(shape, vector, vector);
+}
+
 /* { a.b, a.a, b.b } of vectors of numbers. */
 static void cosine_sums(hny_shape shape, const void *a, const void *b, double sums[3]) {
     const hny__kernels *const kernels = hny__kernels_get();
@@ -37,12 +50,6 @@ static void cosine_sums(hny_shape shape, const void *a, const void *b, double su
         sums[1] = kernels->dot_i8(a, a, shape.dim);
         sums[2] = kernels->dot_i8(b, b, shape.dim);
     }
-}
-
-double hny__exact_square(hny_shape shape, const void *vector) {
-    double sums[3];
-    cosine_sums(shape, vector, vector, sums);
-    return sums[0];
 }
 
 /*
@@ -79,16 +86,7 @@ static double exact_euclidean(hny_shape shape, const void *a, const void *b) {
 
 /* The difference from 0 rather than the negation: no distance is -0. */
 static double exact_dot(hny_shape shape, const void *a, const void *b) {
-    const hny__kernels *const kernels = hny__kernels_get();
-    double sum;
-    if (shape.type == HNY_INT8) {
-        sum = kernels->dot_i8(a, b, shape.dim);
-    } else if (shape.type == HNY_FLOAT32) {
-        sum = kernels->dot_exact_f32(a, b, shape.dim);
-    } else {
-        sum = kernels->dot_exact_f16(a, b, shape.dim);
-    }
-    const double distance = 0 - sum;
+    const double distance = 0 - exact_product(shape, a, b);
     return fabs(distance) <= DBL_MAX ? distance : (double)INFINITY;
 }
 

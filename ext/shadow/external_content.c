@@ -43,20 +43,13 @@ static int check_kind(hx_shadow *shadow) {
 ** DESC is none, and has an index of its own, as the key of a table WITHOUT ROWID has.
 */
 static int read_key(hx_shadow *shadow, char **out) {
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_query(
-        shadow, &stmt,
+    return hx_sql_query_text(
+        shadow,
         sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 AND NOT "
                         "EXISTS (SELECT 1 FROM pragma_index_list(%Q, %Q) WHERE origin = 'pk') "
                         "HAVING count(*) = 1 AND upper(max(type)) = 'INTEGER'",
-                        source_name(shadow), shadow->schema, source_name(shadow), shadow->schema));
-    *out = NULL;
-    if (rc == SQLITE_ROW) {
-        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
-        rc = *out ? SQLITE_OK : SQLITE_NOMEM;
-    }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+                        source_name(shadow), shadow->schema, source_name(shadow), shadow->schema),
+        out);
 }
 
 /* VACUUM may renumber the rows of a table without an INTEGER PRIMARY KEY. */

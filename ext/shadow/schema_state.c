@@ -13,21 +13,14 @@ void hx_schema_state_free(hx_schema_state *state) {
 
 /* A trigger on one of the shadow tables.  Those of the schema temp are the connection's own. */
 static int read_shadow_trigger(hx_shadow *shadow, char **out) {
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_query(
-        shadow, &stmt,
+    return hx_sql_query_text(
+        shadow,
         sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type = 'trigger' AND lower("
                         "tbl_name) IN (lower(%Q || '_log'), lower(%Q || '_config'), iif(%d, '', "
                         "lower(%Q || '_content')))",
                         shadow->schema, shadow->name, shadow->name,
-                        hx_columns_external(&shadow->columns), shadow->name));
-    *out = NULL;
-    if (rc == SQLITE_ROW) {
-        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
-        rc = *out ? SQLITE_OK : SQLITE_NOMEM;
-    }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+                        hx_columns_external(&shadow->columns), shadow->name),
+        out);
 }
 
 static bool same_text(const char *a, const char *b) {
@@ -107,21 +100,14 @@ bool hx_schema_state_followed(const hx_shadow *shadow) {
 /* A view or virtual table where a table should be; *out NULL: there is none. */
 static int read_other_kind(hx_shadow *shadow, char **out) {
     const char *const source = shadow->columns.source.table;
-    sqlite3_stmt *stmt;
-    int rc = hx_sql_query(
-        shadow, &stmt,
+    return hx_sql_query_text(
+        shadow,
         sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE lower(name) IN (lower(%Q || "
                         "'_log'), lower(%Q || '_config'), lower(%Q || %Q)) AND (type = 'view' OR "
                         "(type = 'table' AND rootpage = 0))",
                         shadow->schema, shadow->name, shadow->name, source ? source : shadow->name,
-                        source ? "" : "_content"));
-    *out = NULL;
-    if (rc == SQLITE_ROW) {
-        *out = sqlite3_mprintf("%s", sqlite3_column_text(stmt, 0));
-        rc = *out ? SQLITE_OK : SQLITE_NOMEM;
-    }
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+                        source ? "" : "_content"),
+        out);
 }
 
 static int read_version(hx_shadow *shadow, int *out) {

@@ -469,6 +469,19 @@ int hx_sql_query(hx_shadow *shadow, sqlite3_stmt **out, char *text) {
     return hx_sql_next(shadow, *out);
 }
 
+int hx_sql_query_text(hx_shadow *shadow, char *text, char **out) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_query(shadow, &stmt, text);
+    *out = NULL;
+    if (rc == SQLITE_ROW) {
+        const unsigned char *const found = sqlite3_column_text(stmt, 0);
+        *out = found ? sqlite3_mprintf("%s", found) : NULL;
+        rc = *out ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 int hx_sql_next(hx_shadow *shadow, sqlite3_stmt *stmt) {
     int rc = begin_nested(shadow);
     if (rc) {

@@ -267,9 +267,9 @@ static void judge_code(const scene *c, int what, int rc) {
     if (!inject_fired()) {
         fail("%d %s, and nothing had failed", rc, sentence);
     }
-    if (!c->db) {
+    if (!c->db) { /* SQLite says "error" where an extension cannot be loaded */
         return;
-    } /* SQLite says "error" where an extension cannot be loaded */
+    }
     if (is_memory(c->kind)) {
         if (primary != SQLITE_NOMEM && rc != SQLITE_IOERR_NOMEM) {
             fail("%d %s, should be NOMEM", rc, sentence);
@@ -438,9 +438,9 @@ static void run_kinds(void) {
             continue;
         }
 #ifdef __SANITIZE_THREAD__
-        if (kind == MEMORY || kind == ROARING_MEMORY) {
+        if (kind == MEMORY || kind == ROARING_MEMORY) { /* its allocator is not to be had */
             continue;
-        } /* its allocator is not to be had */
+        }
 #endif
         scene plan = {.kind = kind, .wal = true, .threads = 1};
         if (kind == THREAD) {

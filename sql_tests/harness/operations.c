@@ -745,9 +745,9 @@ static void op_create(world *w, connection *c) {
 static void op_reopen(world *w, connection *c) {
     tell_step(w, "%s: closes and opens again", c->name);
     connection_close(w, c);
-    if (w->cfg.memory) {
+    if (w->cfg.memory) { /* it was all in there */
         state_free(&w->disk);
-    } /* it was all in there */
+    }
     connection_open(w, c);
 }
 

@@ -348,9 +348,9 @@ static void meta_depth(int which) {
 */
 static void block_byte(int which) {
     unsigned char head[16], byte;
-    for (; which >= BLOCKS; which -= BLOCKS) {
+    for (; which >= BLOCKS; which -= BLOCKS) { /* another place in the same block */
         rng_next(&r);
-    } /* another place in the same block */
+    }
     const int fd = open(sidecar(), O_RDWR);
     for (int64_t page = 2; pread(fd, head, sizeof head, page * PAGE) == sizeof head;) {
         uint32_t count = 1;
