@@ -16,16 +16,16 @@ cd "$(dirname "$0")/.."
 # The longest first: most steps keep one core busy, and none is to wait for the other at the end.
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
 tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes)
-asan_steps=(asan:sql asan:fault asan:states asan:unit asan:property asan:processes asan:interrupts
-    asan:crash)
+asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
+    asan:interrupts asan:crash)
 clang_steps=(fuzzers clang:sql clang:unit)
 command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
-    property-short asan:property-short lint crash-short layers)
+    property-short asan:property-short mutants-short lint crash-short layers)
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
-    "${clang_steps[@]}" fault property processes interrupts crash)
+    "${clang_steps[@]}" mutants fault property processes interrupts crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -161,6 +161,9 @@ run_step() { # VARIANT NAME
     *:crash) program "$1" crash 900 --seed 1001 --steps 60 --jobs 2 ;;
     release:fault-short) program "$1" fault 300 --places 100 --jobs 1 ;;
     *:fault-short) program "$1" fault 300 --places 10 --only memory --jobs 1 ;;
+    *:mutants-short) program "$1" mutants 300 --steps 200 --jobs 1 ;;
+    release:mutants) program "$1" mutants 900 --seed 1001 --steps 4000 --jobs 2 ;;
+    *:mutants) program "$1" mutants 900 --seed 2001 --steps 400 --jobs 2 ;;
     *:fuzzers) run_fuzzers ;;
     *:fuzz-property)
         program "$1" property $((FUZZ_SECONDS + 60)) --jobs 2 --seed "$RANDOM$RANDOM" \

@@ -248,6 +248,10 @@ bool suite_time_left(void) {
     return arg.seconds <= 0 || now() - suite.began < arg.seconds;
 }
 
+const char *suite_folder(void) {
+    return suite.dir;
+}
+
 int suite_failed(void) {
     return suite.failed;
 }

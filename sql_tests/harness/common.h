@@ -67,6 +67,7 @@ void suite_begin(const char *program, bool fast);
 bool suite_case(const char *name, double seconds, case_fn *fn, void *data);
 void suite_wait(void); /* until no case runs */
 bool suite_time_left(void);
+const char *suite_folder(void); /* what cases share; the parent of each one's own folder */
 int suite_failed(void);
 int suite_end(void); /* waits, cleans up, prints the closing line, gives the exit code */
 
