@@ -30,8 +30,7 @@ static void start_from_nothing(hny_build *build) {
                                         .codes = (uint8_t)quantizer.codes,
                                         .attributes = (uint8_t)build->options.attributes,
                                         .m = build->options.m,
-                                        .entry_slot = HNY__NONE,
-                                        .entry_upper = HNY__NONE};
+                                        HNY__EMPTY_TABLE};
     hny__geometry_init(&build->geometry, &build->record);
 }
 
@@ -146,7 +145,7 @@ void hny_build_close(hny_build *build) {
     }
     hny__staging_close(build);
     free(build->new_nodes);
-    free(build->rowid_slots);
+    free(build->row_refs);
     free(build->attribute_updates.slots);
     free(build->attribute_updates.attributes);
     free(build->touched);
@@ -230,21 +229,28 @@ static int test_base_codes(hny_build *build, uint32_t slot, const hny__staged_ro
     if (!code || (quantizer->residual_bytes && !residual)) {
         return view->status;
     }
+    const int rc = hny__view_confirm(view, slot, code);
+    if (rc) {
+        return rc;
+    }
     return memcmp(code, staged->code, quantizer->format.row_bytes) == 0 &&
            (!residual || memcmp(residual, staged->residual, quantizer->residual_bytes) == 0);
 }
 
 /* For a row that stays in its slot: notes its attributes if they differ. */
-static int update_attributes(hny_build *build, uint32_t slot, const hny_attribute *attributes) {
+static int update_attributes(hny_build *build, int64_t rowid, uint32_t slot,
+                             const hny_attribute *attributes) {
     hny__attribute_updates *const updates = &build->attribute_updates;
     const uint32_t width = build->record.attributes;
     const size_t bytes = width * sizeof *attributes;
     if (!width) {
         return HNY_OK;
     }
-    const hny_attribute *const old = hny__view_attributes(&build->reader->view, slot);
-    if (!old) {
-        return build->reader->view.status;
+    hny__view *const view = &build->reader->view;
+    const uint8_t *const code = hny__view_code(view, slot);
+    const hny_attribute *const old = hny__view_attributes(view, slot);
+    if (!code || !old) {
+        return view->status;
     }
     if (memcmp(old, attributes, bytes) == 0) {
         return HNY_OK;
@@ -260,11 +266,16 @@ static int update_attributes(hny_build *build, uint32_t slot, const hny_attribut
     }
     memcpy(updates->attributes + updates->count * width, attributes, bytes);
     updates->slots[updates->count++] = slot;
-    return HNY_OK;
+    const hny__row_parts row = {code, hny__view_residual(view, slot), attributes};
+    if (view->status) {
+        return view->status;
+    }
+    const uint32_t check = hny__row_check(&build->geometry, slot, &row);
+    return hny__build_map_row(build, (hny__row_ref){rowid, slot, check});
 }
 
-int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
-                  const hny_attribute *attributes) {
+static int put_row(hny_build *build, int64_t rowid, const void *vector,
+                   const hny_attribute *attributes) {
     const uint32_t width = build->record.attributes;
     const hny__staged_row staged = hny__staging_next(build);
     uint32_t slot;
@@ -288,13 +299,13 @@ int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
         return unchanged;
     }
     if (unchanged) {
-        return update_attributes(build, slot, attributes);
+        return update_attributes(build, rowid, slot, attributes);
     }
     rc = delete_slot(build, slot);
     return rc ? rc : hny__staging_add(build, rowid);
 }
 
-int hny_build_remove(hny_build *build, int64_t rowid) {
+static int remove_row(hny_build *build, int64_t rowid) {
     uint32_t slot;
     int rc = note_change(build, rowid);
     if (!rc) {
@@ -304,5 +315,14 @@ int hny_build_remove(hny_build *build, int64_t rowid) {
         return rc == HNY_MISSING ? HNY_OK : rc;
     }
     rc = delete_slot(build, slot);
-    return rc ? rc : hny__build_map_rowid(build, rowid, HNY__NONE);
+    return rc ? rc : hny__build_map_row(build, (hny__row_ref){rowid, HNY__NONE, 0});
+}
+
+int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
+                  const hny_attribute *attributes) {
+    return hny__build_note(build, put_row(build, rowid, vector, attributes));
+}
+
+int hny_build_remove(hny_build *build, int64_t rowid) {
+    return hny__build_note(build, remove_row(build, rowid));
 }

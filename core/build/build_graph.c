@@ -338,6 +338,9 @@ static int prune_node(hny__worker *worker, hny__plane *plane, uint32_t node, hny
     hny__candidates_sort(all, held->count);
     const size_t count =
         hny__select_neighbors(format, all, held->count, plane->max_links, true, kept);
+    if (count == HNY__TOO_MANY_TREE_LINKS) {
+        return HNY_CORRUPT;
+    }
     set_node_links(plane, held, kept, count);
     return HNY_OK;
 }

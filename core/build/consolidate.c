@@ -27,6 +27,7 @@ typedef struct cavity {
     size_t deleted_count, deleted_capacity;
     orphan *orphans;
     size_t orphans_count, orphans_capacity;
+    roaring_bitmap_t *orphan_nodes;
 } cavity;
 
 static int push_deleted(cavity *c, uint32_t slot) {
@@ -50,7 +51,8 @@ static int push_orphan(cavity *c, uint32_t node, uint32_t deleted) {
     }
     const uint32_t count = hny__graph_links(c->worker, &c->worker->graph->planes[0], node, links);
     const uint32_t tree_links = hny__count_tree_links(links, count);
-    if (tree_links == 0) { /* tree links are marked on both ends */
+    /* Tree links are marked on both ends, and a tree has one way from a cavity to a node. */
+    if (tree_links == 0 || !roaring_bitmap_add_checked(c->orphan_nodes, node)) {
         return HNY_CORRUPT;
     }
     c->orphans[c->orphans_count++] =
@@ -63,6 +65,7 @@ static int find_cavity(cavity *c, uint32_t start) {
     hny__plane *const plane = &c->worker->graph->planes[0];
     uint32_t links[HNY__MAX_LINKS];
     c->deleted_count = c->orphans_count = 0;
+    roaring_bitmap_clear(c->orphan_nodes);
     int rc = push_deleted(c, start);
     for (size_t i = 0; i < c->deleted_count && !rc; i++) {
         const uint32_t node = c->deleted[i];
@@ -154,10 +157,13 @@ static int close_cavity(cavity *c, bool *closed) {
 
 /* Closes the tree over all deleted nodes; removes those that must stay from `deleted_ids`. */
 static int close_cavities(hny__worker *worker, roaring_bitmap_t *deleted_ids) {
-    cavity c = {.worker = worker, .deleted_ids = deleted_ids, .visited = roaring_bitmap_create()};
+    cavity c = {.worker = worker,
+                .deleted_ids = deleted_ids,
+                .visited = roaring_bitmap_create(),
+                .orphan_nodes = roaring_bitmap_create()};
     roaring_bitmap_t *const kept = roaring_bitmap_create();
     roaring_uint32_iterator_t deleted;
-    int rc = c.visited && kept ? HNY_OK : HNY_NOMEM;
+    int rc = c.visited && c.orphan_nodes && kept ? HNY_OK : HNY_NOMEM;
     roaring_init_iterator(deleted_ids, &deleted);
     for (; deleted.has_value && !rc; roaring_advance_uint32_iterator(&deleted)) {
         bool closed = false;
@@ -180,6 +186,9 @@ static int close_cavities(hny__worker *worker, roaring_bitmap_t *deleted_ids) {
     }
     if (c.visited) {
         roaring_bitmap_free(c.visited);
+    }
+    if (c.orphan_nodes) {
+        roaring_bitmap_free(c.orphan_nodes);
     }
     free(c.deleted);
     free(c.orphans);
@@ -319,6 +328,9 @@ static int replace_links(hny__worker *worker, const repair *r, uint32_t node, co
     hny__candidates_sort(worker->candidates, found);
     const size_t size =
         hny__select_neighbors(format, worker->candidates, found, r->plane->max_links, true, kept);
+    if (size == HNY__TOO_MANY_TREE_LINKS) {
+        return HNY_CORRUPT;
+    }
     return hny__graph_set_links(worker, r->plane, node, kept, size);
 }
 

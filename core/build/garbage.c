@@ -5,9 +5,15 @@
 
 #define DELETIONS_PER_WRITE 8192
 
-static int seek_kind(hny__cursor *cursor, uint32_t space, hny__kind kind) {
-    const hny__key key = hny__key_make(space, kind, 0);
-    return hny__cursor_seek(cursor, &key);
+/* The first key at or behind `number` of a kind.  HNY_MISSING: there is none. */
+static int seek_kind(hny__txn *txn, uint32_t space, hny__kind kind, uint32_t number,
+                     hny__key *found, hny__value *value) {
+    const hny__key key = hny__key_make(space, kind, number);
+    return hny__seek(txn, &key, found, value);
+}
+
+static uint32_t space_of(const hny__key *key) {
+    return (uint32_t)(hny__key_number(key) >> 40);
 }
 
 /* ----------------------------------------------------------------------------------- a space -- */
@@ -19,20 +25,20 @@ typedef struct space_deletion {
 
 static int delete_space_body(void *arg, hny__txn *txn) {
     space_deletion *const d = arg;
-    hny__cursor cursor;
-    int rc = hny__cursor_open(&cursor, txn);
+    int rc = HNY_OK;
     d->deleted = 0;
-    if (!rc) {
-        rc = seek_kind(&cursor, d->space, HNY__KIND_FILE);
-    }
-    while (!rc && d->deleted < DELETIONS_PER_WRITE && cursor.space == d->space) {
-        rc = hny__cursor_del(&cursor);
-        d->deleted++;
+    while (!rc && d->deleted < DELETIONS_PER_WRITE) {
+        hny__key key;
+        hny__value value;
+        rc = seek_kind(txn, d->space, HNY__KIND_FILE, 0, &key, &value);
+        if (!rc && space_of(&key) != d->space) {
+            rc = HNY_MISSING;
+        }
         if (!rc) {
-            rc = hny__cursor_next(&cursor);
+            rc = hny__del(txn, &key);
+            d->deleted++;
         }
     }
-    hny__cursor_close(&cursor);
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
@@ -64,41 +70,47 @@ static bool is_live_table(const garbage *g, uint32_t table) {
     return false;
 }
 
+static void sort_out_table(garbage *g, uint32_t number, const hny__key *key,
+                           const hny__value *value) {
+    hny__table_record table;
+    if (!is_live_table(g, number)) {
+        roaring_bitmap_add(g->dropped_tables, number);
+    } else if (!hny__table_record_read(value->data, value->size, key, &table)) {
+        roaring_bitmap_add(g->used_spaces, table.space);
+    }
+}
+
 static int find_dropped_tables(garbage *g, hny__txn *txn) {
-    hny__cursor cursor;
-    int rc = hny__cursor_open(&cursor, txn);
-    if (!rc) {
-        rc = seek_kind(&cursor, 0, HNY__KIND_TABLE);
-    }
-    for (; !rc && cursor.space == 0; rc = hny__cursor_next(&cursor)) {
-        const hny__key key = hny__key_make(0, HNY__KIND_TABLE, cursor.number);
-        hny__table_record table;
-        if (!is_live_table(g, cursor.number)) {
-            roaring_bitmap_add(g->dropped_tables, cursor.number);
-        } else if (!hny__table_record_read(cursor.value.data, cursor.value.size, &key, &table)) {
-            roaring_bitmap_add(g->used_spaces, table.space);
+    uint32_t number = 0, space;
+    hny__kind kind;
+    hny__key key;
+    hny__value value;
+    int rc = seek_kind(txn, 0, HNY__KIND_TABLE, number, &key, &value);
+    while (!rc && hny__key_parse(&key, &space, &kind, &number) && space == 0 &&
+           kind == HNY__KIND_TABLE) {
+        sort_out_table(g, number, &key, &value);
+        if (number == UINT32_MAX) {
+            break;
         }
+        rc = seek_kind(txn, 0, HNY__KIND_TABLE, number + 1, &key, &value);
     }
-    hny__cursor_close(&cursor);
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
-/* One seek for each space that exists. */
+/* One seek for each space that exists; keys have 24 bits of it. */
 static int find_dropped_spaces(garbage *g, hny__txn *txn) {
-    uint32_t space = 1;
-    hny__cursor cursor;
-    int rc = hny__cursor_open(&cursor, txn);
-    while (!rc) {
-        rc = seek_kind(&cursor, space, HNY__KIND_FILE);
-        if (rc) {
-            break;
+    int rc = HNY_OK;
+    for (uint32_t space = 1; !rc && space <= 0xffffffu; space++) {
+        hny__key key;
+        hny__value value;
+        rc = seek_kind(txn, space, HNY__KIND_FILE, 0, &key, &value);
+        if (!rc) {
+            space = space_of(&key);
         }
-        if (!roaring_bitmap_contains(g->used_spaces, cursor.space)) {
-            roaring_bitmap_add(g->dropped_spaces, cursor.space);
+        if (!rc && !roaring_bitmap_contains(g->used_spaces, space)) {
+            roaring_bitmap_add(g->dropped_spaces, space);
         }
-        space = cursor.space + 1;
     }
-    hny__cursor_close(&cursor);
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
@@ -110,7 +122,7 @@ static int find_garbage(hny__env *env, garbage *g) {
         if (!rc) {
             rc = find_dropped_spaces(g, txn);
         }
-        hny__env_end_read(env, txn);
+        hny__env_end_read(txn);
     }
     hny__txn_free(txn);
     return rc;

@@ -190,13 +190,15 @@ static int write_attribute_updates(const hny_build *build, hny__txn *txn) {
 */
 static int drop_oldest_boundary(hny__table_record *record, hny__txn *txn) {
     hny_boundary boundary;
+    uint64_t digest, older_digest = 0;
     int64_t *ids;
     size_t count;
     const uint32_t next = record->first_boundary + 1;
     const hny__key key = hny__key_make(record->space, HNY__KIND_BOUNDARY, record->first_boundary);
     int rc = hny__del(txn, &key);
     if (!rc) {
-        rc = hny__get_boundary(txn, record->space, next, &boundary, &ids, &count);
+        rc = hny__get_boundary(txn, record->space, next, &boundary, &digest, &older_digest, &ids,
+                               &count);
     }
     if (rc) {
         return rc;
@@ -205,7 +207,12 @@ static int drop_oldest_boundary(hny__table_record *record, hny__txn *txn) {
     record->first_boundary = next;
     record->boundaries--;
     record->touched -= count;
-    return hny__put_boundary(txn, record->space, next, &boundary, NULL, 0);
+    digest = 0;
+    rc = hny__put_boundary(txn, record->space, next, &boundary, NULL, 0, &digest);
+    if (record->boundaries == 1) {
+        record->boundary_digest = digest;
+    }
+    return rc;
 }
 
 /* Is the boundary the newest already?  Then the build only linked rows that were unlinked. */
@@ -213,11 +220,16 @@ static int test_newest_boundary(const publication *p, hny__txn *txn, bool *out) 
     const hny__table_record *const record = &p->record;
     const uint32_t number = record->first_boundary + record->boundaries - 1;
     hny_boundary newest;
+    uint64_t digest, older_digest;
     *out = false;
     if (record->boundaries == 0) {
         return HNY_OK;
     }
-    const int rc = hny__get_boundary(txn, record->space, number, &newest, NULL, NULL);
+    int rc =
+        hny__get_boundary(txn, record->space, number, &newest, &digest, &older_digest, NULL, NULL);
+    if (!rc && digest != record->boundary_digest) {
+        rc = HNY_CORRUPT;
+    }
     if (!rc) {
         *out = newest.seq == p->boundary.seq && newest.chain == p->boundary.chain;
     }
@@ -234,7 +246,8 @@ static int write_boundary(publication *p, hny__txn *txn) {
     }
     const size_t count = record->boundaries ? build->touched_count : 0;
     const uint32_t number = record->first_boundary + record->boundaries;
-    rc = hny__put_boundary(txn, record->space, number, &p->boundary, build->touched, count);
+    rc = hny__put_boundary(txn, record->space, number, &p->boundary, build->touched, count,
+                           &record->boundary_digest);
     record->boundaries++;
     record->touched += count;
     while (!rc && record->boundaries > 1 &&
@@ -271,7 +284,7 @@ static int publish_body(void *arg, hny__txn *txn) {
         rc = write_attribute_updates(build, txn);
     }
     if (!rc) {
-        rc = hny__build_write_rowids(build, txn);
+        rc = hny__build_write_rowids(build, txn, &p->record);
     }
     if (!rc) {
         rc = write_boundary(p, txn);
@@ -312,5 +325,5 @@ int hny_build_publish(hny_build *build, hny_boundary boundary) {
         (void)hny__delete_space(build->env, build->old_space);
     }
     hny__graph_update_free(&p.update);
-    return rc;
+    return hny__build_note(build, rc);
 }

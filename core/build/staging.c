@@ -74,7 +74,7 @@ hny__staged_row hny__staging_next(const hny_build *build) {
 
 /* Writes the staged rows to the blocks of one family. */
 typedef struct family_write {
-    const hny_build *build;
+    hny_build *build;
     hny__family family;
     uint8_t *block;
 } family_write;
@@ -92,10 +92,25 @@ static void put_staged_row(const family_write *w, uint32_t index, uint32_t row) 
     }
 }
 
+/*
+** The digests of rows are made when their block is sealed; the map of rowids gets them then.  Its
+** newest changes are those of the staged rows, in the order of their slots.
+*/
+static void note_row_check(const family_write *w, size_t staged, uint32_t index) {
+    hny_build *const build = w->build;
+    const hny__staging *const staging = &build->staging;
+    const uint8_t *const code = hny__row_at(&build->geometry.layout[HNY__CODES], w->block, index);
+    hny__row_ref *const ref = &build->row_refs[build->row_refs_count - staging->count + staged];
+    const hny__staged_row row = staged_row(build, hny__place_row(staging->places[staged]));
+    const hny__row_parts parts = {code, row.residual, row.attributes};
+    ref->check = hny__row_check(&build->geometry, staging->slots[staged], &parts);
+}
+
 /* Writes the block of the slot at *next, and moves *next behind it.  Slots ascend. */
 static int write_block_of_slot(const family_write *w, hny__txn *txn, size_t *next) {
     const hny__staging *const staging = &w->build->staging;
     const hny__layout *const layout = &w->build->geometry.layout[w->family];
+    const size_t first = *next;
     const uint32_t number = hny__layout_block(layout, staging->slots[*next]);
     const hny__key key = hny__key_make(w->build->record.space, layout->kind, number);
     int rc = hny__get_block(txn, &key, layout, w->block);
@@ -107,10 +122,16 @@ static int write_block_of_slot(const family_write *w, hny__txn *txn, size_t *nex
         put_staged_row(w, slot - number * layout->per_block,
                        hny__place_row(staging->places[*next]));
     }
-    return rc ? rc : hny__put_block(txn, &key, layout, w->block);
+    if (!rc) {
+        rc = hny__put_block(txn, &key, layout, w->block);
+    }
+    for (size_t i = first; !rc && w->family == HNY__CODES && i < *next; i++) {
+        note_row_check(w, i, staging->slots[i] - number * layout->per_block);
+    }
+    return rc;
 }
 
-static int write_family(const hny_build *build, hny__txn *txn, hny__family family) {
+static int write_family(hny_build *build, hny__txn *txn, hny__family family) {
     const family_write w = {build, family, malloc(build->geometry.layout[family].bytes)};
     size_t next = 0;
     int rc = w.block ? HNY_OK : HNY_NOMEM;
@@ -122,7 +143,7 @@ static int write_family(const hny_build *build, hny__txn *txn, hny__family famil
 }
 
 static int write_staged_body(void *arg, hny__txn *txn) {
-    const hny_build *const build = arg;
+    hny_build *const build = arg;
     int rc = write_family(build, txn, HNY__CODES);
     if (!rc && build->geometry.quantizer.residual_bytes) {
         rc = write_family(build, txn, HNY__RESIDUALS);
@@ -150,7 +171,7 @@ static int assign_slots(hny_build *build) {
             rc = hny__build_add_node(build, node);
         }
         if (!rc) {
-            rc = hny__build_map_rowid(build, staging->rowids[row], node.slot);
+            rc = hny__build_map_row(build, (hny__row_ref){staging->rowids[row], node.slot, 0});
         }
     }
     return rc;

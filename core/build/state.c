@@ -5,6 +5,14 @@
 
 #include "base/memory.h"
 #include "base/sort.h"
+#include "sidecar/rowid_map.h"
+
+int hny__build_note(const hny_build *build, int rc) {
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(build->env);
+    }
+    return rc;
+}
 
 int hny__build_pin(hny_build *build) {
     bool fresh;
@@ -13,6 +21,8 @@ int hny__build_pin(hny_build *build) {
     }
     return hny__view_begin(&build->reader->view, build->env, build->table, &fresh);
 }
+
+#define MAX_SPACE 0xffffffu /* keys have 24 bits of it */
 
 static int assign_space_body(void *arg, hny__txn *txn) {
     hny_build *const build = arg;
@@ -25,10 +35,18 @@ static int assign_space_body(void *arg, hny__txn *txn) {
     if (rc) {
         return rc;
     }
-    build->record.space = file.next_space++;
-    if (build->record.space > 0xffffffu) {
+    const hny__key first = hny__key_make(file.next_space, HNY__KIND_FILE, 0);
+    hny__key found;
+    hny__value value;
+    if (file.next_space == 0 || file.next_space > MAX_SPACE) {
         return HNY_CORRUPT;
     }
+    /* Nothing may be there, in this space or a later one. */
+    rc = hny__seek(txn, &first, &found, &value);
+    if (rc != HNY_MISSING) {
+        return rc ? rc : HNY_CORRUPT;
+    }
+    build->record.space = file.next_space++;
     return hny__put_file_record(txn, &file);
 }
 
@@ -51,55 +69,46 @@ int hny__build_add_node(hny_build *build, hny__new_node node) {
 
 /* ------------------------------------------------------------------------------------ rowids -- */
 
-#define ROWIDS_PER_WRITE ((size_t)1 << 18) /* some 8 MB of pages */
+#define ROWIDS_PER_WRITE ((size_t)1 << 18) /* 4 MiB of nodes */
 
-int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot) {
-    const int rc = hny__grow((void **)&build->rowid_slots, &build->rowid_slots_capacity,
-                             build->rowid_slots_count, sizeof *build->rowid_slots);
+int hny__build_map_row(hny_build *build, hny__row_ref ref) {
+    const int rc = hny__grow((void **)&build->row_refs, &build->row_refs_capacity,
+                             build->row_refs_count, sizeof *build->row_refs);
     if (!rc) {
-        build->rowid_slots[build->rowid_slots_count++] = (hny__rowid_slot){rowid, slot};
+        build->row_refs[build->row_refs_count++] = ref;
     }
     return rc;
 }
 
-static int compare_rowid_slots(const void *a, const void *b) {
-    const hny__rowid_slot *const x = a, *const y = b;
+static int compare_row_refs(const void *a, const void *b) {
+    const hny__row_ref *const x = a, *const y = b;
     return hny__compare_int64(&x->rowid, &y->rowid);
 }
 
-/* A range of the map, to be written in one transaction. */
-typedef struct rowid_range {
-    const hny_build *build;
-    size_t first, end;
-} rowid_range;
-
-static int write_rowid_range(void *arg, hny__txn *txn) {
-    const rowid_range *const range = arg;
-    const hny_build *const build = range->build;
-    int rc = HNY_OK;
-    for (size_t i = range->first; i < range->end && !rc; i++) {
-        const hny__rowid_slot *const mapped = &build->rowid_slots[i];
-        const hny__key key = hny__key_rowid(build->record.space, mapped->rowid);
-        if (mapped->slot == HNY__NONE) {
-            rc = hny__del(txn, &key);
-        } else {
-            rc = hny__put(txn, &key, &mapped->slot, sizeof mapped->slot);
-        }
-    }
-    return rc;
+int hny__build_write_rowids(const hny_build *build, hny__txn *txn, hny__table_record *record) {
+    return hny__rowid_map_update(txn, record, build->row_refs, build->row_refs_count);
 }
 
-int hny__build_write_rowids(const hny_build *build, hny__txn *txn) {
-    rowid_range all = {build, 0, build->rowid_slots_count};
-    return write_rowid_range(&all, txn);
+/* Some of the rows, to be written in one transaction. */
+typedef struct row_range {
+    const hny_build *build;
+    size_t first, end;
+    hny__table_record record; /* as the present attempt at the transaction makes it */
+} row_range;
+
+static int write_row_range(void *arg, hny__txn *txn) {
+    row_range *const range = arg;
+    range->record = range->build->record;
+    return hny__rowid_map_update(txn, &range->record, range->build->row_refs + range->first,
+                                 range->end - range->first);
 }
 
 int hny__build_sort_rowids(hny_build *build) {
-    const size_t count = build->rowid_slots_count;
-    rowid_range range = {build, 0, 0};
+    const size_t count = build->row_refs_count;
+    row_range range = {.build = build};
     int rc = HNY_OK;
     if (count) {
-        qsort(build->rowid_slots, count, sizeof *build->rowid_slots, compare_rowid_slots);
+        qsort(build->row_refs, count, sizeof *build->row_refs, compare_row_refs);
     }
     if (build->has_base) {
         return HNY_OK;
@@ -107,10 +116,13 @@ int hny__build_sort_rowids(hny_build *build) {
     for (; range.first < count && !rc; range.first = range.end) {
         const size_t left = count - range.first;
         range.end = range.first + (left > ROWIDS_PER_WRITE ? ROWIDS_PER_WRITE : left);
-        rc = hny__env_write(build->env, write_rowid_range, &range);
+        rc = hny__env_write(build->env, write_row_range, &range);
+        if (!rc) {
+            build->record = range.record;
+        }
     }
-    free(build->rowid_slots);
-    build->rowid_slots = NULL;
-    build->rowid_slots_count = build->rowid_slots_capacity = 0;
+    free(build->row_refs);
+    build->row_refs = NULL;
+    build->row_refs_count = build->row_refs_capacity = 0;
     return rc;
 }

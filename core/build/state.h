@@ -15,12 +15,6 @@
 #include "sidecar/free_ids.h"
 #include "sidecar/records.h"
 
-/* Where a rowid will be found; HNY__NONE: nowhere. */
-typedef struct hny__rowid_slot {
-    int64_t rowid;
-    uint32_t slot;
-} hny__rowid_slot;
-
 /* Rows that keep their vector and get other attributes. */
 typedef struct hny__attribute_updates {
     uint32_t *slots;
@@ -67,8 +61,8 @@ struct hny_build {
     uint32_t ordinals; /* the ordinal of the next row */
     hny__new_node *new_nodes;
     size_t new_nodes_count, new_nodes_capacity;
-    hny__rowid_slot *rowid_slots; /* that changed */
-    size_t rowid_slots_count, rowid_slots_capacity;
+    hny__row_ref *row_refs; /* changes of the map of rowids; slot HNY__NONE: removed */
+    size_t row_refs_count, row_refs_capacity;
     hny__attribute_updates attribute_updates;
     int64_t *touched; /* rowids; only with a base */
     size_t touched_count, touched_capacity;
@@ -78,14 +72,17 @@ struct hny_build {
 /* Pins the base again after a write ended its transaction.  HNY_OK also if there is no base. */
 int hny__build_pin(hny_build *build);
 
+/* Returns rc.  HNY_CORRUPT marks the file as damaged, so that the next build replaces it. */
+int hny__build_note(const hny_build *build, int rc);
+
 /* Assigns a build that starts over its space.  To be called before the first write. */
 int hny__build_assign_space(hny_build *build);
 
 /* Queues a slot for linking; its level and upper row are drawn later. */
 int hny__build_add_node(hny_build *build, hny__new_node node);
 
-/* Notes where a rowid will be found; HNY__NONE: nowhere. */
-int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot);
+/* Notes where a row will be found, with its check. */
+int hny__build_map_row(hny_build *build, hny__row_ref ref);
 
 /*
 ** Sorts what was noted, once nothing is added any more.  A build that starts over also writes it,
@@ -93,8 +90,8 @@ int hny__build_map_rowid(hny_build *build, int64_t rowid, uint32_t slot);
 */
 int hny__build_sort_rowids(hny_build *build);
 
-/* Writes what was noted and not written yet. */
-int hny__build_write_rowids(const hny_build *build, hny__txn *txn);
+/* Writes what was noted and not written yet to the map of a record. */
+int hny__build_write_rowids(const hny_build *build, hny__txn *txn, hny__table_record *record);
 
 /*
 ** How many rows of a table of this size may be unlinked.  A thirty-second of it, so that a table

@@ -44,7 +44,10 @@ size_t hny__select_neighbors(const hny__row_format *format, const hny__candidate
                              size_t count, size_t max, bool fill, hny__candidate *out) {
     const hny__candidate *dropped[HNY__MAX_LINKS];
     size_t trees = count_tree_candidates(candidates, count);
-    assert(trees <= max && max <= HNY__MAX_LINKS);
+    assert(max <= HNY__MAX_LINKS);
+    if (trees > max) {
+        return HNY__TOO_MANY_TREE_LINKS;
+    }
     size_t kept = 0, dropped_count = 0, free_places = max - trees;
     for (size_t i = 0; i < count && (trees > 0 || free_places > 0); i++) {
         const hny__candidate *const candidate = &candidates[i];

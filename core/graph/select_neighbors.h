@@ -36,8 +36,10 @@ void hny__candidates_sort(hny__candidate *candidates, size_t count);
 /*
 ** Selects at most `max` of `count` sorted candidates into out[0 .. max), which must not overlap the
 ** candidates, and returns their number.  With `fill`, free places go to the nearest candidates that
-** were not diverse.  There must not be more than `max` tree links among the candidates.
+** were not diverse.  HNY__TOO_MANY_TREE_LINKS: more than `max` candidates are tree links, which
+** only a damaged sidecar has; nothing is selected.  `max` is at most HNY__MAX_LINKS.
 */
+#define HNY__TOO_MANY_TREE_LINKS SIZE_MAX
 size_t hny__select_neighbors(const hny__row_format *format, const hny__candidate *candidates,
                              size_t count, size_t max, bool fill, hny__candidate *out);
 

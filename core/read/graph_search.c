@@ -51,6 +51,7 @@ static hny__source source_of_reader(hny_reader *reader) {
 /* --------------------------------------------------------------------------------- measuring -- */
 
 #define MEASURE_AHEAD 4 /* a row's residual code and rowid lie far apart: prefetched for so many */
+#define CONFIRM_AHEAD 2 /* by its rowid, where the map of rowids has it */
 
 static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     const uint8_t *const residual = hny__view_residual(&reader->view, slot);
@@ -68,11 +69,14 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     const hny__row_format *const format = &reader->view.geometry.quantizer.format;
     const hny__beam *const beam = &reader->beam;
     hny__best_hits best = {search->hits, 0, limit};
-    size_t position = 0, ahead = 0, measured = 0;
+    size_t position = 0, ahead = 0, confirm_ahead = 0, measured = 0;
     float last_rank = 0;
     hny__found next, later;
     for (int i = 0; i < MEASURE_AHEAD && hny__beam_next(beam, &ahead, &next); i++) {
         prefetch_row_parts(reader, next.node);
+    }
+    for (int i = 0; i < CONFIRM_AHEAD && hny__beam_next(beam, &confirm_ahead, &next); i++) {
+        hny__view_prefetch_confirm(&reader->view, next.node);
     }
     for (; hny__beam_next(beam, &position, &next); measured++) {
         hny_hit hit;
@@ -84,6 +88,9 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
         }
         if (hny__beam_next(beam, &ahead, &later)) {
             prefetch_row_parts(reader, later.node);
+        }
+        if (hny__beam_next(beam, &confirm_ahead, &later)) {
+            hny__view_prefetch_confirm(&reader->view, later.node);
         }
         const int rc = hny__reader_measure(reader, next.node, &hit);
         if (rc) {

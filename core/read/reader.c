@@ -134,15 +134,41 @@ uint64_t hny_reader_version(const hny_reader *reader) {
 
 /* -------------------------------------------------------------------------------- boundaries -- */
 
+static int get_boundary(hny__view *view, uint32_t age, hny_boundary *boundary, uint64_t *digest,
+                        uint64_t *older_digest, int64_t **ids, size_t *count) {
+    const hny__table_record *const table = &view->table;
+    const uint32_t number = table->first_boundary + table->boundaries - 1 - age;
+    return hny__get_boundary(view->txn, table->space, number, boundary, digest, older_digest, ids,
+                             count);
+}
+
+/* What the digest of a boundary must be: the record has the newest one's, each that before it. */
+static int find_boundary_digest(hny__view *view, uint32_t age, uint64_t *expected) {
+    hny_boundary unused;
+    uint64_t digest;
+    *expected = view->table.boundary_digest;
+    return age ? get_boundary(view, age - 1, &unused, &digest, expected, NULL, NULL) : HNY_OK;
+}
+
+/* The oldest boundary has another digest than at first, since its ids are dropped. */
 static int read_boundary(hny_reader *reader, uint32_t age, hny_boundary *boundary, int64_t **ids,
                          size_t *count) {
     hny__view *const view = &reader->view;
-    const hny__table_record *const table = &view->table;
-    if (age >= table->boundaries) {
+    const uint32_t boundaries = view->table.boundaries;
+    uint64_t digest, older_digest, expected = 0;
+    if (age >= boundaries) {
         return HNY_MISSING;
     }
-    const uint32_t number = table->first_boundary + table->boundaries - 1 - age;
-    const int rc = hny__get_boundary(view->txn, table->space, number, boundary, ids, count);
+    int rc = find_boundary_digest(view, age, &expected);
+    if (!rc) {
+        rc = get_boundary(view, age, boundary, &digest, &older_digest, ids, count);
+    }
+    if (!rc && digest != expected && (age == 0 || age + 1 < boundaries)) {
+        if (ids) {
+            free(*ids);
+        }
+        rc = HNY_CORRUPT;
+    }
     if (rc == HNY_CORRUPT) {
         hny__env_set_damaged(view->env);
     }
@@ -209,7 +235,7 @@ int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
     out->distance =
         hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
     out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
-    return view->status;
+    return hny__view_confirm(view, slot, code);
 }
 
 /* These two return 1, 0 or a status. */

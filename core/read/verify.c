@@ -11,6 +11,7 @@
 #include "read/reader.h"
 #include "sidecar/free_ids.h"
 #include "sidecar/records.h"
+#include "sidecar/rowid_map.h"
 
 typedef struct verification {
     hny_reader *reader;
@@ -66,7 +67,8 @@ static int verify_blocks(verification *v) {
     static const char *const names[HNY__FAMILIES] = {
         [HNY__CODES] = "codes",     [HNY__RESIDUALS] = "residual codes",
         [HNY__LINKS] = "links",     [HNY__UPPER] = "upper rows",
-        [HNY__DELETED] = "deleted", [HNY__ATTRIBUTES] = "attributes"};
+        [HNY__DELETED] = "deleted", [HNY__ATTRIBUTES] = "attributes",
+        [HNY__ROWIDS] = "rowids"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < v->view->blocks[f].count; number++) {
             if (!hny__view_block(v->view, (hny__family)f, number) ||
@@ -126,38 +128,36 @@ static int verify_sets(verification *v) {
 
 /* ------------------------------------------------------------------------------------ rowids -- */
 
+/* The map has each live slot's row, as it is. */
 static int verify_rowid(verification *v, uint32_t slot) {
-    const int64_t rowid = hny__view_rowid(v->view, slot);
-    uint32_t found = HNY__NONE;
-    const int rc = hny__view_find(v->view, rowid, &found);
-    if (rc == HNY_NOMEM || rc == HNY_IO) {
+    const uint8_t *const code = hny__view_code(v->view, slot);
+    const int rc = code ? hny__view_confirm(v->view, slot, code) : v->view->status;
+    if (rc != HNY_CORRUPT) {
         return rc;
     }
-    if (rc || found != slot) {
-        return report_fault(v, "rowid %lld in slot %u is not found there", (long long)rowid, slot);
-    }
+    return report_fault(v, "slot %u is not where the map of rowids has its row", slot);
+}
+
+static int count_rowid(void *arg, const hny__row_ref *ref) {
+    (void)ref;
+    ++*(uint64_t *)arg;
     return HNY_OK;
 }
 
 /* There are as many rowids as live slots. */
-static int verify_rowid_count(verification *v) {
-    const uint32_t space = v->view->table.space;
-    const hny__key key = hny__key_rowid(space, INT64_MIN);
-    hny__cursor cursor;
+static int verify_rowid_map(verification *v) {
     uint64_t found = 0;
-    int rc = hny__cursor_open(&cursor, v->view->txn);
-    if (!rc) {
-        rc = hny__cursor_seek(&cursor, &key);
+    const int rc = hny__rowid_map_each(v->view, count_rowid, &found);
+    if (rc == HNY_CORRUPT) {
+        return report_fault(v, "the map of rowids is damaged");
     }
-    while (!rc && cursor.space == space && cursor.kind == HNY__KIND_ROWID) {
-        found++;
-        rc = hny__cursor_next(&cursor);
-    }
-    hny__cursor_close(&cursor);
-    if (rc && rc != HNY_MISSING) {
-        return rc;
-    }
-    return verify_count(v, "rowids", found, v->view->table.live);
+    return rc ? rc : verify_count(v, "rowids", found, v->view->table.live);
+}
+
+/* The pages of the file, with those of other tables. */
+static int verify_pages(verification *v) {
+    const int rc = hny__txn_check_pages(v->view->txn);
+    return rc == HNY_CORRUPT ? report_fault(v, "a page of the file is damaged") : rc;
 }
 
 /* ------------------------------------------------------------------------------------- links -- */
@@ -381,7 +381,10 @@ static int verify_boundaries(verification *v) {
 }
 
 static int verify_all(verification *v) {
-    int rc = verify_blocks(v);
+    int rc = verify_pages(v);
+    if (!rc) {
+        rc = verify_blocks(v);
+    }
     if (!rc) {
         rc = verify_boundaries(v);
     }
@@ -392,7 +395,7 @@ static int verify_all(verification *v) {
         rc = verify_slots(v);
     }
     if (!rc) {
-        rc = verify_rowid_count(v);
+        rc = verify_rowid_map(v);
     }
     if (!rc) {
         rc = verify_upper_rows(v);
@@ -425,6 +428,9 @@ int hny_reader_check(hny_reader *reader, hny_interrupt interrupt, char **fault) 
     }
     if (v.free_uppers) {
         roaring_bitmap_free(v.free_uppers);
+    }
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(reader->env);
     }
     return rc == HNY_CORRUPT ? HNY_OK : rc;
 }

@@ -57,9 +57,6 @@ bool hny__env_readonly(const hny__env *env);
 void hny__env_set_damaged(hny__env *env);
 bool hny__env_damaged(const hny__env *env);
 
-/* How often the map has moved: pointers into it are valid while this stays the same. */
-unsigned hny__env_moves(const hny__env *env);
-
 /* Bytes of all pages in use. */
 uint64_t hny__env_bytes(const hny__env *env);
 
@@ -73,13 +70,17 @@ hny_progress hny__env_progress(hny__env *env);
 /* ------------------------------------------------------------------------------ transactions -- */
 
 /*
-** Begins a read transaction, new (*txn NULL) or again.  hny__env_end_read ends it, on this thread.
+** Begins a read transaction, new (*txn NULL) or again.  After a failure it is not begun, and may be
+** tried again or freed.
 */
 int hny__env_begin_read(hny__env *env, hny__txn **txn);
-void hny__env_end_read(hny__env *env, hny__txn *txn);
+void hny__env_end_read(hny__txn *txn);
 
 /* Frees a read transaction that was ended.  Its environment must be open still.  NULL is fine. */
 void hny__txn_free(hny__txn *txn);
+
+/* Checks LMDB's own pages of the state that a read transaction sees: as lmdb_check.h. */
+int hny__txn_check_pages(const hny__txn *txn);
 
 /* The number of the state that a read transaction sees; each commit raises it. */
 size_t hny__txn_id(const hny__txn *txn);

@@ -25,47 +25,54 @@ static struct {
 
 /* ---------------------------------------------------------------------------------- checking -- */
 
-static int check_data_file(const char *path, const struct stat *st) {
+static int check_data_file(const char *path, uint32_t *page_size) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? HNY_MISSING : HNY_IO;
     }
-    const int rc = hny__lmdb_check(fd, (uint64_t)st->st_size);
+    const int rc = hny__lmdb_check_metas(fd, page_size);
     close(fd);
     return rc;
 }
 
-/* HNY_OK if the file is empty or a sidecar of this format.  Also opens the database in it. */
+/* HNY_OK if the file is empty or a sidecar of this format. */
 static int check_file_record(hny__env *env) {
-    hny__txn txn = {.env = env};
+    hny__txn *txn = NULL;
     hny__file_record record;
+    int rc = hny__env_begin_read(env, &txn);
+    if (!rc) {
+        const bool empty = txn->pages.meta.main.entries == 0;
+        rc = empty ? HNY_OK : hny__get_file_record(txn, &record);
+        hny__env_end_read(txn);
+    }
+    hny__txn_free(txn);
+    return rc == HNY_MISSING ? HNY_CORRUPT : rc;
+}
+
+/* Maps the file, of which LMDB has written the meta pages. */
+static int map_env(hny__env *env) {
     MDB_stat stat;
-    int code = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn.mdb);
+    MDB_txn *txn;
+    mdb_env_stat(env->mdb, &stat);
+    env->page_size = stat.ms_psize;
+    int code = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
     if (code) {
         return hny__lmdb_status(code);
     }
-    code = mdb_dbi_open(txn.mdb, NULL, 0, &env->dbi);
-    if (!code) {
-        code = mdb_stat(txn.mdb, env->dbi, &stat);
-    }
-    int rc = hny__lmdb_status(code);
-    if (!rc && stat.ms_entries > 0) {
-        rc = hny__get_file_record(&txn, &record);
-        if (rc == HNY_MISSING) {
-            rc = HNY_CORRUPT;
-        }
-    }
-    mdb_txn_abort(txn.mdb);
-    return rc;
+    code = mdb_dbi_open(txn, NULL, 0, &env->dbi);
+    mdb_txn_abort(txn);
+    return code ? hny__lmdb_status(code) : hny__env_map(env, 2 * (uint64_t)env->page_size);
 }
 
 /* -------------------------------------------------------------------------- opening, closing -- */
 
-/* A large map costs only address space; phones and sandboxes may limit that, too. */
-static const size_t map_sizes[] = {(size_t)1 << 40, (size_t)1 << 36, (size_t)1 << 33,
-                                   (size_t)1 << 31};
+/*
+** What LMDB maps, for its own reading and writing, beyond the file: it grows when a write needs
+** more.  Address space is limited on phones, in sandboxes, and where hundreds of files are open.
+*/
+static const size_t map_sizes[] = {(size_t)1 << 30, (size_t)1 << 27, (size_t)1 << 24};
 
-static int open_mdb(hny__env *env, const char *path, mode_t mode) {
+static int open_mdb(hny__env *env, const char *path, size_t bytes) {
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY : 0u);
     int rc = ENOMEM;
@@ -74,7 +81,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
         if (rc) {
             break;
         }
-        rc = mdb_env_set_mapsize(env->mdb, map_sizes[i]);
+        rc = mdb_env_set_mapsize(env->mdb, bytes + map_sizes[i]);
         if (!rc) {
             rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
         }
@@ -82,7 +89,7 @@ static int open_mdb(hny__env *env, const char *path, mode_t mode) {
             rc = hny__lmdb_guard_watch(env->mdb);
         }
         if (!rc) {
-            rc = mdb_env_open(env->mdb, path, flags, mode);
+            rc = mdb_env_open(env->mdb, path, flags, 0644);
         }
         if (rc) {
             mdb_env_close(env->mdb);
@@ -145,6 +152,7 @@ static int record_lock_file(hny__env *env) {
 }
 
 static void env_free(hny__env *env) {
+    hny__env_unmap(env);
     if (env->mdb) {
         mdb_env_close(env->mdb);
     }
@@ -153,6 +161,7 @@ static void env_free(hny__env *env) {
     }
     free(env->lock);
     pthread_rwlock_destroy(&env->map_lock);
+    pthread_mutex_destroy(&env->mapping_lock);
     pthread_mutex_destroy(&env->progress_lock);
     free(env);
 }
@@ -163,6 +172,7 @@ static hny__env *env_alloc(void) {
         return NULL;
     }
     pthread_rwlock_init(&env->map_lock, NULL);
+    pthread_mutex_init(&env->mapping_lock, NULL);
     pthread_mutex_init(&env->progress_lock, NULL);
     env->refs = 1;
     env->lock_fd = -1;
@@ -192,9 +202,10 @@ static bool is_on_readonly_system(const char *path) {
 
 /* Opens the data file and its lock file, both of which exist. */
 static int open_files(hny__env *env, const char *path, ino_t inode) {
-    int rc = record_lock_file(env);
+    struct stat st;
+    int rc = stat(path, &st) ? HNY_BUSY : record_lock_file(env);
     if (!rc) {
-        rc = open_mdb(env, path, 0644);
+        rc = open_mdb(env, path, (size_t)st.st_size);
     }
     if (!rc) {
         rc = record_data_file(env, inode);
@@ -222,6 +233,9 @@ static int open_env(const char *path, const char *model, ino_t inode, bool fresh
     }
     if (!rc && fresh) {
         hny__copy_owner(env->fd, model);
+    }
+    if (!rc) {
+        rc = map_env(env);
     }
     if (!rc) {
         rc = check_file_record(env);
@@ -317,7 +331,8 @@ static int open_registered(const char *path, const char *model, bool create, hny
             *out = env;
             return HNY_OK;
         }
-        const int rc = check_data_file(path, &st);
+        uint32_t page_size;
+        const int rc = check_data_file(path, &page_size);
         if (rc) {
             return rc;
         }
@@ -408,12 +423,14 @@ int hny__env_usable(const hny__env *env) {
 ** them.  So if at most one transaction was committed after ours, none of our pages was overwritten.
 */
 bool hny__env_intact(hny__env *env, size_t txn_id) {
-    MDB_envinfo info;
+    hny__meta meta;
     if (env->anonymous) {
         return true;
     }
-    mdb_env_info(env->mdb, &info);
-    if (info.me_last_txnid <= txn_id + 1) {
+    if (hny__env_newest_meta(env, &meta)) {
+        return false;
+    }
+    if (meta.txn <= txn_id + 1) {
         return true;
     }
     return !env->unlocked && has_lock_file_name(env);
@@ -459,10 +476,6 @@ void hny__env_set_damaged(hny__env *env) {
 
 bool hny__env_damaged(const hny__env *env) {
     return atomic_load(&env->damaged);
-}
-
-unsigned hny__env_moves(const hny__env *env) {
-    return atomic_load(&env->moves);
 }
 
 void hny__env_set_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,

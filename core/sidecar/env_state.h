@@ -12,6 +12,18 @@
 #include <sys/types.h>
 
 #include "sidecar/env.h"
+#include "sidecar/pages.h"
+
+/*
+** The data file in memory, for readers; LMDB has a map of its own, for writes.  It may end behind
+** the file.  When the file outgrows it a larger one is made, and the older ones stay until the
+** environment is closed, so pointers into any of them stay valid.
+*/
+typedef struct hny__mapping {
+    struct hny__mapping *older;
+    uint8_t *base;
+    size_t size;
+} hny__mapping;
 
 struct hny__env {
     hny__env *next;
@@ -29,17 +41,32 @@ struct hny__env {
     atomic_ullong min_size; /* the file had this many bytes; fewer now: it was truncated */
     MDB_env *mdb;
     MDB_dbi dbi;
-    pthread_rwlock_t map_lock; /* read: a transaction is live. write: the map moves */
-    atomic_uint moves;         /* of the map so far: pointers into it are valid for one count */
+    uint32_t page_size;
+    pthread_rwlock_t map_lock; /* of LMDB's map.  read: it is used.  write: it moves */
+    _Atomic(hny__mapping *) mapping;
+    pthread_mutex_t mapping_lock; /* taken to replace it */
+    atomic_bool verified;         /* LMDB's pages were checked, or there were none */
     pthread_mutex_t progress_lock;
     hny_progress progress;
 };
+
+#define HNY__NO_STATE SIZE_MAX
 
 struct hny__txn {
     hny__env *env;
     MDB_txn *mdb; /* NULL: not begun yet */
     int failure;  /* the first code of LMDB's other than MDB_NOTFOUND that a call returned */
+    bool writes;  /* it sees its own changes, by LMDB's functions */
+    size_t id;    /* of the state in `pages` */
+    hny__pages pages;
 };
+
+/* Makes a mapping of at least `bytes`.  HNY_OK, HNY_NOMEM or HNY_IO. */
+int hny__env_map(hny__env *env, uint64_t bytes);
+void hny__env_unmap(hny__env *env);
+
+/* The newest meta page, as it is now.  HNY_OK, or why there is none. */
+int hny__env_newest_meta(const hny__env *env, hny__meta *out);
 
 /* Raises env->min_size to `size`.  Safe from several threads. */
 void hny__env_raise_min_size(hny__env *env, unsigned long long size);

@@ -1,10 +1,13 @@
 /* Transactions of an environment, and the map that grows under them. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sidecar/env_state.h"
+#include "sidecar/lmdb_check.h"
 #include "sidecar/lmdb_guard.h"
 #include "sidecar/lmdb_status.h"
 
@@ -31,11 +34,8 @@ void hny__env_raise_min_size(hny__env *env, unsigned long long size) {
 }
 
 uint64_t hny__env_bytes(const hny__env *env) {
-    MDB_envinfo info;
-    MDB_stat stat;
-    mdb_env_info(env->mdb, &info);
-    mdb_env_stat(env->mdb, &stat);
-    return ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    hny__meta meta;
+    return hny__env_newest_meta(env, &meta) ? 0 : (meta.last_page + 1) * meta.page_size;
 }
 
 void hny__env_drop_dead_readers(hny__env *env) {
@@ -43,20 +43,46 @@ void hny__env_drop_dead_readers(hny__env *env) {
     mdb_reader_check(env->mdb, &dead);
 }
 
-static int grow_map(hny__env *env, size_t size) {
+/* Is there address space for a map of this size?  LMDB gives up its old map before it asks. */
+static bool has_address_space(size_t size) {
+    void *const probe =
+        mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (probe == MAP_FAILED) {
+        return false;
+    }
+    munmap(probe, size);
+    return true;
+}
+
+/* Size 0: as large as another process made it. */
+static int resize_map(hny__env *env, size_t size) {
+    if (size && !has_address_space(size)) {
+        return HNY_NOMEM;
+    }
     pthread_rwlock_wrlock(&env->map_lock);
     const int code = mdb_env_set_mapsize(env->mdb, size);
-    atomic_fetch_add(&env->moves, 1);
+    if (code && code != EINVAL) {
+        atomic_store(&env->broken, true); /* LMDB has no map now */
+    }
     pthread_rwlock_unlock(&env->map_lock);
     return hny__lmdb_status(code);
 }
 
 /* ----------------------------------------------------------------------------------- reading -- */
 
+/* Begins or renews; LMDB reads its meta page in its own map for that. */
+static int pin_state(hny__txn *txn) {
+    hny__env *const env = txn->env;
+    pthread_rwlock_rdlock(&env->map_lock);
+    const int code =
+        txn->mdb ? mdb_txn_renew(txn->mdb) : mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn->mdb);
+    pthread_rwlock_unlock(&env->map_lock);
+    return code;
+}
+
 /* The file must be as long as its meta page says: access beyond its end is a SIGBUS. */
-static int check_length(hny__env *env) {
+static int check_length(hny__env *env, uint64_t used) {
     struct stat st;
-    const uint64_t used = hny__env_bytes(env);
     if (used <= atomic_load(&env->min_size)) {
         return HNY_OK;
     }
@@ -70,10 +96,73 @@ static int check_length(hny__env *env) {
     return HNY_OK;
 }
 
+/*
+** Reads the meta page of the pinned state.  HNY_BUSY: two transactions were committed meanwhile,
+** and the second one has written its own there.
+*/
+static int read_state(hny__txn *txn, size_t id) {
+    hny__env *const env = txn->env;
+    const uint8_t *const page =
+        atomic_load(&env->mapping)->base + (id & 1) * (size_t)env->page_size;
+    uint8_t bytes[HNY__META_BYTES], again[HNY__META_BYTES];
+    memcpy(bytes, page, sizeof bytes);
+    atomic_thread_fence(memory_order_acquire);
+    memcpy(again, page, sizeof again);
+    hny__pages *const pages = &txn->pages;
+    const int rc = hny__meta_read(bytes, &pages->meta);
+    if (memcmp(bytes, again, sizeof bytes) != 0 || (!rc && pages->meta.txn != id)) {
+        return HNY_BUSY;
+    }
+    return !rc && pages->meta.page_size != env->page_size ? HNY_CORRUPT : rc;
+}
+
+/* Fills txn->pages for a state that is pinned, or that a write transaction starts from. */
+static int find_pages(hny__txn *txn, size_t id) {
+    hny__env *const env = txn->env;
+    if (id == txn->id) {
+        return HNY_OK;
+    }
+    txn->id = HNY__NO_STATE;
+    int rc = read_state(txn, id);
+    if (rc) {
+        return rc;
+    }
+    const uint64_t used = (txn->pages.meta.last_page + 1) * env->page_size;
+    rc = check_length(env, used);
+    if (!rc) {
+        rc = hny__env_map(env, used);
+    }
+    if (!rc) {
+        txn->pages.base = atomic_load(&env->mapping)->base;
+        txn->id = id;
+    }
+    return rc;
+}
+
+#define STATE_TRIES 64
+
 static int begin_or_renew(hny__txn *txn) {
-    txn->failure = 0;
-    return txn->mdb ? mdb_txn_renew(txn->mdb)
-                    : mdb_txn_begin(txn->env->mdb, NULL, MDB_RDONLY, &txn->mdb);
+    hny__env *const env = txn->env;
+    int rc = HNY_BUSY;
+    for (int i = 0; i < STATE_TRIES && rc == HNY_BUSY; i++) {
+        int code = pin_state(txn);
+        if (code == MDB_MAP_RESIZED) {
+            if (resize_map(env, 0)) {
+                return HNY_IO;
+            }
+            code = pin_state(txn);
+        }
+        break_if_panicked(env, code);
+        if (code) {
+            return hny__lmdb_status(code);
+        }
+        rc = find_pages(txn, mdb_txn_id(txn->mdb));
+        if (rc) {
+            mdb_txn_reset(txn->mdb);
+        }
+    }
+    /* Nobody commits so often: the meta page has another number than the lock file. */
+    return rc == HNY_BUSY ? HNY_CORRUPT : rc;
 }
 
 int hny__env_begin_read(hny__env *env, hny__txn **txn) {
@@ -83,33 +172,16 @@ int hny__env_begin_read(hny__env *env, hny__txn **txn) {
             return HNY_NOMEM;
         }
         (*txn)->env = env;
+        (*txn)->id = HNY__NO_STATE;
     }
-    pthread_rwlock_rdlock(&env->map_lock);
-    int code = begin_or_renew(*txn);
-    if (code == MDB_MAP_RESIZED) {
-        pthread_rwlock_unlock(&env->map_lock);
-        if (grow_map(env, 0)) {
-            return HNY_IO;
-        }
-        pthread_rwlock_rdlock(&env->map_lock);
-        code = begin_or_renew(*txn);
-    }
-    break_if_panicked(env, code);
-    int rc = hny__lmdb_status(code);
-    if (!rc) {
-        rc = check_length(env);
-        if (!rc) {
-            return HNY_OK;
-        }
-        mdb_txn_reset((*txn)->mdb);
-    }
-    pthread_rwlock_unlock(&env->map_lock);
-    return rc;
+    (*txn)->failure = 0;
+    return begin_or_renew(*txn);
 }
 
-void hny__env_end_read(hny__env *env, hny__txn *txn) {
-    mdb_txn_reset(txn->mdb);
-    pthread_rwlock_unlock(&env->map_lock);
+void hny__env_end_read(hny__txn *txn) {
+    if (!hny__env_inherited(txn->env)) {
+        mdb_txn_reset(txn->mdb);
+    }
 }
 
 void hny__txn_free(hny__txn *txn) {
@@ -124,7 +196,11 @@ void hny__txn_free(hny__txn *txn) {
 }
 
 size_t hny__txn_id(const hny__txn *txn) {
-    return mdb_txn_id(txn->mdb);
+    return txn->id;
+}
+
+int hny__txn_check_pages(const hny__txn *txn) {
+    return hny__lmdb_check_pages(&txn->pages);
 }
 
 /* ----------------------------------------------------------------------------------- writing -- */
@@ -145,14 +221,38 @@ static void extend_file(hny__env *env) {
     hny__env_raise_min_size(env, used);
 }
 
+/*
+** LMDB follows what its pages say when it writes.  All are checked before the first write of this
+** process: those that come later are its own, or another process's that did the same.
+*/
+static int verify_before_write(hny__env *env) {
+    hny__txn *txn = NULL;
+    if (atomic_load(&env->verified)) {
+        return HNY_OK;
+    }
+    int rc = hny__env_begin_read(env, &txn);
+    if (!rc) {
+        rc = hny__txn_check_pages(txn);
+        hny__env_end_read(txn);
+    }
+    hny__txn_free(txn);
+    if (!rc) {
+        atomic_store(&env->verified, true);
+    }
+    return rc;
+}
+
 /* *code: what LMDB failed with, 0 if it did not. */
 static int write_once(hny__env *env, hny__write_body body, void *arg, int *code) {
-    hny__txn txn = {.env = env};
+    hny__txn txn = {.env = env, .writes = true, .id = HNY__NO_STATE};
     *code = mdb_txn_begin(env->mdb, NULL, 0, &txn.mdb);
     if (*code) {
         return hny__lmdb_status(*code);
     }
-    const int rc = body(arg, &txn);
+    int rc = find_pages(&txn, mdb_txn_id(txn.mdb) - 1);
+    if (!rc) {
+        rc = body(arg, &txn);
+    }
     *code = txn.failure;
     if (!rc && !*code) {
         *code = HNY__GUARDED(mdb_txn_commit(txn.mdb));
@@ -169,17 +269,22 @@ static int write_once(hny__env *env, hny__write_body body, void *arg, int *code)
 static int enlarge_map(hny__env *env, int code) {
     MDB_envinfo info;
     if (code == MDB_MAP_RESIZED) {
-        return grow_map(env, 0);
+        return resize_map(env, 0);
     }
     mdb_env_info(env->mdb, &info);
-    return grow_map(env, info.me_mapsize + info.me_mapsize / 2);
+    const size_t size = info.me_mapsize;
+    const int rc = resize_map(env, 2 * size);
+    return rc == HNY_NOMEM ? resize_map(env, size + size / 8) : rc;
 }
 
 int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
     if (env->readonly) {
         return HNY_IO;
     }
-    int code, rc = write_once(env, body, arg, &code);
+    int code = 0, rc = verify_before_write(env);
+    if (!rc) {
+        rc = write_once(env, body, arg, &code);
+    }
     while (code == MDB_MAP_RESIZED || code == MDB_MAP_FULL) {
         rc = enlarge_map(env, code);
         if (rc) {

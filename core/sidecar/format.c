@@ -1,8 +1,8 @@
 /*
 ** The sidecar, byte by byte: keys, records and blocks.
 **
-** It is one LMDB file without sub-databases, each entry a key and a value.  LMDB's own layout is
-** not repeated here.  All numbers are little-endian, except those in keys, which are big-endian so
+** It is one LMDB file without sub-databases, each entry a key and a value.  LMDB's own layout is in
+** pages.c.  All numbers are little-endian, except those in keys, which are big-endian so
 ** that they sort.  Sizes and offsets are in bytes.
 **
 ** KEYS
@@ -11,7 +11,6 @@
 **   0       3     space   0: the file's own records; any other: the entries of one table
 **   3       1     kind    what the value is, see below
 **   4       4     number  of a table, a boundary or a block
-**   8       8     rowid   only of kind 10: the rowid with its sign bit inverted
 **
 **   kind  value             space  number       value begins with a digest
 **   0     file record       0      0            yes
@@ -24,7 +23,7 @@
 **   7     deleted bits      table  of a block   yes
 **   8     free slots        table  of a chunk   yes
 **   9     free upper rows   table  of a chunk   yes
-**   10    slot of a rowid   table  0            no
+**   10    node of rowids    table  of a node    yes
 **   11    attributes        table  of a block   yes
 **
 ** When a table starts over it takes a new space; readers of older states keep the old one until it
@@ -32,10 +31,16 @@
 **
 ** DIGESTS
 **
-** The digest of a value is XXH3-64 over the bytes behind it, seeded with the first 8 bytes of the
-** key as a number, so that a block in another's place does not pass for it.  In a block of codes
-** each row has a digest instead: a search reads two or three rows of a block, and digesting whole
-** blocks took two fifths of a process's first query of 810,000 rows.
+** The digest of a value is XXH3-64 over the bytes behind it, seeded with the key as a number, so
+** that a block in another's place does not pass for it.  In a block of codes each row has a digest
+** instead: a search reads two or three rows of a block, and digesting whole blocks took two fifths
+** of a process's first query of 810,000 rows.
+**
+** An older value in a newer one's place has a right digest.  What decides which rows a search
+** returns is therefore held by digests from the table record down: it has the check of the root of
+** the map of rowids and the digest of the newest boundary, a node has the checks of its children,
+** a leaf those of its rows, and a boundary the digest of the one before.  A check is the low 4
+** bytes of a digest.  A row is returned only if the map has its rowid with its slot and check.
 **
 ** FILE RECORD (32)
 **
@@ -45,7 +50,7 @@
 **   24      4     format      HNY__FORMAT
 **   28      4     next_space  spaces from here on were never used
 **
-** TABLE RECORD (200): hny__table_record
+** TABLE RECORD (232): hny__table_record
 **
 **   offset  size  name            meaning
 **   0       8     digest
@@ -72,6 +77,13 @@
 **   80      4     calibrated      live slots when `curves` was measured; 0: never
 **   84      112   curves          hny__curves
 **   196     4     unlinked        the last so many slots have no links yet
+**   200     4     rowid_root      the root of the map of rowids; HNY__NONE: it is empty
+**   204     4     rowid_check     of the root
+**   208     4     rowid_height    levels of the map
+**   212     4     rowid_nodes     allotted so far, with the free ones
+**   216     4     rowid_free      the first free node; HNY__NONE: there is none
+**   220     4     (zeros)
+**   224     8     boundary_digest of the newest boundary's value
 **
 ** BOUNDARY
 **
@@ -80,15 +92,17 @@
 **   8       8     seq     hny_boundary
 **   16      8     chain
 **   24      8     count   of rowids
-**   32      ...   rowids  touched since the boundary before, ascending: the first as a zigzag
+**   32      8     older   the digest of the boundary before, as it was written first; 0: none
+**   40      ...   rowids  touched since the boundary before, ascending: the first as a zigzag
 **                         varint, each other as a varint of the difference to the one before
 **
 ** For example boundary 1 of space 1: rowids 1, 300 and 301 were touched.  Its key, then its value:
 **
 **   00 00 01 02 00 00 00 01
 **
-**   8e 65 4f ba 1b 6c f0 0d  05 00 00 00 00 00 00 00    digest, seq 5
+**   5b ab a9 f2 24 12 5c 9b  05 00 00 00 00 00 00 00    digest, seq 5
 **   18 36 6e ff fb 21 d4 4f  03 00 00 00 00 00 00 00    chain, 3 rowids
+**   88 77 66 55 44 33 22 11                             the digest of the boundary before
 **   02 ab 02 01                                         1, + 299, + 1
 **
 ** BLOCKS
@@ -162,7 +176,10 @@
 **
 **   offset  size  name    meaning
 **   0       8     digest
-**   8       ...   set     of the low 16 bits: a roaring bitmap in its portable form
+**   8       4     count   of numbers, at least 1
+**   12      4     (zeros)
+**   16      ...   set     of the low 16 bits: up to 4096 as 2 bytes each, ascending; more as 65536
+**                         bits, bit i % 8 of byte i / 8
 **
 ** Attributes (kind 11), a row for each slot, if the table has attributes:
 **
@@ -178,10 +195,28 @@
 **   3  text              its first 8 bytes as a big-endian number  the low 7 bytes of its XXH64
 **   4  BLOB              as of a text                              as of a text
 **
-** SLOT OF A ROWID (4)
+** MAP OF ROWIDS
 **
-**   offset  size  name    meaning
-**   0       4     slot
+** A tree of nodes (kind 10), which are blocks of one page: hny__rowid_node.
+**
+**   offset  size  name       meaning
+**   0       8     digest
+**   8       1     level      0: a leaf; HNY__ROWID_FREE_LEVEL: the node is not in use
+**   9       1     (zero)
+**   10      2     count      of entries in use
+**   12      4     next_free  only of nodes not in use: the next of them, or HNY__NONE
+**   16      16 n  entries    ascending by rowid
+**
+**   in an entry  size  name   of a leaf                      of an inner node
+**   0            8     rowid                                 not above any rowid of the child
+**   8            4     slot   of the row                     the child, a node
+**   12           4     check  the digest of the row of       the low 4 bytes of the child's digest
+**                             codes; by exclusive or, the
+**                             low 4 bytes of XXH3-64 over
+**                             its residual code and over
+**                             its attributes, seeded with
+**                             a key that has the slot as
+**                             its number and no space
 */
 #include "sidecar/format.h"
 
@@ -194,10 +229,11 @@
 static const char magic[16] = "hannoy sidecar";
 
 _Static_assert(sizeof(hny__file_record) == 32, "FILE RECORD above");
-_Static_assert(sizeof(hny__table_record) == 200, "TABLE RECORD above");
+_Static_assert(sizeof(hny__table_record) == 232, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, touched) == 72, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, curves) == 84, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, unlinked) == 196, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, boundary_digest) == 224, "TABLE RECORD above");
 
 /* -------------------------------------------------------------------------------------- keys -- */
 
@@ -216,44 +252,31 @@ static uint64_t get_be(const uint8_t *in, int bytes) {
 }
 
 hny__key hny__key_make(uint32_t space, hny__kind kind, uint32_t number) {
-    hny__key key = {.size = HNY__KEY_BYTES};
-    put_be(key.bytes, (uint64_t)space << 40 | (uint64_t)kind << 32 | number, 8);
+    return hny__key_of_number((uint64_t)space << 40 | (uint64_t)kind << 32 | number);
+}
+
+hny__key hny__key_of_number(uint64_t number) {
+    hny__key key;
+    put_be(key.bytes, number, HNY__KEY_BYTES);
     return key;
 }
 
-hny__key hny__key_rowid(uint32_t space, int64_t rowid) {
-    hny__key key = hny__key_make(space, HNY__KIND_ROWID, 0);
-    put_be(key.bytes + 8, (uint64_t)rowid ^ (uint64_t)1 << 63, 8);
-    key.size = HNY__ROWID_KEY_BYTES;
-    return key;
+uint64_t hny__key_number(const hny__key *key) {
+    return get_be(key->bytes, HNY__KEY_BYTES);
 }
 
-bool hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
-                    uint32_t *number, int64_t *rowid) {
-    if (size != HNY__KEY_BYTES && size != HNY__ROWID_KEY_BYTES) {
-        return false;
-    }
-    const uint64_t head = get_be(bytes, 8);
-    *space = (uint32_t)(head >> 40);
-    *kind = (hny__kind)(head >> 32 & 0xff);
-    *number = (uint32_t)head;
-    if ((*kind == HNY__KIND_ROWID) != (size == HNY__ROWID_KEY_BYTES)) {
-        return false;
-    }
-    if (*kind == HNY__KIND_ROWID) {
-        *rowid = (int64_t)(get_be((const uint8_t *)bytes + 8, 8) ^ (uint64_t)1 << 63);
-    }
+bool hny__key_parse(const hny__key *key, uint32_t *space, hny__kind *kind, uint32_t *number) {
+    const uint64_t all = hny__key_number(key);
+    *space = (uint32_t)(all >> 40);
+    *kind = (hny__kind)(all >> 32 & 0xff);
+    *number = (uint32_t)all;
     return *kind <= HNY__KIND_ATTRIBUTES;
 }
 
 /* ----------------------------------------------------------------------------------- digests -- */
 
-static uint64_t key_seed(const hny__key *key) {
-    return get_be(key->bytes, 8);
-}
-
 static uint64_t value_digest(const void *value, size_t size, const hny__key *key) {
-    return hny__kernels_get()->digest((const uint8_t *)value + 8, size - 8, key_seed(key));
+    return hny__kernels_get()->digest((const uint8_t *)value + 8, size - 8, hny__key_number(key));
 }
 
 void hny__digest_write(void *value, size_t size, const hny__key *key) {
@@ -301,13 +324,18 @@ int hny__file_record_read(const void *value, size_t size, hny__file_record *out)
     return HNY_OK;
 }
 
+#define MAX_ROWID_HEIGHT 8 /* five levels hold 2^30 rowids in half-full nodes */
+
 int hny__table_record_read(const void *value, size_t size, const hny__key *key,
                            hny__table_record *out) {
     if (size != sizeof *out || !hny__digest_ok(value, size, key)) {
         return HNY_CORRUPT;
     }
     memcpy(out, value, sizeof *out);
-    const hny__table_record *t = out;
+    return hny__table_record_check(out);
+}
+
+int hny__table_record_check(const hny__table_record *t) {
     if (t->dim < 1 || t->dim > HNY_MAX_DIM || t->metric < HNY_COSINE || t->metric > HNY_DOT ||
         t->type < HNY_FLOAT32 || t->type > HNY_BIT || t->codes < HNY_CODES_INT8 ||
         t->codes > HNY_CODES_INT4 || t->m < 4 || t->m > HNY__MAX_M ||
@@ -316,7 +344,11 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
         (uint64_t)t->live + t->deleted + t->free_slots != t->slots || t->free_uppers > t->uppers ||
-        t->unlinked > t->live + t->deleted) {
+        t->unlinked > t->live + t->deleted || t->rowid_nodes > HNY__MAX_SLOTS ||
+        t->rowid_height > MAX_ROWID_HEIGHT) {
+        return HNY_CORRUPT;
+    }
+    if (t->rowid_height ? t->rowid_root >= t->rowid_nodes : t->rowid_root != HNY__NONE) {
         return HNY_CORRUPT;
     }
     if (t->live + t->deleted == 0) {
@@ -333,7 +365,7 @@ int hny__table_record_read(const void *value, size_t size, const hny__key *key,
 
 /* -------------------------------------------------------------------------------- boundaries -- */
 
-#define BOUNDARY_HEAD 32 /* digest, seq, chain, count */
+#define BOUNDARY_HEAD 40 /* digest, seq, chain, count, older */
 #define VARINT_BYTES  10
 
 static uint8_t *put_varint(uint8_t *out, uint64_t value) {
@@ -357,7 +389,7 @@ static const uint8_t *get_varint(const uint8_t *in, const uint8_t *end, uint64_t
 }
 
 int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_t count,
-                         const hny__key *key, void **value, size_t *size) {
+                         uint64_t older_digest, const hny__key *key, void **value, size_t *size) {
     uint8_t *const bytes = malloc(BOUNDARY_HEAD + count * VARINT_BYTES);
     if (!bytes) {
         return HNY_NOMEM;
@@ -366,6 +398,7 @@ int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_
     memcpy(bytes + 8, &boundary->seq, 8);
     memcpy(bytes + 16, &boundary->chain, 8);
     memcpy(bytes + 24, &count64, 8);
+    memcpy(bytes + 32, &older_digest, 8);
     uint8_t *out = bytes + BOUNDARY_HEAD;
     for (size_t i = 0; i < count; i++) {
         const uint64_t id = (uint64_t)ids[i];
@@ -382,7 +415,8 @@ int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_
 }
 
 int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
-                         hny_boundary *boundary, int64_t **ids, size_t *count) {
+                         hny_boundary *boundary, uint64_t *digest, uint64_t *older_digest,
+                         int64_t **ids, size_t *count) {
     const uint8_t *in = value;
     const uint8_t *const end = in + size;
     uint64_t count64;
@@ -391,6 +425,8 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
     }
     memcpy(&boundary->seq, in + 8, 8);
     memcpy(&boundary->chain, in + 16, 8);
+    memcpy(digest, in, 8);
+    memcpy(older_digest, in + 32, 8);
     if (!ids) {
         return HNY_OK;
     }
@@ -418,6 +454,60 @@ int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
     *ids = list;
     *count = count64;
     return HNY_OK;
+}
+
+/* ------------------------------------------------------------------------------------ chunks -- */
+
+#define CHUNK_HEAD     16 /* digest, count, zeros */
+#define CHUNK_LIST_MAX 4096
+
+size_t hny__chunk_encode(const uint16_t *ids, uint32_t count, uint8_t *value) {
+    memset(value, 0, CHUNK_HEAD);
+    memcpy(value + 8, &count, sizeof count);
+    if (count <= CHUNK_LIST_MAX) {
+        memcpy(value + CHUNK_HEAD, ids, count * sizeof *ids);
+        return CHUNK_HEAD + count * sizeof *ids;
+    }
+    memset(value + CHUNK_HEAD, 0, HNY__CHUNK_IDS / 8);
+    for (uint32_t i = 0; i < count; i++) {
+        value[CHUNK_HEAD + ids[i] / 8] |= (uint8_t)(1u << (ids[i] % 8));
+    }
+    return HNY__CHUNK_BYTES;
+}
+
+static bool is_ascending(const uint16_t *ids, uint32_t count) {
+    for (uint32_t i = 1; i < count; i++) {
+        if (ids[i] <= ids[i - 1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int hny__chunk_decode(const void *value, size_t size, const hny__key *key, uint16_t *ids,
+                      uint32_t *count) {
+    const uint8_t *const bytes = value;
+    if (size < CHUNK_HEAD || !hny__digest_ok(value, size, key)) {
+        return HNY_CORRUPT;
+    }
+    memcpy(count, bytes + 8, sizeof *count);
+    if (*count <= CHUNK_LIST_MAX) {
+        if (size != CHUNK_HEAD + *count * sizeof *ids) {
+            return HNY_CORRUPT;
+        }
+        memcpy(ids, bytes + CHUNK_HEAD, *count * sizeof *ids);
+        return is_ascending(ids, *count) ? HNY_OK : HNY_CORRUPT;
+    }
+    uint32_t found = 0;
+    if (size != HNY__CHUNK_BYTES) {
+        return HNY_CORRUPT;
+    }
+    for (uint32_t i = 0; i < HNY__CHUNK_IDS; i++) {
+        if (bytes[CHUNK_HEAD + i / 8] >> (i % 8) & 1) {
+            ids[found++] = (uint16_t)i;
+        }
+    }
+    return found == *count ? HNY_OK : HNY_CORRUPT;
 }
 
 /* ------------------------------------------------------------------------------------ blocks -- */
@@ -503,6 +593,13 @@ static void layout_deleted(hny__layout *layout) {
     finish_layout(layout);
 }
 
+static void layout_rowids(hny__layout *layout) {
+    layout->kind = HNY__KIND_ROWIDS;
+    layout->bytes = sizeof(hny__rowid_node);
+    layout->per_block = 1;
+    finish_layout(layout);
+}
+
 void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table) {
     const hny_shape shape = {table->dim, table->metric, table->type};
     hny__quantizer *const quantizer = &geometry->quantizer;
@@ -516,6 +613,7 @@ void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table)
     layout_links(&geometry->layout[HNY__LINKS], 2 * table->m);
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
     layout_deleted(&geometry->layout[HNY__DELETED]);
+    layout_rowids(&geometry->layout[HNY__ROWIDS]);
     if (table->attributes) {
         const uint32_t row = table->attributes * (uint32_t)sizeof(hny_attribute);
         layout_rows(&geometry->layout[HNY__ATTRIBUTES], HNY__KIND_ATTRIBUTES, row, row);
@@ -552,6 +650,20 @@ static bool row_digest_ok(const hny__layout *layout, uint64_t seed, const uint8_
     return digest == row_digest(layout, seed, row);
 }
 
+/* 0 for a part that the table does not have. */
+static uint32_t part_check(const hny__layout *layout, uint32_t slot, const void *part) {
+    const uint64_t seed = (uint64_t)layout->kind << 32 | slot;
+    return layout->per_block ? (uint32_t)hny__kernels_get()->digest(part, layout->row_bytes, seed)
+                             : 0;
+}
+
+uint32_t hny__row_check(const hny__geometry *geometry, uint32_t slot, const hny__row_parts *row) {
+    uint32_t digest;
+    memcpy(&digest, row->code + digested_bytes(&geometry->layout[HNY__CODES]), ROW_DIGEST);
+    return digest ^ part_check(&geometry->layout[HNY__RESIDUALS], slot, row->residual) ^
+           part_check(&geometry->layout[HNY__ATTRIBUTES], slot, row->attributes);
+}
+
 bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row) {
     return row_digest_ok(layout, (uint64_t)space << 40 | (uint64_t)HNY__KIND_CODES << 32 | slot,
                          row);
@@ -559,7 +671,7 @@ bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const
 
 /* The seed of the digest of a block's first row; that of row i is larger by i. */
 static uint64_t first_row_seed(const hny__layout *layout, const hny__key *key) {
-    const uint64_t seed = key_seed(key), number = seed & UINT32_MAX;
+    const uint64_t seed = hny__key_number(key), number = seed & UINT32_MAX;
     return seed - number + number * layout->per_block;
 }
 

@@ -14,7 +14,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    6u
+#define HNY__FORMAT    7u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
@@ -59,30 +59,30 @@ typedef enum hny__kind {
     HNY__KIND_DELETED = 7,
     HNY__KIND_FREE_SLOTS = 8,
     HNY__KIND_FREE_UPPER = 9,
-    HNY__KIND_ROWID = 10,
+    HNY__KIND_ROWIDS = 10,
     HNY__KIND_ATTRIBUTES = 11,
 } hny__kind;
 
 /* -------------------------------------------------------------------------------------- keys -- */
 
-#define HNY__KEY_BYTES       8
-#define HNY__ROWID_KEY_BYTES 16
+#define HNY__KEY_BYTES 8
 
 typedef struct hny__key {
-    uint8_t bytes[HNY__ROWID_KEY_BYTES];
-    size_t size;
+    uint8_t bytes[HNY__KEY_BYTES];
 } hny__key;
 
 hny__key hny__key_make(uint32_t space, hny__kind kind, uint32_t number);
-hny__key hny__key_rowid(uint32_t space, int64_t rowid);
 
-/* Parses a key.  False if it is none of ours. */
-bool hny__key_parse(const void *bytes, size_t size, uint32_t *space, hny__kind *kind,
-                    uint32_t *number, int64_t *rowid);
+/* A key as a number: keys sort by it. */
+uint64_t hny__key_number(const hny__key *key);
+hny__key hny__key_of_number(uint64_t number);
+
+/* Parses a key.  False if it is of no known kind. */
+bool hny__key_parse(const hny__key *key, uint32_t *space, hny__kind *kind, uint32_t *number);
 
 /* ----------------------------------------------------------------------------------- records -- */
 
-/* For values that begin with a digest of the rest, seeded with the key: all but codes and slots. */
+/* For values that begin with a digest of the rest, seeded with the key: all but codes. */
 void hny__digest_write(void *value, size_t size, const hny__key *key);
 bool hny__digest_ok(const void *value, size_t size, const hny__key *key);
 
@@ -129,7 +129,19 @@ typedef struct hny__table_record {
     uint32_t calibrated;
     hny__curves curves;
     uint32_t unlinked;
+    uint32_t rowid_root;
+    uint32_t rowid_check;
+    uint32_t rowid_height;
+    uint32_t rowid_nodes;
+    uint32_t rowid_free;
+    uint32_t zeros;
+    uint64_t boundary_digest;
 } hny__table_record;
+
+/* An empty table: no slots, no graph, no rowids. */
+#define HNY__EMPTY_TABLE                                                                           \
+    .entry_slot = HNY__NONE, .entry_upper = HNY__NONE, .rowid_root = HNY__NONE,                    \
+    .rowid_free = HNY__NONE
 
 /* The number of slots in the graph; those from here on are scanned. */
 static inline uint32_t hny__linked(const hny__table_record *table) {
@@ -137,16 +149,33 @@ static inline uint32_t hny__linked(const hny__table_record *table) {
 }
 
 /* HNY_OK, or HNY_CORRUPT if the record contradicts itself. */
+int hny__table_record_check(const hny__table_record *record);
 int hny__table_record_read(const void *value, size_t size, const hny__key *key,
                            hny__table_record *out);
 
-/* A boundary with the rowids touched since the one before.  The caller frees *value. */
+/*
+** A boundary with the rowids touched since the one before, and the digest of that one's value.  The
+** caller frees *value.
+*/
 int hny__boundary_encode(const hny_boundary *boundary, const int64_t *ids, size_t count,
-                         const hny__key *key, void **value, size_t *size);
+                         uint64_t older_digest, const hny__key *key, void **value, size_t *size);
 
-/* ids NULL: only the boundary.  Else the caller frees *ids. */
+/*
+** ids NULL: only the boundary and the digests.  Else the caller frees *ids.  *digest is of this
+** value, *older_digest as it was encoded.
+*/
 int hny__boundary_decode(const void *value, size_t size, const hny__key *key,
-                         hny_boundary *boundary, int64_t **ids, size_t *count);
+                         hny_boundary *boundary, uint64_t *digest, uint64_t *older_digest,
+                         int64_t **ids, size_t *count);
+
+/* A chunk of free numbers: the low 16 bits of each, ascending. */
+#define HNY__CHUNK_IDS   65536u
+#define HNY__CHUNK_BYTES (16 + HNY__CHUNK_IDS / 8)
+
+/* Writes all but the digest; returns the size. */
+size_t hny__chunk_encode(const uint16_t *ids, uint32_t count, uint8_t *value);
+int hny__chunk_decode(const void *value, size_t size, const hny__key *key, uint16_t *ids,
+                      uint32_t *count);
 
 /* ------------------------------------------------------------------------------------ blocks -- */
 
@@ -162,6 +191,7 @@ typedef enum hny__family {
     HNY__UPPER,
     HNY__DELETED,
     HNY__ATTRIBUTES,
+    HNY__ROWIDS,
     HNY__FAMILIES
 } hny__family;
 
@@ -243,6 +273,36 @@ static inline uint32_t hny__down_at(const hny__layout *layout, const uint8_t *bl
 static inline bool hny__deleted_at(const uint8_t *block, uint32_t index) {
     return block[8 + index / 8] >> (index % 8) & 1;
 }
+
+/* Where a row is, and a check of it: an entry of the map of rowids, or of an inner node of that. */
+typedef struct hny__row_ref {
+    int64_t rowid;
+    uint32_t slot;
+    uint32_t check;
+} hny__row_ref;
+
+/* A node of the map of rowids, which is a block. */
+#define HNY__ROWID_ENTRIES    ((HNY__SMALL_BLOCK - 16) / 16)
+#define HNY__ROWID_FREE_LEVEL 255 /* of a node that is not in use */
+typedef struct hny__rowid_node {
+    uint64_t digest;
+    uint8_t level;
+    uint8_t zero;
+    uint16_t count;
+    uint32_t next_free;
+    hny__row_ref entries[HNY__ROWID_ENTRIES];
+} hny__rowid_node;
+_Static_assert(sizeof(hny__rowid_node) == HNY__SMALL_BLOCK, "a node is a block");
+
+/* The parts of a slot's row.  NULL or unused: the table has no such family. */
+typedef struct hny__row_parts {
+    const uint8_t *code; /* in a sealed block */
+    const uint8_t *residual;
+    const hny_attribute *attributes;
+} hny__row_parts;
+
+/* The check of a row: of all its parts, and its rowid. */
+uint32_t hny__row_check(const hny__geometry *geometry, uint32_t slot, const hny__row_parts *row);
 
 /* Is the digest of a row of codes right for this slot? */
 bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);

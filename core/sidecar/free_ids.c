@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#define CHUNK_SHIFT  16
-#define DIGEST_BYTES 8
+#define CHUNK_SHIFT 16
+#define LAST_CHUNK  ((HNY__MAX_SLOTS - 1) >> CHUNK_SHIFT)
 
 int hny__free_ids_init(hny__free_ids *ids, hny__kind kind) {
     *ids = (hny__free_ids){.kind = kind, .taken = roaring_bitmap_create()};
@@ -21,35 +21,39 @@ void hny__free_ids_free(hny__free_ids *ids) {
     ids->chunk = ids->taken = NULL;
 }
 
+/* Decodes a chunk, whose bytes are untrusted: CRoaring would take its own format on trust. */
 static int decode_chunk(const hny__value *value, const hny__key *key, roaring_bitmap_t **out) {
-    if (!hny__digest_ok(value->data, value->size, key)) {
-        return HNY_CORRUPT;
+    uint16_t *const ids = malloc(HNY__CHUNK_IDS * sizeof *ids);
+    uint32_t count;
+    int rc = ids ? hny__chunk_decode(value->data, value->size, key, ids, &count) : HNY_NOMEM;
+    if (!rc) {
+        *out = roaring_bitmap_create();
+        rc = *out ? HNY_OK : HNY_NOMEM;
     }
-    *out = roaring_bitmap_portable_deserialize_safe((const char *)value->data + DIGEST_BYTES,
-                                                    value->size - DIGEST_BYTES);
-    return *out ? HNY_OK : HNY_NOMEM;
+    for (uint32_t i = 0; !rc && i < count; i++) {
+        roaring_bitmap_add(*out, ids[i]);
+    }
+    free(ids);
+    return rc;
 }
 
 /* The first chunk numbered `from` or above, or HNY_MISSING. */
 static int find_chunk(hny__view *view, hny__kind kind, uint32_t from, uint32_t *chunk,
                       roaring_bitmap_t **out) {
-    const uint32_t space = view->table.space;
-    hny__key key = hny__key_make(space, kind, from);
-    hny__cursor cursor;
-    int rc = hny__cursor_open(&cursor, view->txn);
-    if (!rc) {
-        rc = hny__cursor_seek(&cursor, &key);
+    const hny__key key = hny__key_make(view->table.space, kind, from);
+    hny__key found;
+    hny__kind found_kind;
+    hny__value value;
+    uint32_t space;
+    const int rc = hny__seek(view->txn, &key, &found, &value);
+    if (rc) {
+        return rc;
     }
-    if (!rc && (cursor.space != space || cursor.kind != kind)) {
-        rc = HNY_MISSING;
+    if (!hny__key_parse(&found, &space, &found_kind, chunk) || space != view->table.space ||
+        found_kind != kind) {
+        return HNY_MISSING;
     }
-    if (!rc) {
-        *chunk = cursor.number;
-        key = hny__key_make(space, kind, *chunk);
-        rc = decode_chunk(&cursor.value, &key, out);
-    }
-    hny__cursor_close(&cursor);
-    return rc;
+    return *chunk > LAST_CHUNK ? HNY_CORRUPT : decode_chunk(&value, &found, out);
 }
 
 /*
@@ -70,6 +74,16 @@ static int refill_chunk(hny__free_ids *ids, hny__view *view) {
     return HNY_OK;
 }
 
+/* Has the number no owner in the view? */
+static bool is_free(const hny__free_ids *ids, hny__view *view, uint32_t number) {
+    uint32_t owner, down;
+    uint8_t level = 1;
+    if (ids->kind == HNY__KIND_FREE_SLOTS) {
+        return hny__view_deleted(view, number) && !view->status;
+    }
+    return !hny__view_upper(view, number, &owner, &down, &level) && level == 0;
+}
+
 int hny__free_ids_take(hny__free_ids *ids, hny__view *view, uint32_t *free_count, uint32_t *next,
                        uint32_t *out) {
     if (*free_count == 0) {
@@ -86,8 +100,8 @@ int hny__free_ids_take(hny__free_ids *ids, hny__view *view, uint32_t *free_count
     const uint32_t low = roaring_bitmap_minimum(ids->chunk);
     roaring_bitmap_remove(ids->chunk, low);
     *out = ids->chunk_number << CHUNK_SHIFT | low;
-    if (*out >= *next) {
-        return HNY_CORRUPT;
+    if (*out >= *next || !is_free(ids, view, *out)) {
+        return view->status ? view->status : HNY_CORRUPT;
     }
     roaring_bitmap_add(ids->taken, *out);
     (*free_count)--;
@@ -136,18 +150,19 @@ int hny__deleted_ids_read(hny__view *view, roaring_bitmap_t *deleted_ids) {
 /* ----------------------------------------------------------------------------------- writing -- */
 
 static int write_chunk(hny__txn *txn, const hny__key *key, const roaring_bitmap_t *chunk) {
-    if (roaring_bitmap_is_empty(chunk)) {
-        return hny__del(txn, key);
-    }
-    const size_t size = DIGEST_BYTES + roaring_bitmap_portable_size_in_bytes(chunk);
-    char *const bytes = calloc(1, size);
-    if (!bytes) {
+    uint8_t value[HNY__CHUNK_BYTES];
+    uint16_t *const ids = malloc(HNY__CHUNK_IDS * sizeof *ids);
+    uint32_t count = 0;
+    roaring_uint32_iterator_t it;
+    if (!ids) {
         return HNY_NOMEM;
     }
-    roaring_bitmap_portable_serialize(chunk, bytes + DIGEST_BYTES);
-    const int rc = hny__put_digested(txn, key, bytes, size);
-    free(bytes);
-    return rc;
+    for (roaring_init_iterator(chunk, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
+        ids[count++] = (uint16_t)it.current_value;
+    }
+    const size_t size = hny__chunk_encode(ids, count, value);
+    free(ids);
+    return count ? hny__put_digested(txn, key, value, size) : hny__del(txn, key);
 }
 
 /* Adds those of `all` that are in a chunk to `out`, or removes them, by their low bits. */
@@ -202,7 +217,8 @@ int hny__free_ids_write(hny__txn *txn, uint32_t space, hny__kind kind,
         const uint32_t number = it.current_value >> CHUNK_SHIFT;
         const hny__key key = hny__key_make(space, kind, number);
         rc = change_chunk(txn, &key, number, taken, freed);
-        if (!roaring_move_uint32_iterator_equalorlarger(&it, (number + 1) << CHUNK_SHIFT)) {
+        if (number == LAST_CHUNK ||
+            !roaring_move_uint32_iterator_equalorlarger(&it, (number + 1) << CHUNK_SHIFT)) {
             break;
         }
     }

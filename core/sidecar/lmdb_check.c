@@ -1,181 +1,14 @@
-/* Checks of an LMDB file before LMDB opens it. */
+/* Checks of LMDB's pages; the contract is in lmdb_check.h. */
 #include "sidecar/lmdb_check.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hannoy.h"
 
-/*
-** Offsets in LMDB 0.9's data version 1 on a 64-bit machine.  A file of a 32-bit machine is
-** HNY_CORRUPT and so rebuilt.
-*/
-enum {
-    PAGE_FLAGS = 10,
-    PAGE_LOWER = 12,
-    PAGE_UPPER = 14,
-    PAGE_HEAD = 16,
-    NODE_SIZE = 0,
-    NODE_FLAGS = 4,
-    NODE_KEY_SIZE = 6,
-    NODE_HEAD = 8,
-    META_MAGIC = 16,
-    META_VERSION = 20,
-    META_PAGE_SIZE = 40,
-    META_FREE_DB = 40,
-    META_MAIN_DB = 88,
-    DB_FLAGS = 4,
-    DB_DEPTH = 6,
-    DB_ROOT = 40,
-    META_LAST_PAGE = 136,
-    META_TXN = 144,
-    META_BYTES = 152,
-};
-#define LMDB_MAGIC      0xBEEFC0DEu
-#define LMDB_VERSION    1u
-#define LMDB_P_META     8u
-#define LMDB_P_BRANCH   1u
-#define LMDB_P_LEAF     2u
-#define LMDB_P_OVERFLOW 4u
-#define LMDB_BIG_DATA   1u    /* of a node: its data lie on pages of their own */
-#define LMDB_DB_FLAGS   0x7eu /* how a database sorts; the others are flags in memory */
-#define LMDB_INTEGERKEY 8u
-#define LMDB_MAX_DEPTH  30u
-
-static uint64_t load(const uint8_t *bytes, size_t offset, size_t size) {
-    uint64_t value = 0;
-    memcpy(&value, bytes + offset, size);
-    return value;
-}
-
-/* The newest state of a file. */
-typedef struct state {
-    int fd;
-    uint64_t page_size, last_page, txn;
-} state;
-
-static bool is_page(const state *s, uint64_t number) {
-    return number >= 2 && number <= s->last_page;
-}
-
-/*
-** Reads the first bytes of a page.  False unless its header has that number and one of these
-** kinds.
-*/
-static bool read_page(const state *s, uint64_t number, uint64_t kinds, uint8_t *out, size_t size) {
-    if (!is_page(s, number)) {
-        return false;
-    }
-    if (pread(s->fd, out, size, (off_t)(number * s->page_size)) != (ssize_t)size) {
-        return false;
-    }
-    return load(out, 0, 8) == number && (load(out, PAGE_FLAGS, 2) & kinds) != 0;
-}
-
-static bool root_ok(const state *s, const uint8_t *db, uint64_t flags) {
-    const uint64_t root = load(db, DB_ROOT, 8), depth = load(db, DB_DEPTH, 2);
-    uint8_t head[PAGE_HEAD];
-    if ((load(db, DB_FLAGS, 2) & LMDB_DB_FLAGS) != flags) {
-        return false;
-    }
-    if (root == UINT64_MAX) {
-        return depth == 0;
-    }
-    if (depth < 1 || depth > LMDB_MAX_DEPTH) {
-        return false;
-    }
-    return read_page(s, root, depth > 1 ? LMDB_P_BRANCH : LMDB_P_LEAF, head, sizeof head);
-}
-
-/* ----------------------------------------------------------------------------- the free list -- */
-
-/*
-** A list of free pages: its count, then page numbers.  Only its first `readable` bytes were read.
-*/
-static bool list_ok(const state *s, const uint8_t *list, uint64_t size, uint64_t readable) {
-    const uint64_t count = load(list, 0, 8);
-    if (size < 8 || count > size / 8 - 1) {
-        return false;
-    }
-    for (uint64_t i = 1; i <= count && 8 * i + 8 <= readable; i++) {
-        if (!is_page(s, load(list, 8 * i, 8))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool big_list_ok(const state *s, uint64_t page, uint64_t size) {
-    uint8_t head[PAGE_HEAD + 8];
-    return read_page(s, page, LMDB_P_OVERFLOW, head, sizeof head) &&
-           list_ok(s, head + PAGE_HEAD, size, 8);
-}
-
-/*
-** A node of a leaf: a transaction's number and the pages it freed.  `left`: bytes to the page's
-** end.
-*/
-static bool leaf_node_ok(const state *s, const uint8_t *node, uint64_t left) {
-    const uint64_t size = load(node, NODE_SIZE, 4), key = load(node, NODE_KEY_SIZE, 2);
-    const bool big = (load(node, NODE_FLAGS, 2) & LMDB_BIG_DATA) != 0;
-    const uint64_t here = big ? 8 : size;
-    if (key != 8 || left < NODE_HEAD + 16 || here > left - NODE_HEAD - 8) {
-        return false;
-    }
-    if (load(node, NODE_HEAD, 8) > s->txn) {
-        return false;
-    }
-    const uint8_t *const data = node + NODE_HEAD + 8;
-    return big ? big_list_ok(s, load(data, 0, 8), size) : list_ok(s, data, size, size);
-}
-
-/* A branch has a page number where a leaf has size and flags; its first node has no key. */
-static bool branch_node_ok(const state *s, const uint8_t *node, bool first) {
-    return is_page(s, load(node, NODE_SIZE, 6)) && (first || load(node, NODE_KEY_SIZE, 2) == 8);
-}
-
-static bool nodes_ok(const state *s, const uint8_t *page) {
-    const uint64_t lower = load(page, PAGE_LOWER, 2), upper = load(page, PAGE_UPPER, 2);
-    const bool leaf = (load(page, PAGE_FLAGS, 2) & LMDB_P_LEAF) != 0;
-    if (lower < PAGE_HEAD || lower > upper || upper > s->page_size) {
-        return false;
-    }
-    for (uint64_t offset = PAGE_HEAD; offset < lower; offset += 2) {
-        const uint64_t node = load(page, offset, 2);
-        if (node < upper || node + NODE_HEAD > s->page_size) {
-            return false;
-        }
-        if (leaf ? !leaf_node_ok(s, page + node, s->page_size - node)
-                 : !branch_node_ok(s, page + node, offset == PAGE_HEAD)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The first page of the free list. */
-static bool free_list_ok(const state *s, const uint8_t *db) {
-    const uint64_t root = load(db, DB_ROOT, 8);
-    if (root == UINT64_MAX) {
-        return true;
-    }
-    uint8_t *const page = malloc(s->page_size);
-    if (!page) {
-        return true; /* LMDB will report it */
-    }
-    const bool ok =
-        read_page(s, root, LMDB_P_BRANCH | LMDB_P_LEAF, page, s->page_size) && nodes_ok(s, page);
-    free(page);
-    return ok;
-}
-
 /* ---------------------------------------------------------------------------- the meta pages -- */
-
-static bool meta_ok(const uint8_t *meta, uint64_t page_size) {
-    return load(meta, META_MAGIC, 4) == LMDB_MAGIC && load(meta, PAGE_FLAGS, 2) == LMDB_P_META &&
-           load(meta, META_PAGE_SIZE, 4) == page_size;
-}
 
 /*
 ** Transaction n writes meta page n % 2, so that the two have the last two numbers.  With any
@@ -188,40 +21,244 @@ static bool transactions_ok(uint64_t even, uint64_t odd) {
     return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
 
-int hny__lmdb_check(int fd, uint64_t size) {
-    uint8_t metas[2][META_BYTES];
-    if (pread(fd, metas[0], META_BYTES, 0) != META_BYTES) {
+/* Reads and checks both; the newest one to `out`. */
+static int read_metas(int fd, hny__meta *out) {
+    uint8_t bytes[HNY__META_BYTES];
+    hny__meta metas[2];
+    if (pread(fd, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
-    const uint64_t page_size = load(metas[0], META_PAGE_SIZE, 4);
-    if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) {
+    int rc = hny__meta_read(bytes, &metas[0]);
+    if (rc) {
+        return rc;
+    }
+    const off_t second = (off_t)metas[0].page_size;
+    if (pread(fd, bytes, sizeof bytes, second) != (ssize_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
-    if (pread(fd, metas[1], META_BYTES, (off_t)page_size) != META_BYTES) {
-        return HNY_CORRUPT;
+    rc = hny__meta_read(bytes, &metas[1]);
+    if (!rc && (metas[1].page_size != metas[0].page_size ||
+                !transactions_ok(metas[0].txn, metas[1].txn))) {
+        rc = HNY_CORRUPT;
     }
-    if (!meta_ok(metas[0], page_size) || !meta_ok(metas[1], page_size)) {
-        return HNY_CORRUPT;
+    if (!rc) {
+        *out = metas[metas[1].txn > metas[0].txn];
     }
-    for (int i = 0; i < 2; i++) {
-        if (load(metas[i], META_VERSION, 4) != LMDB_VERSION) {
-            return HNY_VERSION;
+    return rc;
+}
+
+/* The metas may be read while another process writes one, and the file may grow: then again. */
+#define META_TRIES 8
+
+int hny__lmdb_check_metas(int fd, uint32_t *page_size) {
+    int rc = HNY_CORRUPT;
+    *page_size = 0;
+    for (int i = 0; i < META_TRIES && rc == HNY_CORRUPT; i++) {
+        hny__meta meta = {.page_size = 0};
+        struct stat st;
+        rc = read_metas(fd, &meta);
+        if (fstat(fd, &st)) {
+            return HNY_IO;
+        }
+        if (st.st_size == 0) {
+            return HNY_OK;
+        }
+        if (!rc && meta.last_page >= (uint64_t)st.st_size / meta.page_size) {
+            rc = HNY_CORRUPT;
+        }
+        if (!rc) {
+            *page_size = meta.page_size;
         }
     }
-    const uint64_t even = load(metas[0], META_TXN, 8), odd = load(metas[1], META_TXN, 8);
-    if (!transactions_ok(even, odd)) {
-        return HNY_CORRUPT;
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------- pages -- */
+
+#define KEY_BYTES 8u
+
+/* A check of all pages. */
+typedef struct page_check {
+    const hny__pages *pages;
+    uint64_t *used;  /* a bit for each page */
+    uint8_t *starts; /* of nodes on one page: a flag for every second byte */
+} page_check;
+
+/* Marks pages as used or free.  False if they are not in the file, or one is marked already. */
+static bool mark_pages(page_check *c, uint64_t first, uint64_t count) {
+    const uint64_t last_page = c->pages->meta.last_page;
+    if (first < 2 || first > last_page || count > last_page - first + 1) {
+        return false;
     }
-    const uint8_t *const newest = metas[odd > even];
-    const state s = {fd, page_size, load(newest, META_LAST_PAGE, 8), load(newest, META_TXN, 8)};
-    if (s.last_page >= size / page_size) {
-        return HNY_CORRUPT;
+    for (uint64_t page = first; page < first + count; page++) {
+        const uint64_t bit = (uint64_t)1 << (page % 64);
+        if (c->used[page / 64] & bit) {
+            return false;
+        }
+        c->used[page / 64] |= bit;
     }
-    if (!root_ok(&s, newest + META_FREE_DB, LMDB_INTEGERKEY)) {
-        return HNY_CORRUPT;
+    return true;
+}
+
+/*
+** A walk over one tree.  Keys are compared as numbers: those of the free list are numbers in the
+** machine's order, ours are big-endian.
+*/
+typedef struct tree_check {
+    page_check *check;
+    const hny__tree *tree;
+    bool is_free_list;
+    uint64_t branches, leaves, overflow, entries; /* found */
+} tree_check;
+
+static uint64_t key_of(const tree_check *t, const hny__node_ref *node) {
+    uint64_t key;
+    memcpy(&key, node->key, sizeof key);
+    return t->is_free_list ? key : __builtin_bswap64(key);
+}
+
+/* Do the nodes fill what lies behind `upper`, without gaps and once each?  LMDB moves it as one. */
+static bool nodes_fill_page(page_check *c, const hny__page *page, uint32_t kind) {
+    uint32_t found = 0, offset = page->upper;
+    memset(c->starts, 0, page->size / 2);
+    for (uint32_t i = 0; i < page->count; i++) {
+        uint16_t start;
+        memcpy(&start, page->bytes + HNY__PAGE_HEAD + 2 * (size_t)i, sizeof start);
+        if (start >= page->size || c->starts[start / 2]) {
+            return false;
+        }
+        c->starts[start / 2] = 1;
     }
-    if (!root_ok(&s, newest + META_MAIN_DB, 0)) {
-        return HNY_CORRUPT;
+    while (offset < page->size && c->starts[offset / 2]) {
+        hny__node_ref node;
+        if (!hny__page_node_at(page, offset, kind, &node)) {
+            return false;
+        }
+        offset += node.bytes;
+        found++;
     }
-    return free_list_ok(&s, newest + META_FREE_DB) ? HNY_OK : HNY_CORRUPT;
+    return offset == page->size && found == page->count;
+}
+
+/* Pages that a transaction freed: their count, then their numbers in descending order. */
+static bool free_pages_ok(page_check *c, const uint8_t *list, uint64_t size) {
+    uint64_t count, page, before = UINT64_MAX;
+    if (size < 8 || size % 8) {
+        return false;
+    }
+    memcpy(&count, list, 8);
+    if (count > size / 8 - 1) {
+        return false;
+    }
+    for (uint64_t i = 1; i <= count; i++) {
+        memcpy(&page, list + 8 * i, 8);
+        if (page >= before || !mark_pages(c, page, 1)) {
+            return false;
+        }
+        before = page;
+    }
+    return true;
+}
+
+static bool leaf_node_ok(tree_check *t, const hny__node_ref *node) {
+    const hny__pages *const pages = t->check->pages;
+    const bool big = (node->flags & HNY__NODE_BIG) != 0;
+    if (big != hny__is_overflow_size(pages->meta.page_size, node->size)) {
+        return false;
+    }
+    if (big) {
+        const uint64_t count = hny__overflow_pages(&pages->meta, node->size);
+        if (!mark_pages(t->check, node->child, count)) {
+            return false;
+        }
+        t->overflow += count;
+    }
+    t->entries++;
+    if (!t->is_free_list) {
+        return true;
+    }
+    const uint8_t *const list = hny__node_data(pages, node);
+    return list && key_of(t, node) <= pages->meta.txn && free_pages_ok(t->check, list, node->size);
+}
+
+static bool page_ok(tree_check *t, uint64_t number, uint32_t depth, uint64_t low, uint64_t high);
+
+/* Keys of the tree below a page lie in low .. high - 1, and high UINT64_MAX is no bound. */
+static bool branch_ok(tree_check *t, const hny__page *page, uint32_t depth, uint64_t low,
+                      uint64_t high) {
+    hny__node_ref node, next;
+    uint64_t first = low;
+    for (uint32_t i = 0; i < page->count; i++) {
+        uint64_t end = high;
+        if (!hny__page_node(page, i, HNY__PAGE_BRANCH, &node)) {
+            return false;
+        }
+        if (i == 0 ? node.key_size != 0 && node.key_size != KEY_BYTES
+                   : node.key_size != KEY_BYTES) {
+            return false;
+        }
+        if (i + 1 < page->count) {
+            if (!hny__page_node(page, i + 1, HNY__PAGE_BRANCH, &next) ||
+                next.key_size != KEY_BYTES) {
+                return false;
+            }
+            end = key_of(t, &next);
+        }
+        if (end <= first || end > high || !page_ok(t, node.child, depth - 1, first, end)) {
+            return false;
+        }
+        first = end;
+    }
+    t->branches++;
+    return page->count >= 2;
+}
+
+static bool leaf_ok(tree_check *t, const hny__page *page, uint64_t low, uint64_t high) {
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < page->count; i++) {
+        hny__node_ref node;
+        if (!hny__page_node(page, i, HNY__PAGE_LEAF, &node) || node.key_size != KEY_BYTES) {
+            return false;
+        }
+        const uint64_t key = key_of(t, &node);
+        if (key < low || key >= high || (i > 0 && key <= before) || !leaf_node_ok(t, &node)) {
+            return false;
+        }
+        before = key;
+    }
+    t->leaves++;
+    return page->count >= 1;
+}
+
+static bool page_ok(tree_check *t, uint64_t number, uint32_t depth, uint64_t low, uint64_t high) {
+    const uint32_t kind = depth > 1 ? HNY__PAGE_BRANCH : HNY__PAGE_LEAF;
+    hny__page page;
+    if (!mark_pages(t->check, number, 1) || !hny__page_open(t->check->pages, number, kind, &page) ||
+        !nodes_fill_page(t->check, &page, kind)) {
+        return false;
+    }
+    return depth > 1 ? branch_ok(t, &page, depth, low, high) : leaf_ok(t, &page, low, high);
+}
+
+static bool tree_pages_ok(page_check *c, const hny__tree *tree, bool is_free_list) {
+    tree_check t = {.check = c, .tree = tree, .is_free_list = is_free_list};
+    if (tree->root != HNY__LMDB_NO_PAGE && !page_ok(&t, tree->root, tree->depth, 0, UINT64_MAX)) {
+        return false;
+    }
+    return t.branches == tree->branches && t.leaves == tree->leaves &&
+           t.overflow == tree->overflow && t.entries == tree->entries;
+}
+
+int hny__lmdb_check_pages(const hny__pages *pages) {
+    page_check c = {.pages = pages,
+                    .used = calloc(pages->meta.last_page / 64 + 1, sizeof *c.used),
+                    .starts = malloc(pages->meta.page_size / 2)};
+    int rc = c.used && c.starts ? HNY_OK : HNY_NOMEM;
+    if (!rc && !(tree_pages_ok(&c, &pages->meta.main, false) &&
+                 tree_pages_ok(&c, &pages->meta.free, true))) {
+        rc = HNY_CORRUPT;
+    }
+    free(c.used);
+    free(c.starts);
+    return rc;
 }

@@ -15,6 +15,7 @@ typedef struct hny__value {
     size_t size;
 } hny__value;
 
+/* Readers find values by pages.h, so whatever is in the file, a value lies in its map. */
 int hny__get(hny__txn *txn, const hny__key *key, hny__value *out);
 int hny__put(hny__txn *txn, const hny__key *key, const void *value, size_t size);
 int hny__del(hny__txn *txn, const hny__key *key); /* HNY_OK also if the key is missing */
@@ -28,19 +29,20 @@ int hny__put_digested(hny__txn *txn, const hny__key *key, void *value, size_t si
 int hny__get_file_record(hny__txn *txn, hny__file_record *out);
 int hny__put_file_record(hny__txn *txn, hny__file_record *record);
 int hny__get_table_record(hny__txn *txn, uint32_t table, hny__table_record *out);
-int hny__put_table_record(hny__txn *txn, uint32_t table, hny__table_record *record);
 
-/* The slot of a rowid. */
-int hny__get_slot(hny__txn *txn, uint32_t space, int64_t rowid, uint32_t *slot);
+/* HNY_CORRUPT if the record contradicts itself: then what it was made from was damaged. */
+int hny__put_table_record(hny__txn *txn, uint32_t table, hny__table_record *record);
 
 /*
 ** As hny__boundary_decode.  A boundary that the table's record counts must exist: else
 ** HNY_CORRUPT.
 */
 int hny__get_boundary(hny__txn *txn, uint32_t space, uint32_t number, hny_boundary *boundary,
-                      int64_t **ids, size_t *count);
+                      uint64_t *digest, uint64_t *older_digest, int64_t **ids, size_t *count);
+
+/* *digest: of the boundary before; then of this one. */
 int hny__put_boundary(hny__txn *txn, uint32_t space, uint32_t number, const hny_boundary *boundary,
-                      const int64_t *ids, size_t count);
+                      const int64_t *ids, size_t count, uint64_t *digest);
 
 /* Copies a block to `block`, of layout->bytes: zeros where there is none. */
 int hny__get_block(hny__txn *txn, const hny__key *key, const hny__layout *layout, uint8_t *block);
@@ -48,24 +50,9 @@ int hny__get_block(hny__txn *txn, const hny__key *key, const hny__layout *layout
 /* Seals a block (hny__block_seal), then puts it. */
 int hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout, uint8_t *block);
 
-/* ----------------------------------------------------------------------------------- cursors -- */
+/* ------------------------------------------------------------------------------------- seeks -- */
 
-typedef struct hny__cursor {
-    hny__txn *txn;
-    struct MDB_cursor *mdb; /* NULL: not open */
-    /* Where it is, after a seek or a step that returned HNY_OK: */
-    uint32_t space, number;
-    hny__kind kind;
-    int64_t rowid; /* of HNY__KIND_ROWID */
-    hny__value value;
-} hny__cursor;
-
-int hny__cursor_open(hny__cursor *cursor, hny__txn *txn);
-void hny__cursor_close(hny__cursor *cursor);
-
-/* To the first key at or behind `key`.  HNY_MISSING: there is none, or it is none of ours. */
-int hny__cursor_seek(hny__cursor *cursor, const hny__key *key);
-int hny__cursor_next(hny__cursor *cursor); /* the same for the next key */
-int hny__cursor_del(hny__cursor *cursor);  /* hny__cursor_next then goes to the key behind it */
+/* The first value whose key is `key` or behind it.  HNY_MISSING: there is none. */
+int hny__seek(hny__txn *txn, const hny__key *key, hny__key *found, hny__value *out);
 
 #endif

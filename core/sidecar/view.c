@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "sidecar/env_state.h"
 #include "sidecar/records.h"
+#include "sidecar/rowid_map.h"
 
 static void drop_blocks(hny__view *view) {
     for (int f = 0; f < HNY__FAMILIES && !view->borrowed; f++) {
@@ -39,11 +41,28 @@ static int reset_blocks(hny__view *view) {
     return HNY_OK;
 }
 
-static int reset_table(hny__view *view) {
+/*
+** Have the blocks that the record counts space in the file?  Memory for each of them, and for each
+** slot, is allocated on the record's word.
+*/
+static bool fits_file(const hny__view *view) {
+    const hny__meta *const meta = &view->txn->pages.meta;
+    uint64_t bytes = 0;
+    for (int f = 0; f < HNY__FAMILIES; f++) {
+        const hny__layout *const layout = &view->geometry.layout[f];
+        const uint32_t rows = hny__view_rows(view, (hny__family)f);
+        bytes += (uint64_t)hny__layout_blocks(layout, rows) * layout->bytes;
+    }
+    return bytes <= (meta->last_page + 1) * meta->page_size;
+}
+
+static int reset_table(hny__view *view, bool stored) {
     view->status = HNY_OK;
     view->marks = NULL;
+    free(view->confirmed);
+    view->confirmed = NULL;
     hny__geometry_init(&view->geometry, &view->table);
-    return reset_blocks(view);
+    return stored && !fits_file(view) ? HNY_CORRUPT : reset_blocks(view);
 }
 
 int hny__view_make_marks(hny__view *view) {
@@ -86,22 +105,20 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, bool *fresh)
         return rc;
     }
     const size_t id = hny__txn_id(view->txn);
-    const unsigned moves = hny__env_moves(env);
-    *fresh = id != view->txn_id || moves != view->moves || table != view->table_id || view->status;
+    *fresh = id != view->txn_id || table != view->table_id || view->status;
     if (*fresh) {
         view->txn_id = id;
-        view->moves = moves;
         view->table_id = table;
         view->absent = hny__get_table_record(view->txn, table, &view->table);
         if (!view->absent) {
-            view->absent = reset_table(view);
+            view->absent = reset_table(view, true);
         }
         if (view->absent == HNY_NOMEM) {
             view->txn_id = 0;
         }
     }
     if (view->absent) {
-        hny__env_end_read(env, view->txn);
+        hny__env_end_read(view->txn);
         return view->absent;
     }
     view->pinned = true;
@@ -110,22 +127,17 @@ int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, bool *fresh)
 
 int hny__view_share(hny__view *view, hny__env *env, const hny__table_record *record) {
     view->env = env;
-    view->moves = hny__env_moves(env);
     view->table = *record;
-    return reset_table(view);
+    return reset_table(view, false);
 }
 
-static int borrow_blocks(hny__view *view, const hny__view *shared) {
+static void borrow_blocks(hny__view *view, const hny__view *shared) {
     drop_blocks(view);
     view->status = HNY_OK;
     view->table = shared->table;
-    if (shared->moves != hny__env_moves(shared->env)) {
-        return reset_table(view);
-    }
     view->geometry = shared->geometry;
     memcpy(view->blocks, shared->blocks, sizeof view->blocks);
     view->borrowed = true;
-    return HNY_OK;
 }
 
 int hny__view_begin_as(hny__view *view, const hny__view *shared) {
@@ -134,15 +146,11 @@ int hny__view_begin_as(hny__view *view, const hny__view *shared) {
     }
     view->env = shared->env;
     view->txn_id = 0;
-    int rc = hny__env_begin_read(view->env, &view->txn);
+    const int rc = hny__env_begin_read(view->env, &view->txn);
     if (rc) {
         return rc;
     }
-    rc = borrow_blocks(view, shared);
-    if (rc) {
-        hny__env_end_read(view->env, view->txn);
-        return rc;
-    }
+    borrow_blocks(view, shared);
     view->pinned = true;
     return HNY_OK;
 }
@@ -152,24 +160,29 @@ void hny__view_end(hny__view *view) {
         return;
     }
     view->pinned = false;
-    hny__env_end_read(view->env, view->txn);
+    hny__env_end_read(view->txn);
 }
 
 void hny__view_free(hny__view *view) {
     hny__view_end(view);
     detach_view(view);
     drop_blocks(view);
+    free(view->confirmed);
     free(view->marks_kept);
     memset(view, 0, sizeof *view);
 }
 
-static const uint8_t *fail_view(hny__view *view, int status) {
+void hny__view_fail(hny__view *view, int status) {
     if (status == HNY_CORRUPT) {
         hny__env_set_damaged(view->env);
     }
     if (!view->status) {
         view->status = status;
     }
+}
+
+static const uint8_t *fail_view(hny__view *view, int status) {
+    hny__view_fail(view, status);
     return NULL;
 }
 
@@ -184,6 +197,7 @@ const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t n
     if (rc) {
         return fail_view(view, rc == HNY_MISSING ? HNY_CORRUPT : rc);
     }
+    /* Rows of codes have digests of their own. */
     const bool has_row_digests = family == HNY__CODES;
     if (value.size != layout->bytes ||
         (!has_row_digests && !hny__digest_ok(value.data, value.size, &key))) {
@@ -279,9 +293,60 @@ int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *do
 }
 
 int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot) {
-    const int rc = hny__get_slot(view->txn, view->table.space, rowid, slot);
+    hny__row_ref ref;
+    const int rc = hny__rowid_map_find(view, rowid, &ref);
     if (rc) {
         return rc;
     }
-    return *slot < view->table.slots ? HNY_OK : HNY_CORRUPT;
+    if (ref.slot >= view->table.slots) {
+        hny__view_fail(view, HNY_CORRUPT);
+        return HNY_CORRUPT;
+    }
+    *slot = ref.slot;
+    return HNY_OK;
+}
+
+static bool map_has_row(hny__view *view, uint32_t slot, const uint8_t *code) {
+    const int64_t rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
+    const hny__row_parts row = {code, hny__view_residual(view, slot),
+                                hny__view_attributes(view, slot)};
+    hny__row_ref ref;
+    return !view->status && hny__rowid_map_find(view, rowid, &ref) == HNY_OK && ref.slot == slot &&
+           ref.check == hny__row_check(&view->geometry, slot, &row);
+}
+
+static bool is_confirmed(const hny__view *view, uint32_t slot) {
+    return view->confirmed && view->confirmed[slot / 64] >> (slot % 64) & 1;
+}
+
+void hny__view_prefetch_confirm(const hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__CODES];
+    const uint32_t number = hny__layout_block(layout, slot);
+    const uint8_t *const block = hny__view_known(view, HNY__CODES, number);
+    if (!block || is_confirmed(view, slot)) {
+        return;
+    }
+    const uint8_t *const row = hny__row_at(layout, block, slot - number * layout->per_block);
+    hny__rowid_map_prefetch(view, hny__rowid_of(layout, row));
+}
+
+int hny__view_confirm(hny__view *view, uint32_t slot, const uint8_t *code) {
+    const size_t words = (size_t)view->table.slots / 64 + 1;
+    const uint64_t bit = (uint64_t)1 << (slot % 64);
+    if (!view->confirmed) {
+        view->confirmed = calloc(words, sizeof *view->confirmed);
+        if (!view->confirmed) {
+            hny__view_fail(view, HNY_NOMEM);
+            return HNY_NOMEM;
+        }
+    }
+    if (is_confirmed(view, slot)) {
+        return HNY_OK;
+    }
+    if (!map_has_row(view, slot, code)) {
+        hny__view_fail(view, HNY_CORRUPT);
+        return view->status;
+    }
+    view->confirmed[slot / 64] |= bit;
+    return HNY_OK;
 }

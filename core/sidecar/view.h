@@ -18,11 +18,10 @@
 typedef struct hny__view {
     hny__env *env; /* the caller's; NULL: nothing was read yet */
     hny__txn *txn;
-    size_t txn_id;  /* of the state that the pointers belong to */
-    unsigned moves; /* of the map, when they were resolved (hny__env_moves) */
-    bool pinned;    /* between begin and end */
-    int status;     /* sticky: why the first block could not be read */
-    int absent;     /* why this state has no such table, or 0 */
+    size_t txn_id; /* of the state that the pointers belong to */
+    bool pinned;   /* between begin and end */
+    int status;    /* sticky: why the first block could not be read */
+    int absent;    /* why this state has no such table, or 0 */
     uint32_t table_id;
     hny__table_record table;
     hny__geometry geometry;
@@ -34,7 +33,8 @@ typedef struct hny__view {
     uint8_t *marks;      /* see below; NULL: not made for this state */
     uint8_t *marks_kept; /* their memory, kept for the next state */
     size_t marks_capacity;
-    uint8_t epoch; /* of the last search, above HNY__VERIFIED */
+    uint8_t epoch;       /* of the last search, above HNY__VERIFIED */
+    uint64_t *confirmed; /* a bit for each slot whose row the map has; NULL: not made yet */
 } hny__view;
 
 /*
@@ -99,6 +99,9 @@ static inline uint32_t hny__view_rows(const hny__view *view, hny__family family)
     if (family == HNY__UPPER) {
         return view->table.uppers;
     }
+    if (family == HNY__ROWIDS) {
+        return view->table.rowid_nodes;
+    }
     return family == HNY__LINKS ? hny__linked(&view->table) : view->table.slots;
 }
 
@@ -108,7 +111,9 @@ const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *r
 /* The same, if it was not checked before. */
 static inline const uint8_t *hny__view_verified(hny__view *view, uint32_t slot,
                                                 const uint8_t *row) {
-    return view->marks && view->marks[slot] ? row : hny__view_verify(view, slot, row);
+    return view->marks && slot < view->table.slots && view->marks[slot]
+               ? row
+               : hny__view_verify(view, slot, row);
 }
 
 /* A slot's code, or NULL with view->status set. */
@@ -123,8 +128,11 @@ static inline const uint8_t *hny__view_residual(hny__view *view, uint32_t slot) 
                                                    : NULL;
 }
 
-/* Its attributes, or NULL. */
+/* Its attributes, or NULL: also if the table has none. */
 static inline const hny_attribute *hny__view_attributes(hny__view *view, uint32_t slot) {
+    if (!view->table.attributes) {
+        return NULL;
+    }
     return (const hny_attribute *)(const void *)hny__view_vector(view, HNY__ATTRIBUTES, slot);
 }
 
@@ -176,5 +184,18 @@ int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *do
 
 /* The slot of a rowid.  HNY_MISSING: there is none. */
 int hny__view_find(hny__view *view, int64_t rowid, uint32_t *slot);
+
+/*
+** Has the map of rowids the row of this slot, as it is?  `code` is the slot's, verified.  To be
+** asked before a row is returned: else a damaged sidecar could return deleted rows, older versions
+** and rows twice.  HNY_OK, or a failure, which is the view's status.
+*/
+int hny__view_confirm(hny__view *view, uint32_t slot, const uint8_t *code);
+
+/* Prefetches what confirming a slot reads, if its code's rowid is in the cache. */
+void hny__view_prefetch_confirm(const hny__view *view, uint32_t slot);
+
+/* Notes a failure.  The first one stays the view's status. */
+void hny__view_fail(hny__view *view, int status);
 
 #endif

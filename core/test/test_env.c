@@ -69,8 +69,8 @@ static size_t pin(hny__env *env, hny__txn **txn) {
     return hny__txn_id(*txn);
 }
 
-static void unpin(hny__env *env, hny__txn *txn) {
-    hny__env_end_read(env, txn);
+static void unpin(hny__txn *txn) {
+    hny__env_end_read(txn);
     hny__txn_free(txn);
 }
 
@@ -147,7 +147,7 @@ static void test_removed(void **unused) {
     assert_true(hny__env_intact(first, id)); /* what comes next spares our pages still */
     write_to(second, 3);
     assert_false(hny__env_intact(first, id));
-    unpin(first, txn);
+    unpin(txn);
     hny__env_unref(first);
     hny__env_unref(second);
 }
@@ -163,7 +163,7 @@ static void test_pinned(void **unused) {
         write_to(env, i);
     }
     assert_true(hny__env_intact(env, id));
-    unpin(env, txn);
+    unpin(txn);
     hny__env_unref(env);
 }
 

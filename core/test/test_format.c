@@ -11,40 +11,33 @@
 #include "sidecar/format.h"
 
 static void test_keys(void **unused) {
-    static const int64_t rowids[] = {INT64_MIN, -5000000000, -1, 0, 1, 255, 256, INT64_MAX};
-    const size_t count = sizeof rowids / sizeof *rowids;
+    const hny__key keys[] = {
+        hny__key_make(0, HNY__KIND_TABLE, 7), hny__key_make(1, HNY__KIND_CODES, 0xffffffff),
+        hny__key_make(1, HNY__KIND_LINKS, 0), hny__key_make(2, HNY__KIND_FILE, 0),
+        hny__key_make(0xffffff, HNY__KIND_ATTRIBUTES, UINT32_MAX)};
     (void)unused;
-    for (size_t i = 0; i < count; i++) {
-        const hny__key key = hny__key_rowid(77, rowids[i]);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const hny__key again = hny__key_of_number(hny__key_number(&keys[i]));
         uint32_t space, number;
         hny__kind kind;
-        int64_t rowid;
-        assert_true(hny__key_parse(key.bytes, key.size, &space, &kind, &number, &rowid));
-        assert_int_equal(space, 77);
-        assert_int_equal(kind, HNY__KIND_ROWID);
-        assert_true(rowid == rowids[i]);
-        if (i == 0) {
-            continue;
+        assert_memory_equal(&again, &keys[i], sizeof again);
+        assert_true(hny__key_parse(&keys[i], &space, &kind, &number));
+        const hny__key made = hny__key_make(space, kind, number);
+        assert_memory_equal(&made, &keys[i], sizeof made);
+        if (i > 0) {
+            assert_true(memcmp(&keys[i - 1], &keys[i], sizeof *keys) < 0);
+            assert_true(hny__key_number(&keys[i - 1]) < hny__key_number(&keys[i]));
         }
-        const hny__key before = hny__key_rowid(77, rowids[i - 1]);
-        assert_true(memcmp(before.bytes, key.bytes, key.size) < 0);
     }
-    const hny__key a = hny__key_make(1, HNY__KIND_CODES, 0xffffffff);
-    const hny__key b = hny__key_make(1, HNY__KIND_LINKS, 0);
-    const hny__key c = hny__key_make(2, HNY__KIND_FILE, 0);
-    assert_true(memcmp(a.bytes, b.bytes, 8) < 0 && memcmp(b.bytes, c.bytes, 8) < 0);
 }
 
 static void test_key_refused(void **unused) {
     hny__key key = hny__key_make(3, HNY__KIND_CODES, 4);
     uint32_t space, number;
     hny__kind kind;
-    int64_t rowid;
     (void)unused;
-    assert_false(hny__key_parse(key.bytes, 7, &space, &kind, &number, &rowid));
-    assert_false(hny__key_parse(key.bytes, 16, &space, &kind, &number, &rowid));
     key.bytes[3] = 200;
-    assert_false(hny__key_parse(key.bytes, 8, &space, &kind, &number, &rowid));
+    assert_false(hny__key_parse(&key, &space, &kind, &number));
 }
 
 static void test_digest(void **unused) {
@@ -99,10 +92,13 @@ static void test_table_record(void **unused) {
                                     .free_slots = 1,
                                     .entry_slot = 4,
                                     .entry_upper = 1,
-                                    .entry_level = 1};
-    hny__table_record bad[11], out, record = good;
+                                    .entry_level = 1,
+                                    .rowid_root = 3,
+                                    .rowid_height = 1,
+                                    .rowid_nodes = 4};
+    hny__table_record bad[14], out, record = good;
     (void)unused;
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 14; i++) {
         bad[i] = good;
     }
     bad[0].dim = 0;
@@ -116,10 +112,13 @@ static void test_table_record(void **unused) {
     bad[8].entry_upper = 2;
     bad[9].entry_level = 64;
     bad[10].free_uppers = 3;
+    bad[11].rowid_root = 4;
+    bad[12].rowid_height = 9;
+    bad[13].rowid_height = 0;
     hny__digest_write(&record, sizeof record, &key);
     assert_int_equal(hny__table_record_read(&record, sizeof record, &key, &out), HNY_OK);
     assert_int_equal(hny__table_record_read(&record, sizeof record - 8, &key, &out), HNY_CORRUPT);
-    for (size_t i = 0; i < 11; i++) {
+    for (size_t i = 0; i < 14; i++) {
         hny__digest_write(&bad[i], sizeof bad[i], &key);
         assert_int_equal(hny__table_record_read(&bad[i], sizeof bad[i], &key, &out), HNY_CORRUPT);
     }
@@ -134,12 +133,16 @@ static void test_boundary(void **unused) {
     int64_t *list;
     void *value;
     size_t size, found;
+    uint64_t digest, older;
     (void)unused;
     for (size_t first = 0; first <= count; first++) {
         assert_int_equal(
-            hny__boundary_encode(&boundary, ids + first, count - first, &key, &value, &size),
+            hny__boundary_encode(&boundary, ids + first, count - first, 77, &key, &value, &size),
             HNY_OK);
-        assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found), HNY_OK);
+        assert_int_equal(
+            hny__boundary_decode(value, size, &key, &back, &digest, &older, &list, &found), HNY_OK);
+        assert_memory_equal(&digest, value, sizeof digest);
+        assert_int_equal(older, 77);
         assert_int_equal(found, count - first);
         if (found) {
             assert_memory_equal(list, ids + first, found * sizeof *list);
@@ -147,8 +150,9 @@ static void test_boundary(void **unused) {
         assert_true(back.seq == boundary.seq && back.chain == boundary.chain);
         free(list);
         for (size_t cut = 0; cut < size; cut++) {
-            assert_int_equal(hny__boundary_decode(value, cut, &key, &back, &list, &found),
-                             HNY_CORRUPT);
+            assert_int_equal(
+                hny__boundary_decode(value, cut, &key, &back, &digest, &older, &list, &found),
+                HNY_CORRUPT);
         }
         free(value);
     }
@@ -163,23 +167,54 @@ static void test_boundary_lies(void **unused) {
     int64_t *list;
     void *value;
     size_t size, found;
+    uint64_t digest, older;
     (void)unused;
-    assert_int_equal(hny__boundary_encode(&boundary, ids, 3, &key, &value, &size), HNY_OK);
+    assert_int_equal(hny__boundary_encode(&boundary, ids, 3, 0, &key, &value, &size), HNY_OK);
     for (uint64_t lie = 4; lie; lie <<= 8) {
         memcpy((uint8_t *)value + 24, &lie, 8);
         hny__digest_write(value, size, &key);
-        assert_int_equal(hny__boundary_decode(value, size, &key, &back, &list, &found),
-                         HNY_CORRUPT);
+        assert_int_equal(
+            hny__boundary_decode(value, size, &key, &back, &digest, &older, &list, &found),
+            HNY_CORRUPT);
     }
     free(value);
 }
 
+/* A chunk of free numbers, as a list and as bits, and chunks that are neither. */
+static void test_chunk(void **unused) {
+    static const uint32_t counts[] = {1, 2, 4096, 4097, 65536};
+    static uint16_t ids[HNY__CHUNK_IDS], back[HNY__CHUNK_IDS];
+    static uint8_t value[HNY__CHUNK_BYTES];
+    const hny__key key = hny__key_make(1, HNY__KIND_FREE_SLOTS, 3);
+    uint32_t found;
+    (void)unused;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (uint32_t j = 0; j < counts[i]; j++) {
+            ids[j] = (uint16_t)(65535 - (counts[i] - 1 - j));
+        }
+        const size_t size = hny__chunk_encode(ids, counts[i], value);
+        hny__digest_write(value, size, &key);
+        assert_int_equal(hny__chunk_decode(value, size, &key, back, &found), HNY_OK);
+        assert_int_equal(found, counts[i]);
+        assert_memory_equal(back, ids, found * sizeof *ids);
+        hny__digest_write(value, size - 2, &key);
+        assert_int_equal(hny__chunk_decode(value, size - 2, &key, back, &found), HNY_CORRUPT);
+        value[8] ^= 1; /* another count */
+        hny__digest_write(value, size, &key);
+        assert_int_equal(hny__chunk_decode(value, size, &key, back, &found), HNY_CORRUPT);
+    }
+    const uint16_t twice[] = {5, 5};
+    const size_t size = hny__chunk_encode(twice, 2, value);
+    hny__digest_write(value, size, &key);
+    assert_int_equal(hny__chunk_decode(value, size, &key, back, &found), HNY_CORRUPT);
+}
+
 /* The bytes that format.c shows as an example. */
 static void test_boundary_example(void **unused) {
-    static const uint8_t expected[] = {0x8e, 0x65, 0x4f, 0xba, 0x1b, 0x6c, 0xf0, 0x0d, 0x05,
-                                       0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x18, 0x36,
-                                       0x6e, 0xff, 0xfb, 0x21, 0xd4, 0x4f, 0x03, 0x00, 0x00,
-                                       0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xab, 0x02, 0x01};
+    static const uint8_t expected[] = {
+        0x5b, 0xab, 0xa9, 0xf2, 0x24, 0x12, 0x5c, 0x9b, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x18, 0x36, 0x6e, 0xff, 0xfb, 0x21, 0xd4, 0x4f, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x02, 0xab, 0x02, 0x01};
     static const uint8_t expected_key[] = {0x00, 0x00, 0x01, 0x02, 0x00, 0x00, 0x00, 0x01};
     static const int64_t ids[] = {1, 300, 301};
     const hny_boundary boundary = {5, 0x4fd421fbff6e3618};
@@ -187,8 +222,8 @@ static void test_boundary_example(void **unused) {
     void *value;
     size_t size;
     (void)unused;
-    assert_int_equal(hny__boundary_encode(&boundary, ids, 3, &key, &value, &size), HNY_OK);
-    assert_int_equal(key.size, sizeof expected_key);
+    assert_int_equal(
+        hny__boundary_encode(&boundary, ids, 3, 0x1122334455667788, &key, &value, &size), HNY_OK);
     assert_memory_equal(key.bytes, expected_key, sizeof expected_key);
     assert_int_equal(size, sizeof expected);
     assert_memory_equal(value, expected, sizeof expected);
@@ -290,7 +325,8 @@ int main(void) {
         cmocka_unit_test(test_digest),        cmocka_unit_test(test_file_record),
         cmocka_unit_test(test_table_record),  cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_boundary_lies), cmocka_unit_test(test_boundary_example),
-        cmocka_unit_test(test_geometry),      cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_chunk),         cmocka_unit_test(test_geometry),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,9 @@ static int check_once(hx_view *view, bool *held) {
     if (rc == SQLITE_OK && hx_columns_external(&view->shadow->columns)) {
         rc = hx_content_check(view->shadow, view->vector);
     }
+    if (rc == SQLITE_OK && s->status == HNY_CORRUPT) {
+        rc = hx_fail_status(view->shadow, s->status);
+    }
     if (rc == SQLITE_OK && s->pinned) {
         rc = check_records(view);
     }
