@@ -44,8 +44,14 @@ int hny__lock_take(const char *path, int *fd) {
     return path ? lock_data_file(path, false, fd) : HNY_OK;
 }
 
+/*
+** Closing is not enough: a child that was forked meanwhile has the descriptor, too, and would keep
+** the lock until it ends.
+*/
 void hny__lock_release(int fd) {
+    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     if (fd >= 0) {
+        (void)fcntl(fd, F_OFD_SETLK, &lock);
         close(fd);
     }
 }
