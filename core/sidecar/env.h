@@ -11,6 +11,7 @@
 #define HNY_ENV_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "hannoy.h"
 
@@ -47,9 +48,14 @@ int hny__env_usable(const hny__env *env);
 bool hny__env_intact(hny__env *env, size_t txn_id);
 
 /*
-** Unlinks an unusable sidecar and its lock file, unless a build holds it or it changed meanwhile.
+** Unlinks an unusable sidecar and its lock file.  Under the builder's lock it looks again first:
+** `judged` is the file that was found damaged while it was open, NULL if it could not be opened.
+** HNY_OK also if the file is sound or another one now.  HNY_BUSY: a build runs.
 */
-int hny__env_discard(const char *path);
+int hny__env_discard(const char *path, const char *model, const struct stat *judged);
+
+/* What the environment has open. */
+int hny__env_stat(const hny__env *env, struct stat *out);
 
 bool hny__env_readonly(const hny__env *env);
 

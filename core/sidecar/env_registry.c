@@ -23,6 +23,24 @@ static struct {
     hny__env *first;
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/*
+** A fork waits until no thread uses the registry: the child would have the mutex locked for good,
+** and the list as it was in the midst of a change.
+*/
+static void lock_registry(void) {
+    pthread_mutex_lock(&registry.lock);
+}
+
+static void unlock_registry(void) {
+    pthread_mutex_unlock(&registry.lock);
+}
+
+static void watch_forks(void) {
+    (void)pthread_atfork(lock_registry, unlock_registry, unlock_registry);
+}
+
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
 /* ---------------------------------------------------------------------------------- checking -- */
 
 static int check_data_file(const char *path, uint32_t *page_size) {
@@ -342,6 +360,7 @@ static int open_registered(const char *path, const char *model, bool create, hny
 }
 
 int hny__env_open(const char *path, const char *model, bool create, hny__env **out) {
+    pthread_once(&forks_once, watch_forks);
     pthread_mutex_lock(&registry.lock);
     int rc = path ? open_registered(path, model, create, out) : open_private(out);
     if (!rc && (*out)->refs == 1) {
@@ -443,7 +462,38 @@ static int discard_directory(const char *path) {
     return rmdir(path) ? HNY_IO : HNY_OK;
 }
 
-int hny__env_discard(const char *path) {
+static int unlink_files(const char *path) {
+    char *const lock = hny__lockfile_name(path);
+    int rc = HNY_OK;
+    if (!lock) {
+        rc = HNY_NOMEM;
+    } else if ((unlink(lock) && errno != ENOENT) || unlink(path)) {
+        rc = HNY_IO;
+    }
+    free(lock);
+    return rc;
+}
+
+/*
+** Under the builder's lock: is the file still the one that was judged?  Another process may have
+** replaced it, or may have committed while it was looked at.
+*/
+static int look_again(const char *path, const char *model, const struct stat *judged, int fd) {
+    struct stat st;
+    hny__env *env;
+    if (judged) {
+        const bool same =
+            fstat(fd, &st) == 0 && st.st_dev == judged->st_dev && st.st_ino == judged->st_ino;
+        return same ? HNY_CORRUPT : HNY_OK;
+    }
+    const int rc = hny__env_open(path, model, false, &env);
+    if (!rc) {
+        hny__env_unref(env);
+    }
+    return rc;
+}
+
+int hny__env_discard(const char *path, const char *model, const struct stat *judged) {
     struct stat st;
     int fd;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -453,15 +503,16 @@ int hny__env_discard(const char *path) {
     if (rc) {
         return rc == HNY_MISSING ? HNY_OK : rc;
     }
-    char *const lock = hny__lockfile_name(path);
-    if (!lock) {
-        rc = HNY_NOMEM;
-    } else if ((unlink(lock) && errno != ENOENT) || unlink(path)) {
-        rc = HNY_IO;
+    rc = look_again(path, model, judged, fd);
+    if (rc == HNY_CORRUPT || rc == HNY_VERSION) {
+        rc = unlink_files(path);
     }
-    free(lock);
     hny__lock_release(fd);
-    return rc;
+    return rc == HNY_MISSING ? HNY_OK : rc;
+}
+
+int hny__env_stat(const hny__env *env, struct stat *out) {
+    return fstat(env->fd, out) ? HNY_IO : HNY_OK;
 }
 
 /* ------------------------------------------------------------------------------------- state -- */

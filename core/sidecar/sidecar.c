@@ -86,8 +86,11 @@ int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
         rc = HNY_CORRUPT;
     }
     if (create && is_replaceable(rc)) {
+        struct stat st;
+        const bool opened = sidecar->env && !hny__env_stat(sidecar->env, &st);
         close_env(sidecar);
-        rc = sidecar->path ? hny__env_discard(sidecar->path) : HNY_OK;
+        rc = sidecar->path ? hny__env_discard(sidecar->path, sidecar->database, opened ? &st : NULL)
+                           : HNY_OK;
         if (!rc) {
             rc = hny__env_open(sidecar->path, sidecar->database, true, &sidecar->env);
         }

@@ -1,7 +1,9 @@
 /* Environments whose data file or lock file is removed, copied or replaced while it is open. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -203,6 +205,129 @@ static void test_nameless(void **unused) {
     }
 }
 
+/* A child that was forked while a build held its lock does not keep it. */
+static void test_lock_and_fork(void **unused) {
+    int fd, status, ends[2];
+    char byte;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) < 0); /* lives until the parent closes its end */
+    }
+    hny__lock_release(fd);
+    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    hny__lock_release(fd);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    hny__env_unref(env);
+}
+
+static atomic_bool stopped;
+
+static void *open_and_close(void *unused) {
+    (void)unused;
+    while (!atomic_load(&stopped)) {
+        hny__env *env;
+        if (hny__env_open(data, NULL, false, &env) == HNY_OK) {
+            hny__env_unref(env);
+        }
+    }
+    return NULL;
+}
+
+/* A child that was forked while another thread opened an environment can open its own. */
+static void test_open_and_fork(void **unused) {
+    pthread_t thread;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    hny__env_unref(env);
+    atomic_store(&stopped, false);
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, NULL), 0);
+    for (int i = 0; i < 100; i++) {
+        int status;
+        const pid_t pid = fork();
+        if (pid == 0) {
+            hny__env *own;
+            alarm(20); /* ends a child that waits for a mutex which nobody holds */
+            const int rc = hny__env_open(data, NULL, false, &own);
+            _exit(rc == HNY_OK || rc == HNY_BUSY ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&stopped, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* A read transaction that a child inherits ends there without a trace: its slot is the parent's. */
+static void test_inherited_transaction(void **unused) {
+    hny__txn *txn;
+    int status;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    const size_t id = pin(env, &txn);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        unpin(txn);
+        hny__env_unref(env);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    MDB_envinfo info;
+    for (uint32_t i = 0; i < 20; i++) {
+        write_to(env, i); /* spares the pages of the pinned state still */
+    }
+    hny__key key = hny__key_make(0, HNY__KIND_FILE, 0);
+    hny__value value;
+    hny__file_record record;
+    assert_int_equal(hny__get(txn, &key, &value), HNY_OK);
+    assert_int_equal(hny__file_record_read(value.data, value.size, &record), HNY_OK);
+    assert_int_equal(record.next_space, 2); /* as of the first write */
+    assert_int_equal(hny__txn_id(txn), id);
+    mdb_env_info(env->mdb, &info);
+    assert_true(info.me_numreaders >= 1);
+    unpin(txn);
+    hny__env_unref(env);
+}
+
+/* A file is unlinked only if it is still the damaged one. */
+static void test_discard(void **unused) {
+    struct stat judged;
+    int fd;
+    (void)unused;
+    hny__env *env = open_it(1);
+    write_to(env, 1);
+    assert_int_equal(hny__env_stat(env, &judged), HNY_OK);
+    /* Sound, whatever it was when somebody looked. */
+    assert_int_equal(hny__env_discard(data, NULL, NULL), HNY_OK);
+    assert_int_equal(inode_of(data), judged.st_ino);
+    /* Another one has taken its place. */
+    copy(data, other);
+    assert_int_equal(rename(other, data), 0);
+    assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_OK);
+    assert_int_not_equal(inode_of(data), judged.st_ino);
+    hny__env_unref(env);
+    /* The damaged one, but not while a build runs. */
+    env = open_it(0);
+    assert_int_equal(hny__env_stat(env, &judged), HNY_OK);
+    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_BUSY);
+    hny__lock_release(fd);
+    assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_OK);
+    assert_int_not_equal(access(data, F_OK), 0);
+    assert_int_not_equal(access(lock, F_OK), 0);
+    hny__env_unref(env);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_shared, begin, end),
@@ -210,6 +335,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_pinned, begin, end),
         cmocka_unit_test_setup_teardown(test_swapped, begin, end),
         cmocka_unit_test_setup_teardown(test_nameless, begin, end),
+        cmocka_unit_test_setup_teardown(test_lock_and_fork, begin, end),
+        cmocka_unit_test_setup_teardown(test_open_and_fork, begin, end),
+        cmocka_unit_test_setup_teardown(test_inherited_transaction, begin, end),
+        cmocka_unit_test_setup_teardown(test_discard, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
