@@ -8,11 +8,12 @@
 typedef struct sqlite3_index_constraint constraint;
 
 /*
-** In a join, "v.tenant = u.tenant" restricts the search, so the plan that offers it is preferred.
-** But "v.rowid = d.id" finds the rows of the other table for those that were found; a search for
-** each of its rows is the last choice.
+** In a join, "v.tenant = u.tenant" restricts the search, so that k counts rows of the tenant, whatever
+** the planner knows of u: a plan without the value costs more than a search for each of 10^12 rows.
+** But "v.rowid = d.id" finds the rows of the other table for those that were found; without a k, where
+** a search may use it, a search for each of its rows is the last choice.
 */
-#define COST_UNFILTERED 1e9
+#define COST_UNFILTERED 1e16
 #define COST_ONE_ROWID  1e12
 
 /* The first version that has sqlite3_vtab_in and sqlite3_vtab_rhs_value. */
@@ -131,10 +132,10 @@ static bool is_by_own_collation(const planner *p, int position, const spelling *
 }
 
 /*
-** Beside `x LIKE 'a%'` SQLite offers x >= 'a' and x < 'b'.  The latter is not true of the BLOB
-** x'61', and LIKE is.
+** Beside `x LIKE 'a%'` SQLite offers x >= 'a' and x < 'b'.  The latter is not true of the BLOB x'61',
+** and LIKE may be.
 */
-static bool is_range_of_pattern(const planner *p, int position, const spelling *s) {
+static bool may_be_of_pattern(const planner *p, int position, const spelling *s) {
     const sqlite3_index_info *const info = p->info;
     if (s->code != HX_CODE_LT) {
         return false;
@@ -155,16 +156,14 @@ static bool is_range_of_pattern(const planner *p, int position, const spelling *
 static bool applies(const planner *p, int position, const spelling *s) {
     const hx_columns *const columns = &p->shadow->columns;
     const int column = p->info->aConstraint[position].iColumn;
-    if (is_range_of_pattern(p, position, s)) {
-        return false;
-    }
     if (hx_column_is(columns, column, HX_ROLE_KEPT)) {
         return p->bounded;
     }
     if (!hx_column_is(columns, column, HX_ROLE_FILTER)) {
         return false;
     }
-    return p->bounded || (s->filters && is_by_own_collation(p, position, s));
+    return p->bounded || (s->filters && is_by_own_collation(p, position, s) &&
+                          !may_be_of_pattern(p, position, s));
 }
 
 static void plan_column(planner *p, int position, const spelling *s) {
@@ -173,7 +172,8 @@ static void plan_column(planner *p, int position, const spelling *s) {
     const bool set = s->code == HX_CODE_EQ &&
                      hx_collation_of_name(collation) != HX_COLLATION_OTHER && take_set(p, position);
     hx_constraint_take(p->info, position, false);
-    sqlite3_str_appendf(p->codes, "%c%s%d", set ? HX_CODE_IN : s->code,
+    const char code = may_be_of_pattern(p, position, s) ? HX_CODE_LT_OR_BLOB : s->code;
+    sqlite3_str_appendf(p->codes, "%c%s%d", set ? HX_CODE_IN : code,
                         hx_constraint_is_literal(p->info, position) ? "!" : "", number);
     if (!is_by_own_collation(p, position, s)) {
         sqlite3_str_appendf(p->codes, "%c%d:%s", HX_CODE_COLLATION, (int)strlen(collation),

@@ -26,6 +26,7 @@ enum {
     HX_CODE_EQ = 'e',
     HX_CODE_NE = 'n',
     HX_CODE_LT = 'a',
+    HX_CODE_LT_OR_BLOB = 'p',
     HX_CODE_LE = 'b',
     HX_CODE_GT = 'c',
     HX_CODE_GE = 'd',

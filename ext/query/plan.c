@@ -192,7 +192,7 @@ static int join_words(sqlite3_str *words, sqlite3_str *codes, char **out) {
 ** which knn_match means nothing.  So every access without a search costs more than any search, in
 ** whatever join.
 */
-#define SCAN_COST 1e20
+#define SCAN_COST 1e25
 
 /* Notes which vector a search is on, if there are several. */
 static void search_vector(const hx_shadow *shadow, sqlite3_index_info *info, int column,

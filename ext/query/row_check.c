@@ -8,6 +8,7 @@
 
 struct hx_row_check {
     const hx_column *column;
+    bool blobs_pass; /* without counting */
     hx_reading readings[HX_MAX_READINGS];
     int count;
     /* a comparison: */
@@ -63,6 +64,7 @@ static const char *operator_of(char code) {
     case HX_CODE_NE:
         return "<>";
     case HX_CODE_LT:
+    case HX_CODE_LT_OR_BLOB:
         return "<";
     case HX_CODE_LE:
         return "<=";
@@ -134,6 +136,7 @@ int hx_row_check_new(hx_shadow *shadow, const hx_column *column, char code, cons
     }
     check->readings[0] = (hx_reading){HX_AFFINITY_NONE, HX_AFFINITY_NONE, true};
     check->count = 1;
+    check->blobs_pass = code == HX_CODE_LT_OR_BLOB;
     if (!is_pattern(code)) {
         check->count =
             hx_readings_of(hx_affinity_of_type(column->type), value, untyped, check->readings);
@@ -225,7 +228,8 @@ static int run_reading(hx_shadow *shadow, const hx_row_check *check, hx_reading 
 int hx_row_check_run(hx_shadow *shadow, const hx_row_check *check, sqlite3_value *stored,
                      bool *passes, bool *counts) {
     int rc = SQLITE_OK;
-    *passes = *counts = false;
+    *passes = check->blobs_pass && sqlite3_value_type(stored) == SQLITE_BLOB;
+    *counts = false;
     for (int i = 0; i < check->count && !*counts && rc == SQLITE_OK; i++) {
         rc = run_reading(shadow, check, check->readings[i], stored, passes, counts);
     }
