@@ -1,11 +1,12 @@
 /*
-** The differential test: random statements with searches in them, on random schemas, against the same
-** on a plain table with hannoy_distance.  Searches are exact, so every row must be the same.
+** The differential test: random statements with searches in them, on random schemas, against the
+** same on a plain table with hannoy_distance.  Searches are exact, so every row must be the same.
 **
 **     differential --ext ./hannoy.so [--seed S] [--steps N] [--seconds T] [--jobs J] [--verbose]
 **
-** N statements in runs of 500, run i with seed S+i, each in a process and with a database of its own.
-** A run follows from its seed alone, so a failure comes again with `--seed ITS_SEED --steps 500`.
+** N statements in runs of 500, run i with seed S+i, each in a process and with a database of its
+** own. A run follows from its seed alone, so a failure comes again with `--seed ITS_SEED --steps
+** 500`.
 */
 #include "random_sql.h"
 
@@ -18,9 +19,7 @@
 #define DEFAULT_ALL 300000
 
 /* Over all processes. */
-static struct totals {
-    long statements, rows;
-} *totals;
+static struct totals { long statements, rows; } * totals;
 
 /* The rows of a statement as text, one string a row, for sqlite3_free(). */
 typedef struct answer {
@@ -37,7 +36,9 @@ static struct {
     const answer *answers;
 } current;
 
-/* --------------------------------------------------------------------------------- statements -- */
+/*
+** --------------------------------------------------------------------------------- statements --
+*/
 
 static void bind_parameters(sqlite3 *db, sqlite3_stmt *stmt, const pair *p) {
     for (int i = 0; i < p->count; i++) {
@@ -45,7 +46,9 @@ static void bind_parameters(sqlite3 *db, sqlite3_stmt *stmt, const pair *p) {
         sqlite3_stmt *value;
         snprintf(name, sizeof name, ":p%d", i);
         const int index = sqlite3_bind_parameter_index(stmt, name);
-        if (!index) continue;
+        if (!index) {
+            continue;
+        }
         char *const sql = sqlite3_mprintf("SELECT %s", p->parameters[i]);
         if (sqlite3_prepare_v2(db, sql, -1, &value, NULL) != SQLITE_OK ||
             sqlite3_step(value) != SQLITE_ROW) {
@@ -82,7 +85,9 @@ static void add_row(answer *a, char *row) {
     if (a->count == a->capacity) {
         a->capacity = a->capacity ? 2 * a->capacity : 16;
         a->rows = sqlite3_realloc(a->rows, a->capacity * (int)sizeof *a->rows);
-        if (!a->rows) fail("out of memory");
+        if (!a->rows) {
+            fail("out of memory");
+        }
     }
     a->rows[a->count++] = row;
 }
@@ -93,16 +98,24 @@ static answer run_statement(sqlite3 *db, const char *sql, const pair *p) {
     a.rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     if (a.rc == SQLITE_OK) {
         bind_parameters(db, stmt, p);
-        while ((a.rc = sqlite3_step(stmt)) == SQLITE_ROW) add_row(&a, row_text(stmt));
-        if (a.rc == SQLITE_DONE) a.rc = SQLITE_OK;
+        while ((a.rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+            add_row(&a, row_text(stmt));
+        }
+        if (a.rc == SQLITE_DONE) {
+            a.rc = SQLITE_OK;
+        }
     }
-    if (a.rc != SQLITE_OK) sqlite3_snprintf(sizeof a.error, a.error, "%s", sqlite3_errmsg(db));
+    if (a.rc != SQLITE_OK) {
+        sqlite3_snprintf(sizeof a.error, a.error, "%s", sqlite3_errmsg(db));
+    }
     sqlite3_finalize(stmt);
     return a;
 }
 
 static void answer_free(answer *a) {
-    for (int i = 0; i < a->count; i++) sqlite3_free(a->rows[i]);
+    for (int i = 0; i < a->count; i++) {
+        sqlite3_free(a->rows[i]);
+    }
     sqlite3_free(a->rows);
 }
 
@@ -111,14 +124,20 @@ static int by_text(const void *a, const void *b) {
 }
 
 static void sort_answer(answer *a) {
-    if (a->count) qsort(a->rows, (size_t)a->count, sizeof *a->rows, by_text);
+    if (a->count) {
+        qsort(a->rows, (size_t)a->count, sizeof *a->rows, by_text);
+    }
 }
 
-/* ------------------------------------------------------------------------------------ comparing -- */
+/*
+** ------------------------------------------------------------------------------------ comparing --
+*/
 
 static void tell_answer(const char *title, const answer *a) {
     printf("  %s: %d rows%s%s\n", title, a->count, a->error[0] ? ", error " : "", a->error);
-    for (int i = 0; i < a->count && i < 12; i++) printf("    %s\n", a->rows[i]);
+    for (int i = 0; i < a->count && i < 12; i++) {
+        printf("    %s\n", a->rows[i]);
+    }
 }
 
 static void tell_current(void) {
@@ -130,9 +149,13 @@ static void tell_current(void) {
     for (int i = 0; current.pair && i < current.pair->count; i++) {
         printf("  :p%d = %s\n", i, current.pair->parameters[i]);
     }
-    if (!current.pair) return;
+    if (!current.pair) {
+        return;
+    }
     printf("  hannoy: %s\n  plain: %s\n", current.pair->hannoy, current.pair->plain);
-    if (!current.answers) return;
+    if (!current.answers) {
+        return;
+    }
     tell_answer("hannoy", &current.answers[0]);
     tell_answer("plain", &current.answers[1]);
 }
@@ -149,14 +172,18 @@ static void compare_answers(answer *hannoy, answer *plain, bool ordered) {
         fail("%d rows where there should be %d", hannoy->count, plain->count);
     }
     for (int i = 0; i < plain->count; i++) {
-        if (strcmp(hannoy->rows[i], plain->rows[i])) fail("another row %d", i + 1);
+        if (strcmp(hannoy->rows[i], plain->rows[i])) {
+            fail("another row %d", i + 1);
+        }
     }
 }
 
 /* After a statement that writes both tables have the same rows. */
 static void compare_tables(sqlite3 *db, const schema *s) {
     sqlite3_str *const text = sqlite3_str_new(NULL);
-    for (int i = 0; i < s->count; i++) sqlite3_str_appendf(text, ", %s", s->columns[i].name);
+    for (int i = 0; i < s->count; i++) {
+        sqlite3_str_appendf(text, ", %s", s->columns[i].name);
+    }
     char *const columns = sqlite3_str_finish(text);
     const int64_t differ = db_int(
         db,
@@ -165,23 +192,31 @@ static void compare_tables(sqlite3 *db, const schema *s) {
         "vector%s FROM v))",
         columns, columns, columns, columns);
     sqlite3_free(columns);
-    if (differ) fail("%lld rows differ after the statement", (long long)differ);
+    if (differ) {
+        fail("%lld rows differ after the statement", (long long)differ);
+    }
 }
 
 static void one_statement(sqlite3 *db, const schema *s) {
     pair p = random_pair(s);
     answer answers[2];
-    if (!p.hannoy || !p.plain) fail("out of memory");
+    if (!p.hannoy || !p.plain) {
+        fail("out of memory");
+    }
     current.pair = &p;
     note("%s", p.hannoy);
-    if (p.writes) db_must(db, "SAVEPOINT before");
+    if (p.writes) {
+        db_must(db, "SAVEPOINT before");
+    }
     answers[0] = run_statement(db, p.hannoy, &p);
     answers[1] = run_statement(db, p.plain, &p);
     current.answers = answers;
     compare_answers(&answers[0], &answers[1], p.ordered);
     if (p.writes) {
         compare_tables(db, s);
-        if (rng_chance(s->r, 0.8)) db_must(db, "ROLLBACK TO before");
+        if (rng_chance(s->r, 0.8)) {
+            db_must(db, "ROLLBACK TO before");
+        }
         db_must(db, "RELEASE before");
     }
     totals->statements++;
@@ -193,7 +228,9 @@ static void one_statement(sqlite3 *db, const schema *s) {
     pair_free(&p);
 }
 
-/* --------------------------------------------------------------------------------------- a run -- */
+/*
+** --------------------------------------------------------------------------------------- a run --
+*/
 
 typedef struct plan {
     uint64_t seed;
@@ -201,8 +238,8 @@ typedef struct plan {
 } plan;
 
 /*
-** text REGEXP pattern: does the text contain the pattern?  As LIKE in Debian's SQLite, of no BLOB: what
-** text a BLOB is in UTF-16 depends on where it is from.
+** text REGEXP pattern: does the text contain the pattern?  As LIKE in Debian's SQLite, of no BLOB:
+** what text a BLOB is in UTF-16 depends on where it is from.
 */
 static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv) {
     if (sqlite3_value_type(argv[1]) == SQLITE_BLOB) {
@@ -212,17 +249,21 @@ static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const char *const pattern = (const char *)sqlite3_value_text(argv[0]);
     const char *const text = (const char *)sqlite3_value_text(argv[1]);
     (void)argc;
-    if (pattern && text) sqlite3_result_int(context, strstr(text, pattern) != NULL);
+    if (pattern && text) {
+        sqlite3_result_int(context, strstr(text, pattern) != NULL);
+    }
 }
 
 static void create_views(sqlite3 *db, const schema *s) {
     const char *const vector = random_vector(s);
-    db_must(db, "CREATE TEMP VIEW near_v AS SELECT rowid AS id, distance AS d, %s AS x FROM v "
-                "WHERE knn_match(vector, %s) AND k = 6 AND exact = 1",
+    db_must(db,
+            "CREATE TEMP VIEW near_v AS SELECT rowid AS id, distance AS d, %s AS x FROM v "
+            "WHERE knn_match(vector, %s) AND k = 6 AND exact = 1",
             s->columns[0].name, vector);
-    db_must(db, "CREATE TEMP VIEW near_p AS SELECT id, CAST(hannoy_distance(vector, %s, '%s') AS "
-                "REAL) AS d, %s AS x FROM p WHERE id IN (SELECT z.id FROM p AS z WHERE z.vector IS "
-                "NOT NULL ORDER BY hannoy_distance(z.vector, %s, '%s'), z.id LIMIT 6)",
+    db_must(db,
+            "CREATE TEMP VIEW near_p AS SELECT id, CAST(hannoy_distance(vector, %s, '%s') AS "
+            "REAL) AS d, %s AS x FROM p WHERE id IN (SELECT z.id FROM p AS z WHERE z.vector IS "
+            "NOT NULL ORDER BY hannoy_distance(z.vector, %s, '%s'), z.id LIMIT 6)",
             vector, s->metric, s->columns[0].name, vector, s->metric);
 }
 
@@ -241,7 +282,9 @@ static void run_case(void *data) {
     db_must(db, "PRAGMA automatic_index = OFF");
     schema_create(&s, &r, db);
     create_views(db, &s);
-    for (long i = 0; i < p->steps; i++) one_statement(db, &s);
+    for (long i = 0; i < p->steps; i++) {
+        one_statement(db, &s);
+    }
     db_check(db, "v");
     sqlite3_close(db);
 }
@@ -251,7 +294,9 @@ int main(int argc, char **argv) {
     args_read(argc, argv);
     suite_begin("differential", true);
     totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (totals == MAP_FAILED) return 2;
+    if (totals == MAP_FAILED) {
+        return 2;
+    }
     long left = arg.steps ? arg.steps : DEFAULT_ALL;
     for (uint64_t seed = arg.seed; left > 0 && suite_time_left(); seed++) {
         plan p = {.seed = seed, .steps = left < RUN_STEPS ? left : RUN_STEPS};

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Values that compare unlike others by one of the rules: types, affinities, prefixes, letter case. */
+/*
+** Values that compare unlike others by one of the rules: types, affinities, prefixes, letter case.
+*/
 static const char *const values[] = {
     "NULL",
     "0",
@@ -69,7 +71,9 @@ const char *random_value(rng *r) {
     static char ring[8][40];
     static int next;
     char *const out = ring[next++ % 8];
-    if (rng_chance(r, 0.7)) return values[rng_below(r, VALUES)];
+    if (rng_chance(r, 0.7)) {
+        return values[rng_below(r, VALUES)];
+    }
     if (rng_chance(r, 0.5)) {
         snprintf(out, 40, "%d", (int)rng_below(r, 30) - 5);
     } else {
@@ -85,9 +89,9 @@ const char *random_vector(const schema *s) {
     const int range = rng_chance(s->r, 0.1) ? 100 : 6;
     int length = snprintf(out, 200, "'[");
     for (int i = 0; i < s->dim; i++) {
-        length += snprintf(out + length, 200 - (size_t)length, "%s%d%s", i ? "," : "",
-                           (int)rng_below(s->r, (uint32_t)range) - 2,
-                           rng_chance(s->r, 0.3) ? ".5" : "");
+        length +=
+            snprintf(out + length, 200 - (size_t)length, "%s%d%s", i ? "," : "",
+                     (int)rng_below(s->r, (uint32_t)range) - 2, rng_chance(s->r, 0.3) ? ".5" : "");
     }
     snprintf(out + length, 200 - (size_t)length, "]'");
     return out;
@@ -97,7 +101,9 @@ const char *schema_key(const schema *s) {
     return s->kind == TEXT_KEY || s->kind == INTEGER_KEY ? "name" : NULL;
 }
 
-/* ------------------------------------------------------------------------------------- tables -- */
+/*
+** ------------------------------------------------------------------------------------- tables --
+*/
 
 static const char *collation_name(int collation) {
     static const char *const names[] = {"", " COLLATE NOCASE", " COLLATE RTRIM"};
@@ -114,15 +120,21 @@ static column random_column(rng *r, int number, bool kept) {
     const uint32_t which = rng_below(r, sizeof types / sizeof types[0]);
     column c = {.type = types[which].type, .affinity = types[which].affinity, .kept = kept};
     snprintf(c.name, sizeof c.name, "%c%d", kept ? 'x' : 'a', number);
-    if (rng_chance(r, 0.3)) c.collation = 1 + (int)rng_below(r, 2);
+    if (rng_chance(r, 0.3)) {
+        c.collation = 1 + (int)rng_below(r, 2);
+    }
     return c;
 }
 
 static void create_plain(const schema *s, sqlite3 *db) {
     sqlite3_str *const text = sqlite3_str_new(db);
     sqlite3_str_appendf(text, "CREATE TABLE p(id INTEGER PRIMARY KEY, vector BLOB");
-    if (s->kind == TEXT_KEY) sqlite3_str_appendall(text, ", name TEXT");
-    if (s->kind == INTEGER_KEY) sqlite3_str_appendall(text, ", name INTEGER AS (id)");
+    if (s->kind == TEXT_KEY) {
+        sqlite3_str_appendall(text, ", name TEXT");
+    }
+    if (s->kind == INTEGER_KEY) {
+        sqlite3_str_appendall(text, ", name INTEGER AS (id)");
+    }
     for (int i = 0; i < s->count; i++) {
         sqlite3_str_appendf(text, ", %s %s%s", s->columns[i].name, s->columns[i].type,
                             collation_name(s->columns[i].collation));
@@ -136,9 +148,15 @@ static void create_hannoy(const schema *s, sqlite3 *db) {
     sqlite3_str *const text = sqlite3_str_new(db);
     sqlite3_str_appendf(text, "CREATE VIRTUAL TABLE v USING hannoy(dim=%d, metric=%s", s->dim,
                         s->metric);
-    if (s->kind == TEXT_KEY) sqlite3_str_appendall(text, ", name TEXT PRIMARY KEY");
-    if (s->kind == INTEGER_KEY) sqlite3_str_appendall(text, ", name INTEGER PRIMARY KEY");
-    if (s->kind == USERS_TABLE) sqlite3_str_appendall(text, ", content=p, vector=vector");
+    if (s->kind == TEXT_KEY) {
+        sqlite3_str_appendall(text, ", name TEXT PRIMARY KEY");
+    }
+    if (s->kind == INTEGER_KEY) {
+        sqlite3_str_appendall(text, ", name INTEGER PRIMARY KEY");
+    }
+    if (s->kind == USERS_TABLE) {
+        sqlite3_str_appendall(text, ", content=p, vector=vector");
+    }
     sqlite3_str_appendall(text, ", autobuild=0, linear_below=0");
     for (int i = 0; i < s->count; i++) {
         const column *const c = &s->columns[i];
@@ -153,16 +171,24 @@ static void create_hannoy(const schema *s, sqlite3 *db) {
 /* The names of the columns that hold values, each after a comma. */
 static char *value_columns(const schema *s) {
     sqlite3_str *const text = sqlite3_str_new(NULL);
-    if (s->kind == TEXT_KEY) sqlite3_str_appendall(text, ", name");
-    for (int i = 0; i < s->count; i++) sqlite3_str_appendf(text, ", %s", s->columns[i].name);
+    if (s->kind == TEXT_KEY) {
+        sqlite3_str_appendall(text, ", name");
+    }
+    for (int i = 0; i < s->count; i++) {
+        sqlite3_str_appendf(text, ", %s", s->columns[i].name);
+    }
     char *const names = sqlite3_str_finish(text);
     return names ? names : sqlite3_mprintf("");
 }
 
 static void insert_row(const schema *s, sqlite3 *db, int id, const char *columns) {
     sqlite3_str *const text = sqlite3_str_new(NULL);
-    if (s->kind == TEXT_KEY) sqlite3_str_appendf(text, ", 'key%d'", id);
-    for (int i = 0; i < s->count; i++) sqlite3_str_appendf(text, ", %s", random_value(s->r));
+    if (s->kind == TEXT_KEY) {
+        sqlite3_str_appendf(text, ", 'key%d'", id);
+    }
+    for (int i = 0; i < s->count; i++) {
+        sqlite3_str_appendf(text, ", %s", random_value(s->r));
+    }
     char *const row = sqlite3_str_finish(text);
     const bool lacks = s->kind == USERS_TABLE && rng_chance(s->r, 0.1);
     db_must(db, "INSERT INTO p(id, vector%s) VALUES (%d, %s%s%s%s)", columns, id,
@@ -178,7 +204,9 @@ static void fill_hannoy(const schema *s, sqlite3 *db, const char *columns) {
         db_must(db, "INSERT INTO v(rowid, vector%s) SELECT id, vector%s FROM p WHERE id <= %d",
                 columns, columns, built);
     }
-    if (built) db_must(db, "INSERT INTO v(v) VALUES ('build')");
+    if (built) {
+        db_must(db, "INSERT INTO v(v) VALUES ('build')");
+    }
     if (s->kind != USERS_TABLE) {
         db_must(db, "INSERT INTO v(rowid, vector%s) SELECT id, vector%s FROM p WHERE id > %d",
                 columns, columns, built);
@@ -195,7 +223,9 @@ static void fill_others(const schema *s, sqlite3 *db) {
                 random_value(s->r), random_value(s->r),
                 rng_chance(s->r, 0.15) ? "NULL" : random_vector(s), i);
     }
-    if (rng_chance(s->r, 0.5)) db_must(db, "CREATE INDEX ti ON t(i); CREATE INDEX tt ON t(t)");
+    if (rng_chance(s->r, 0.5)) {
+        db_must(db, "CREATE INDEX ti ON t(i); CREATE INDEX tt ON t(t)");
+    }
 }
 
 void schema_create(schema *s, rng *r, sqlite3 *db) {
@@ -214,14 +244,22 @@ void schema_create(schema *s, rng *r, sqlite3 *db) {
     db_must(db, "PRAGMA encoding = '%s'; PRAGMA synchronous = OFF",
             encodings[rng_below(r, sizeof encodings / sizeof encodings[0])]);
     create_plain(s, db);
-    if (s->kind == USERS_TABLE) create_hannoy(s, db);
+    if (s->kind == USERS_TABLE) {
+        create_hannoy(s, db);
+    }
     char *const columns = value_columns(s);
     for (int i = 1; i <= s->rows; i++) {
-        if (rng_chance(r, 0.9)) insert_row(s, db, i, columns);
+        if (rng_chance(r, 0.9)) {
+            insert_row(s, db, i, columns);
+        }
     }
-    if (s->kind != USERS_TABLE) create_hannoy(s, db);
+    if (s->kind != USERS_TABLE) {
+        create_hannoy(s, db);
+    }
     fill_hannoy(s, db, columns);
     sqlite3_free(columns);
     fill_others(s, db);
-    if (rng_chance(r, 0.3)) db_must(db, "ANALYZE");
+    if (rng_chance(r, 0.3)) {
+        db_must(db, "ANALYZE");
+    }
 }

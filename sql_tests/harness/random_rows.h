@@ -1,6 +1,6 @@
 /*
-** Random schemas and values for differential.c: a hannoy table `v`, the plain table `p` with the same
-** rows, and a table `t` with a column of each affinity to compare them with.
+** Random schemas and values for differential.c: a hannoy table `v`, the plain table `p` with the
+** same rows, and a table `t` with a column of each affinity to compare them with.
 */
 #ifndef SQL_TESTS_RANDOM_ROWS_H
 #define SQL_TESTS_RANDOM_ROWS_H

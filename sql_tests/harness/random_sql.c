@@ -28,7 +28,9 @@ static void both(writer *w, const char *format, ...) {
     va_start(list, format);
     char *const text = sqlite3_vmprintf(format, list);
     va_end(list);
-    for (int i = 0; i < SIDES; i++) sqlite3_str_appendall(w->out[i], text ? text : "");
+    for (int i = 0; i < SIDES; i++) {
+        sqlite3_str_appendall(w->out[i], text ? text : "");
+    }
     sqlite3_free(text);
 }
 
@@ -37,18 +39,22 @@ static const char *literal_or_parameter(writer *w, const char *literal) {
     static char ring[8][12];
     static int next;
     pair *const p = w->pair;
-    if (p->count == MAX_PARAMETERS || chance(w, 0.6)) return literal;
+    if (p->count == MAX_PARAMETERS || chance(w, 0.6)) {
+        return literal;
+    }
     char *const name = ring[next++ % 8];
     snprintf(name, 12, ":p%d", p->count);
     p->parameters[p->count++] = sqlite3_mprintf("%s", literal);
     return name;
 }
 
-/* ---------------------------------------------------------------------------------- conditions -- */
+/*
+** ---------------------------------------------------------------------------------- conditions --
+*/
 
 /*
-** A condition on a row of v, in which @N is the alias of the table and @D the distance.  `inner`: SQLite
-** tells a search of it, so that k counts rows that pass.
+** A condition on a row of v, in which @N is the alias of the table and @D the distance.  `inner`:
+** SQLite tells a search of it, so that k counts rows that pass.
 */
 typedef struct term {
     char text[400];
@@ -68,14 +74,24 @@ typedef struct operand {
 /* A value to compare with; `outer`: columns of t can be had. */
 static operand random_operand(writer *w, bool outer) {
     static const char *const typed[] = {"t.t", "t.c", "t.i", "t.r"};
-    static const char *const any[] = {"t.b",        "t.u",  "t.u || ''", "+t.i", "t.i + 0",
-                                      "CAST(t.t AS INTEGER)", "CAST(t.i AS TEXT)", "abs(t.r)",
+    static const char *const any[] = {"t.b",
+                                      "t.u",
+                                      "t.u || ''",
+                                      "+t.i",
+                                      "t.i + 0",
+                                      "CAST(t.t AS INTEGER)",
+                                      "CAST(t.i AS TEXT)",
+                                      "abs(t.r)",
                                       "(SELECT u FROM t AS o WHERE o.id = t.id)",
                                       "(SELECT i FROM t AS o WHERE o.id = t.id)"};
-    static const char *const free_ones[] = {"(SELECT min(t) FROM t)", "(SELECT max(i) FROM t)",
-                                            "CAST(1 AS INTEGER)",     "CAST('1' AS TEXT)",
-                                            "CAST('01' AS NUMERIC)",  "1 + 1",
-                                            "'a' || 'b'",             "lower('AB')"};
+    static const char *const free_ones[] = {"(SELECT min(t) FROM t)",
+                                            "(SELECT max(i) FROM t)",
+                                            "CAST(1 AS INTEGER)",
+                                            "CAST('1' AS TEXT)",
+                                            "CAST('01' AS NUMERIC)",
+                                            "1 + 1",
+                                            "'a' || 'b'",
+                                            "lower('AB')"};
     operand o = {.source = LITERAL};
     const char *text;
     if (outer && chance(w, 0.4)) {
@@ -101,13 +117,19 @@ static bool is_negative(const char *op) {
 }
 
 /*
-** With k: does the search know how SQLite compares?  A number that is not written in the statement may
-** have an affinity, and for <> and IS NOT SQLite does not tell the collation.
+** With k: does the search know how SQLite compares?  A number that is not written in the statement
+** may have an affinity, and for <> and IS NOT SQLite does not tell the collation.
 */
 static bool is_countable(const column *c, const char *op, const operand *o, bool swapped) {
-    if (is_negative(op) && o->collated && swapped) return false;
-    if (c->affinity == NUMERIC_COLUMN) return true;
-    if (o->source == LITERAL) return true;
+    if (is_negative(op) && o->collated && swapped) {
+        return false;
+    }
+    if (c->affinity == NUMERIC_COLUMN) {
+        return true;
+    }
+    if (o->source == LITERAL) {
+        return true;
+    }
     return o->source == FROM_TYPED;
 }
 
@@ -122,11 +144,15 @@ static bool compare_term(writer *w, term *out, bool outer, bool counted) {
     const operand o = random_operand(w, outer);
     const bool swapped = !strncmp(op, "IS", 2) ? false : chance(w, 0.3);
     static const char *const mirrored[] = {"=", "<>", ">", ">=", "<", "<="};
-    if (counted && !is_countable(c, op, &o, swapped)) return false;
+    if (counted && !is_countable(c, op, &o, swapped)) {
+        return false;
+    }
     out->inner = true;
     if (swapped) {
         int which = 0;
-        while (strcmp(comparisons[which], op) != 0) which++;
+        while (strcmp(comparisons[which], op) != 0) {
+            which++;
+        }
         snprintf(out->text, sizeof out->text, "%s %s @N.%s", o.text, mirrored[which], c->name);
     } else if (!is_negative(op) && strncmp(op, "IS", 2) != 0 && o.text[0] == '\'' &&
                chance(w, 0.3)) {
@@ -152,8 +178,8 @@ static bool between_term(writer *w, term *out, bool outer, bool counted) {
 
 /* Some values, two of them different, so that it stays an IN. */
 static void random_list(writer *w, char *out, size_t size) {
-    int length = snprintf(out, size, "('%d', %s", below(w, 3),
-                          literal_or_parameter(w, random_value(w->r)));
+    int length =
+        snprintf(out, size, "('%d', %s", below(w, 3), literal_or_parameter(w, random_value(w->r)));
     for (int i = below(w, 4); i > 0; i--) {
         length += snprintf(out + length, size - (size_t)length, ", %s", random_value(w->r));
     }
@@ -209,22 +235,21 @@ static bool rows_term(writer *w, term *out) {
     static const char *const sets[] = {"(1, 3, 5, 7, 9, 11, 13)", "(2, '4', 6.0, NULL, 'x', 8)",
                                        "(SELECT id FROM t)", "(SELECT i FROM t)",
                                        "(SELECT id * 3 FROM t)"};
-    static const char *const keys[] = {"('key1', 'key2', 'key5', 'key30')",
-                                       "(SELECT key FROM t)", "('key3', NULL)"};
+    static const char *const keys[] = {"('key1', 'key2', 'key5', 'key30')", "(SELECT key FROM t)",
+                                       "('key3', NULL)"};
     out->inner = true;
     if (w->s->kind == TEXT_KEY && chance(w, 0.5)) {
         snprintf(out->text, sizeof out->text, "@N.name IN %s", keys[below(w, 3)]);
     } else {
         snprintf(out->text, sizeof out->text, "@N.%s IN %s",
-                 w->s->kind == INTEGER_KEY && chance(w, 0.5) ? "name" : "rowid",
-                 sets[below(w, 5)]);
+                 w->s->kind == INTEGER_KEY && chance(w, 0.5) ? "name" : "rowid", sets[below(w, 5)]);
     }
     return true;
 }
 
 static bool distance_term(writer *w, term *out, bool outer) {
-    static const char *const bounds[] = {"0", "1", "2.5", "'1.5'", "3", "0.2", "NULL", "'x'",
-                                         "x'31'", "1e999", "-1", "0.5"};
+    static const char *const bounds[] = {"0",    "1",   "2.5",   "'1.5'", "3",  "0.2",
+                                         "NULL", "'x'", "x'31'", "1e999", "-1", "0.5"};
     const char *const bound =
         outer && chance(w, 0.1) ? "t.r" : literal_or_parameter(w, bounds[below(w, 12)]);
     out->inner = true;
@@ -270,8 +295,8 @@ static bool later_term(writer *w, term *out, bool outer) {
                  d->name, value);
         break;
     case 8:
-        snprintf(out->text, sizeof out->text, "(@N.rowid = %d OR @N.rowid IN (1, 2, 3, 4) OR @N.%s = 1)",
-                 below(w, 20), c->name);
+        snprintf(out->text, sizeof out->text,
+                 "(@N.rowid = %d OR @N.rowid IN (1, 2, 3, 4) OR @N.%s = 1)", below(w, 20), c->name);
         break;
     case 9:
         snprintf(out->text, sizeof out->text, "@N.rowid = %s",
@@ -325,17 +350,21 @@ static term random_term(writer *w, bool outer, bool counted) {
             made = later_term(w, &t, outer);
             break;
         }
-        if (made) return t;
+        if (made) {
+            return t;
+        }
     }
 }
 
-/* ------------------------------------------------------------------------------------- searches -- */
+/*
+** ------------------------------------------------------------------------------------- searches --
+*/
 
 typedef struct search {
     char query[120]; /* an expression; of an item its rowid */
     bool item;
-    int k;           /* -1: none */
-    char count[20];  /* k, as it is written */
+    int k;          /* -1: none */
+    char count[20]; /* k, as it is written */
     int spelling;
     term terms[MAX_TERMS];
     int terms_count;
@@ -374,7 +403,8 @@ static const char *item_column(const writer *w) {
 /* The vector that a search looks from, in the plain spelling. */
 static void plain_query(const writer *w, const search *s, char *out, size_t size) {
     if (s->item) {
-        snprintf(out, size, "(SELECT vector FROM p AS o WHERE o.%s = %s)", item_column(w), s->query);
+        snprintf(out, size, "(SELECT vector FROM p AS o WHERE o.%s = %s)", item_column(w),
+                 s->query);
     } else {
         snprintf(out, size, "%s", s->query);
     }
@@ -410,7 +440,9 @@ static void fill(writer *w, const search *s, int side, const char *alias, const 
 }
 
 static void fill_both(writer *w, const search *s, const char *alias, const char *text) {
-    for (int side = 0; side < SIDES; side++) fill(w, s, side, alias, text);
+    for (int side = 0; side < SIDES; side++) {
+        fill(w, s, side, alias, text);
+    }
 }
 
 /* The table of a search, for FROM. */
@@ -459,11 +491,14 @@ static void write_plain_search(writer *w, const search *s, const char *alias) {
         return;
     }
     /* An ORDER BY sees no columns of an outer statement, the list of a subquery does. */
-    sqlite3_str_appendf(out, "%s.id IN (SELECT y.id FROM (SELECT z.id AS id, %s AS d FROM p AS z WHERE ",
+    sqlite3_str_appendf(out,
+                        "%s.id IN (SELECT y.id FROM (SELECT z.id AS id, %s AS d FROM p AS z WHERE ",
                         alias, distance_of(w, s, PLAIN_SQL, "z"));
     write_plain_inner(w, s, "z");
     for (int i = 0; i < s->terms_count; i++) {
-        if (!s->terms[i].inner) continue;
+        if (!s->terms[i].inner) {
+            continue;
+        }
         sqlite3_str_appendall(out, " AND ");
         fill(w, s, PLAIN_SQL, "z", s->terms[i].text);
     }
@@ -477,30 +512,43 @@ static void write_terms(writer *w, const search *s, const char *alias) {
     for (int i = 0; i < s->terms_count; i++) {
         sqlite3_str_appendall(w->out[HANNOY], " AND ");
         fill(w, s, HANNOY, alias, s->terms[i].text);
-        if (s->k >= 0 && s->terms[i].inner) continue;
+        if (s->k >= 0 && s->terms[i].inner) {
+            continue;
+        }
         sqlite3_str_appendall(w->out[PLAIN_SQL], " AND ");
         fill(w, s, PLAIN_SQL, alias, s->terms[i].text);
     }
 }
 
-/* ----------------------------------------------------------------------------------- statements -- */
+/*
+** ----------------------------------------------------------------------------------- statements --
+*/
 
 /* Columns of a row of v to look at. */
 static void write_columns(writer *w, const search *s, const char *alias) {
     fill_both(w, s, alias, "@N.rowid, @D");
     for (int i = 0; i < w->s->count; i++) {
-        if (chance(w, 0.4)) both(w, ", %s.%s", alias, w->s->columns[i].name);
+        if (chance(w, 0.4)) {
+            both(w, ", %s.%s", alias, w->s->columns[i].name);
+        }
     }
-    if (schema_key(w->s) && chance(w, 0.3)) both(w, ", %s.name", alias);
+    if (schema_key(w->s) && chance(w, 0.3)) {
+        both(w, ", %s.name", alias);
+    }
 }
 
 static void write_order(writer *w, const search *s, const char *alias, bool joined) {
     w->pair->ordered = chance(w, 0.7);
-    if (!w->pair->ordered) return;
+    if (!w->pair->ordered) {
+        return;
+    }
     both(w, " ORDER BY %s", joined ? "t.id, " : "");
     fill_both(w, s, alias, chance(w, 0.9) ? "@D, @N.rowid" : "@D DESC, @N.rowid DESC");
-    if (chance(w, 0.4)) both(w, " LIMIT %d", below(w, 6));
-    else if (chance(w, 0.2)) both(w, " LIMIT %d OFFSET %d", 1 + below(w, 6), below(w, 4));
+    if (chance(w, 0.4)) {
+        both(w, " LIMIT %d", below(w, 6));
+    } else if (chance(w, 0.2)) {
+        both(w, " LIMIT %d OFFSET %d", 1 + below(w, 6), below(w, 4));
+    }
 }
 
 static void write_alone(writer *w) {
@@ -539,10 +587,14 @@ static void write_join_after(writer *w) {
     both(w, " FROM ");
     write_table(w, &s, "n");
     both(w, "%st ON t.id = n.rowid", joins[below(w, 3)]);
-    if (chance(w, 0.3)) both(w, " AND t.id > %d", below(w, 6));
+    if (chance(w, 0.3)) {
+        both(w, " AND t.id > %d", below(w, 6));
+    }
     both(w, " WHERE ");
     write_terms(w, &s, "n");
-    if (chance(w, 0.3)) both(w, " AND t.id = %s", literal_or_parameter(w, "3"));
+    if (chance(w, 0.3)) {
+        both(w, " AND t.id = %s", literal_or_parameter(w, "3"));
+    }
     write_order(w, &s, "n", true);
 }
 
@@ -588,9 +640,12 @@ static void write_derived(writer *w, const search *s) {
 
 /* Conditions outside that SQLite may move into the search; those on distances change no k. */
 static void write_outside(writer *w) {
-    static const char *const conditions[] = {" WHERE s.d < 2",      " WHERE s.x || '' > 'a'",
-                                             " WHERE s.id = 5",     " WHERE s.id > 4",
-                                             " WHERE +s.d > 0.5",   "",
+    static const char *const conditions[] = {" WHERE s.d < 2",
+                                             " WHERE s.x || '' > 'a'",
+                                             " WHERE s.id = 5",
+                                             " WHERE s.id > 4",
+                                             " WHERE +s.d > 0.5",
+                                             "",
                                              " WHERE s.id + 0 IN (SELECT id FROM t)"};
     both(w, "%s", conditions[below(w, 7)]);
 }
@@ -604,15 +659,20 @@ static void write_subquery(writer *w) {
         write_derived(w, &s);
     }
     both(w, "SELECT %ss.id, s.d, s.x FROM ", join ? "t.id, " : "");
-    if (cte) both(w, "s");
-    else {
+    if (cte) {
+        both(w, "s");
+    } else {
         write_derived(w, &s);
         both(w, " AS s");
     }
-    if (join) both(w, "%s", chance(w, 0.5) ? " JOIN t ON t.id = s.id" : " LEFT JOIN t ON t.id = s.id");
+    if (join) {
+        both(w, "%s", chance(w, 0.5) ? " JOIN t ON t.id = s.id" : " LEFT JOIN t ON t.id = s.id");
+    }
     write_outside(w);
     w->pair->ordered = chance(w, 0.7);
-    if (w->pair->ordered) both(w, " ORDER BY s.d, s.id%s", join ? ", t.id" : "");
+    if (w->pair->ordered) {
+        both(w, " ORDER BY s.d, s.id%s", join ? ", t.id" : "");
+    }
 }
 
 static void write_window(writer *w) {
@@ -623,7 +683,9 @@ static void write_window(writer *w) {
     fill_both(w, &s, "n", "@N.rowid, ");
     fill_both(w, &s, "n", windows[below(w, 4)]);
     both(w, " OVER (");
-    if (chance(w, 0.4)) both(w, "PARTITION BY n.%s ", w->s->columns[0].name);
+    if (chance(w, 0.4)) {
+        both(w, "PARTITION BY n.%s ", w->s->columns[0].name);
+    }
     fill_both(w, &s, "n", "ORDER BY @D, @N.rowid)");
     both(w, " FROM ");
     write_table(w, &s, "n");
@@ -648,7 +710,9 @@ static void write_compound(writer *w) {
     static const char *const operators[] = {" UNION ", " UNION ALL ", " EXCEPT ", " INTERSECT "};
     for (int i = 0; i < 2; i++) {
         const search s = random_search(w, false);
-        if (i) both(w, "%s", operators[below(w, 4)]);
+        if (i) {
+            both(w, "%s", operators[below(w, 4)]);
+        }
         both(w, "SELECT ");
         fill_both(w, &s, "n", chance(w, 0.1) ? "@N.rowid % 5" : "@N.rowid");
         both(w, " FROM ");
@@ -701,9 +765,10 @@ static void write_change(writer *w) {
 
 pair random_pair(const schema *s) {
     static void (*const kinds[])(writer *) = {
-        write_alone,    write_alone,  write_alone,   write_join,     write_join,  write_join_after,
-        write_scalar,   write_exists, write_subquery, write_subquery, write_window, write_grouped,
-        write_compound, write_twice,  write_view,    write_change};
+        write_alone,    write_alone,      write_alone,  write_join,
+        write_join,     write_join_after, write_scalar, write_exists,
+        write_subquery, write_subquery,   write_window, write_grouped,
+        write_compound, write_twice,      write_view,   write_change};
     const int count = (int)(sizeof kinds / sizeof kinds[0]);
     pair p = {.ordered = false};
     writer w = {s, s->r, {sqlite3_str_new(NULL), sqlite3_str_new(NULL)}, &p};
@@ -718,5 +783,7 @@ pair random_pair(const schema *s) {
 void pair_free(pair *p) {
     sqlite3_free(p->hannoy);
     sqlite3_free(p->plain);
-    for (int i = 0; i < p->count; i++) sqlite3_free(p->parameters[i]);
+    for (int i = 0; i < p->count; i++) {
+        sqlite3_free(p->parameters[i]);
+    }
 }

@@ -13,9 +13,9 @@
 #define MAX_PARAMETERS 12
 
 typedef struct pair {
-    char *hannoy, *plain; /* for sqlite3_free() */
-    bool ordered;         /* the order of the rows is told, too */
-    bool writes;          /* a statement that changes v, and p alike */
+    char *hannoy, *plain;             /* for sqlite3_free() */
+    bool ordered;                     /* the order of the rows is told, too */
+    bool writes;                      /* a statement that changes v, and p alike */
     char *parameters[MAX_PARAMETERS]; /* the values of :p0, :p1, …, as SQL literals */
     int count;
 } pair;
