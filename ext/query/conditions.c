@@ -247,13 +247,20 @@ static int check_members(builder *b, const condition *c, const members *m) {
 
 /* -------------------------------------------------------------------------------- conditions -- */
 
+/* Texts that differ by BINARY pass <>, whatever the collation is (row_check.h). */
+static bool is_by_unknown_collation(const condition *c, char code) {
+    return code == HX_CODE_NE && sqlite3_value_type(c->value) == SQLITE_TEXT &&
+           strcmp(c->column->collation, "BINARY") != 0;
+}
+
 /*
 ** Can the engine decide the condition, or reject no row that passes?  Not if a text is compared
 ** with a number, or the value may have an affinity that makes numbers of texts.
 */
 static bool is_for_engine(const condition *c, char code, bool untyped) {
     const hx_affinity affinity = hx_affinity_of_type(c->column->type);
-    if (c->column->role != HX_ROLE_FILTER || !has_own_collation(c)) {
+    if (c->column->role != HX_ROLE_FILTER || !has_own_collation(c) ||
+        is_by_unknown_collation(c, code)) {
         return false;
     }
     if (code == HX_CODE_IS_NULL || code == HX_CODE_NOT_NULL) {
@@ -264,9 +271,6 @@ static bool is_for_engine(const condition *c, char code, bool untyped) {
     }
     if (hx_value_is_number(c->value)) {
         return false;
-    }
-    if (code == HX_CODE_NE) {
-        return strcmp(c->column->collation, "BINARY") == 0;
     }
     return !is_ordering(code) || untyped || sqlite3_value_type(c->value) == SQLITE_BLOB;
 }

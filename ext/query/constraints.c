@@ -8,10 +8,10 @@
 typedef struct sqlite3_index_constraint constraint;
 
 /*
-** In a join, "v.tenant = u.tenant" restricts the search, so that k counts rows of the tenant, whatever
-** the planner knows of u: a plan without the value costs more than a search for each of 10^12 rows.
-** But "v.rowid = d.id" finds the rows of the other table for those that were found; without a k, where
-** a search may use it, a search for each of its rows is the last choice.
+** In a join, "v.tenant = u.tenant" restricts the search, so that k counts rows of the tenant,
+** whatever the planner knows of u: a plan without the value costs more than a search for each of
+** 10^12 rows. But "v.rowid = d.id" finds the rows of the other table for those that were found;
+** without a k, where a search may use it, a search for each of its rows is the last choice.
 */
 #define COST_UNFILTERED 1e16
 #define COST_ONE_ROWID  1e12
@@ -132,8 +132,8 @@ static bool is_by_own_collation(const planner *p, int position, const spelling *
 }
 
 /*
-** Beside `x LIKE 'a%'` SQLite offers x >= 'a' and x < 'b'.  The latter is not true of the BLOB x'61',
-** and LIKE may be.
+** Beside `x LIKE 'a%'` SQLite offers x >= 'a' and x < 'b'.  The latter is not true of the BLOB
+** x'61', and LIKE may be.
 */
 static bool may_be_of_pattern(const planner *p, int position, const spelling *s) {
     const sqlite3_index_info *const info = p->info;

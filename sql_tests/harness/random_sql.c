@@ -684,7 +684,7 @@ static void write_window(writer *w) {
     fill_both(w, &s, "n", windows[below(w, 4)]);
     both(w, " OVER (");
     if (chance(w, 0.4)) {
-        both(w, "PARTITION BY n.%s ", w->s->columns[0].name);
+        both(w, "PARTITION BY n.rowid %% 3 ");
     }
     fill_both(w, &s, "n", "ORDER BY @D, @N.rowid)");
     both(w, " FROM ");
