@@ -17,10 +17,11 @@
 ** Errors.  A function that returns int returns 0 (HNY_OK) or a negative hny_status; where it can
 ** also return something positive, its comment says so.  The codes of a function are listed where
 ** the caller must tell them apart.  Besides those, any function that allocates may return
-** HNY_NOMEM, and any that reads or writes the sidecar HNY_IO, HNY_CORRUPT, HNY_FULL and
-** HNY_READERS.  Output parameters are valid only after HNY_OK.  A structure of the sidecar that
+** HNY_NOMEM, and any that reads or writes the sidecar HNY_IO, HNY_CORRUPT, HNY_BROKEN, HNY_FULL
+** and HNY_READERS.  Output parameters are valid only after HNY_OK.  A structure of the sidecar that
 ** fails its digest gives HNY_CORRUPT; the file is then marked as damaged, and the next build
-** replaces it.
+** replaces it.  HNY_BROKEN: LMDB could not write a meta page and refuses all further calls.  The
+** file itself may be sound, so HNY_BROKEN is no fault that hny_verify or a check reports.
 **
 ** Ownership.  The caller owns what a _new or _open function returns and ends it with the matching
 ** _free, _unref or _close, all of which accept NULL.  Functions copy what they are given; the
@@ -53,7 +54,8 @@
     X(MISSING, -8, "there is no index yet; the next build makes it")                               \
     X(SHAPE, -9, "the index was built for other options; the next build replaces it")              \
     X(READERS, -10, "too many readers have the sidecar open")                                      \
-    X(LIMIT, -11, "a table holds at most 1073741823 vectors")
+    X(LIMIT, -11, "a table holds at most 1073741823 vectors")                                      \
+    X(BROKEN, -12, "a write to the sidecar failed; the next build replaces it")
 
 typedef enum hny_status {
 #define HNY_STATUS_ENUM(name, code, text) HNY_##name = code,

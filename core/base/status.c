@@ -29,3 +29,7 @@ int hny__errno_status(int error) {
         return HNY_IO;
     }
 }
+
+bool hny__status_replaces(int status) {
+    return status == HNY_CORRUPT || status == HNY_BROKEN || status == HNY_VERSION;
+}

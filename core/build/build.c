@@ -9,6 +9,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/status.h"
 #include "build/staging.h"
 #include "build/state.h"
 #include "sidecar/lock.h"
@@ -115,8 +116,8 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
     if (!rc) {
         rc = lock_sidecar(build);
     }
-    if (rc == HNY_CORRUPT) {
-        /* The file is marked as damaged now, so the second attempt replaces it. */
+    if (hny__status_replaces(rc)) {
+        /* The environment is marked as damaged or broken now: the second attempt replaces it. */
         unlock_sidecar(build);
         rc = lock_sidecar(build);
     }

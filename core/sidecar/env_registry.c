@@ -325,6 +325,12 @@ static hny__env *find_registered(const struct stat *st) {
     return NULL;
 }
 
+/* LMDB refuses the environment: because of damage that a call met, or after a failed write. */
+static int broken_status(const hny__env *env) {
+    return atomic_load(&env->damaged) ? HNY_CORRUPT : HNY_BROKEN;
+}
+
+
 static int open_registered(const char *path, const char *model, bool create, hny__env **out) {
     struct stat st;
     const bool missing = stat(path, &st) != 0;
@@ -341,8 +347,11 @@ static int open_registered(const char *path, const char *model, bool create, hny
     if (!fresh) {
         hny__env *const env = find_registered(&st);
         if (env) {
-            /* Broken or truncated while it is open.  A second environment would be no better. */
-            if (atomic_load(&env->broken) || !is_long_enough(env, &st)) {
+            /* A second environment on the same file would drop the first one's locks. */
+            if (atomic_load(&env->broken)) {
+                return broken_status(env);
+            }
+            if (!is_long_enough(env, &st)) {
                 return HNY_CORRUPT;
             }
             env->refs++;
@@ -400,7 +409,7 @@ int hny__env_current(const hny__env *env, const char *path) {
         return HNY_MISSING;
     }
     if (atomic_load(&env->broken)) {
-        return HNY_CORRUPT;
+        return broken_status(env);
     }
     if (env->anonymous) {
         return HNY_OK;
@@ -426,7 +435,7 @@ int hny__env_usable(const hny__env *env) {
         return HNY_MISSING;
     }
     if (atomic_load(&env->broken)) {
-        return HNY_CORRUPT;
+        return broken_status(env);
     }
     if (env->anonymous) {
         return HNY_OK;
@@ -504,7 +513,7 @@ int hny__env_discard(const char *path, const char *model, const struct stat *jud
         return rc == HNY_MISSING ? HNY_OK : rc;
     }
     rc = look_again(path, model, judged, fd);
-    if (rc == HNY_CORRUPT || rc == HNY_VERSION) {
+    if (hny__status_replaces(rc)) {
         rc = unlink_files(path);
     }
     hny__lock_release(fd);

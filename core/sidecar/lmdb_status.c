@@ -14,10 +14,11 @@ int hny__lmdb_status(int code) {
         return HNY_READERS;
     case MDB_VERSION_MISMATCH:
         return HNY_VERSION;
+    case MDB_PANIC:
+        return HNY_BROKEN;
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
-    case MDB_PANIC:
     case MDB_CURSOR_FULL:
     case MDB_INCOMPATIBLE:
     case MDB_BAD_TXN:

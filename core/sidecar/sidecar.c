@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
+
 struct hny_sidecar {
     unsigned refs;
     char *database; /* NULL: private */
@@ -60,10 +62,6 @@ static void close_env(hny_sidecar *sidecar) {
     sidecar->env = NULL;
 }
 
-static bool is_replaceable(int rc) {
-    return rc == HNY_CORRUPT || rc == HNY_VERSION;
-}
-
 /* A renamed file may still be read, but a build in it would be lost. */
 static int check_env(hny_sidecar *sidecar, bool create) {
     if (create || sidecar->checks++ % FULL_CHECK == 0) {
@@ -85,7 +83,7 @@ int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
     if (!rc && hny__env_damaged(sidecar->env)) {
         rc = HNY_CORRUPT;
     }
-    if (create && is_replaceable(rc)) {
+    if (create && hny__status_replaces(rc)) {
         struct stat st;
         const bool opened = sidecar->env && !hny__env_stat(sidecar->env, &st);
         close_env(sidecar);

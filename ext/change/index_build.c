@@ -165,7 +165,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     return rc;
 }
 
-/* After HNY_CORRUPT the damaged state is set aside, and the second attempt starts over. */
+/* A damaged or broken sidecar is set aside, and the second attempt starts over. */
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
     int rc = build->asked ? hx_external_content_repair(view->shadow) : SQLITE_OK;
     for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
@@ -176,7 +176,7 @@ int hx_index_build_run(hx_view *view, hx_index_build *build) {
             rc = attempt_build(view, build);
         }
         hx_sql_return(view->shadow, &build->hold);
-        if (rc || build->status != HNY_CORRUPT) {
+        if (rc || (build->status != HNY_CORRUPT && build->status != HNY_BROKEN)) {
             break;
         }
     }
