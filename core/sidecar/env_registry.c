@@ -330,7 +330,6 @@ static int broken_status(const hny__env *env) {
     return atomic_load(&env->damaged) ? HNY_CORRUPT : HNY_BROKEN;
 }
 
-
 static int open_registered(const char *path, const char *model, bool create, hny__env **out) {
     struct stat st;
     const bool missing = stat(path, &st) != 0;
