@@ -8,7 +8,7 @@
 #ifndef HNY_WORKERS_H
 #define HNY_WORKERS_H
 
-#include "build/build_graph.h"
+#include "build/mutable_graph.h"
 
 #define HNY__MAX_THREADS 256
 

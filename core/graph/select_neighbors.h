@@ -8,7 +8,7 @@
 **   1. Distances are ranks of codes, those that a build links on.  Selection on int8 codes gave
 **      graphs whose recall was within 0.004 of graphs on float32, in a third of the time
 **      (384-dimensional WordNet vectors).
-**   2. Tree links (build/build_graph.h) are always kept, in their place in the order.  They count
+**   2. Tree links (build/mutable_graph.h) are always kept, in their place in the order.  They count
 **      towards `max`, and later candidates must be diverse to them too.
 **   3. keepPrunedConnections is the caller's choice (`fill`).  Lists that overflow and lists that
 **      are repaired after deletions are filled: repaired without filling, a graph of GloVe vectors

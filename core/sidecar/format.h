@@ -24,7 +24,7 @@
 
 /*
 ** A link word: the neighbour, and whether the link is an edge of the spanning tree
-** (build_graph.h).
+** (mutable_graph.h).
 */
 #define HNY__TREE       (1u << 31)
 #define HNY__NODE(link) ((link) & ~HNY__TREE)

@@ -1,5 +1,5 @@
 /* The graph of a build: nodes copied to memory, links under striped locks, slack pruning. */
-#include "build/build_graph.h"
+#include "build/mutable_graph.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /*
-** Interface to build_graph.c: the graph while a build changes it, and the tools of its threads.
+** Interface to mutable_graph.c: the graph while a build changes it, and the tools of its threads.
 **
 ** Level 0 is one plane of nodes, a node a slot.  All levels above it share a second plane: a row
 ** of it is one slot on one level, and knows its owner (the slot), its level and the row below it.
@@ -19,8 +19,8 @@
 ** consolidation closes the tree over the nodes that it removes.  So a search that goes on long
 ** enough reaches every row, whatever the data are: copies of one vector, clusters far apart.
 */
-#ifndef HNY_BUILD_GRAPH_H
-#define HNY_BUILD_GRAPH_H
+#ifndef HNY_MUTABLE_GRAPH_H
+#define HNY_MUTABLE_GRAPH_H
 
 #include <pthread.h>
 #include <roaring/roaring.h>
