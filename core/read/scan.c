@@ -18,8 +18,8 @@ typedef struct code_scan {
     hny_interrupt interrupt;
     uint32_t unpolled; /* rows since the last poll */
     hny__best_hits best;
-    /* Rows beyond these are not among the best: */
-    float min_rank, max_rank; /* of exact codes */
+    /* Rows outside these limits are not among the best. */
+    float min_rank, max_rank; /* of ranks that decide (hny__ranks_decide) */
     double max_bound; /* of other codes, once `best` is full: the lower bound of a distance */
 } code_scan;
 
@@ -41,7 +41,7 @@ static void set_min_rank(code_scan *s) {
     s->min_rank = rank - hny__rank_slack(&quantizer->format, rank);
 }
 
-/* Takes the worst of the best hits as the new limit. */
+/* The worst of the best hits, items[0] of the heap, gives the new limits. */
 static void narrow_limits(code_scan *s) {
     const hny__quantizer *const quantizer = &s->reader->view.geometry.quantizer;
     if (s->best.count < s->best.limit) {

@@ -13,11 +13,11 @@
 
 /* What follows the numbers of a residual code. */
 typedef struct residual_trailer {
-    float step;  /* of decode_i8, or the residual step of decode_i4 */
-    float error; /* how far what both codes stand for is from the vector at most */
+    float step;  /* the argument `step` of decode_i8, `residual_step` of decode_i4 (kernel.h) */
+    float error; /* an upper bound of the distance between the vector and what is decoded */
 } residual_trailer;
 
-/* Smaller numbers are encoded as 0, so that the inverse of a step is a float. */
+/* A vector whose largest number is smaller is encoded as zeros: its inverse step is no float. */
 #define SMALLEST 0x1p-100f
 
 static float float_at(const void *bytes, uint32_t offset) {
@@ -261,8 +261,9 @@ static float round_up(double number) {
 }
 
 /*
-** How far the numbers are from `decoded` at most.  `underflow` is what a host that flushes
-** subnormals to zero may hide; under cosine the scaling to unit length was rounded, too.
+** An upper bound of the distance between the numbers and `decoded`.  `underflow` bounds the part
+** that the sum loses if the host's floating-point mode flushes subnormals to zero.  Under cosine
+** the scaling to unit length was rounded, too.
 */
 static float encoding_error(const hny__encoder *encoder) {
     const hny_shape shape = encoder->quantizer.shape;
@@ -332,7 +333,7 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
         return;
     }
     write_residual_trailer(encoder, code, step, largest, residual);
-    /* If the code is exact, the residual code may round more. */
+    /* Where the int8 code has no error, the rounding of the residual code may be larger. */
     const float error =
         float_at(residual, hny__align4(dim) + (uint32_t)offsetof(residual_trailer, error));
     if (error > float_at(code, quantizer->error_offset)) {
@@ -340,7 +341,7 @@ static void encode_int8(hny__encoder *encoder, float largest, uint8_t *code, uin
     }
 }
 
-/* Encodes the numbers as int8, which are off by half a step each. */
+/* Encodes the numbers as int8; the error of each is at most half a step. */
 static void quantise_query_i4(hny__encoder *encoder, float largest) {
     const hny__kernels *const kernels = hny__kernels_get();
     const size_t dim = encoder->quantizer.shape.dim;
@@ -354,8 +355,8 @@ static void quantise_query_i4(hny__encoder *encoder, float largest) {
 
 /*
 ** With 4 bits it is better to clip the few largest numbers at 7 steps, so that the steps of all
-** others are smaller.  Several clips are tried; the best is the one whose code has the largest
-** projection of the vector, relative to its length.  The numbers are taken as int8, so that all
+** others are smaller.  Clips are tried from the largest on, as long as the cosine of the code and
+** the vector rises.  The numbers are taken as int8, so that all
 ** sums are integers and every processor has the same result.  For the normal distribution the best
 ** clip is 2.5 deviations, or 0.8 of the largest of 400 numbers.
 */
@@ -571,10 +572,10 @@ double hny__quantizer_rounding(const hny__quantizer *quantizer) {
 }
 
 /*
-** The distance of the vector encoded last to `decoded`.  *error bounds how far it is from the
-** distance to the vector that was encoded: by the triangle inequality, or under cosine, where
-** lengths are 1, by Cauchy-Schwarz, that is the error of the code plus rounding.  Under dot the
-** error of the code counts as often as the other vector is long.
+** The distance of the encoder's vector (the query) to `decoded`.  *error bounds its difference from
+** the distance to the row's own vector, of which `decoded` is an approximation: by the triangle
+** inequality, or under cosine, where lengths are 1, by Cauchy-Schwarz, that is the error of the code
+** plus rounding.  Under dot the error of the code is multiplied by the length of the query.
 */
 static double distance_to_decoded(const hny__encoder *encoder, double code_error, double *error) {
     const hny__quantizer *const quantizer = &encoder->quantizer;

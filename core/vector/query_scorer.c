@@ -55,7 +55,7 @@ static void ranks_euclidean(const hny__scorer *scorer, const uint8_t *const *row
     }
 }
 
-/* Rows of exact int8 vectors are as long as their numbers. */
+/* The numbers of exact int8 vectors have no scale. */
 static void ranks_dot(const hny__scorer *scorer, const uint8_t *const *rows, size_t count,
                       float *ranks) {
     const bool is_exact = scorer->quantizer->exact;
@@ -122,7 +122,8 @@ static void init_scorer(hny__scorer *scorer, const hny__quantizer *quantizer, co
     scorer->slack = 3 * hny__quantizer_rounding(quantizer);
 }
 
-/* Uses the numbers of a code.  Rows of exact int8 vectors have a scale only, under cosine. */
+/* Uses the numbers of a code.  Behind exact int8 vectors stands only a scale, and that under
+** cosine; under dot it is the length. */
 static void set_code(hny__scorer *scorer, const uint8_t *row, const int8_t *numbers) {
     const hny__row_format *const format = &scorer->quantizer->format;
     if (scorer->quantizer->exact) {

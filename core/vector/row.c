@@ -26,8 +26,8 @@ static float finite_rank(const hny__row_format *format, float sum, const void *a
 }
 
 /*
-** Nothing overflows between rows of ordinary lengths.  For any other length the inverse is NaN,
-** and so is the result, whatever the dot product is.
+** No product overflows where both lengths are in 2^-40 .. 2^40 or 0.  For any other length the
+** inverse is NaN, and so is the result, whatever the dot product is.
 */
 static float rank_of_dot(const hny__row_format *format, float dot, const void *a, const void *b) {
     float inverse_a, inverse_b;
@@ -120,9 +120,9 @@ void hny__row_format_init(hny__row_format *format, hny_shape shape) {
 /* ---------------------------------------------------------------------------------- encoding -- */
 
 /*
-** NaN for a length outside 2^-40 .. 2^40.  Inside, no sum or product of a float dot product
-** overflows (2^80), and what underflows is negligible beside the product of two lengths (2^-149 *
-** 2^16 / 2^-80).
+** 0 for the zero vector, NaN for another length outside 2^-40 .. 2^40.  Inside, no sum or product
+** of a float dot product overflows: it is at most 2^80.  Underflow is negligible: 2^16 terms of at
+** most 2^-149 each are 2^-53 of the smallest product of two lengths, 2^-80.
 */
 static float inverse_length(hny_shape shape, const void *vector) {
     const double square = hny__exact_square(shape, vector);
@@ -200,17 +200,16 @@ float hny__rank_of_distance(const hny__row_format *format, double distance) {
 ** With u = 2^-24, a sum in which no term is rounded more than k times is off by at most k u / (1 -
 ** k u) times the sum of the absolute values of its terms (Higham, Accuracy and Stability of
 ** Numerical Algorithms, section 4.2), whatever the order of the additions.  kernel.h gives k,
-** which includes the roundings of differences; integers are exact.  Beyond the kernel, 8 roundings
-** are counted: the conversion of an exact sum, the two inverse lengths, two products, the
-** subtraction from 1, and the rounding in hny__rank_of_distance.
+** which includes the roundings of differences; integers are exact.  Beyond the kernel there are
+** 7 roundings, and 8 are counted: the conversion of an exact sum, the two inverse lengths, two
+** products, the subtraction from 1, and the rounding in hny__rank_of_distance.
 **
-** Squares and absolute values are their own absolute values, so the error is relative to the
-** rank.  Under cosine the absolute values add up to at most the product of the lengths
+** Squares and absolute values are not negative, so the error is relative to the rank.  Under cosine the absolute values add up to at most the product of the lengths
 ** (Cauchy-Schwarz), so the error is absolute: at most 1 plus the rounding of a result of up to 2.
 ** Under dot the terms may cancel, and their absolute values are unknown: the slack is that of terms
 ** of one sign.  Bounds of dot products go by the lengths (hny__distance_lower_bound).
-** The factor 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, and thereby either rank as the
-** argument.
+** The factor 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, so that `rank` may be either of
+** the two ranks that are compared.
 **
 ** If terms or sums are below the normal floats, each of up to 3 dim operations may lose up to
 ** FLT_MIN, also if the host flushes subnormal results to zero.

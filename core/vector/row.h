@@ -19,9 +19,9 @@
 ** A *rank* orders rows as their distance does and is cheap, a float32 from a SIMD kernel: 1 - cos,
 ** the squared euclidean distance, the sum of absolute differences, the negative dot product, or
 ** under every metric on bits the number of different bits.  It is symmetric, from 0 (under dot from
-** -FLT_MAX) to FLT_MAX, and never NaN.  Ranks of
-** different kernel tables differ in the last bits.  Under euclidean, two vectors nearer than 1e-23
-** in every dimension have rank 0, and all that are farther than 1.8e19 have rank FLT_MAX.
+** -FLT_MAX) to FLT_MAX, and never NaN.  Ranks of different kernel tables differ in the last bits.
+** Under euclidean, two vectors nearer than 1e-23 in every dimension have rank 0, and all that are
+** farther than 1.8e19 have rank FLT_MAX.
 **
 ** Distances that are returned come from hny__row_distance, in double precision and equal on every
 ** processor.

@@ -9,14 +9,14 @@
 
 /*
 ** A hit of the index comes with a distance that may be off (hny_hit.error).  It is *measured*, by a
-** point read of its vector, only once its lower bound is nearer than every distance that is known
-** exactly, and waits in `measured` until nothing can come before it.  So ten rows in exact order
+** point read of its vector, only once its lower bound is no farther than the nearest distance that
+** is known exactly, and is kept in `measured` until no other row can come before it.  So ten rows in exact order
 ** take ten point reads or a few more, 2 us each.
 */
 struct hx_knn {
     hx_streams streams;
     hx_measured measured;
-    uint64_t serial; /* of the streams that `measured` is from */
+    uint64_t serial; /* of `streams` when `measured` was filled */
 };
 
 int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *request, hx_knn **out) {
@@ -56,7 +56,10 @@ static int refill_streams(hx_knn *knn, bool lacking) {
     return rc;
 }
 
-/* Moves the head of the index stream to the measured rows.  A wider search finds rows again. */
+/*
+** Moves the head of the index stream to the measured rows, unless it is there: a wider search finds
+** the same rows again.
+*/
 static int measure_head(hx_knn *knn) {
     hx_streams *const streams = &knn->streams;
     hny_hit hit = *hx_stream_head(&streams->index);
@@ -155,7 +158,10 @@ static int check_presence(hx_knn *knn, const hny_hit *hit, bool *out) {
     return hx_measure_row(knn->streams.view, knn->streams.computer, knn->serial, &again, out);
 }
 
-/* Does the row pass, apart from its distance?  *counts: it is one of the k rows. */
+/*
+** Does the row pass, apart from its distance?  *counts: it is one of the k rows.  A row may pass
+** without being one of them: SQLite checks it again (row_check.h).
+*/
 static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out, bool *counts) {
     const hx_knn_request *const request = &knn->streams.request;
     int rc = SQLITE_OK;
