@@ -16,8 +16,8 @@
 **   4. The own list of a new node is not filled up with pruned candidates; the links that later
 **      nodes add do that.  Filled, lists are longer by a tenth and a build takes 5 to 15 % more
 **      distances, for the same recall at the same cost of a query (WordNet and GloVe vectors).
-**   5. A list may grow by some slack before it is pruned (mutable_graph.h), which makes adding a link
-**      cost a tenth of what pruning at each link would.
+**   5. A list may grow by some slack before it is pruned (mutable_graph.h), which makes adding a
+**      link cost a tenth of what pruning at each link would.
 **   6. Level 0 is linked first and the top level last, so that a thread which finds the node on
 **      some level finds it complete on all levels below.  In the paper's order, a node that was
 **      found on an upper level before its list on level 0 was set lost the links that it was given

@@ -574,8 +574,8 @@ double hny__quantizer_rounding(const hny__quantizer *quantizer) {
 /*
 ** The distance of the encoder's vector (the query) to `decoded`.  *error bounds its difference from
 ** the distance to the row's own vector, of which `decoded` is an approximation: by the triangle
-** inequality, or under cosine, where lengths are 1, by Cauchy-Schwarz, that is the error of the code
-** plus rounding.  Under dot the error of the code is multiplied by the length of the query.
+** inequality, or under cosine, where lengths are 1, by Cauchy-Schwarz, that is the error of the
+** code plus rounding.  Under dot the error of the code is multiplied by the length of the query.
 */
 static double distance_to_decoded(const hny__encoder *encoder, double code_error, double *error) {
     const hny__quantizer *const quantizer = &encoder->quantizer;

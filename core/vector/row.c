@@ -204,10 +204,11 @@ float hny__rank_of_distance(const hny__row_format *format, double distance) {
 ** 7 roundings, and 8 are counted: the conversion of an exact sum, the two inverse lengths, two
 ** products, the subtraction from 1, and the rounding in hny__rank_of_distance.
 **
-** Squares and absolute values are not negative, so the error is relative to the rank.  Under cosine the absolute values add up to at most the product of the lengths
-** (Cauchy-Schwarz), so the error is absolute: at most 1 plus the rounding of a result of up to 2.
-** Under dot the terms may cancel, and their absolute values are unknown: the slack is that of terms
-** of one sign.  Bounds of dot products go by the lengths (hny__distance_lower_bound).
+** Squares and absolute values are not negative, so the error is relative to the rank.  Under
+** cosine the absolute values add up to at most the product of the lengths (Cauchy-Schwarz), so the
+** error is absolute: at most 1 plus the rounding of a result of up to 2.  Under dot
+** the terms may cancel, and their absolute values are unknown: the slack is that of terms of one
+** sign.  Bounds of dot products go by the lengths (hny__distance_lower_bound).
 ** The factor 1.02 covers 1 / (1 - k u)^2, with k u <= 2^-8 + 2^-18, so that `rank` may be either of
 ** the two ranks that are compared.
 **

@@ -10,8 +10,8 @@
 /*
 ** A hit of the index comes with a distance that may be off (hny_hit.error).  It is *measured*, by a
 ** point read of its vector, only once its lower bound is no farther than the nearest distance that
-** is known exactly, and is kept in `measured` until no other row can come before it.  So ten rows in exact order
-** take ten point reads or a few more, 2 us each.
+** is known exactly, and is kept in `measured` until no other row can come before it.  So ten rows
+** in exact order take ten point reads or a few more, 2 us each.
 */
 struct hx_knn {
     hx_streams streams;
