@@ -55,7 +55,13 @@
     X(SHAPE, -9, "the index was built for other options; the next build replaces it")              \
     X(READERS, -10, "too many readers have the sidecar open")                                      \
     X(LIMIT, -11, "a table holds at most 1073741823 vectors")                                      \
-    X(BROKEN, -12, "a write to the sidecar failed; the next build replaces it")
+    X(BROKEN, -12, "a write to the sidecar failed; the next build replaces it")                    \
+    X(LINK, -13, "a symbolic link is in the place of the sidecar or its lock file; remove it")     \
+    X(FOLDER, -14, "a folder is in the place of the sidecar or its lock file; remove it")          \
+    X(PIPE, -15, "a pipe is in the place of the sidecar or its lock file; remove it")              \
+    X(SOCKET, -16, "a socket is in the place of the sidecar or its lock file; remove it")          \
+    X(DEVICE, -17, "a device is in the place of the sidecar or its lock file; remove it")          \
+    X(NAME, -18, "the database's name is too long for a sidecar beside it; shorten it")
 
 typedef enum hny_status {
 #define HNY_STATUS_ENUM(name, code, text) HNY_##name = code,

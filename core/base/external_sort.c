@@ -10,7 +10,7 @@
 #include "base/heap.h"
 #include "base/memory.h"
 #include "base/os.h"
-#include "hannoy.h"
+#include "base/status.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
 #define MERGE_BYTES  ((size_t)2 << 20) /* of all runs' buffers together */
@@ -65,7 +65,7 @@ static int write_buffer(hny__sort *sort) {
             continue;
         }
         if (done <= 0) {
-            return errno == ENOSPC ? HNY_FULL : HNY_IO;
+            return done < 0 ? hny__errno_status(errno) : HNY_IO;
         }
         from += done;
         left -= (size_t)done;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hannoy.h"
+#include "base/status.h"
 
 size_t hny__os_variable_bytes(const char *name, size_t otherwise) {
     const char *const text = getenv(name);
@@ -33,21 +33,44 @@ static const char *temporary_folder(void) {
     return ".";
 }
 
-int hny__temporary_file(const char *beside, char **path) {
+/* A template for mkostemp() and mkdtemp(). */
+static char *temporary_name(const char *beside) {
     const char *const first = beside ? beside : temporary_folder();
     const char *const rest = beside ? "-XXXXXX" : "/hannoy-XXXXXX";
     const size_t size = strlen(first), more = strlen(rest) + 1;
-    *path = malloc(size + more);
+    char *const name = malloc(size + more);
+    if (name) {
+        memcpy(name, first, size);
+        memcpy(name + size, rest, more);
+    }
+    return name;
+}
+
+int hny__temporary_file(const char *beside, char **path) {
+    *path = temporary_name(beside);
     if (!*path) {
         return HNY_NOMEM;
     }
-    memcpy(*path, first, size);
-    memcpy(*path + size, rest, more);
     const int fd = mkostemp(*path, O_CLOEXEC);
     if (fd >= 0) {
         return fd;
     }
+    const int rc = hny__errno_status(errno);
     free(*path);
     *path = NULL;
-    return HNY_IO;
+    return rc;
+}
+
+int hny__temporary_directory(char **path) {
+    *path = temporary_name(NULL);
+    if (!*path) {
+        return HNY_NOMEM;
+    }
+    if (mkdtemp(*path)) {
+        return HNY_OK;
+    }
+    const int rc = hny__errno_status(errno);
+    free(*path);
+    *path = NULL;
+    return rc;
 }

@@ -9,9 +9,15 @@ size_t hny__os_variable_bytes(const char *name, size_t otherwise);
 
 /*
 ** Creates a temporary file and returns its descriptor: beside the file `beside`, or for NULL in
-** the folder for temporary files.  The caller unlinks *path and frees it.  Negative: HNY_IO or
-** HNY_NOMEM.
+** the folder for temporary files.  The caller unlinks *path and frees it.  Negative: HNY_IO,
+** HNY_FULL or HNY_NOMEM.
 */
 int hny__temporary_file(const char *beside, char **path);
+
+/*
+** Creates a folder for this user alone in the folder for temporary files.  The caller removes *path
+** and frees it.  HNY_OK, HNY_IO, HNY_FULL or HNY_NOMEM.
+*/
+int hny__temporary_directory(char **path);
 
 #endif

@@ -23,7 +23,8 @@ typedef struct hny__txn hny__txn;
 /*
 ** Opens the file at `path`, or a private temporary one for path NULL.  Without `create`, a missing
 ** or empty file is HNY_MISSING and nothing is created.  HNY_CORRUPT or HNY_VERSION: the file fails
-** the checks of lmdb_check.h.  A new file takes the mode and owner of the file `model`.
+** the checks of lmdb_check.h.  Both files take the mode and owner of the file `model`.  Other
+** statuses as in place.h.
 */
 int hny__env_open(const char *path, const char *model, bool create, hny__env **out);
 hny__env *hny__env_ref(hny__env *env);
@@ -48,11 +49,15 @@ int hny__env_usable(const hny__env *env);
 bool hny__env_intact(hny__env *env, size_t txn_id);
 
 /*
-** Unlinks an unusable sidecar and its lock file.  Under the builder's lock it looks again first:
-** `judged` is the file that was found damaged while it was open, NULL if it could not be opened.
-** HNY_OK also if the file is sound or another one now.  HNY_BUSY: a build runs.
+** Unlinks an unusable sidecar and its lock file, or an empty folder in its place.  Under the
+** builder's lock it looks again first: `judged` is the file that was found damaged while it was
+** open, NULL if it could not be opened.  HNY_OK also if the file is sound or another one now.
+** HNY_BUSY: a build runs.
 */
 int hny__env_discard(const char *path, const char *model, const struct stat *judged);
+
+/* Gives both files the mode and owner that `model` has now. */
+void hny__env_follow(const hny__env *env, const char *model);
 
 /* What the environment has open. */
 int hny__env_stat(const hny__env *env, struct stat *out);

@@ -1,5 +1,4 @@
 /* The registry of open environments: opening, sharing, checking and closing sidecar files. */
-#define _GNU_SOURCE /* O_PATH */
 #include "base/os.h"
 #include "base/status.h"
 #include "sidecar/env_state.h"
@@ -7,6 +6,7 @@
 #include "sidecar/lmdb_guard.h"
 #include "sidecar/lmdb_status.h"
 #include "sidecar/lock.h"
+#include "sidecar/place.h"
 #include "sidecar/records.h"
 
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static struct {
@@ -44,11 +43,11 @@ static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 /* ---------------------------------------------------------------------------------- checking -- */
 
 static int check_data_file(const char *path, uint32_t *page_size) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    int fd, rc = hny__place_open(path, O_RDONLY, &fd);
+    if (rc) {
+        return rc;
     }
-    const int rc = hny__lmdb_check_metas(fd, page_size);
+    rc = hny__lmdb_check_metas(fd, page_size);
     close(fd);
     return rc;
 }
@@ -92,7 +91,7 @@ static const size_t map_sizes[] = {(size_t)1 << 30, (size_t)1 << 27, (size_t)1 <
 
 static int open_mdb(hny__env *env, const char *path, size_t bytes) {
     const unsigned flags =
-        MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY : 0u);
+        MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY | MDB_NOLOCK : 0u);
     int rc = ENOMEM;
     for (size_t i = 0; i < sizeof map_sizes / sizeof *map_sizes && rc == ENOMEM; i++) {
         rc = mdb_env_create(&env->mdb);
@@ -117,19 +116,6 @@ static int open_mdb(hny__env *env, const char *path, size_t bytes) {
     return hny__lmdb_status(rc);
 }
 
-/*
-** Opens a file for fstat() only.  O_PATH, which Linux has: closing any other descriptor would drop
-** the locks that LMDB has on the file.
-*/
-static int open_for_stat(const char *path) {
-#ifdef O_PATH
-    return open(path, O_PATH | O_CLOEXEC);
-#else
-    (void)path;
-    return -1;
-#endif
-}
-
 /* LMDB must have opened the file that was prepared; else another process is replacing it. */
 static int record_data_file(hny__env *env, ino_t inode) {
     struct stat st;
@@ -148,7 +134,7 @@ static bool is_lock_file(const hny__env *env, const struct stat *st) {
 
 static bool is_lock_file_current(const hny__env *env) {
     struct stat st;
-    return env->unlocked || (stat(env->lock, &st) == 0 && is_lock_file(env, &st));
+    return env->readonly || (!hny__place_look(env->lock, &st) && is_lock_file(env, &st));
 }
 
 /*
@@ -157,12 +143,12 @@ static bool is_lock_file_current(const hny__env *env) {
 */
 static int record_lock_file(hny__env *env) {
     struct stat st;
-    if (env->unlocked) {
+    if (env->readonly) {
         return HNY_OK;
     }
-    env->lock_fd = open_for_stat(env->lock);
-    if (env->lock_fd >= 0 ? fstat(env->lock_fd, &st) : stat(env->lock, &st)) {
-        return HNY_BUSY;
+    const int rc = hny__place_hold(env->lock, &env->lock_fd, &st);
+    if (rc) {
+        return rc == HNY_MISSING ? HNY_BUSY : rc;
     }
     env->lock_dev = st.st_dev;
     env->lock_ino = st.st_ino;
@@ -201,7 +187,7 @@ static hny__env *env_alloc(void) {
 /* Has an environment of this process this lock file open? */
 static bool is_lock_file_open(const char *lock) {
     struct stat st;
-    if (stat(lock, &st)) {
+    if (hny__place_look(lock, &st)) {
         return false;
     }
     for (const hny__env *env = registry.first; env; env = env->next) {
@@ -212,18 +198,29 @@ static bool is_lock_file_open(const char *lock) {
     return false;
 }
 
-/* LMDB opens no lock file on a read-only file system, which may still be written from elsewhere. */
-static bool is_on_readonly_system(const char *path) {
-    struct statvfs st;
-    return statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY);
+/* LMDB follows links; in a folder where others may make them it gets a path of our own. */
+static int open_mdb_safely(hny__env *env, const char *path, size_t bytes, int data) {
+    char *linked = NULL;
+    if (env->anonymous || hny__place_is_ours(path) ||
+        hny__place_link(data, env->lock_fd, &linked)) {
+        return open_mdb(env, path, bytes);
+    }
+    const int rc = open_mdb(env, linked, bytes);
+    hny__place_unlink(linked);
+    /* Without /proc, or where links are forbidden, the paths remain: both were looked at. */
+    return rc == HNY_IO ? open_mdb(env, path, bytes) : rc;
 }
 
 /* Opens the data file and its lock file, both of which exist. */
 static int open_files(hny__env *env, const char *path, ino_t inode) {
     struct stat st;
-    int rc = stat(path, &st) ? HNY_BUSY : record_lock_file(env);
+    int data, rc = hny__place_hold(path, &data, &st);
+    if (rc) {
+        return rc == HNY_MISSING ? HNY_BUSY : rc;
+    }
+    rc = st.st_ino == inode ? record_lock_file(env) : HNY_BUSY;
     if (!rc) {
-        rc = open_mdb(env, path, (size_t)st.st_size);
+        rc = open_mdb_safely(env, path, (size_t)st.st_size, data);
     }
     if (!rc) {
         rc = record_data_file(env, inode);
@@ -231,28 +228,36 @@ static int open_files(hny__env *env, const char *path, ino_t inode) {
     if (!rc && !is_lock_file_current(env)) {
         rc = HNY_BUSY;
     }
+    if (data >= 0) {
+        close(data);
+    }
     return rc;
 }
 
-static int open_env(const char *path, const char *model, ino_t inode, bool fresh, hny__env **out) {
+/*
+** A user who may not write the file, or has it on a read-only file system, reads it without the
+** lock file, which LMDB would want to write.  Builds may then overwrite what is being read;
+** hny__env_intact notices.
+*/
+static int open_env(const char *path, const char *model, const struct stat *st, bool anonymous,
+                    hny__env **out) {
+    const bool fresh = st->st_size == 0;
     hny__env *const env = env_alloc();
     if (!env) {
         return HNY_NOMEM;
     }
+    env->anonymous = anonymous;
     env->readonly = !fresh && access(path, W_OK) != 0;
-    env->unlocked = env->readonly && is_on_readonly_system(path);
     env->lock = hny__lockfile_name(path);
     int rc = env->lock ? HNY_OK : HNY_NOMEM;
-    if (!rc && !env->unlocked) {
-        rc = hny__lockfile_ready(env->lock, path, inode, is_lock_file_open(env->lock), model);
+    if (!rc && !env->readonly) {
+        rc = hny__lockfile_ready(env->lock, path, st->st_ino, is_lock_file_open(env->lock), model);
     }
     if (!rc) {
-        rc = open_files(env, path, inode);
-    }
-    if (!rc && fresh) {
-        hny__copy_owner(env->fd, model);
+        rc = open_files(env, path, st->st_ino);
     }
     if (!rc) {
+        hny__env_follow(env, model);
         rc = map_env(env);
     }
     if (!rc) {
@@ -267,14 +272,40 @@ static int open_env(const char *path, const char *model, ino_t inode, bool fresh
     return rc;
 }
 
-static int create_file(const char *path, struct stat *st) {
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return hny__errno_status(errno);
+void hny__env_follow(const hny__env *env, const char *model) {
+    if (!env->readonly) {
+        hny__place_own(env->fd, model);
     }
-    const bool failed = fstat(fd, st) != 0;
+    if (env->lock_fd >= 0) {
+        hny__place_own(env->lock_fd, model);
+    }
+}
+
+/* No file is created whose lock file could not be. */
+static int check_lock_place(const char *path) {
+    struct stat st;
+    char *const lock = hny__lockfile_name(path);
+    if (!lock) {
+        return HNY_NOMEM;
+    }
+    const int rc = hny__place_look(lock, &st);
+    free(lock);
+    return rc == HNY_MISSING ? HNY_OK : rc;
+}
+
+/* Another process may have created it in the meantime. */
+static int create_file(const char *path, const char *model, struct stat *st) {
+    int fd, rc = hny__place_create(path, &fd);
+    if (rc == HNY_BUSY) {
+        return hny__place_look(path, st);
+    }
+    if (rc) {
+        return rc;
+    }
+    hny__place_own(fd, model);
+    rc = fstat(fd, st) ? HNY_IO : HNY_OK;
     close(fd);
-    return failed ? HNY_IO : HNY_OK;
+    return rc;
 }
 
 /* The file is unlinked as soon as LMDB has opened it, so that nothing is left even after a kill. */
@@ -290,14 +321,11 @@ static int open_private(hny__env **out) {
     char *const lock = hny__lockfile_name(path);
     int rc = lock ? HNY_OK : HNY_NOMEM;
     if (!rc) {
-        rc = failed ? HNY_IO : open_env(path, NULL, st.st_ino, true, out);
+        rc = failed ? HNY_IO : open_env(path, NULL, &st, true, out);
     }
     unlink(path);
     if (lock) {
         unlink(lock);
-    }
-    if (!rc) {
-        (*out)->anonymous = true;
     }
     free(lock);
     free(path);
@@ -316,9 +344,15 @@ static bool is_long_enough(const hny__env *env, const struct stat *st) {
     return (unsigned long long)st->st_size >= atomic_load(&env->min_size);
 }
 
-static hny__env *find_registered(const struct stat *st) {
+/*
+** A process may have a file by a path that it can write and by one that it cannot.  Two
+** environments for it are safe, since one of them never opens the lock file; but a build needs the
+** other.
+*/
+static hny__env *find_registered(const struct stat *st, bool writable) {
     for (hny__env *env = registry.first; env; env = env->next) {
-        if (!env->anonymous && is_same_file(env, st) && is_lock_file_current(env)) {
+        if (!env->anonymous && is_same_file(env, st) && is_lock_file_current(env) &&
+            !(writable && env->readonly)) {
             return env;
         }
     }
@@ -330,41 +364,44 @@ static int broken_status(const hny__env *env) {
     return atomic_load(&env->damaged) ? HNY_CORRUPT : HNY_BROKEN;
 }
 
+static int open_existing(const char *path, const char *model, const struct stat *st,
+                         hny__env **out) {
+    hny__env *const env = find_registered(st, access(path, W_OK) == 0);
+    if (env) {
+        /* A second environment on the same file would drop the first one's locks. */
+        if (atomic_load(&env->broken)) {
+            return broken_status(env);
+        }
+        if (!is_long_enough(env, st)) {
+            return HNY_CORRUPT;
+        }
+        env->refs++;
+        *out = env;
+        return HNY_OK;
+    }
+    uint32_t page_size;
+    const int rc = check_data_file(path, &page_size);
+    return rc ? rc : open_env(path, model, st, false, out);
+}
+
 static int open_registered(const char *path, const char *model, bool create, hny__env **out) {
     struct stat st;
-    const bool missing = stat(path, &st) != 0;
-    if (missing && errno != ENOENT) {
-        return HNY_IO;
+    int rc = hny__place_look(path, &st);
+    if (!rc && st.st_size > 0) {
+        return open_existing(path, model, &st, out);
     }
-    if (!missing && !S_ISREG(st.st_mode)) {
-        return HNY_CORRUPT;
+    /* An empty file with another name is a stranger's: it is not written to. */
+    if (!rc && create && st.st_nlink > 1) {
+        rc = unlink(path) ? HNY_IO : HNY_MISSING;
     }
-    const bool fresh = missing || st.st_size == 0;
-    if (fresh && !create) {
-        return HNY_MISSING;
+    if (!rc || rc == HNY_MISSING) {
+        const int other = check_lock_place(path);
+        rc = other ? other : !create ? HNY_MISSING : rc;
     }
-    if (!fresh) {
-        hny__env *const env = find_registered(&st);
-        if (env) {
-            /* A second environment on the same file would drop the first one's locks. */
-            if (atomic_load(&env->broken)) {
-                return broken_status(env);
-            }
-            if (!is_long_enough(env, &st)) {
-                return HNY_CORRUPT;
-            }
-            env->refs++;
-            *out = env;
-            return HNY_OK;
-        }
-        uint32_t page_size;
-        const int rc = check_data_file(path, &page_size);
-        if (rc) {
-            return rc;
-        }
+    if (create && rc == HNY_MISSING) {
+        rc = create_file(path, model, &st);
     }
-    const int rc = missing ? create_file(path, &st) : HNY_OK;
-    return rc ? rc : open_env(path, model, st.st_ino, fresh, out);
+    return rc ? rc : open_env(path, model, &st, false, out);
 }
 
 int hny__env_open(const char *path, const char *model, bool create, hny__env **out) {
@@ -413,7 +450,7 @@ int hny__env_current(const hny__env *env, const char *path) {
     if (env->anonymous) {
         return HNY_OK;
     }
-    if (stat(path, &st) || !is_same_file(env, &st) || !is_lock_file_current(env)) {
+    if (hny__place_look(path, &st) || !is_same_file(env, &st) || !is_lock_file_current(env)) {
         return HNY_MISSING;
     }
     return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
@@ -422,7 +459,7 @@ int hny__env_current(const hny__env *env, const char *path) {
 /* Has the lock file that was opened still a name? */
 static bool has_lock_file_name(const hny__env *env) {
     struct stat st;
-    if (env->lock_fd < 0) {
+    if (env->lock_fd < 0) { /* none, or O_PATH is missing */
         return is_lock_file_current(env);
     }
     return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
@@ -460,15 +497,10 @@ bool hny__env_intact(hny__env *env, size_t txn_id) {
     if (meta.txn <= txn_id + 1) {
         return true;
     }
-    return !env->unlocked && has_lock_file_name(env);
+    return !env->readonly && has_lock_file_name(env);
 }
 
 /* -------------------------------------------------------------------------------- discarding -- */
-
-/* A directory in place of the sidecar: removed if it is empty, else left alone. */
-static int discard_directory(const char *path) {
-    return rmdir(path) ? HNY_IO : HNY_OK;
-}
 
 static int unlink_files(const char *path) {
     char *const lock = hny__lockfile_name(path);
@@ -502,12 +534,10 @@ static int look_again(const char *path, const char *model, const struct stat *ju
 }
 
 int hny__env_discard(const char *path, const char *model, const struct stat *judged) {
-    struct stat st;
-    int fd;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        return discard_directory(path);
+    int fd, rc = hny__lock_take(path, &fd);
+    if (rc == HNY_FOLDER && rmdir(path) == 0) {
+        return HNY_OK;
     }
-    int rc = hny__lock_take(path, &fd);
     if (rc) {
         return rc == HNY_MISSING ? HNY_OK : rc;
     }

@@ -33,8 +33,7 @@ struct hny__env {
     ino_t ino, lock_ino;
     char *lock;             /* path of the lock file */
     bool anonymous;         /* private: already unlinked, no path leads to it */
-    bool readonly;          /* this user may not write the file */
-    bool unlocked;          /* on a read-only file system: there is no lock file */
+    bool readonly;          /* this user may not write the file; no lock file is used */
     int fd, lock_fd;        /* of both files, for fstat(); lock_fd -1: use its path */
     atomic_bool broken;     /* LMDB has given up on it; all users must close it */
     atomic_bool damaged;    /* a record or block in it failed its checks */

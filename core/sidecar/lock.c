@@ -3,6 +3,7 @@
 #include "sidecar/lock.h"
 
 #include "base/status.h"
+#include "sidecar/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +20,15 @@
 static int lock_data_file(const char *path, bool shared, int *fd) {
     struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
     struct stat opened_file, current;
+    int opened;
     *fd = -1;
-    const int opened = open(path, (shared ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-    if (opened < 0) {
-        return errno == ENOENT ? HNY_MISSING : HNY_IO;
+    int rc = hny__place_open(path, shared ? O_RDONLY : O_RDWR, &opened);
+    if (rc) {
+        return rc;
     }
-    int rc = HNY_OK;
     if (fcntl(opened, F_OFD_SETLK, &lock)) {
         rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
-    } else if (fstat(opened, &opened_file) || stat(path, &current) ||
+    } else if (fstat(opened, &opened_file) || lstat(path, &current) ||
                opened_file.st_ino != current.st_ino || opened_file.st_dev != current.st_dev) {
         rc = HNY_BUSY; /* replaced between open and lock by another build */
     }
@@ -79,33 +80,23 @@ char *hny__lockfile_name(const char *path) {
     return out;
 }
 
-void hny__copy_owner(int fd, const char *model) {
-    struct stat st;
-    if (!model || stat(model, &st)) {
-        return;
-    }
-    if (fchmod(fd, st.st_mode & 0666)) {
-        return;
-    }
-    if (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid)) {
-        return;
-    }
-}
-
 /*
 ** Does the lock file belong to this inode?  Not for a file that this process has open: closing a
-** second descriptor drops the locks of the first.
+** second descriptor drops the locks of the first.  HNY_OK, HNY_MISSING if it does not or there is
+** none, or what is in its place.
 */
-static bool belongs_to(const char *lock, ino_t inode) {
+static int check_owner(const char *lock, ino_t inode) {
     lock_owner found;
-    const int fd = open(lock, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
+    int fd;
+    const int rc = hny__place_open(lock, O_RDONLY, &fd);
+    if (rc) {
+        return rc == HNY_IO ? HNY_MISSING : rc;
     }
     const ssize_t got = pread(fd, &found, sizeof found, LMDB_BYTES);
     close(fd);
-    return got == (ssize_t)sizeof found && memcmp(found.mark, lock_mark, sizeof lock_mark) == 0 &&
-           found.inode == inode;
+    const bool ours = got == (ssize_t)sizeof found &&
+                      memcmp(found.mark, lock_mark, sizeof lock_mark) == 0 && found.inode == inode;
+    return ours ? HNY_OK : HNY_MISSING;
 }
 
 /* Allocates all bytes: LMDB maps the file, and with a sparse one a full disk would be a SIGBUS. */
@@ -126,12 +117,12 @@ static int create_lock_file(const char *lock, ino_t inode, const char *model) {
     if (unlink(lock) && errno != ENOENT) {
         return HNY_IO;
     }
-    const int fd = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return hny__errno_status(errno);
+    int fd, rc = hny__place_create(lock, &fd);
+    if (rc) {
+        return rc;
     }
-    const int rc = fill_lock_file(fd, inode);
-    hny__copy_owner(fd, model);
+    rc = fill_lock_file(fd, inode);
+    hny__place_own(fd, model);
     close(fd);
     if (rc) {
         unlink(lock);
@@ -147,7 +138,8 @@ static int create_under_lock(const char *lock, const char *path, ino_t inode, bo
         return rc;
     }
     /* Another process may have created it in the meantime. */
-    if (held || !belongs_to(lock, inode)) {
+    rc = held ? HNY_MISSING : check_owner(lock, inode);
+    if (rc == HNY_MISSING) {
         rc = create_lock_file(lock, inode, model);
     }
     hny__lock_release(fd);
@@ -168,8 +160,10 @@ int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool he
         if (i > 0) {
             nanosleep(&millisecond, NULL);
         }
-        rc = !held && belongs_to(lock, inode) ? HNY_OK
-                                              : create_under_lock(lock, path, inode, held, model);
+        rc = held ? HNY_MISSING : check_owner(lock, inode);
+        if (rc == HNY_MISSING) {
+            rc = create_under_lock(lock, path, inode, held, model);
+        }
     }
     return rc;
 }

@@ -35,12 +35,9 @@ char *hny__lockfile_name(const char *path);
 ** Makes sure that the data file `path`, with this inode, has a lock file of its own that is safe
 ** to map.  `held`: this process has the existing one open for another data file.  A new one takes
 ** the mode and owner of the file `model` (NULL: none).  HNY_BUSY if a new one is needed and a
-** build runs.
+** build runs.  Other statuses as in place.h.
 */
 int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool held,
                         const char *model);
-
-/* Gives a new file the mode and owner of another, if possible, as SQLite does for -wal files. */
-void hny__copy_owner(int fd, const char *model);
 
 #endif

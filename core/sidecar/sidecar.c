@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/status.h"
 
@@ -62,8 +63,14 @@ static void close_env(hny_sidecar *sidecar) {
     sidecar->env = NULL;
 }
 
-/* A renamed file may still be read, but a build in it would be lost. */
+/*
+** A renamed file may still be read, but a build in it would be lost.  One that could not be written
+** when it was opened may be writable now.
+*/
 static int check_env(hny_sidecar *sidecar, bool create) {
+    if (create && hny__env_readonly(sidecar->env) && access(sidecar->path, W_OK) == 0) {
+        return HNY_MISSING;
+    }
     if (create || sidecar->checks++ % FULL_CHECK == 0) {
         return hny__env_current(sidecar->env, sidecar->path);
     }
@@ -83,7 +90,8 @@ int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
     if (!rc && hny__env_damaged(sidecar->env)) {
         rc = HNY_CORRUPT;
     }
-    if (create && hny__status_replaces(rc)) {
+    /* An empty folder in its place is removed, too. */
+    if (create && (hny__status_replaces(rc) || rc == HNY_FOLDER)) {
         struct stat st;
         const bool opened = sidecar->env && !hny__env_stat(sidecar->env, &st);
         close_env(sidecar);
@@ -92,6 +100,9 @@ int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
         if (!rc) {
             rc = hny__env_open(sidecar->path, sidecar->database, true, &sidecar->env);
         }
+    }
+    if (!rc && create) {
+        hny__env_follow(sidecar->env, sidecar->database);
     }
     if (!rc) {
         *out = sidecar->env;

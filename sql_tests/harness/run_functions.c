@@ -11,6 +11,8 @@
 **          'garbage' another file of `what` random bytes  'directory' a folder in its place
 **          'copy' to `what`       'chmod' to `what`       'patch' every `what[0]` by `what[1]`,
 **                                                         'old:new' in hex, in another file
+**          'mode' in octal        'link' to `what`        'name' a second one, `what`
+**          'pipe', 'socket', 'folder' with a file in it: made there; 'clear' removes what is there
 **
 ** 'garbage', 'copy' and 'patch' make a new file and rename it over the old one: an open sidecar's
 ** bytes are not to be changed under its readers.
@@ -18,12 +20,15 @@
 #include "run.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------------------------- test_vector -- */
@@ -330,6 +335,57 @@ static int file_list(const char *path, text *names) {
     return n < 0 ? -1 : 0;
 }
 
+static int file_socket(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    const int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return rc;
+}
+
+/* The file in a folder that is not empty. */
+static void file_inside(const char *path, char out[4096]) {
+    snprintf(out, 4096, "%s/file", path);
+}
+
+static int file_folder(const char *path) {
+    char inside[4096];
+    file_inside(path, inside);
+    if (mkdir(path, 0777)) {
+        return -1;
+    }
+    FILE *const f = fopen(inside, "wb");
+    return f ? fclose(f) : -1;
+}
+
+static int file_clear(const char *path) {
+    char inside[4096];
+    file_inside(path, inside);
+    remove(inside);
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+/* What is made at a path that is empty, or removed from it. */
+static int file_place(const char *action, const char *path, const char *what) {
+    if (!strcmp(action, "link")) {
+        return symlink(what, path);
+    }
+    if (!strcmp(action, "name")) {
+        return link(path, what);
+    }
+    if (!strcmp(action, "pipe")) {
+        return mkfifo(path, 0666);
+    }
+    if (!strcmp(action, "socket")) {
+        return file_socket(path);
+    }
+    if (!strcmp(action, "folder")) {
+        return file_folder(path);
+    }
+    return !strcmp(action, "clear") ? file_clear(path) : -1;
+}
+
 static int file_act(const char *action, const char *path, const char *what) {
     if (!strcmp(action, "delete")) {
         return remove(path);
@@ -352,7 +408,7 @@ static int file_act(const char *action, const char *path, const char *what) {
     if (!strcmp(action, "patch")) {
         return file_patch(path, what);
     }
-    return -1;
+    return file_place(action, path, what);
 }
 
 static void file_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
@@ -367,6 +423,10 @@ static void file_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) 
         sqlite3_result_int(ctx, stat(path, &st) == 0);
     } else if (!strcmp(action, "size") && stat(path, &st) == 0) {
         sqlite3_result_int64(ctx, st.st_size);
+    } else if (!strcmp(action, "mode") && stat(path, &st) == 0) {
+        char mode[16];
+        snprintf(mode, sizeof mode, "%o", (unsigned)st.st_mode & 07777);
+        sqlite3_result_text(ctx, mode, -1, SQLITE_TRANSIENT);
     } else if (!strcmp(action, "list") && file_list(path, &names) == 0) {
         sqlite3_result_text(ctx, text_string(&names), -1, SQLITE_TRANSIENT);
     } else if (file_act(action, path, what) == 0) {

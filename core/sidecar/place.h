@@ -1,0 +1,50 @@
+/*
+** Interface to place.c: what is at the paths of a sidecar and its lock file.
+**
+** Other users may write in the folder of a database.  A symbolic link that they make there is never
+** followed, since this process may be allowed to write where they are not.  A pipe, a socket or a
+** device is never opened.  Statuses of what is found: HNY_OK for a regular file, HNY_MISSING,
+** HNY_LINK, HNY_FOLDER, HNY_PIPE, HNY_SOCKET, HNY_DEVICE, HNY_NAME (no file can have this name),
+** HNY_IO.
+*/
+#ifndef HNY_PLACE_H
+#define HNY_PLACE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* What is at a path?  *st is valid if there is anything. */
+int hny__place_look(const char *path, struct stat *st);
+
+/* Opens a regular file.  *fd is -1 unless HNY_OK is returned. */
+int hny__place_open(const char *path, int flags, int *fd);
+
+/*
+** Holds a regular file without opening it: closing any other descriptor would drop the locks that
+** LMDB has on its lock file.  Needs O_PATH, which Linux has; elsewhere *fd is -1 and *st is that of
+** the path.
+*/
+int hny__place_hold(const char *path, int *fd, struct stat *st);
+
+/* Creates a file that only this user can read.  HNY_BUSY: there is something at the path. */
+int hny__place_create(const char *path, int *fd);
+
+/*
+** Gives a file that is open or held the group and mode of the file `model`, and for root its
+** owner, as SQLite does for -wal files.  The owner can always write it.  Without the right to give
+** it that group, its own group gets the rights of all others.  For model NULL nothing.
+*/
+void hny__place_own(int fd, const char *model);
+
+/* Can only this user and root make files in the folder of `path`? */
+bool hny__place_is_ours(const char *path);
+
+/*
+** A path that leads to two files that are held, in a folder that only this user can change: *path
+** to `data`, *path + "-lock" to `lock`.  Functions that follow links, as LMDB's, can then open them
+** whatever others do in the files' folder.  HNY_IO: not possible here.  hny__place_unlink ends it.
+*/
+int hny__place_link(int data, int lock, char **path);
+void hny__place_unlink(char *path);
+
+#endif

@@ -1,0 +1,220 @@
+/* What is at a path, who may use a file, and paths that others cannot change. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hannoy.h"
+#include "sidecar/env_state.h"
+#include "sidecar/place.h"
+
+static char folder[] = "/tmp/hannoy-test-XXXXXX", path[64], lock[64], other[64];
+
+static int begin(void **unused) {
+    (void)unused;
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/p", folder);
+    snprintf(lock, sizeof lock, "%s/p-lock", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    return 0;
+}
+
+static int end(void **unused) {
+    (void)unused;
+    unlink(path);
+    unlink(lock);
+    unlink(other);
+    assert_int_equal(rmdir(folder), 0);
+    return 0;
+}
+
+static void write_file(const char *name, const char *text) {
+    FILE *const f = fopen(name, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The text of a file, opened as LMDB does. */
+static const char *read_file(const char *name) {
+    static char text[64];
+    const int fd = open(name, O_RDWR | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    const ssize_t length = read(fd, text, sizeof text - 1);
+    assert_true(length >= 0);
+    text[length] = 0;
+    close(fd);
+    return text;
+}
+
+static int open_and_close(const char *name) {
+    int fd;
+    const int rc = hny__place_open(name, O_RDWR, &fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    assert_true((rc == HNY_OK) == (fd >= 0));
+    return rc;
+}
+
+static void test_kinds(void **unused) {
+    struct stat st;
+    (void)unused;
+    assert_int_equal(open_and_close(path), HNY_MISSING);
+    write_file(other, "x");
+    assert_int_equal(symlink(other, path), 0);
+    assert_int_equal(open_and_close(path), HNY_LINK);
+    assert_int_equal(open_and_close(other), HNY_OK);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0666), 0);
+    assert_int_equal(open_and_close(path), HNY_PIPE);
+    assert_int_equal(hny__place_look(path, &st), HNY_PIPE);
+    assert_int_equal(open_and_close(folder), HNY_FOLDER);
+    assert_int_equal(open_and_close("/dev/null"), HNY_DEVICE);
+}
+
+static void test_device(void **unused) {
+    hny__env *env;
+    (void)unused;
+    if (mknod(path, S_IFCHR | 0666, 0x103)) { /* the null device, which only root can make */
+        skip();
+    }
+    assert_int_equal(hny__env_open(path, NULL, true, &env), HNY_DEVICE);
+    unlink(path);
+    assert_int_equal(mknod(lock, S_IFCHR | 0666, 0x103), 0);
+    assert_int_equal(hny__env_open(path, NULL, true, &env), HNY_DEVICE);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* What the linked path leads to is what was held, whatever is at the paths by then. */
+static void test_links(void **unused) {
+    struct stat st;
+    char *linked;
+    int data, locked;
+    (void)unused;
+    write_file(path, "data");
+    write_file(lock, "lock");
+    write_file(other, "other");
+    assert_int_equal(hny__place_hold(path, &data, &st), HNY_OK);
+    assert_int_equal(hny__place_hold(lock, &locked, &st), HNY_OK);
+    unlink(path);
+    unlink(lock);
+    assert_int_equal(symlink(other, path), 0);
+    assert_int_equal(symlink(other, lock), 0);
+    assert_int_equal(hny__place_hold(path, &(int){0}, &st), HNY_LINK);
+    assert_int_equal(hny__place_link(data, locked, &linked), HNY_OK);
+    char *const with_lock = malloc(strlen(linked) + sizeof "-lock");
+    assert_non_null(with_lock);
+    sprintf(with_lock, "%s-lock", linked);
+    assert_string_equal(read_file(linked), "data");
+    assert_string_equal(read_file(with_lock), "lock");
+    hny__place_unlink(linked);
+    assert_int_not_equal(access(with_lock, F_OK), 0);
+    *strrchr(with_lock, '/') = 0;
+    assert_int_not_equal(access(with_lock, F_OK), 0);
+    free(with_lock);
+    close(data);
+    close(locked);
+}
+
+static void test_folders(void **unused) {
+    (void)unused;
+    assert_true(hny__place_is_ours(path));
+    assert_int_equal(chmod(folder, 0775), 0);
+    assert_false(hny__place_is_ours(path));
+    assert_int_equal(chmod(folder, 0777 | S_ISVTX), 0);
+    assert_false(hny__place_is_ours(path));
+    /* A sidecar works there, too. */
+    hny__env *env;
+    assert_int_equal(hny__env_open(path, NULL, true, &env), HNY_OK);
+    hny__env_unref(env);
+    struct stat st;
+    assert_int_equal(hny__place_look(lock, &st), HNY_OK);
+}
+
+static mode_t mode_of(const char *name) {
+    struct stat st;
+    assert_int_equal(stat(name, &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* In a child, as a user who is in no group but its own. */
+static int own_as_nobody(int fd) {
+    int status;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (setgid(65534) || setuid(65534)) {
+            _exit(1);
+        }
+        hny__place_own(fd, other);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* A group that the user cannot give the file gets no right by its own group's name. */
+static void test_groups(void **unused) {
+    struct stat st;
+    int fd;
+    (void)unused;
+    if (geteuid() != 0) {
+        skip();
+    }
+    write_file(other, "");
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chown(other, 1234, 5678), 0);
+    assert_int_equal(chmod(other, 0664), 0);
+    assert_int_equal(hny__place_create(path, &fd), HNY_OK);
+    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(fchown(fd, 65534, 65534), 0);
+    assert_int_equal(own_as_nobody(fd), 0);
+    assert_int_equal(mode_of(path), 0644);
+    assert_int_equal(chmod(other, 0660), 0);
+    assert_int_equal(own_as_nobody(fd), 0);
+    assert_int_equal(mode_of(path), 0600);
+    hny__place_own(fd, other);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_uid, 1234);
+    assert_int_equal(st.st_gid, 5678);
+    assert_int_equal(mode_of(path), 0660);
+    close(fd);
+}
+
+/* A file that has another name, too, may belong to someone else: its mode stays. */
+static void test_second_name(void **unused) {
+    int fd;
+    (void)unused;
+    write_file(other, "");
+    assert_int_equal(chmod(other, 0644), 0);
+    assert_int_equal(hny__place_create(path, &fd), HNY_OK);
+    assert_int_equal(link(path, lock), 0);
+    hny__place_own(fd, other);
+    assert_int_equal(mode_of(path), 0600);
+    unlink(lock);
+    hny__place_own(fd, other);
+    assert_int_equal(mode_of(path), 0644);
+    close(fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_kinds, begin, end),
+        cmocka_unit_test_setup_teardown(test_device, begin, end),
+        cmocka_unit_test_setup_teardown(test_links, begin, end),
+        cmocka_unit_test_setup_teardown(test_folders, begin, end),
+        cmocka_unit_test_setup_teardown(test_groups, begin, end),
+        cmocka_unit_test_setup_teardown(test_second_name, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
