@@ -13,6 +13,16 @@
 /* With autobuild=0 the log is trimmed at this interval, if another connection has built. */
 #define CHECK_INTERVAL 1000
 
+/*
+** What log_keep=auto keeps: the changes of so many builds or a share of the rows, whichever is more.
+** A search of an index that lacks a quarter of the rows is still faster than one without an index.
+*/
+#define KEPT_BUILDS 10
+#define KEPT_SHARE  4
+#define KEPT_LIMIT  (((int64_t)64 << 20) / LOG_ROW_BYTES)
+
+#define LOG_ROW_BYTES 20
+
 int hx_autobuild_begin(hx_writer *writer) {
     writer->autobuild.written = 0;
     return SQLITE_OK;
@@ -57,6 +67,50 @@ static int swallow_failure(hx_writer *writer, int rc) {
 
 /* ---------------------------------------------------------------------------------- trimming -- */
 
+static int64_t interval_of(const hx_writer *writer) {
+    return writer->shadow->config.vectors[0].options.autobuild;
+}
+
+/* Of the largest index; 0 where there is none. */
+static int count_indexed_rows(hx_writer *writer, int64_t *out) {
+    *out = 0;
+    for (int i = 0; i < writer->shadow->columns.vectors; i++) {
+        hx_view *const view = &writer->views[i];
+        hny_stats stats;
+        const int rc = hx_view_reader(view);
+        if (rc) {
+            return rc;
+        }
+        int status = hny_reader_begin(view->reader);
+        if (status == HNY_OK) {
+            status = hny_reader_stats(view->reader, false, &stats);
+            hny_reader_end(view->reader);
+        }
+        if (status == HNY_NOMEM) {
+            return SQLITE_NOMEM;
+        }
+        if (status == HNY_OK && (int64_t)stats.rows > *out) {
+            *out = (int64_t)stats.rows;
+        }
+    }
+    return SQLITE_OK;
+}
+
+static int changes_to_keep(hx_writer *writer, int64_t *out) {
+    const uint32_t set = writer->shadow->config.vectors[0].options.log_keep;
+    const int64_t interval = interval_of(writer) ? interval_of(writer) : CHECK_INTERVAL;
+    int64_t rows;
+    *out = set;
+    if (set != HX_AUTO) {
+        return SQLITE_OK;
+    }
+    const int rc = count_indexed_rows(writer, &rows);
+    const int64_t builds = KEPT_BUILDS * interval, share = rows / KEPT_SHARE;
+    const int64_t more = builds > share ? builds : share;
+    *out = more < KEPT_LIMIT ? more : KEPT_LIMIT;
+    return rc;
+}
+
 /*
 ** A nested statement that ran out of memory has rolled the transaction back, even where its failure
 ** was swallowed.  A trim would then be a transaction of its own: the index would seem to hold a
@@ -69,11 +123,9 @@ static int trim_to(hx_writer *writer, const hx_log *log, hny_boundary at) {
     if (at.seq <= log->trim.seq || hx_interrupted(writer->shadow)) {
         return SQLITE_OK;
     }
-    return hx_log_trim(writer->shadow, at);
-}
-
-static int64_t interval_of(const hx_writer *writer) {
-    return writer->shadow->config.vectors[0].options.autobuild;
+    int64_t keep;
+    const int rc = changes_to_keep(writer, &keep);
+    return rc ? rc : hx_log_trim(writer->shadow, log, at, keep);
 }
 
 int hx_autobuild_trim(hx_writer *writer, hny_boundary at) {
@@ -223,21 +275,32 @@ static int consider_builds(hx_writer *writer, const hx_log *log) {
 }
 
 /*
-** Below `autobuild` log rows the sidecar is not opened.  Each check trims the log up to the last
-** build, so the length of the log is the number of pending changes.
+** Below `autobuild` pending changes the sidecar is not opened.  Each check notes the last build in the
+** configuration, so the number is known without it.
 */
-static bool is_due(const hx_writer *writer, const hx_log *log) {
+static int is_due(hx_writer *writer, const hx_log *log, bool *out) {
     const int64_t autobuild = interval_of(writer);
-    const int64_t logged = log->tip.seq - log->trim.seq;
-    if (autobuild) {
-        return logged >= autobuild;
-    }
+    const int64_t least = autobuild ? autobuild : CHECK_INTERVAL;
     const int64_t since = log->tip.seq - writer->autobuild.checked_at; /* < 0: rolled back */
-    return logged >= CHECK_INTERVAL && (since < 0 || since >= CHECK_INTERVAL);
+    int64_t pending;
+    *out = false;
+    if (log->tip.seq - log->trim.seq < least) {
+        return SQLITE_OK;
+    }
+    const int rc = hx_log_pending(writer->shadow, log, &pending);
+    *out = pending >= least && (autobuild || since < 0 || since >= CHECK_INTERVAL);
+    return rc;
+}
+
+/* The log is due to be looked at: by builds, and for changes that it lacks. */
+static int sync_log(hx_writer *writer, hx_log *log) {
+    const int rc = hx_log_repair(writer->shadow, log);
+    return rc ? swallow_failure(writer, rc) : consider_builds(writer, log);
 }
 
 int hx_autobuild_sync(hx_writer *writer) {
     hx_log log;
+    bool due;
     if (writer->autobuild.written == 0 || !is_transaction_open(writer)) {
         return SQLITE_OK;
     }
@@ -246,14 +309,17 @@ int hx_autobuild_sync(hx_writer *writer) {
         hx_forgive(writer->shadow);
         return SQLITE_OK;
     }
+    if (rc == SQLITE_OK) {
+        rc = is_due(writer, &log, &due);
+    }
     if (rc) {
         return swallow_failure(writer, rc);
     }
-    if (!is_due(writer, &log)) {
+    if (!due) {
         return SQLITE_OK;
     }
     const sqlite3_int64 last = sqlite3_last_insert_rowid(writer->shadow->db);
-    rc = consider_builds(writer, &log);
+    rc = sync_log(writer, &log);
     sqlite3_set_last_insert_rowid(writer->shadow->db, last);
     if (rc == SQLITE_OK && !is_transaction_open(writer)) {
         rc = SQLITE_ABORT;

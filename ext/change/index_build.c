@@ -165,9 +165,19 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     return rc;
 }
 
+/* What an explicit build mends in the database before it reads it. */
+static int repair_database(hx_shadow *shadow) {
+    hx_log log;
+    int rc = hx_external_content_repair(shadow);
+    if (rc == SQLITE_OK) {
+        rc = hx_log_read(shadow, &log);
+    }
+    return rc ? rc : hx_log_repair(shadow, &log);
+}
+
 /* A damaged or broken sidecar is set aside, and the second attempt starts over. */
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
-    int rc = build->asked ? hx_external_content_repair(view->shadow) : SQLITE_OK;
+    int rc = build->asked ? repair_database(view->shadow) : SQLITE_OK;
     for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
         if (build->needs_hold) {
             rc = hold_snapshot(view, build);

@@ -206,7 +206,11 @@ static int describe_state(hx_view *view, char **out, bool *well) {
         *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
         return rc;
     }
-    if (base->status == HNY_MISSING) {
+    if (base->forked) {
+        *out =
+            sqlite3_mprintf("the log has the changes of two copies of the database: queries look "
+                            "at every row, and the next build starts over");
+    } else if (base->status == HNY_MISSING) {
         *out = sqlite3_mprintf("no index yet: queries look at every row");
     } else if (base->status) {
         *out = sqlite3_mprintf("no index: %s; until then queries look at every row",
@@ -416,6 +420,18 @@ static int value_linear_below(hx_table *table, sqlite3_context *context) {
     return rc;
 }
 
+/* A number, or the word auto. */
+static int value_log_keep(hx_table *table, sqlite3_context *context) {
+    const hx_options *options;
+    const int rc = table_options(table, &options);
+    if (options->log_keep == HX_AUTO) {
+        sqlite3_result_text(context, "auto", -1, SQLITE_STATIC);
+    } else {
+        sqlite3_result_int64(context, options->log_keep);
+    }
+    return rc;
+}
+
 /* ---------------------------------------------------------------------------- the last query -- */
 
 static int value_last_strategy(hx_table *table, sqlite3_context *context) {
@@ -503,6 +519,7 @@ static const item items[] = {
     {"autobuild", NULL, value_autobuild},
     {"threads", NULL, value_threads},
     {"linear_below", NULL, value_linear_below},
+    {"log_keep", NULL, value_log_keep},
     {"notes", NULL, value_notes},
     {"sidecar", NULL, value_sidecar},
     {"kernels", NULL, value_kernels},

@@ -26,6 +26,7 @@ static void check_options(const hx_options *o) {
     CHECK(within(o->autobuild, 0, INT32_MAX));
     CHECK(within(o->threads, 0, 256));
     CHECK(within(o->linear_below, 0, INT32_MAX));
+    CHECK(o->log_keep == HX_AUTO || within(o->log_keep, 0, INT32_MAX));
 }
 
 static bool same(const hx_options *a, const hx_options *b) {
@@ -33,7 +34,7 @@ static bool same(const hx_options *a, const hx_options *b) {
            a->shape.type == b->shape.type && a->codes == b->codes && a->m == b->m &&
            a->ef_construction == b->ef_construction && a->ef == b->ef && a->recall == b->recall &&
            a->autobuild == b->autobuild && a->threads == b->threads &&
-           a->linear_below == b->linear_below;
+           a->linear_below == b->linear_below && a->log_keep == b->log_keep;
 }
 
 /* No error and what was accepted, or a sentence. */
@@ -92,7 +93,8 @@ static void try_setting(const char *text) {
                           .ef = 96,
                           .recall = 9500,
                           .autobuild = 1000,
-                          .linear_below = 1000};
+                          .linear_below = 1000,
+                          .log_keep = HX_AUTO};
     const hx_options before = options;
     const char *key = NULL;
     int64_t value = -1;

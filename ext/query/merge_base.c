@@ -12,7 +12,8 @@ static void find_without_reader(const hx_shadow *shadow, int status, const hx_lo
                                 hx_merge_base *out) {
     const hny_boundary start = hx_boundary_start(shadow);
     const bool whole = hx_boundary_equal(log->trim, start);
-    *out = (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status};
+    *out =
+        (hx_merge_base){whole ? HX_MERGE_BASE_EMPTY : HX_MERGE_BASE_NONE, start, 0, status, false};
 }
 
 int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const hx_log *log,
@@ -21,7 +22,7 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
         find_without_reader(shadow, status, log, out);
         return SQLITE_OK;
     }
-    *out = (hx_merge_base){HX_MERGE_BASE_NONE, {0, 0}, 0, HNY_OK};
+    *out = (hx_merge_base){HX_MERGE_BASE_NONE, {0, 0}, 0, HNY_OK, false};
     for (;; out->age++) {
         bool found;
         out->status = hny_reader_boundary(reader, out->age, &out->boundary);
@@ -42,6 +43,16 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
         }
         return SQLITE_OK;
     }
+}
+
+int hx_merge_base_check(hx_shadow *shadow, const hx_log *log, hx_merge_base *base) {
+    bool whole;
+    const int rc = hx_log_whole(shadow, log, &whole);
+    if (rc == SQLITE_OK && !whole) {
+        base->kind = HX_MERGE_BASE_NONE;
+        base->forked = true;
+    }
+    return rc;
 }
 
 /* ------------------------------------------------------------------------------------- delta -- */

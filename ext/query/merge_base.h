@@ -31,11 +31,18 @@ typedef struct hx_merge_base {
     hny_boundary boundary; /* of HX_MERGE_BASE_EMPTY and HX_MERGE_BASE_FOUND */
     uint32_t age;          /* of HX_MERGE_BASE_FOUND: among the sidecar's boundaries */
     int status;            /* HNY_OK, or why the sidecar could not be read */
+    bool forked;           /* the log has the changes of two copies of the database */
 } hx_merge_base;
 
 /* `reader` is pinned, or NULL: there is no index, for the reason `status`. */
 int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const hx_log *log,
                        hx_merge_base *out);
+
+/*
+** Counts the rows of the log: if it is not one history (hx_log_whole), the index lacks rows that no
+** boundary tells, so *base becomes HX_MERGE_BASE_NONE and `forked`.
+*/
+int hx_merge_base_check(hx_shadow *shadow, const hx_log *log, hx_merge_base *base);
 
 /* Rowids, ascending and without repeats. */
 typedef struct hx_ids {

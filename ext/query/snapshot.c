@@ -67,7 +67,10 @@ static int use_index(hx_view *view) {
 static int compute_snapshot(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     hny_reader *const reader = status == HNY_OK ? view->reader : NULL;
-    const int rc = hx_merge_base_find(view->shadow, reader, status, &s->log, &s->base);
+    int rc = hx_merge_base_find(view->shadow, reader, status, &s->log, &s->base);
+    if (rc == SQLITE_OK) {
+        rc = hx_merge_base_check(view->shadow, &s->log, &s->base);
+    }
     if (rc) {
         return rc;
     }

@@ -18,7 +18,8 @@ enum {
     REQUIRED = 1,
     CHANGEABLE = 2,
     FRACTION = 4, /* of 1, in ten-thousandths */
-    SHARED = 8    /* of the table, not of one vector */
+    SHARED = 8,   /* of the table, not of one vector */
+    AUTO = 16     /* or the word auto, HX_AUTO */
 };
 
 #define MAX_COUNT 2147483647 /* the maximum rows of a table */
@@ -47,6 +48,8 @@ static const option options_known[] = {
     {"threads", NULL, offsetof(hx_options, threads), CHANGEABLE | SHARED, 0, 256, 0},
     {"linear_below", NULL, offsetof(hx_options, linear_below), CHANGEABLE | SHARED, 0, MAX_COUNT,
      1000},
+    {"log_keep", NULL, offsetof(hx_options, log_keep), CHANGEABLE | SHARED | AUTO, 0, MAX_COUNT,
+     HX_AUTO},
 };
 
 enum { OPTION_COUNT = sizeof options_known / sizeof options_known[0] };
@@ -154,15 +157,22 @@ static bool read_whole(hx_span text, int64_t *out) {
 }
 
 static int parse_number(const option *which, hx_span text, uint32_t *out, char **error) {
+    const char *const word = which->flags & AUTO ? ", or auto" : "";
     int64_t value;
+    if (which->flags & AUTO && span_is(text, "auto")) {
+        *out = HX_AUTO;
+        return SQLITE_OK;
+    }
     if (!read_whole(text, &value)) {
         return hx_refuse(error, SQLITE_ERROR,
-                         "hannoy: %s must be a whole number between %u and %u, not '%.*s'",
-                         which->name, which->min, which->max, hx_span_shown(text), text.begin);
+                         "hannoy: %s must be a whole number between %u and %u%s, not '%.*s'",
+                         which->name, which->min, which->max, word, hx_span_shown(text),
+                         text.begin);
     }
     if (value < which->min || value > which->max) {
-        return hx_refuse(error, SQLITE_ERROR, "hannoy: %s must be between %u and %u, not %.*s",
-                         which->name, which->min, which->max, hx_span_shown(text), text.begin);
+        return hx_refuse(error, SQLITE_ERROR, "hannoy: %s must be between %u and %u%s, not %.*s",
+                         which->name, which->min, which->max, word, hx_span_shown(text),
+                         text.begin);
     }
     *out = (uint32_t)value;
     return SQLITE_OK;
@@ -350,6 +360,8 @@ char *hx_options_text(const hx_options *options) {
             sqlite3_str_appendall(text, hx_name_of(which->choices, (uint8_t)value));
         } else if (which->flags & FRACTION) {
             sqlite3_str_appendf(text, "%g", value / HX_RECALL_UNIT);
+        } else if (which->flags & AUTO && value == HX_AUTO) {
+            sqlite3_str_appendall(text, "auto");
         } else {
             sqlite3_str_appendf(text, "%u", value);
         }

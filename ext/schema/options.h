@@ -20,6 +20,7 @@
 #include "values/names.h"
 
 #define HX_RECALL_UNIT 10000.0
+#define HX_AUTO        UINT32_MAX
 
 typedef struct hx_options {
     hny_shape shape;          /* dim and type are fixed for the table's life */
@@ -31,6 +32,7 @@ typedef struct hx_options {
     uint32_t autobuild;       /* a COMMIT builds from this many log rows on; 0: never */
     uint32_t threads;         /* of a build; 0: one a core */
     uint32_t linear_below;    /* a table of fewer rows is scanned exactly */
+    uint32_t log_keep;        /* changes that the log keeps; HX_AUTO: in proportion to the table */
 } hx_options;
 
 /* Parses the module's arguments, without the first three.  SQLITE_ERROR on bad input. */
@@ -48,7 +50,7 @@ int hx_options_from_text(const char *text, hx_options *out, char **error);
 
 /*
 ** Parses a command such as 'ef=200' and sets one of the options that can be changed: metric, codes,
-** m, ef_construction, ef, recall, autobuild, threads and linear_below.  *key is its listed name, a
+** m, ef_construction, ef, recall, autobuild, threads, linear_below and log_keep.  *key is its listed name, a
 ** constant, and *value its new value.  SQLITE_ERROR on bad input.
 */
 int hx_setting_parse(const char *text, hx_options *options, const char **key, int64_t *value,

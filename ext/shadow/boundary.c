@@ -12,6 +12,12 @@ static void put_le(unsigned char *out, uint64_t value, int bytes) {
     }
 }
 
+uint64_t hx_boundary_digest_word(uint64_t word, uint64_t digest) {
+    unsigned char bytes[8];
+    put_le(bytes, word, 8);
+    return XXH64(bytes, sizeof bytes, digest);
+}
+
 /* Of a table with one vector the number of attributes is digested where there are any. */
 hny_boundary hx_boundary_start(const hx_shadow *shadow) {
     const hx_columns *const columns = &shadow->columns;

@@ -18,6 +18,9 @@ static inline bool hx_boundary_equal(hny_boundary a, hny_boundary b) {
     return a.seq == b.seq && a.chain == b.chain;
 }
 
+/* Digests a number, as the chain does, to the same result on every machine. */
+uint64_t hx_boundary_digest_word(uint64_t word, uint64_t digest);
+
 /* The boundary of an empty table: 0, and a digest of the shapes and the number of attributes. */
 hny_boundary hx_boundary_start(const hx_shadow *shadow);
 

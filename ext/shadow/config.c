@@ -182,20 +182,6 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
 
 /* -------------------------------------------------------------------------------- interface -- */
 
-/*
-** The boundary at which the log of a new table begins.  A content table has rows before the first
-** log row, so its first boundary is random: with a digest alone, a later table could take over
-** the index of an earlier one.
-*/
-static hny_boundary first_boundary(const hx_shadow *shadow) {
-    hny_boundary at = {1, 0};
-    if (!hx_columns_external(&shadow->columns)) {
-        return hx_boundary_start(shadow);
-    }
-    sqlite3_randomness(sizeof at.chain, &at.chain);
-    return at;
-}
-
 int hx_config_create(hx_shadow *shadow) {
     const int vectors = shadow->columns.vectors;
     char key[KEY_BYTES];
@@ -212,7 +198,7 @@ int hx_config_create(hx_shadow *shadow) {
             rc = put_integer(shadow, key_of("table", i, key), own);
         }
     }
-    return rc ? rc : put_trim(shadow, first_boundary(shadow), digest);
+    return rc ? rc : put_trim(shadow, hx_boundary_start(shadow), digest);
 }
 
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim) {
@@ -236,6 +222,22 @@ int hx_config_read(hx_shadow *shadow, hny_boundary *trim) {
 
 int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim) {
     return put_trim(shadow, trim, shadow->config.digest);
+}
+
+int hx_config_read_built(hx_shadow *shadow, int64_t *out) {
+    sqlite3_stmt *stmt;
+    sqlite3_int64 seq = 0;
+    int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, &stmt);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_text(stmt, 1, "built", -1, SQLITE_STATIC);
+        rc = hx_sql_integer(shadow, stmt, &seq);
+    }
+    *out = seq;
+    return rc;
+}
+
+int hx_config_write_built(hx_shadow *shadow, int64_t seq) {
+    return put_integer(shadow, "built", seq);
 }
 
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options) {

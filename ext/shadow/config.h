@@ -8,6 +8,7 @@
 **   trim      "seq chain digest": the boundary up to which the log was trimmed, and a digest of
 **             all `options` and `table`.  Connections read this row to learn that the others
 **             changed.
+**   built     the number of the newest change that all indexes had when the log was last trimmed
 */
 #ifndef HX_CONFIG_H
 #define HX_CONFIG_H
@@ -42,6 +43,10 @@ int hx_config_create(hx_shadow *shadow);
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim);
 
 int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim);
+
+/* *out is 0 where no number was written. */
+int hx_config_read_built(hx_shadow *shadow, int64_t *out);
+int hx_config_write_built(hx_shadow *shadow, int64_t seq);
 
 /* `options`: of each vector. */
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options);

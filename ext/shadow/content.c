@@ -2,6 +2,7 @@
 #include "shadow/content.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
@@ -265,6 +266,54 @@ int hx_content_find_number(hx_shadow *shadow, int64_t key, int64_t *id, bool *fo
         rc = sqlite3_bind_int64(stmt, 1, key);
     }
     return rc ? rc : step_find(shadow, stmt, id, found);
+}
+
+/* A value with its type, since '1' and 1 may be different vectors. */
+static uint64_t digest_value(sqlite3_stmt *stmt, int column, uint64_t digest) {
+    const int type = sqlite3_column_type(stmt, column);
+    unsigned char word[8] = {0};
+    if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+        const void *const bytes = sqlite3_column_blob(stmt, column);
+        const size_t count = (size_t)sqlite3_column_bytes(stmt, column);
+        digest = XXH64(bytes ? bytes : word, bytes ? count : 0, digest);
+    } else if (type != SQLITE_NULL) {
+        const double number = sqlite3_column_double(stmt, column);
+        uint64_t bits;
+        memcpy(&bits, &number, sizeof bits);
+        digest = hx_boundary_digest_word(bits, digest);
+    }
+    return hx_boundary_digest_word((uint64_t)type, digest);
+}
+
+static int digest_row(hx_shadow *shadow, sqlite3_stmt *stmt, uint64_t *digest) {
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
+    const int vectors = shadow->columns.vectors;
+    const int rc = read_attributes(shadow, stmt, 1 + vectors, attributes);
+    *digest = hx_boundary_digest_word((uint64_t)sqlite3_column_int64(stmt, 0), *digest);
+    for (int i = 0; i < vectors; i++) {
+        *digest = digest_value(stmt, 1 + i, *digest);
+    }
+    for (int i = 0; i < shadow->columns.attributes && rc == SQLITE_OK; i++) {
+        *digest = hx_boundary_digest_word(attributes[i].word, *digest);
+        *digest = hx_boundary_digest_word(attributes[i].detail, *digest);
+    }
+    return rc;
+}
+
+int hx_content_digest(hx_shadow *shadow, uint64_t *digest) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_DIGEST, &stmt);
+    while (rc == SQLITE_OK) {
+        rc = hx_sql_step(shadow, stmt);
+        if (rc != SQLITE_ROW) {
+            return rc == SQLITE_DONE ? SQLITE_OK : rc;
+        }
+        rc = digest_row(shadow, stmt, digest);
+        if (rc) {
+            hx_sql_done(stmt);
+        }
+    }
+    return rc;
 }
 
 int hx_content_count(hx_shadow *shadow, int64_t *out) {

@@ -60,6 +60,12 @@ int hx_content_exists(hx_shadow *shadow, int64_t id, bool *out);
 /* Copies a vector of a row to `out`. */
 int hx_content_get(hx_shadow *shadow, int vector, int64_t id, void *out, bool *found);
 
+/*
+** Updates a digest of all rows: their rowids, their vectors as they are stored, and the values of
+** filter columns as they are compared.  Equal rows have the same digest on every machine.
+*/
+int hx_content_digest(hx_shadow *shadow, uint64_t *digest);
+
 int hx_content_count(hx_shadow *shadow, int64_t *out);
 
 /* Counts the rows that have this vector. */

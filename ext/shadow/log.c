@@ -1,6 +1,7 @@
 /* The shadow table v_log: reading its ends, appending, trimming.  The contract is in log.h. */
 #include "shadow/log.h"
 
+#include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 
@@ -117,47 +118,56 @@ int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *
     return rc;
 }
 
+int hx_log_whole(hx_shadow *shadow, const hx_log *log, bool *out) {
+    sqlite3_stmt *stmt;
+    *out = true;
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_SPAN, &stmt);
+    if (rc) {
+        return rc;
+    }
+    rc = hx_sql_step(shadow, stmt);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
+    const int64_t rows = sqlite3_column_int64(stmt, 0), first = sqlite3_column_int64(stmt, 1);
+    hx_sql_done(stmt);
+    if (rows) {
+        const bool begins = first == log->trim.seq || first == log->trim.seq + 1;
+        *out = begins && rows == log->tip.seq - first + 1;
+    }
+    return SQLITE_OK;
+}
+
+int hx_log_pending(hx_shadow *shadow, const hx_log *log, int64_t *out) {
+    int64_t built;
+    const int rc = hx_config_read_built(shadow, &built);
+    const bool usable = built > log->trim.seq && built <= log->tip.seq;
+    *out = log->tip.seq - (usable ? built : log->trim.seq);
+    return rc;
+}
+
 int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out) {
     sqlite3_stmt *stmt;
     *out = hx_boundary_equal(at, log->trim) || hx_boundary_equal(at, log->tip);
     if (*out || at.seq < log->trim.seq || at.seq > log->tip.seq) {
         return SQLITE_OK;
     }
-    int rc = hx_sql_get(shadow, HX_SQL_LOG_CHAIN, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_HAS, &stmt);
     if (rc) {
         return rc;
     }
     sqlite3_bind_int64(stmt, 1, at.seq);
+    sqlite3_bind_int64(stmt, 2, at.chain);
     rc = hx_sql_step(shadow, stmt);
-    if (rc == SQLITE_ROW) {
-        *out = sqlite3_column_int64(stmt, 0) == at.chain;
+    *out = rc == SQLITE_ROW;
+    if (*out) {
         hx_sql_done(stmt);
     }
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int hx_log_restart(hx_shadow *shadow) {
-    sqlite3_stmt *stmt;
-    hny_boundary tip;
-    int rc = hx_log_tip(shadow, &tip);
-    if (rc) {
-        return rc;
-    }
-    tip.seq++;
-    sqlite3_randomness(sizeof tip.chain, &tip.chain);
-    rc = hx_config_write_trim(shadow, tip);
-    if (rc == SQLITE_OK) {
-        rc = hx_sql_get(shadow, HX_SQL_LOG_TRIM, &stmt);
-    }
-    if (rc) {
-        return rc;
-    }
-    sqlite3_bind_int64(stmt, 1, tip.seq);
-    return hx_sql_run(shadow, stmt);
-}
-
-/* Keeps the row at the boundary: if it is the newest, the next number follows from it. */
-int hx_log_trim(hx_shadow *shadow, hny_boundary at) {
+/* Deletes the rows before a boundary, and keeps its own: the next number follows from the newest. */
+static int delete_before(hx_shadow *shadow, hny_boundary at) {
     sqlite3_stmt *stmt;
     int rc = hx_config_write_trim(shadow, at);
     if (rc == SQLITE_OK) {
@@ -168,4 +178,84 @@ int hx_log_trim(hx_shadow *shadow, hny_boundary at) {
     }
     sqlite3_bind_int64(stmt, 1, at.seq);
     return hx_sql_run(shadow, stmt);
+}
+
+/*
+** The boundary of a table whose rows are there without log rows.  Equal rows of a content table
+** have the same one on every machine, and rows that another table or another copy had when an
+** index was built have not: a digest of its options alone would let it take over that index.
+*/
+static int boundary_of_rows(hx_shadow *shadow, int64_t seq, hny_boundary *out) {
+    uint64_t digest = (uint64_t)hx_boundary_start(shadow).chain;
+    *out = (hny_boundary){seq, 0};
+    if (!hx_columns_external(&shadow->columns)) {
+        sqlite3_randomness(sizeof out->chain, &out->chain);
+        return SQLITE_OK;
+    }
+    const int rc = hx_content_digest(shadow, &digest);
+    out->chain = (int64_t)digest;
+    return rc;
+}
+
+int hx_log_start(hx_shadow *shadow) {
+    hny_boundary at;
+    const int rc = boundary_of_rows(shadow, 1, &at);
+    return rc ? rc : hx_config_write_trim(shadow, at);
+}
+
+int hx_log_restart(hx_shadow *shadow) {
+    hny_boundary tip;
+    int rc = hx_log_tip(shadow, &tip);
+    if (rc == SQLITE_OK) {
+        rc = boundary_of_rows(shadow, tip.seq + 1, &tip);
+    }
+    return rc ? rc : delete_before(shadow, tip);
+}
+
+int hx_log_repair(hx_shadow *shadow, hx_log *log) {
+    bool whole;
+    int rc = hx_log_whole(shadow, log, &whole);
+    if (rc || whole) {
+        return rc;
+    }
+    rc = hx_log_restart(shadow);
+    return rc ? rc : hx_log_read(shadow, log);
+}
+
+/* The boundary of this number; *found false: the log has no such row, or two. */
+static int find_boundary(hx_shadow *shadow, int64_t seq, hny_boundary *out, bool *found) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_CHAIN, &stmt);
+    *found = false;
+    if (rc) {
+        return rc;
+    }
+    sqlite3_bind_int64(stmt, 1, seq);
+    rc = hx_sql_step(shadow, stmt);
+    if (rc == SQLITE_ROW) {
+        *out = (hny_boundary){seq, sqlite3_column_int64(stmt, 0)};
+        rc = hx_sql_step(shadow, stmt);
+        *found = rc == SQLITE_DONE;
+        if (rc == SQLITE_ROW) {
+            hx_sql_done(stmt);
+        }
+    }
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int hx_log_trim(hx_shadow *shadow, const hx_log *log, hny_boundary at, int64_t keep) {
+    const int64_t last = log->tip.seq - keep;
+    bool found = true;
+    int64_t built;
+    int rc = hx_config_read_built(shadow, &built);
+    if (rc == SQLITE_OK && built != at.seq) {
+        rc = hx_config_write_built(shadow, at.seq);
+    }
+    if (rc == SQLITE_OK && last < at.seq) {
+        rc = find_boundary(shadow, last, &at, &found);
+    }
+    if (rc || !found || at.seq <= log->trim.seq) {
+        return rc;
+    }
+    return delete_before(shadow, at);
 }

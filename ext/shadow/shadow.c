@@ -159,8 +159,8 @@ static int create_tables(hx_shadow *shadow) {
     int rc = external ? SQLITE_OK : hx_content_create(shadow);
     if (rc == SQLITE_OK) {
         rc = hx_sql_exec(shadow,
-                         "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER PRIMARY KEY, id INTEGER, "
-                         "chain INTEGER)",
+                         "CREATE TABLE \"%w\".\"%w_log\"(seq INTEGER NOT NULL, id INTEGER, "
+                         "chain INTEGER NOT NULL, PRIMARY KEY(seq, chain)) WITHOUT ROWID",
                          schema, name);
     }
     if (rc == SQLITE_OK) {
@@ -190,6 +190,9 @@ int hx_shadow_create(hx_shadow *shadow) {
         return rc;
     }
     rc = hx_log_read(shadow, &log);
+    if (rc == SQLITE_OK) {
+        rc = hx_log_start(shadow);
+    }
     return rc ? rc : hx_external_content_attach(shadow);
 }
 

@@ -46,6 +46,7 @@ typedef struct hx_shadow hx_shadow;
     X(CONTENT_GET, "SELECT {vector}{attributes} FROM {content} WHERE {id} = ?1")                   \
     X(CONTENT_ATTRIBUTES, "SELECT {id}{attributes} FROM {content} WHERE {id} = ?1")                \
     X(CONTENT_ALL, "SELECT {id}, {vector}{attributes} FROM {content}")                             \
+    X(CONTENT_DIGEST, "SELECT {id}{vectors}{attributes} FROM {content} ORDER BY {id}")             \
     X(CONTENT_EXISTS, "SELECT 1 FROM {content} WHERE {id} = ?1")                                   \
     X(CONTENT_COUNT, "SELECT count(*) FROM {content}{present}")                                    \
     X(CONTENT_COUNT_TO, "SELECT count(*) FROM (SELECT 1 FROM {content}{present} LIMIT ?1)")        \
@@ -65,6 +66,8 @@ typedef struct hx_shadow hx_shadow;
     X(LOG_TIP, "SELECT seq, chain FROM {log} ORDER BY seq DESC LIMIT 1")                           \
     X(LOG_APPEND, "INSERT INTO {log}(seq, id, chain) VALUES (?1, ?2, ?3)")                         \
     X(LOG_CHAIN, "SELECT chain FROM {log} WHERE seq = ?1")                                         \
+    X(LOG_HAS, "SELECT 1 FROM {log} WHERE seq = ?1 AND chain = ?2")                                \
+    X(LOG_SPAN, "SELECT (SELECT count(*) FROM {log}), (SELECT min(seq) FROM {log})")               \
     X(LOG_SINCE, "SELECT id FROM {log} WHERE seq > ?1")                                            \
     X(LOG_COUNT, "SELECT count(*) FROM {log} WHERE seq > ?1")                                      \
     X(LOG_TRIM, "DELETE FROM {log} WHERE seq < ?1")                                                \

@@ -12,9 +12,10 @@
 #include "schema/options.h"
 
 #define ALL_OPTIONS                                                                                \
-    "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
+    "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, "               \
+    "linear_below, log_keep"
 #define ALL_SETTINGS                                                                               \
-    "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below"
+    "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below, log_keep"
 #define ALL_METRICS                                                                                \
     "cosine, euclidean (or l2), manhattan (or l1), hamming, dot (or ip or inner_product)"
 #define ALL_TYPES "float32, float16, int8, bit"
@@ -62,12 +63,13 @@ static void assert_options(hx_options got, hx_options wanted) {
     assert_int_equal(got.autobuild, wanted.autobuild);
     assert_int_equal(got.threads, wanted.threads);
     assert_int_equal(got.linear_below, wanted.linear_below);
+    assert_int_equal(got.log_keep, wanted.log_keep);
 }
 
 static void standard_values(void **state) {
     (void)state;
     const hx_options wanted = {
-        {768, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, 16, 128, 0, 9500, 1000, 0, 1000};
+        {768, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, 16, 128, 0, 9500, 1000, 0, 1000, HX_AUTO};
     assert_options(PARSED("dim=768", "metric=cosine"), wanted);
 }
 
@@ -85,17 +87,17 @@ static void standard_codes(void **state) {
 static void every_option(void **state) {
     (void)state;
     const hx_options wanted = {
-        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77};
-    assert_options(PARSED("linear_below=77", "threads=2", "autobuild=0", "ef=64", "recall=.9",
-                          "ef_construction=200", "m=8", "codes=bit", "type=bit", "metric=hamming",
-                          "dim=3"),
+        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345};
+    assert_options(PARSED("log_keep=12345", "linear_below=77", "threads=2", "autobuild=0", "ef=64",
+                          "recall=.9", "ef_construction=200", "m=8", "codes=bit", "type=bit",
+                          "metric=hamming", "dim=3"),
                    wanted);
 }
 
 static void ways_to_write(void **state) {
     (void)state;
     const hx_options wanted = {
-        {768, HNY_COSINE, HNY_INT8}, HNY_CODES_INT8, 16, 128, 0, 9500, 1000, 0, 1000};
+        {768, HNY_COSINE, HNY_INT8}, HNY_CODES_INT8, 16, 128, 0, 9500, 1000, 0, 1000, HX_AUTO};
     assert_options(PARSED(" dim = 768 ", "metric='cosine'", "type=int8"), wanted);
     assert_options(PARSED("DIM=768", "METRIC=\"Cosine\"", "Type = 'INT8'"), wanted);
     assert_options(PARSED("\n\tdim\t=\r\n'768'\f", "metric=COSINE", "type=int8"), wanted);
@@ -251,7 +253,8 @@ static void stored_and_back(void **state) {
     const hx_options options[] = {
         PARSED("dim=768", "metric=cosine"),
         PARSED("dim=65536", "metric=l1", "type=float16", "m=63", "ef_construction=4096",
-               "ef=100000", "autobuild=2147483647", "threads=256", "linear_below=2147483647"),
+               "ef=100000", "autobuild=2147483647", "threads=256", "linear_below=2147483647",
+               "log_keep=0"),
         PARSED("dim=1", "metric=hamming", "type=bit", "m=4", "ef_construction=4", "ef=1",
                "autobuild=0", "threads=0", "linear_below=0")};
     for (int i = 0; i < COUNT(options); i++) {
@@ -267,7 +270,7 @@ static void stored_and_back(void **state) {
     char *const text = hx_options_text(&options[1]);
     assert_string_equal(text, "dim=65536, metric=manhattan, type=float16, codes=int8, m=63, "
                               "ef_construction=4096, ef=100000, recall=0.95, autobuild=2147483647, "
-                              "threads=256, linear_below=2147483647");
+                              "threads=256, linear_below=2147483647, log_keep=0");
     sqlite3_free(text);
 }
 
@@ -276,8 +279,16 @@ static void stored_by_an_older_version(void **state) {
     hx_options back;
     char *error;
     assert_int_equal(hx_options_from_text("dim=5, metric=l2, m=9", &back, &error), SQLITE_OK);
-    const hx_options wanted = {
-        {5, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 9, 128, 0, 9500, 1000, 0, 1000};
+    const hx_options wanted = {{5, HNY_EUCLIDEAN, HNY_FLOAT32},
+                               HNY_CODES_FLOAT32,
+                               9,
+                               128,
+                               0,
+                               9500,
+                               1000,
+                               0,
+                               1000,
+                               HX_AUTO};
     assert_options(back, wanted);
 }
 
@@ -321,6 +332,8 @@ static void settings(void **state) {
                  {"recall=00.97500", "recall", 9750},
                  {"codes=float16", "codes", HNY_CODES_FLOAT16},
                  {"linear_below=5", "linear_below", 5},
+                 {"log_keep=7", "log_keep", 7},
+                 {"LOG_KEEP='Auto'", "log_keep", HX_AUTO},
                  {"Ef_Construction=64", "ef_construction", 64}};
     for (int i = 0; i < COUNT(cases); i++) {
         const char *key = NULL;
@@ -333,7 +346,7 @@ static void settings(void **state) {
         assert_int_equal(value, cases[i].value);
     }
     const hx_options wanted = {
-        {3, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT16, 16, 64, 201, 9750, 0, 2, 5};
+        {3, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT16, 16, 64, 201, 9750, 0, 2, 5, HX_AUTO};
     assert_options(options, wanted);
 }
 
@@ -351,6 +364,10 @@ static void settings_refused(void **state) {
         {"recall=.", "hannoy: recall must be between 0.5 and 0.9999, not '.'"},
         {"recall=", "hannoy: recall has no value; write recall=…"},
         {"ef=", "hannoy: ef has no value; write ef=…"},
+        {"log_keep=-1", "hannoy: log_keep must be between 0 and 2147483647, or auto, not -1"},
+        {"log_keep=all",
+         "hannoy: log_keep must be a whole number between 0 and 2147483647, or auto, not 'all'"},
+        {"ef=auto", "hannoy: ef must be a whole number between 0 and 100000, not 'auto'"},
         {"ef=many", "hannoy: ef must be a whole number between 0 and 100000, not 'many'"},
         {"dim=4", FIXED("dim")},
         {"Type=bit", FIXED("type")},
