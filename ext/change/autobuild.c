@@ -14,8 +14,9 @@
 #define CHECK_INTERVAL 1000
 
 /*
-** What log_keep=auto keeps: the changes of so many builds or a share of the rows, whichever is more.
-** A search of an index that lacks a quarter of the rows is still faster than one without an index.
+** What log_keep=auto keeps: the changes of so many builds or a share of the rows, whichever is
+** more. A search of an index that lacks a quarter of the rows is still faster than one without an
+** index.
 */
 #define KEPT_BUILDS 10
 #define KEPT_SHARE  4
@@ -275,8 +276,8 @@ static int consider_builds(hx_writer *writer, const hx_log *log) {
 }
 
 /*
-** Below `autobuild` pending changes the sidecar is not opened.  Each check notes the last build in the
-** configuration, so the number is known without it.
+** Below `autobuild` pending changes the sidecar is not opened.  Each check notes the last build in
+** the configuration, so the number is known without it.
 */
 static int is_due(hx_writer *writer, const hx_log *log, bool *out) {
     const int64_t autobuild = interval_of(writer);

@@ -50,8 +50,8 @@ int hx_options_from_text(const char *text, hx_options *out, char **error);
 
 /*
 ** Parses a command such as 'ef=200' and sets one of the options that can be changed: metric, codes,
-** m, ef_construction, ef, recall, autobuild, threads, linear_below and log_keep.  *key is its listed name, a
-** constant, and *value its new value.  SQLITE_ERROR on bad input.
+** m, ef_construction, ef, recall, autobuild, threads, linear_below and log_keep.  *key is its
+** listed name, a constant, and *value its new value.  SQLITE_ERROR on bad input.
 */
 int hx_setting_parse(const char *text, hx_options *options, const char **key, int64_t *value,
                      char **error);

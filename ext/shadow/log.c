@@ -166,7 +166,7 @@ int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Deletes the rows before a boundary, and keeps its own: the next number follows from the newest. */
+/* Deletes the rows before a boundary.  Its own stays: the next number follows from the newest. */
 static int delete_before(hx_shadow *shadow, hny_boundary at) {
     sqlite3_stmt *stmt;
     int rc = hx_config_write_trim(shadow, at);

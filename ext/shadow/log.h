@@ -4,8 +4,8 @@
 **     seq INTEGER, id INTEGER, chain INTEGER, PRIMARY KEY (seq, chain)
 **
 ** A row says that row `id` of the content changed.  (seq, chain) is a boundary (boundary.h): it
-** names the state of the table after the change.  Both are the key, so that changes of two copies of
-** a database, which have the same numbers, do not displace each other (hx_log_whole).  Tables of
+** names the state of the table after the change.  Both are the key, so that changes of two copies
+** of a database, which have the same numbers, do not displace each other (hx_log_whole).  Tables of
 ** version 0.1.0 have seq INTEGER PRIMARY KEY.
 **
 **      trim                base                 tip
@@ -72,10 +72,10 @@ int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *
 int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out);
 
 /*
-** *out: the log is one history, with each number from trim to tip once.  It is not after a changeset
-** (sqlite3session) that carries shadow tables was applied to a copy that has written as well: it has
-** then the rows of both, and only a restart tells what the index lacks.  Counts the log's rows, which
-** costs a microsecond for about 100 of them.
+** *out: the log is one history, with each number from trim to tip once.  It is not after a
+** changeset (sqlite3session) that carries shadow tables was applied to a copy that has written as
+** well: it has then the rows of both, and only a restart tells what the index lacks.  Counts the
+** log's rows, which costs a microsecond for about 100 of them.
 */
 int hx_log_whole(hx_shadow *shadow, const hx_log *log, bool *out);
 
