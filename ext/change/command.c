@@ -25,8 +25,13 @@ static int command_build(hx_writer *writer) {
     return build_indexes(writer, false);
 }
 
+/*
+** A rebuild is asked for after rows were changed past the log.  The table gets a boundary that no
+** sidecar has: one in a backup, or another process's, may hold the old boundary with other rows.
+*/
 static int command_rebuild(hx_writer *writer) {
-    return build_indexes(writer, true);
+    const int rc = hx_log_restart(writer->shadow);
+    return rc ? rc : build_indexes(writer, true);
 }
 
 static int command_check(hx_writer *writer) {

@@ -15,6 +15,7 @@ void hx_view_init(hx_view *view, hx_shadow *shadow, hny_sidecar *sidecar, hx_las
 void hx_view_free(hx_view *view) {
     hx_snapshot_free(&view->snapshot);
     hx_vector_cache_free(&view->cache);
+    hx_presence_free(&view->presence);
     hny_reader_free(view->reader);
     view->reader = NULL;
 }

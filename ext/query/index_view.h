@@ -5,6 +5,7 @@
 #define HX_INDEX_VIEW_H
 
 #include "hannoy.h"
+#include "query/presence.h"
 #include "query/snapshot.h"
 #include "query/vector_cache.h"
 #include "shadow/shadow.h"
@@ -26,6 +27,7 @@ struct hx_view {
     unsigned identity;    /* hx_view_config's, that the reader was made for */
     hx_snapshot snapshot;
     hx_vector_cache cache;
+    hx_presence presence;
     hx_last *last; /* of the table; borrowed */
 };
 

@@ -78,6 +78,11 @@ static int measure_head(hx_knn *knn) {
         if (rc) {
             return rc;
         }
+    } else {
+        const int rc = hx_presence_check(streams->view, hit.rowid, &found);
+        if (rc) {
+            return rc;
+        }
     }
     if (!found) {
         return hx_streams_external(streams) ? SQLITE_OK : refill_streams(knn, true);
@@ -152,9 +157,12 @@ static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
     return !below.inclusive || hit->distance > below.distance;
 }
 
-/* A row of the delta was read some time ago; a user's table may have lost it since. */
+/* A row of the delta was read some time ago; the table may have lost it since. */
 static int check_presence(hx_knn *knn, const hny_hit *hit, bool *out) {
     hny_hit again = *hit;
+    if (!hx_streams_external(&knn->streams)) {
+        return hx_presence_check(knn->streams.view, hit->rowid, out);
+    }
     return hx_measure_row(knn->streams.view, knn->streams.computer, knn->serial, &again, out);
 }
 
@@ -167,7 +175,7 @@ static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out, boo
     int rc = SQLITE_OK;
     *counts = true;
     *out = !(request->excludes && hit->rowid == request->excluded);
-    if (*out && delta && hx_streams_external(&knn->streams)) {
+    if (*out && delta) {
         rc = check_presence(knn, hit, out);
     }
     if (rc || !*out || !hx_conditions_unsure(request->conditions)) {

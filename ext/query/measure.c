@@ -9,6 +9,7 @@
 /* ----------------------------------------------------------------------------------- one row -- */
 
 typedef struct measurement {
+    hx_view *view;
     const hny_distance_computer *computer;
     hx_vector_cache *cache; /* NULL: the vector may not be the snapshot's, and is not cached */
     hny_hit *hit;
@@ -23,6 +24,7 @@ static int measure_vector(void *arg, int64_t id, const void *vector,
     if (!vector) {
         return SQLITE_OK;
     }
+    hx_presence_note(m->view, id);
     *m->hit = (hny_hit){hny_distance_computer_distance(m->computer, vector), id, 0};
     if (m->cache) {
         hx_vector_cache_put(m->cache, id, vector);
@@ -41,15 +43,14 @@ static bool is_cacheable(const hx_view *view, uint64_t serial) {
 
 int hx_measure_row(hx_view *view, const hny_distance_computer *computer, uint64_t serial,
                    hny_hit *hit, bool *found) {
-    measurement m = {computer, NULL, hit, true};
+    measurement m = {view, computer, NULL, hit, true};
     if (is_cacheable(view, serial)) {
         m.cache = &view->cache;
         hx_vector_cache_begin(m.cache, view->snapshot.base.boundary, hx_view_bytes(view));
         const void *const vector = hx_vector_cache_find(m.cache, hit->rowid);
         if (vector) {
             *hit = (hny_hit){hny_distance_computer_distance(computer, vector), hit->rowid, 0};
-            *found = true;
-            return SQLITE_OK;
+            return hx_presence_check(view, hit->rowid, found);
         }
     }
     const int rc =

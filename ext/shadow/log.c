@@ -35,9 +35,8 @@ static hx_log_stamp stamp_now(const hx_shadow *shadow) {
     return now;
 }
 
-static bool is_current(const hx_log_stamp *then, const hx_log_stamp *now) {
-    return then->usable && now->usable && then->version == now->version &&
-           then->changes == now->changes;
+bool hx_log_stamp_equal(const hx_log_stamp *a, const hx_log_stamp *b) {
+    return a->usable && b->usable && a->version == b->version && a->changes == b->changes;
 }
 
 /*
@@ -53,7 +52,7 @@ static hny_boundary unlogged(hx_log log) {
 int hx_log_read(hx_shadow *shadow, hx_log *out) {
     const hx_log_stamp now = stamp_now(shadow);
     bool found;
-    if (is_current(&shadow->seen.stamp, &now)) {
+    if (hx_log_stamp_equal(&shadow->seen.stamp, &now)) {
         *out = shadow->seen.log;
         return SQLITE_OK;
     }

@@ -41,6 +41,9 @@ typedef struct hx_log_stamp {
     int changes;
 } hx_log_stamp;
 
+/* False unless both are usable. */
+bool hx_log_stamp_equal(const hx_log_stamp *a, const hx_log_stamp *b);
+
 /* The ends of the log as they were read at a stamp. */
 typedef struct hx_log_seen {
     hx_log log;
