@@ -134,6 +134,7 @@ $(1)_EXT := $(EXT:%.c=build/$(1)/%.o)
 $(1)_EXT_STATIC := $(EXT:ext/%.c=build/$(1)/ext_static/%.o)
 $(1)_UNITS := $(CORE_TESTS:%.c=build/$(1)/%) $(EXT_TESTS:%.c=build/$(1)/%)
 $(1)_PROGRAMS := $(HARNESS_PROGRAMS:sql_tests/%.c=build/$(1)/%)
+$(1)_FUZZERS := $(FUZZERS:%.c=build/$(1)/%)
 
 build/$(1)/core/%.o: core/%.c build/$(1)/flags
 	@mkdir -p $$(@D)
@@ -161,6 +162,19 @@ build/$(1)/ext/test/%.o: ext/test/%.c build/$(1)/flags
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
 
+# The fuzzers' main is clang's in the one variant, and replays files in the others.
+build/$(1)/core/fuzz/%.o: core/fuzz/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote core) \
+	    $(if $(filter fuzzer,$(1)),,-DFUZZ_REPLAY) -UNDEBUG -c $$< -o $$@
+
+build/$(1)/ext/fuzz/%.o: ext/fuzz/%.c build/$(1)/flags
+	@mkdir -p $$(@D)
+	@echo '  cc $$@'
+	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) \
+	    $(if $(filter fuzzer,$(1)),,-DFUZZ_REPLAY) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
+
 build/$(1)/harness/%.o: sql_tests/harness/%.c build/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
@@ -181,6 +195,11 @@ build/$(1)/ext/test/test_%: build/$(1)/ext/test/test_%.o $(EXT_HELPERS:%.c=build
 	@echo '  link $$@'
 	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka -lsqlite3 $(CORE_LIBS)
 
+$$($(1)_FUZZERS): build/$(1)/%: build/$(1)/%.o $$($(1)_CORE) $$($(1)_EXT_STATIC)
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) $(if $(filter fuzzer,$(1)),-fsanitize=fuzzer) $$^ -o $$@ -lsqlite3 \
+	    $(CORE_LIBS)
+
 build/$(1)/harness/helpers.a: $(HARNESS_HELPERS:sql_tests/%.c=build/$(1)/%.o)
 	@rm -f $$@
 	$(Q)$(or $($(1)_AR),ar) rcs $$@ $$^
@@ -190,18 +209,13 @@ build/$(1)/harness/%: build/$(1)/harness/%.o build/$(1)/harness/helpers.a
 	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ -lsqlite3 -lpthread -lm
 
 .PHONY: $(1)
-$(1): build/$(1)/hannoy.so $$($(1)_UNITS) $$($(1)_PROGRAMS)
+$(1): build/$(1)/hannoy.so $$($(1)_UNITS) $$($(1)_PROGRAMS) \
+      $(if $(filter asan,$(1)),$$($(1)_FUZZERS))
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
-build/fuzzer/ext/fuzz/%.o: CPPFLAGS += -DSQLITE_CORE
-$(FUZZERS:%.c=build/fuzzer/%): build/fuzzer/%: build/fuzzer/%.o $(fuzzer_CORE) \
-                                              $(fuzzer_EXT_STATIC)
-	@echo '  link $@'
-	$(Q)$(call LINK,fuzzer) -fsanitize=fuzzer $^ -o $@ -lsqlite3 $(CORE_LIBS)
-
 .PHONY: fuzzers
-fuzzers: $(FUZZERS:%.c=build/fuzzer/%)
+fuzzers: $(fuzzer_FUZZERS)
 
 ifdef SYSROOT
 build/aarch64/flags: | $(SYSROOT)/packages

@@ -22,7 +22,8 @@ clang_steps=(fuzzers clang:sql clang:unit)
 command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
-    property-short asan:property-short mutants-short differential-short lint crash-short layers)
+    property-short asan:property-short mutants-short differential-short lint crash-short layers
+    asan:replay)
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
     "${clang_steps[@]}" mutants fault property differential asan:differential processes interrupts
@@ -129,7 +130,7 @@ kernels() { # VARIANT: the names of those that can run, best first
 sql_files() { # VARIANT all|short
     local without=(sql_tests/recall/codes.test)
     if [ "$2" = short ]; then
-        without+=(sql_tests/recall/defaults.test sql_tests/build/recall.test
+        without=(sql_tests/recall/*.test sql_tests/build/recall.test
             sql_tests/filter/conditions.test sql_tests/sidecar/lost_and_large.test
             sql_tests/query/dimensions.test)
     elif ! emulated "$1"; then
@@ -137,6 +138,16 @@ sql_files() { # VARIANT all|short
     fi
     printf '%s\n' "${documents[@]}"
     find sql_tests -name '*.test' | sort | grep -vxF "$(printf '%s\n' "${without[@]}")"
+}
+
+# Files that were written for something else are input like any other to a fuzzer.
+replay_files() { # VARIANT
+    local source
+    for source in {core,ext}/fuzz/fuzz_*.c; do
+        [ -f "$source" ] || continue
+        find sql_tests docs -type f -print0 | sort -z |
+            xargs -0 timeout -k 10 60 "build/$1/${source%.c}" || return 1
+    done
 }
 
 # A long run of random steps has other seeds than a short one.
@@ -169,6 +180,7 @@ run_step() { # VARIANT NAME
     release:mutants) program "$1" mutants 900 --seed 1001 --steps 4000 --jobs 2 ;;
     *:mutants) program "$1" mutants 900 --seed 2001 --steps 400 --jobs 2 ;;
     *:fuzzers) run_fuzzers ;;
+    *:replay) replay_files "$1" ;;
     *:fuzz-property)
         program "$1" property $((FUZZ_SECONDS + 60)) --jobs 2 --seed "$RANDOM$RANDOM" \
             --steps 1000000000 --seconds "$FUZZ_SECONDS"
