@@ -183,17 +183,26 @@ typedef struct hny_interrupt {
 typedef struct hny_sidecar hny_sidecar;
 
 /*
-** A handle on the sidecar of the database file `database`, whose path is database + "-hannoy".
+** A handle on the sidecar of the database file `database`.  It lies in `folder`, under a name that
+** follows from the database's path; for "" beside the database, at database + "-hannoy"; and for
+** NULL where the environment variable HANNOY_SIDECAR_DIR says, or beside the database without it.
+**
 ** Opens and creates no file.  For database NULL it is a private temporary file, which is unlinked
 ** as soon as it is opened and lives as long as this handle.  Handles are reference-counted, without
 ** locks; readers and builds hold references of their own.  HNY_OK or HNY_NOMEM.
 */
-int hny_sidecar_new(const char *database, hny_sidecar **out);
+int hny_sidecar_new(const char *database, const char *folder, hny_sidecar **out);
 hny_sidecar *hny_sidecar_ref(hny_sidecar *sidecar);
 void hny_sidecar_unref(hny_sidecar *sidecar);
 
-/* The path of the file, or NULL for a private one.  Valid as long as the handle. */
+/* The path of the file, or NULL for a private one.  Valid until the handle is moved or freed. */
 const char *hny_sidecar_path(const hny_sidecar *sidecar);
+
+/*
+** Another folder, as in hny_sidecar_new; a private sidecar stays where it is.  Moves no file.  No
+** reader of the handle is pinned and no build is open.  HNY_OK or HNY_NOMEM.
+*/
+int hny_sidecar_move(hny_sidecar *sidecar, const char *folder);
 
 /* What a build of this process on the same file is doing, on whichever thread. */
 typedef struct hny_progress {

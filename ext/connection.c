@@ -23,6 +23,7 @@ struct hx_connection {
     unsigned depth;
     hx_table *tables; /* the last connected one first */
     schema_sidecar *sidecars;
+    char *folder; /* of sidecars; NULL: the environment's, or beside the database */
 };
 
 /* Of this process. */
@@ -115,6 +116,7 @@ void hx_connection_unref(void *arg) {
         free_sidecar(first);
     }
     unlist_connection(connection);
+    sqlite3_free(connection->folder);
     sqlite3_free(connection);
 }
 
@@ -146,7 +148,7 @@ static schema_sidecar *find_sidecar(hx_connection *connection, const char *schem
     return NULL;
 }
 
-static schema_sidecar *make_sidecar(const char *schema, const char *file) {
+static schema_sidecar *make_sidecar(const char *schema, const char *file, const char *folder) {
     schema_sidecar *const entry = sqlite3_malloc(sizeof *entry);
     if (!entry) {
         return NULL;
@@ -156,7 +158,7 @@ static schema_sidecar *make_sidecar(const char *schema, const char *file) {
         entry->database = sqlite3_mprintf("%s", file);
     }
     if (!entry->schema || (file && !entry->database) ||
-        hny_sidecar_new(file, &entry->sidecar) != HNY_OK) {
+        hny_sidecar_new(file, folder, &entry->sidecar) != HNY_OK) {
         entry->sidecar = NULL;
         free_sidecar(entry);
         return NULL;
@@ -168,7 +170,7 @@ int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sid
     const char *const file = file_of(connection->db, schema);
     schema_sidecar *entry = find_sidecar(connection, schema, file);
     if (!entry) {
-        entry = make_sidecar(schema, file);
+        entry = make_sidecar(schema, file, connection->folder);
         if (!entry) {
             return SQLITE_NOMEM;
         }
@@ -193,6 +195,25 @@ void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
         break;
     }
     hny_sidecar_unref(sidecar);
+}
+
+const char *hx_connection_folder(const hx_connection *connection) {
+    return connection->folder;
+}
+
+int hx_connection_move(hx_connection *connection, const char *folder) {
+    char *const copy = folder ? sqlite3_mprintf("%s", folder) : NULL;
+    int status = folder && !copy ? HNY_NOMEM : HNY_OK;
+    for (schema_sidecar *s = connection->sidecars; s && status == HNY_OK; s = s->next) {
+        status = hny_sidecar_move(s->sidecar, copy);
+    }
+    if (status) {
+        sqlite3_free(copy);
+        return SQLITE_NOMEM;
+    }
+    sqlite3_free(connection->folder);
+    connection->folder = copy;
+    return SQLITE_OK;
 }
 
 /* ------------------------------------------------------------------------------------ tables -- */

@@ -42,6 +42,13 @@ unsigned *hx_connection_depth(hx_connection *connection);
 int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out);
 void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar);
 
+/*
+** The folder of the sidecars of this connection: NULL for the one that the environment says, or
+** beside the database; "" for beside the database.  Moves no file.  SQLITE_OK or SQLITE_NOMEM.
+*/
+int hx_connection_move(hx_connection *connection, const char *folder);
+const char *hx_connection_folder(const hx_connection *connection);
+
 void hx_connection_add(hx_connection *connection, hx_table *table);
 void hx_connection_remove(hx_connection *connection, hx_table *table);
 

@@ -78,7 +78,8 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
 
 /*
 ** INNOCUOUS: a table may be used in views and triggers of an untrusted schema, because it accesses
-** nothing but its own shadow tables and a file whose name follows from the database's.
+** nothing but its own shadow tables and a file whose name follows from the database's, in a folder
+** that no schema chooses.
 */
 static int declare_table(sqlite3 *db, const hx_columns *columns) {
     char *const text = hx_columns_declaration(columns);

@@ -85,6 +85,9 @@ int hny__place_create(const char *path, int *fd) {
     if (*fd >= 0) {
         return HNY_OK;
     }
+    if (errno == ENOENT) { /* there is no such folder */
+        return HNY_IO;
+    }
     return errno == EEXIST ? HNY_BUSY : path_status(errno);
 }
 

@@ -1,9 +1,12 @@
 /* A handle on the sidecar of one database: the environment that is current for it. */
 #include "sidecar/sidecar.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/status.h"
 
@@ -17,23 +20,42 @@ struct hny_sidecar {
 
 #define FULL_CHECK 64 /* one in so many checks includes the paths */
 
-int hny_sidecar_new(const char *database, hny_sidecar **out) {
-    static const char suffix[] = "-hannoy";
+#define SUFFIX "-hannoy"
+
+/* The longest name of a file is 255 bytes; some of them are added to a sidecar's. */
+#define LONGEST_NAME 180
+
+/*
+** Databases of one name in different folders may have their sidecars in one folder, so the name
+** there has a digest of the database's path.
+*/
+static char *sidecar_path(const char *database, const char *folder) {
+    const char *const set = folder ? folder : getenv("HANNOY_SIDECAR_DIR");
+    const char *const slash = strrchr(database, '/'), *const name = slash ? slash + 1 : database;
+    const uint64_t digest = XXH64(database, strlen(database), 0);
+    const size_t size = strlen(database) + (set ? strlen(set) : 0) + sizeof SUFFIX + 32;
+    char *const path = malloc(size);
+    if (path && set && *set) {
+        (void)snprintf(path, size, "%s/%.*s-%016" PRIx64 SUFFIX, set, LONGEST_NAME, name, digest);
+    } else if (path) {
+        (void)snprintf(path, size, "%s" SUFFIX, database);
+    }
+    return path;
+}
+
+int hny_sidecar_new(const char *database, const char *folder, hny_sidecar **out) {
     hny_sidecar *const sidecar = calloc(1, sizeof *sidecar);
     if (!sidecar) {
         return HNY_NOMEM;
     }
     sidecar->refs = 1;
     if (database) {
-        const size_t size = strlen(database);
         sidecar->database = strdup(database);
-        sidecar->path = malloc(size + sizeof suffix);
+        sidecar->path = sidecar_path(database, folder);
         if (!sidecar->database || !sidecar->path) {
             hny_sidecar_unref(sidecar);
             return HNY_NOMEM;
         }
-        memcpy(sidecar->path, database, size);
-        memcpy(sidecar->path + size, suffix, sizeof suffix);
     }
     *out = sidecar;
     return HNY_OK;
@@ -61,6 +83,20 @@ const char *hny_sidecar_path(const hny_sidecar *sidecar) {
 static void close_env(hny_sidecar *sidecar) {
     hny__env_unref(sidecar->env);
     sidecar->env = NULL;
+}
+
+int hny_sidecar_move(hny_sidecar *sidecar, const char *folder) {
+    char *const path = sidecar->database ? sidecar_path(sidecar->database, folder) : NULL;
+    if (!sidecar->database) {
+        return HNY_OK;
+    }
+    if (!path) {
+        return HNY_NOMEM;
+    }
+    close_env(sidecar);
+    free(sidecar->path);
+    sidecar->path = path;
+    return HNY_OK;
 }
 
 /*

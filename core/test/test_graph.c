@@ -85,7 +85,7 @@ static void world_open(world *w, const char *database, hny_shape shape, hny_code
     w->vectors = calloc(IDS, w->bytes);
     w->threads = threads;
     w->spread = spread;
-    assert_int_equal(hny_sidecar_new(database, &w->sidecar), HNY_OK);
+    assert_int_equal(hny_sidecar_new(database, NULL, &w->sidecar), HNY_OK);
 }
 
 static void world_close(world *w) {
@@ -364,7 +364,7 @@ static void test_reopen(void **unused) {
     for (int i = 0; i < 4; i++) {
         change(&w, 300, 30, 0, 0);
         hny_sidecar_unref(w.sidecar);
-        assert_int_equal(hny_sidecar_new(database, &w.sidecar), HNY_OK);
+        assert_int_equal(hny_sidecar_new(database, NULL, &w.sidecar), HNY_OK);
         verify(&w);
     }
     world_close(&w);

@@ -28,7 +28,7 @@ static uint32_t below(uint32_t n) {
 static int begin(void **unused) {
     (void)unused;
     memset(sizes, 0, sizeof sizes);
-    assert_int_equal(hny_sidecar_new(NULL, &sidecar), HNY_OK);
+    assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
     assert_int_equal(hny__sidecar_env(sidecar, true, &env), HNY_OK);
     return 0;
 }

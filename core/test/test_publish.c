@@ -43,7 +43,7 @@ static void test_full_transactions(void **unused) {
     hny_reader *reader;
     hny_stats stats;
     (void)unused;
-    assert_int_equal(hny_sidecar_new(NULL, &sidecar), HNY_OK);
+    assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
     build_grid(sidecar, rows);
     assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);

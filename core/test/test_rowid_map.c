@@ -31,7 +31,7 @@ static uint32_t below(uint32_t n) {
 
 static int begin(void **unused) {
     (void)unused;
-    assert_int_equal(hny_sidecar_new(NULL, &sidecar), HNY_OK);
+    assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
     assert_int_equal(hny__sidecar_env(sidecar, true, &env), HNY_OK);
     record = (hny__table_record){.dim = 2,
                                  .metric = HNY_EUCLIDEAN,

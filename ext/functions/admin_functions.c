@@ -3,6 +3,10 @@
 */
 #include "functions/admin_functions.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "change/index_build.h"
 #include "functions/argument.h"
 #include "functions/recall.h"
@@ -160,6 +164,49 @@ static void call_recall(sqlite3_context *context, int argc, sqlite3_value **argv
     hx_found_release(&found);
 }
 
+/* The absolute path of a folder, for free().  NULL: the result is set to an error. */
+static char *resolve_folder(sqlite3_context *context, sqlite3_value *value) {
+    const char *const text = (const char *)sqlite3_value_text(value);
+    struct stat st;
+    if (!text) {
+        sqlite3_result_error_nomem(context);
+        return NULL;
+    }
+    char *const path = *text ? realpath(text, NULL) : strdup(text);
+    if (!path || (*path && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))) {
+        hx_result_sentence(context, SQLITE_ERROR,
+                           sqlite3_mprintf("hannoy: '%.200s' is no folder for sidecars; make it "
+                                           "first, or give '' for the database's own",
+                                           text));
+        free(path);
+        return NULL;
+    }
+    return path;
+}
+
+/* Never in a schema (SQLITE_DIRECTONLY): a database must not choose where files are written. */
+static void call_sidecar_dir(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    hx_connection *const connection = sqlite3_user_data(context);
+    int rc = SQLITE_OK;
+    if (argc && sqlite3_value_type(argv[0]) == SQLITE_NULL) {
+        rc = hx_connection_move(connection, NULL);
+    } else if (argc) {
+        char *const folder = resolve_folder(context, argv[0]);
+        if (!folder) {
+            return;
+        }
+        rc = hx_connection_move(connection, folder);
+        free(folder);
+    }
+    const char *const set = hx_connection_folder(connection);
+    if (rc) {
+        sqlite3_result_error_nomem(context);
+    } else {
+        sqlite3_result_text(context, set ? set : getenv("HANNOY_SIDECAR_DIR"), -1,
+                            SQLITE_TRANSIENT);
+    }
+}
+
 typedef struct admin_function {
     const char *name;
     int argc;
@@ -175,6 +222,8 @@ static const admin_function admin_functions[] = {
     {"hannoy_recall", 2, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 3, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 4, SQLITE_DIRECTONLY, call_recall},
+    {"hannoy_sidecar_dir", 0, SQLITE_DIRECTONLY, call_sidecar_dir},
+    {"hannoy_sidecar_dir", 1, SQLITE_DIRECTONLY, call_sidecar_dir},
     {"knn_match", 2, SQLITE_INNOCUOUS, hx_knn_match},
     {"hannoy_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, call_version},
 };

@@ -5,6 +5,7 @@
 **     test_blob('[1, nan]', 'f32')       JSON to little-endian bytes: f64, f32, f16, i8, bit
 **     test_json(blob, 'f32')             and back
 **     test_distance(metric, type, a, b [, dim])  of two stored vectors, in plain double arithmetic
+**     test_variable(name, value)         sets an environment variable of the test; NULL removes it
 **     test_file(action, path [, what])   files, by paths relative to the file's temporary folder:
 **          'exists' 1 or 0        'size' bytes            'list' the names in a folder, sorted
 **          'delete' a file or an empty folder             'truncate' to `what` bytes, in place
@@ -437,6 +438,15 @@ static void file_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) 
     text_free(&names);
 }
 
+static void variable_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+    const char *const name = (const char *)sqlite3_value_text(argv[0]);
+    const char *const value = (const char *)sqlite3_value_text(argv[1]);
+    (void)argc;
+    if (!name || (value ? setenv(name, value, 1) : unsetenv(name))) {
+        sqlite3_result_error(ctx, "test_variable(name, value)", -1);
+    }
+}
+
 int functions_register(sqlite3 *db) {
     static const struct {
         const char *name;
@@ -449,6 +459,7 @@ int functions_register(sqlite3 *db) {
         {"test_json", 2, json_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_distance", 4, distance_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_distance", 5, distance_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
+        {"test_variable", 2, variable_function, 0},
         {"test_file", 2, file_function, 0},
         {"test_file", 3, file_function, 0},
     };
