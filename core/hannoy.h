@@ -428,13 +428,21 @@ typedef struct hny_build hny_build;
 #define HNY_BUILD_CONSOLIDATE 1
 #define HNY_BUILD_APPEND      2
 
+/* What a build may use. */
+typedef struct hny_build_limits {
+    unsigned threads; /* 0: one per core */
+    uint64_t reserve; /* bytes of the disk that others must be able to write when it has ended */
+    hny_interrupt interrupt;
+} hny_build_limits;
+
 /*
 ** Takes the builder's lock and makes the sidecar ready to be written: creates it, or replaces one
-** that is unusable.  HNY_BUSY at once if another build runs.  `threads` 0: one per core.  A build
-** stays on one thread from open to close, within one call of the host.
+** that is unusable.  HNY_BUSY at once if another build runs; HNY_FULL if the disk has less room
+** than the reserve, which the build holds meanwhile.  A build stays on one thread from open to
+** close, within one call of the host.
 */
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
-                   unsigned threads, int flags, hny_interrupt interrupt, hny_build **out);
+                   const hny_build_limits *limits, int flags, hny_build **out);
 
 /*
 ** A pinned reader of the state that this build starts from, or NULL if there is none.  Belongs to

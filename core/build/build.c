@@ -6,6 +6,7 @@
 ** leaves codes behind, which the next build overwrites.
 */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -93,18 +94,19 @@ static void unlock_sidecar(hny_build *build) {
 }
 
 int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
-                   unsigned threads, int flags, hny_interrupt interrupt, hny_build **out) {
+                   const hny_build_limits *limits, int flags, hny_build **out) {
     hny_build *const build = calloc(1, sizeof *build);
     if (!build) {
         return HNY_NOMEM;
     }
     build->sidecar = hny_sidecar_ref(sidecar);
-    build->lock = -1;
+    build->lock = build->reserve = -1;
     build->table = table;
     build->options = *options;
-    build->threads = threads;
+    build->threads = limits->threads;
     build->flags = flags;
-    build->interrupt = interrupt;
+    build->interrupt = limits->interrupt;
+    hny__size_signal_hold(&build->size_signal);
     build->deleted_slots = roaring_bitmap_create();
     int rc = build->deleted_slots ? HNY_OK : HNY_NOMEM;
     if (!rc) {
@@ -112,6 +114,9 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
     }
     if (!rc) {
         rc = hny__free_ids_init(&build->uppers, HNY__KIND_FREE_UPPER);
+    }
+    if (!rc) {
+        rc = hny__disk_hold(hny_sidecar_path(sidecar), limits->reserve, &build->reserve);
     }
     if (!rc) {
         rc = lock_sidecar(build);
@@ -145,6 +150,10 @@ void hny_build_close(hny_build *build) {
         roaring_bitmap_free(build->deleted_slots);
     }
     hny__staging_close(build);
+    if (build->reserve >= 0) {
+        close(build->reserve);
+    }
+    hny__size_signal_release(&build->size_signal);
     free(build->new_nodes);
     free(build->row_refs);
     free(build->attribute_updates.slots);

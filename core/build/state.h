@@ -8,6 +8,7 @@
 #ifndef HNY_STATE_H
 #define HNY_STATE_H
 
+#include "base/disk.h"
 #include "base/external_sort.h"
 #include "build/reorder.h"
 #include "graph/new_node.h"
@@ -40,6 +41,8 @@ struct hny_build {
     hny_sidecar *sidecar; /* a reference */
     hny__env *env;        /* a reference */
     int lock;             /* descriptor of the builder's lock; -1: none is held */
+    int reserve;          /* of a file that takes room on the disk; -1: none */
+    hny__size_signal size_signal;
     uint32_t table;
     hny_options options;
     unsigned threads;

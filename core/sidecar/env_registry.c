@@ -1,4 +1,5 @@
 /* The registry of open environments: opening, sharing, checking and closing sidecar files. */
+#include "base/disk.h"
 #include "base/os.h"
 #include "base/status.h"
 #include "sidecar/env_state.h"
@@ -113,7 +114,7 @@ static int open_mdb(hny__env *env, const char *path, size_t bytes) {
             env->mdb = NULL;
         }
     }
-    return hny__lmdb_status(rc);
+    return rc == EIO && hny__disk_is_full(path) ? HNY_FULL : hny__lmdb_status(rc);
 }
 
 /* LMDB must have opened the file that was prepared; else another process is replacing it. */

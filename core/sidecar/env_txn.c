@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/disk.h"
 #include "sidecar/env_state.h"
 #include "sidecar/lmdb_check.h"
 #include "sidecar/lmdb_guard.h"
@@ -221,6 +222,15 @@ static void extend_file(hny__env *env) {
     hny__env_raise_min_size(env, used);
 }
 
+/* Gives back what a write that failed has added to the file. */
+static void shorten_file(hny__env *env) {
+    struct stat st;
+    const uint64_t used = hny__env_bytes(env);
+    if (used && fstat(env->fd, &st) == 0 && (uint64_t)st.st_size > used) {
+        (void)!ftruncate(env->fd, (off_t)used);
+    }
+}
+
 /*
 ** LMDB follows what its pages say when it writes.  All are checked before the first write of this
 ** process: those that come later are its own, or another process's that did the same.
@@ -262,6 +272,9 @@ static int write_once(hny__env *env, hny__write_body body, void *arg, int *code)
     if (*code == HNY__ASSERTED) {
         abandon(env);
     }
+    if (*code == EIO && hny__disk_is_full(env->lock)) {
+        *code = ENOSPC; /* LMDB's word for a write that was cut short is EIO */
+    }
     return rc ? rc : hny__lmdb_status(*code);
 }
 
@@ -298,6 +311,8 @@ int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
     }
     if (!rc) {
         extend_file(env);
+    } else if (rc == HNY_FULL) {
+        shorten_file(env);
     }
     return rc;
 }

@@ -105,9 +105,9 @@ static uint32_t rows_of(const world *w) {
 static void change(world *w, uint32_t changes, uint32_t deletes, int restart, int flags) {
     hny_build *build;
     uint8_t touched[IDS] = {0};
-    assert_int_equal(
-        hny_build_open(w->sidecar, 7, &w->options, w->threads, flags, (hny_interrupt){0}, &build),
-        HNY_OK);
+    assert_int_equal(hny_build_open(w->sidecar, 7, &w->options,
+                                    &(hny_build_limits){w->threads, 0, {0}}, flags, &build),
+                     HNY_OK);
     for (uint32_t i = 0; i < changes; i++) {
         const uint32_t id = below(IDS);
         touched[id] = 1;

@@ -26,7 +26,7 @@ static uint32_t rows_of_blocks(uint32_t blocks) {
 
 static void build_grid(hny_sidecar *sidecar, uint32_t rows) {
     hny_build *build;
-    assert_int_equal(hny_build_open(sidecar, 1, &options, 0, 0, (hny_interrupt){0}, &build),
+    assert_int_equal(hny_build_open(sidecar, 1, &options, &(hny_build_limits){0}, 0, &build),
                      HNY_OK);
     for (uint32_t i = 0; i < rows; i++) {
         const float vector[2] = {(float)(i % 997), (float)(i / 997)};

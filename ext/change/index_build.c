@@ -1,6 +1,8 @@
 /* Applies the changes of a snapshot to the sidecar; the contract is in index_build.h. */
 #include "change/index_build.h"
 
+#include <limits.h>
+
 #include "query/index_view.h"
 #include "shadow/content.h"
 #include "shadow/error.h"
@@ -136,6 +138,23 @@ static int hold_snapshot(hx_view *view, hx_index_build *build) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/*
+** What the disk must have left when a build ends, so that a COMMIT does not fail because of it: the
+** pages in SQLite's cache, which are those that a COMMIT may still write and more; those that are
+** changed when the log is trimmed, some 64 bytes a row; and pages of other connections.  A database
+** without a file writes none.
+*/
+static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
+    const uint64_t other_bytes = (uint64_t)1 << 20;
+    int used = 0, highest;
+    if (!hny_sidecar_path(view->sidecar)) {
+        return 0;
+    }
+    sqlite3_db_status(view->shadow->db, SQLITE_DBSTATUS_CACHE_USED, &used, &highest, 0);
+    return other_bytes + (uint64_t)(used >= 0 ? used : INT_MAX) +
+           64 * (uint64_t)(log->tip.seq - log->trim.seq);
+}
+
 static int attempt_build(hx_view *view, hx_index_build *build) {
     const hx_options *const set = hx_view_options(view);
     hny_build *engine;
@@ -149,10 +168,11 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     build->at = log.tip;
     build->taken = 0;
     build->current = false;
+    const hny_build_limits limits = {set->threads, commit_bytes(view, &log),
+                                     hx_interrupt(view->shadow)};
     build->status =
-        hny_build_open(view->sidecar, hx_view_config(view)->number, &options, set->threads,
-                       build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND,
-                       hx_interrupt(view->shadow), &engine);
+        hny_build_open(view->sidecar, hx_view_config(view)->number, &options, &limits,
+                       build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND, &engine);
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }

@@ -14,6 +14,7 @@
 #include "inject.h"
 #include "oracle.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -507,7 +508,7 @@ static void expect_full(sqlite3 *db, shape s, rowset *content, rng *r) {
     if (rc == SQLITE_OK) {
         fail("a build succeeded without room for it");
     }
-    if (!strstr(sqlite3_errmsg(db), "hannoy")) {
+    if (strcmp(sqlite3_errmsg(db), "hannoy: the disk is full") != 0) {
         fail("build: %d %s", rc, sqlite3_errmsg(db));
     }
     table_check(db, "v", s, content, 4, r, "after a build that found no room");
@@ -582,16 +583,64 @@ static void fill_disk(const char *path, long leave) {
     close(fd);
 }
 
+/* A small file system of this process's own, empty each time. */
+static const char *mount_disk(const char *size) {
+    const char *const disk = case_path("disk");
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        (mkdir(disk, 0755) && errno != EEXIST) || mount("tmpfs", disk, "tmpfs", 0, size)) {
+        skip("no file system can be mounted here");
+    }
+    return disk;
+}
+
+/* The code of a COMMIT of 600 rows with so many bytes left. */
+static int commit_on_disk(const char *journal, long leave, int autobuild) {
+    const shape s = {32, EUCLIDEAN, FLOAT32, PLAIN, false};
+    rng r = rng_of(arg.seed);
+    rowset content = {0};
+    const char *const disk = mount_disk("size=16m");
+    sqlite3 *const db = create_for_full_disk(case_path("disk/test.db"), s);
+    db_must(db, "PRAGMA journal_mode = %s", journal);
+    fill_table(db, s, 2000, &content, &r);
+    db_must(db, "SELECT hannoy_build('v')");
+    db_must(db, "INSERT INTO v(v) VALUES ('autobuild=%d')", autobuild);
+    fill_disk(case_path("disk/filler"), leave);
+    const int rc = db_try(db, "INSERT INTO v(rowid, vector) SELECT id + 10000, vector FROM "
+                              "v_content WHERE id <= 600");
+    const int64_t rows = db_int(db, "SELECT count(*) FROM v");
+    if (rows != (rc == SQLITE_OK ? 2600 : 2000)) {
+        fail("%d rows after code %d", (int)rows, rc);
+    }
+    close_step(&(scene){.db = db});
+    rowset_free(&content);
+    umount2(disk, MNT_DETACH);
+    return rc;
+}
+
+/* A build leaves the COMMIT that it is part of the room that this one needs. */
+static void run_commit_room(void *data) {
+    const char *const journal = data;
+    int failed = 0, succeeded = 0;
+    for (long leave = 65536; leave < (long)6 << 20; leave += leave / 4) {
+        const int without = commit_on_disk(journal, leave, 0);
+        const int with = commit_on_disk(journal, leave, 100);
+        if (without == SQLITE_OK && with != SQLITE_OK) {
+            fail("%ld bytes left: COMMIT fails with code %d because of the build", leave, with);
+        }
+        failed += without != SQLITE_OK;
+        succeeded += without == SQLITE_OK;
+    }
+    if (!failed || !succeeded) {
+        fail("no COMMIT failed, or none succeeded: %d, %d", failed, succeeded);
+    }
+}
+
 static void run_full_disk(void *data) {
     const long leave = *(long *)data;
     const shape s = {3, EUCLIDEAN, FLOAT32, PLAIN, false};
     rng r = rng_of(arg.seed);
     rowset content = {0};
-    const char *const disk = case_path("disk");
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mkdir(disk, 0755) || mount("tmpfs", disk, "tmpfs", 0, "size=4m")) {
-        skip("no file system can be mounted here");
-    }
+    const char *const disk = mount_disk("size=8m");
     sqlite3 *const db = create_for_full_disk(case_path("disk/test.db"), s);
     fill_table(db, s, 4000, &content, &r);
     const bool built = leave % 2;
@@ -632,6 +681,12 @@ int main(int argc, char **argv) {
         snprintf(name, sizeof name, "full disk, %ld bytes left, %s", bytes,
                  bytes % 2 ? "built before" : "no sidecar yet");
         suite_case(name, 60, run_full_disk, &bytes);
+    }
+    static char journals[][8] = {"WAL", "DELETE"};
+    for (int i = 0; i < 2; i++) {
+        suite_case(i ? "COMMITs on a nearly full disk, journal"
+                     : "COMMITs on a nearly full disk, WAL",
+                   200, run_commit_room, journals[i]);
     }
     run_kinds();
     return suite_end();

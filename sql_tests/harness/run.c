@@ -49,7 +49,8 @@
 **     defensive on|off                 SQLITE_DBCONFIG_DEFENSIVE of this connection
 **     triggers on|off                  SQLITE_DBCONFIG_ENABLE_TRIGGER of this connection
 **     veto on|off                      a commit hook that refuses
-**     filelimit BYTES|off              no file of this process grows beyond that
+**     filelimit BYTES|off [deadly]     no file of this process grows beyond that; deadly: to try so
+**                                      ends it, as by default
 **     loop VAR FROM TO … endloop       from FROM up to but not including TO; ${VAR} is filled in
 **     foreach VAR A B C … endloop      everywhere
 */

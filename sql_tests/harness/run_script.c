@@ -438,7 +438,7 @@ static void do_veto(run *r, const record *rec) {
 static void do_filelimit(run *r, const record *rec) {
     struct rlimit limit;
     (void)r;
-    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGXFSZ, rec->word_count > 2 && !strcmp(rec->words[2], "deadly") ? SIG_DFL : SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &limit);
     limit.rlim_cur = isdigit((unsigned char)rec->words[1][0])
                          ? (rlim_t)strtoull(rec->words[1], NULL, 10)
