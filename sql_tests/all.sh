@@ -23,11 +23,11 @@ command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
     property-short asan:property-short mutants-short differential-short lint crash-short layers
-    asan:replay)
+    asan:schemas-short asan:replay)
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
-    "${clang_steps[@]}" mutants fault property differential asan:differential processes interrupts
-    crash)
+    "${clang_steps[@]}" mutants fault property differential asan:differential schemas asan:schemas
+    processes interrupts crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -171,6 +171,9 @@ run_step() { # VARIANT NAME
     release:differential-short) program "$1" differential 300 --steps 20000 --jobs 1 ;;
     release:differential) program "$1" differential 900 --seed 1001 --steps 300000 --jobs 2 ;;
     *:differential) program "$1" differential 900 --seed 101001 --steps 20000 --jobs 2 ;;
+    *:schemas-short) program "$1" schemas 300 --steps 200 --jobs 1 ;;
+    release:schemas) program "$1" schemas 900 --seed 1001 --steps 10000 --jobs 2 ;;
+    *:schemas) program "$1" schemas 900 --seed 20001 --steps 1500 --jobs 2 ;;
     *:crash-short) program "$1" crash 300 --steps 50 --jobs 1 ;;
     release:crash) program "$1" crash 900 --seed 1001 --steps 300 --jobs 2 ;;
     *:crash) program "$1" crash 900 --seed 1001 --steps 60 --jobs 2 ;;

@@ -271,6 +271,32 @@ static int check_tables(hx_shadow *shadow, hx_sql_id id) {
                                                             : hx_schema_state_tables(shadow);
 }
 
+/* In the program of a statement, which EXPLAIN lists with those of triggers and foreign keys. */
+static bool opens_virtual_table(hx_shadow *shadow, const char *text) {
+    sqlite3_stmt *listing = NULL;
+    bool opens = false;
+    char *const explain = sqlite3_mprintf("EXPLAIN %s", text);
+    if (explain && sqlite3_prepare_v2(shadow->db, explain, -1, &listing, NULL) == SQLITE_OK) {
+        while (!opens && sqlite3_step(listing) == SQLITE_ROW) {
+            const char *const opcode = (const char *)sqlite3_column_text(listing, 1);
+            opens = opcode && (strcmp(opcode, "VOpen") == 0 || strcmp(opcode, "VUpdate") == 0);
+        }
+    }
+    sqlite3_finalize(listing);
+    sqlite3_free(explain);
+    return opens;
+}
+
+/*
+** A statement that writes can reach this table by a trigger of the schema temp or an action of a
+** foreign key, and is not kept then (hx_sql_settle).
+*/
+static void note_reach(hx_shadow *shadow, sqlite3_stmt *stmt, const char *text) {
+    if (!sqlite3_stmt_readonly(stmt) && opens_virtual_table(shadow, text)) {
+        shadow->sql.obsolete = true;
+    }
+}
+
 static int prepare_statement(hx_shadow *shadow, hx_sql_id id, int vector, sqlite3_stmt **out) {
     const int checked = check_tables(shadow, id);
     if (checked) {
@@ -281,6 +307,9 @@ static int prepare_statement(hx_shadow *shadow, hx_sql_id id, int vector, sqlite
         return SQLITE_NOMEM;
     }
     const int rc = sqlite3_prepare_v3(shadow->db, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    if (rc == SQLITE_OK) {
+        note_reach(shadow, *out, text);
+    }
     sqlite3_free(text);
     if (rc == SQLITE_ERROR && hx_columns_external(&shadow->columns)) {
         return hx_fail(

@@ -85,7 +85,7 @@ typedef enum hx_sql_id {
 typedef struct hx_sql {
     sqlite3_stmt **kept; /* by variant and hx_sql_id; NULL: not prepared, or on loan */
     unsigned generation; /* incremented by hx_sql_drop; loans of earlier ones are obsolete */
-    bool obsolete;       /* SQLite has prepared one of them again; see hx_sql_settle */
+    bool obsolete;       /* one of them must not be kept; see hx_sql_settle */
 } hx_sql;
 
 /* A statement on loan to a cursor. */
@@ -147,10 +147,10 @@ void hx_sql_return(hx_shadow *shadow, hx_loan *loan);
 void hx_sql_drop(hx_shadow *shadow);
 
 /*
-** At the end of a callback: finalizes the statements that SQLite has prepared again after a
-** change of the schema.  A view or virtual table may now stand in a shadow table's place
-** (schema_state.h).  A kept statement on one that leads back to this table would keep SQLite from
-** ever disconnecting it.
+** At the end of a callback: finalizes the statements if SQLite has prepared one of them again after
+** a change of the schema, or if one that writes leads to a virtual table.  A view or virtual table
+** may now stand in a shadow table's place (schema_state.h).  A kept statement that leads back to
+** this table would keep SQLite from ever disconnecting it, and the connection from being closed.
 */
 void hx_sql_settle(hx_shadow *shadow);
 
