@@ -126,29 +126,31 @@ typedef struct level_links {
     hny__candidate kept[HNY__MAX_M];
 } level_links;
 
+/* Adds a node to the worker's candidates, which have space for it. */
+static void add_candidate(hny__worker *worker, const hny__plane *plane, uint32_t node,
+                          hny__found found, size_t *count) {
+    const uint8_t *const row = hny__graph_row(worker, plane, found.node);
+    if (row && found.node != node) {
+        worker->candidates[(*count)++] = (hny__candidate){found.rank, found.node, row};
+    }
+}
+
 /*
-** The beam's pool as candidates, in worker->candidates; returns their number.  Deleted nodes are
-** candidates only if there are no others.
+** The beam's pool as candidates, in worker->candidates; returns their number.  A deleted node is a
+** candidate only if there are no others.
 */
 static size_t candidates_of_pool(hny__worker *worker, const hny__plane *plane, uint32_t node) {
     const hny__beam *const beam = &worker->beam;
-    const bool hidden_too = beam->visible == 0;
     size_t position = 0, count = 0;
-    if (hny__worker_reserve(worker, beam->count)) {
+    hny__found found;
+    if (hny__worker_reserve(worker, beam->count + 1)) {
         worker->status = HNY_NOMEM;
     }
-    while (!worker->status && position < beam->count) {
-        hny__found found;
-        if (hidden_too) {
-            found = hny__beam_any(beam, position++);
-        } else if (!hny__beam_next(beam, &position, &found)) {
-            break;
-        }
-        const uint8_t *const row = hny__graph_row(worker, plane, found.node);
-        if (!row || found.node == node) {
-            continue;
-        }
-        worker->candidates[count++] = (hny__candidate){found.rank, found.node, row};
+    while (!worker->status && hny__beam_next(beam, &position, &found)) {
+        add_candidate(worker, plane, node, found, &count);
+    }
+    if (!worker->status && beam->count == 0 && hny__beam_nearest(beam, &found)) {
+        add_candidate(worker, plane, node, found, &count);
     }
     return count;
 }
@@ -165,7 +167,9 @@ static int choose_neighbors(hny__worker *worker, level_links *chosen, const hny_
     if (rc) {
         return rc;
     }
-    *nearest = hny__beam_any(&worker->beam, 0);
+    if (!hny__beam_nearest(&worker->beam, nearest)) {
+        return HNY_CORRUPT;
+    }
     *candidates = candidates_of_pool(worker, chosen->plane, chosen->node);
     if (hny__worker_status(worker)) {
         return hny__worker_status(worker);

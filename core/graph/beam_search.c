@@ -4,13 +4,14 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/interrupt.h"
+#include "base/memory.h"
 #include "simd/prefetch_line.h"
 
-/* Flags of a pooled node. */
-#define EXPANDED   (1u << 31) /* its links were followed */
-#define HIDDEN     (1u << 30)
-#define NODE(word) ((word) & ~(EXPANDED | HIDDEN))
+/* Flag of a pooled node: its links were followed. */
+#define EXPANDED   (1u << 31)
+#define NODE(word) ((word) & ~EXPANDED)
 
 /* Flag of a collected neighbour: no search of this view has visited it, so it is not verified. */
 #define UNVERIFIED (1u << 31)
@@ -24,6 +25,7 @@ int hny__beam_prepare(hny__beam *beam) {
 
 void hny__beam_free(hny__beam *beam) {
     free(beam->pool);
+    free(beam->hidden);
     memset(beam, 0, sizeof *beam);
 }
 
@@ -84,101 +86,47 @@ static size_t pool_position(const hny__beam *beam, size_t count, float rank) {
     return (size_t)(first - beam->pool);
 }
 
-static bool pool_is_hidden(const hny__beam *beam, size_t position) {
-    return (beam->pool[position].node & HIDDEN) != 0;
-}
-
-/*
-** Updates the position of the ef-th visible node after an insertion at `added`.  Counting from the
-** start each time took longer than the distances where a filter hides nine of ten nodes.
-*/
-static void pool_update_ef_index(hny__beam *beam, size_t added, bool hidden, uint32_t ef) {
-    if (beam->visible == ef && !hidden) { /* there are ef visible nodes for the first time */
-        beam->ef_index = beam->count - 1;
-        while (pool_is_hidden(beam, beam->ef_index)) {
-            beam->ef_index--;
-        }
-    } else if (beam->visible >= ef && added <= beam->ef_index) {
-        beam->ef_index++;
-        if (hidden) {
-            return;
-        }
-        do {
-            beam->ef_index--;
-        } while (pool_is_hidden(beam, beam->ef_index));
-    }
-}
-
 /* The number of nodes that an adaptive beam keeps at most. */
 static size_t max_kept(hny__effort effort) {
     return effort.ef > HNY__MAX_KEPT ? effort.ef : HNY__MAX_KEPT;
 }
 
 /*
-** Nodes of this rank or a larger one are not kept.  Returns NAN while fewer than ef visible nodes
-** are pooled: `rank >= NAN` is false, so nothing is rejected.  That includes the infinite or NaN
-** ranks of vectors whose squares overflow.
+** Nodes of this rank or a larger one are not kept.  Returns NAN while fewer than ef are pooled:
+** `rank >= NAN` is false, so nothing is rejected.  That includes infinite and NaN ranks, of vectors
+** whose squares overflow.
 */
 static float cutoff_rank(const hny__beam *beam, hny__effort effort) {
-    if (beam->visible < effort.ef) {
+    if (beam->count < effort.ef) {
         return NAN;
     }
     const float last = beam->pool[beam->count - 1].rank;
     if (effort.stretch == 0) {
         return last;
     }
-    const float rank = beam->pool[beam->ef_index].rank;
+    const float rank = beam->pool[effort.ef - 1].rank;
     const float stretched = rank >= 0 ? rank * effort.stretch : rank / effort.stretch;
-    return beam->visible >= max_kept(effort) && last < stretched ? last : stretched;
-}
-
-static void pool_drop_last(hny__beam *beam) {
-    if (!(beam->pool[--beam->count].node & HIDDEN)) {
-        beam->visible--;
-    }
+    return beam->count >= max_kept(effort) && last < stretched ? last : stretched;
 }
 
 /* Cuts the pool behind what the effort keeps. */
 static void pool_trim(hny__beam *beam, hny__effort effort) {
+    const size_t max = effort.stretch > 0 ? max_kept(effort) : effort.ef;
+    if (beam->count > max) {
+        beam->count = max;
+    }
     if (effort.stretch > 0) {
         const float cutoff = cutoff_rank(beam, effort);
-        const size_t max = max_kept(effort);
-        while (beam->visible > max || beam->pool[beam->count - 1].rank > cutoff) {
-            pool_drop_last(beam);
+        while (beam->pool[beam->count - 1].rank > cutoff) {
+            beam->count--;
         }
-        return;
     }
-    if (beam->visible <= effort.ef) {
-        return;
-    }
-    while (beam->visible > effort.ef || pool_is_hidden(beam, beam->count - 1)) {
-        pool_drop_last(beam);
-    }
-}
-
-/* Returns the position of the new node, or SIZE_MAX if memory ran out. */
-static size_t pool_add(hny__beam *beam, hny__found found, bool hidden, hny__effort effort) {
-    if (beam->count == beam->capacity && pool_reserve(beam, beam->count + 1)) {
-        beam->status = HNY_NOMEM;
-        return SIZE_MAX;
-    }
-    const size_t position = pool_position(beam, beam->count, found.rank);
-    memmove(&beam->pool[position + 1], &beam->pool[position],
-            (beam->count - position) * sizeof *beam->pool);
-    beam->pool[position] = (hny__found){found.rank, found.node | (hidden ? HIDDEN : 0)};
-    beam->count++;
-    if (!hidden) {
-        beam->visible++;
-    }
-    pool_update_ef_index(beam, position, hidden, effort.ef);
-    pool_trim(beam, effort);
-    return position;
 }
 
 /*
-** Merges sorted nodes into a pool without hidden nodes, so that each pooled node moves at most
-** once.  One insertion at a time took a quarter of a build, where most visited nodes are kept.
-** Returns the position of the first of them, or SIZE_MAX if memory ran out.
+** Merges sorted nodes into the pool, so that each pooled node moves at most once.  One insertion
+** at a time took a quarter of a build, where most visited nodes are kept.  Returns the position of
+** the first of them, or SIZE_MAX if memory ran out.
 */
 static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count,
                          hny__effort effort) {
@@ -187,7 +135,7 @@ static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count
         return SIZE_MAX;
     }
     size_t position = beam->count;
-    beam->count = beam->visible = beam->count + count;
+    beam->count += count;
     for (size_t left = count; left > 0; left--) {
         const size_t end = position;
         position = pool_position(beam, end, sorted[left - 1].rank);
@@ -195,27 +143,58 @@ static size_t pool_merge(hny__beam *beam, const hny__found *sorted, size_t count
                 (end - position) * sizeof *beam->pool);
         beam->pool[position + left - 1] = sorted[left - 1];
     }
-    if (beam->visible >= effort.ef) {
-        beam->ef_index = effort.ef - 1;
-    }
     pool_trim(beam, effort);
     return position;
 }
 
-bool hny__beam_next(const hny__beam *beam, size_t *position, hny__found *out) {
-    while (*position < beam->count) {
-        const hny__found found = beam->pool[(*position)++];
-        if (found.node & HIDDEN) {
-            continue;
-        }
-        *out = (hny__found){found.rank, NODE(found.node)};
-        return true;
-    }
-    return false;
+/* ------------------------------------------------------------------------------ hidden nodes -- */
+
+static bool is_nearer_node(const hny__found *a, const hny__found *b) {
+    return a->rank < b->rank;
 }
 
-hny__found hny__beam_any(const hny__beam *beam, size_t position) {
-    return (hny__found){beam->pool[position].rank, NODE(beam->pool[position].node)};
+HNY__DEFINE_HEAP(nearest_hidden, hny__found, is_nearer_node)
+
+static void push_hidden(hny__beam *beam, hny__found found) {
+    if (hny__grow((void **)&beam->hidden, &beam->hidden_capacity, beam->hidden_count,
+                  sizeof *beam->hidden)) {
+        beam->status = HNY_NOMEM;
+        return;
+    }
+    nearest_hidden_push(beam->hidden, beam->hidden_count++, found);
+    if (beam->nearest_hidden.node == HNY__NONE || found.rank < beam->nearest_hidden.rank) {
+        beam->nearest_hidden = found;
+    }
+}
+
+static uint32_t pop_hidden(hny__beam *beam) {
+    const uint32_t node = beam->hidden[0].node;
+    beam->hidden[0] = beam->hidden[--beam->hidden_count];
+    if (beam->hidden_count) {
+        nearest_hidden_sift_down(beam->hidden, beam->hidden_count, 0);
+    }
+    return node;
+}
+
+/* ---------------------------------------------------------------------------------- results -- */
+
+bool hny__beam_next(const hny__beam *beam, size_t *position, hny__found *out) {
+    if (*position >= beam->count) {
+        return false;
+    }
+    const hny__found found = beam->pool[(*position)++];
+    *out = (hny__found){found.rank, NODE(found.node)};
+    return true;
+}
+
+bool hny__beam_nearest(const hny__beam *beam, hny__found *out) {
+    const hny__found hidden = beam->nearest_hidden;
+    size_t first = 0;
+    if (!hny__beam_next(beam, &first, out) ||
+        (hidden.node != HNY__NONE && hidden.rank < out->rank)) {
+        *out = hidden;
+    }
+    return out->node != HNY__NONE;
 }
 
 /* -------------------------------------------------------------------------------- neighbours -- */
@@ -335,15 +314,25 @@ static bool batch_rank(hny__beam *beam, const hny__scorer *scorer, batch *b) {
     return true;
 }
 
-/* Where no node can be hidden: sorts the near ones of the batch and merges them into the pool. */
-static size_t pool_visible_batch(hny__beam *beam, hny__effort effort, const batch *b) {
+/*
+** Ranks the batch, sorts its near nodes and merges them into the pool, or into the heap of hidden
+** ones.  Returns the first position of the pool that changed.
+*/
+static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) {
     hny__found sorted[BEAM_WIDTH * HNY__MAX_LINKS];
-    const float cutoff = cutoff_rank(beam, effort);
     size_t count = 0;
+    if (!batch_rank(beam, search->scorer, b)) {
+        return SIZE_MAX;
+    }
+    const float cutoff = cutoff_rank(beam, search->effort);
     for (size_t i = 0; i < b->count; i++) {
         const float rank = b->ranks[i];
         size_t position = count;
         if (rank >= cutoff) {
+            continue;
+        }
+        if (beam->source.hidden && beam->source.hidden(beam->source.arg, b->slots[i])) {
+            push_hidden(beam, (hny__found){rank, b->nodes[i]});
             continue;
         }
         for (; position > 0 && rank < sorted[position - 1].rank; position--) {
@@ -352,32 +341,7 @@ static size_t pool_visible_batch(hny__beam *beam, hny__effort effort, const batc
         sorted[position] = (hny__found){rank, b->nodes[i]};
         count++;
     }
-    return count ? pool_merge(beam, sorted, count, effort) : SIZE_MAX;
-}
-
-/* Ranks the batch and pools its near nodes; returns the first position that changed. */
-static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) {
-    size_t first = SIZE_MAX;
-    if (!batch_rank(beam, search->scorer, b)) {
-        return first;
-    }
-    if (!beam->source.hidden) {
-        return pool_visible_batch(beam, search->effort, b);
-    }
-    float cutoff = cutoff_rank(beam, search->effort);
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->ranks[i] >= cutoff) {
-            continue;
-        }
-        const bool hidden = beam->source.hidden(beam->source.arg, b->slots[i]);
-        const hny__found found = {b->ranks[i], b->nodes[i]};
-        const size_t position = pool_add(beam, found, hidden, search->effort);
-        if (position < first) {
-            first = position;
-        }
-        cutoff = cutoff_rank(beam, search->effort);
-    }
-    return first;
+    return count ? pool_merge(beam, sorted, count, search->effort) : SIZE_MAX;
 }
 
 /* ------------------------------------------------------------------------------------ search -- */
@@ -416,37 +380,67 @@ static int beam_status(const hny__beam *beam) {
     return beam->status ? beam->status : beam->view->status;
 }
 
-/* Expands the nearest unexpanded nodes from `position` on; returns where to go on. */
-static size_t expand_nearest(hny__beam *beam, const level_search *search, size_t position) {
-    batch b;
-    batch_clear(&b);
-    for (int i = 0; i < BEAM_WIDTH && position < beam->count; i++) {
-        beam->pool[position].node |= EXPANDED;
-        batch_gather(beam, search->family, NODE(beam->pool[position].node), &b);
-        position = next_unexpanded(beam, position + 1);
+/*
+** Takes the nearest node that is not expanded: of the pool, from *position on, or of the hidden
+** ones.  False: there is none that the effort keeps.
+*/
+static bool take_nearest(hny__beam *beam, hny__effort effort, size_t *position, uint32_t *node) {
+    *position = next_unexpanded(beam, *position);
+    hny__found *const visible = *position < beam->count ? &beam->pool[*position] : NULL;
+    if (beam->hidden_count && !(visible && visible->rank <= beam->hidden[0].rank)) {
+        if (!(beam->hidden[0].rank >= cutoff_rank(beam, effort))) {
+            *node = pop_hidden(beam);
+            return true;
+        }
+        beam->hidden_count = 0;
     }
-    prefetch_next_links(beam, search->family, position);
+    if (!visible) {
+        return false;
+    }
+    *node = NODE(visible->node);
+    visible->node |= EXPANDED;
+    return true;
+}
+
+/* Expands the nearest nodes, and moves *position to where to go on; false: there are none. */
+static bool expand_nearest(hny__beam *beam, const level_search *search, size_t *position) {
+    uint32_t node;
+    batch b;
+    int taken = 0;
+    batch_clear(&b);
+    for (; taken < BEAM_WIDTH && take_nearest(beam, search->effort, position, &node); taken++) {
+        batch_gather(beam, search->family, node, &b);
+    }
+    if (taken == 0) {
+        return false;
+    }
+    prefetch_next_links(beam, search->family, *position);
     const size_t first = pool_batch(beam, search, &b);
-    return next_unexpanded(beam, first < position ? first : position);
+    if (first < *position) {
+        *position = first;
+    }
+    return true;
 }
 
 int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *scorer,
                      hny__found start, hny__effort effort) {
     const level_search search = {family, scorer, effort};
     const uint32_t slot = slot_of_node(beam, family, start.node);
+    size_t position = 0;
     if (beam_status(beam)) {
         return beam_status(beam);
     }
     begin_epoch(beam->view);
-    beam->count = beam->visible = 0;
+    beam->count = beam->hidden_count = 0;
+    beam->nearest_hidden.node = HNY__NONE;
     mark_visited(beam->view, family, start.node);
-    pool_add(beam, start, beam->source.hidden && beam->source.hidden(beam->source.arg, slot),
-             effort);
-    for (size_t position = 0; position < beam->count && !must_stop(beam);) {
-        if (hny__beam_gave_up(beam)) {
-            break;
-        }
-        position = expand_nearest(beam, &search, position);
+    if (beam->source.hidden && beam->source.hidden(beam->source.arg, slot)) {
+        push_hidden(beam, start);
+    } else {
+        pool_merge(beam, &start, 1, effort);
+    }
+    while (!must_stop(beam) && !hny__beam_gave_up(beam) &&
+           expand_nearest(beam, &search, &position)) {
     }
     return beam_status(beam);
 }
@@ -472,7 +466,8 @@ static int pool_unlinked_rows(hny__beam *beam, const level_search *search, uint3
         if (beam->source.hidden && beam->source.hidden(beam->source.arg, first + i)) {
             continue;
         }
-        pool_add(beam, (hny__found){ranks[i], first + i}, false, search->effort);
+        const hny__found found = {ranks[i], first + i};
+        pool_merge(beam, &found, 1, search->effort);
         cutoff = cutoff_rank(beam, search->effort);
     }
     return beam_status(beam);

@@ -84,14 +84,17 @@ int hny_reader_scan(hny_reader *reader, hny_search *search) {
 /* If more rows than this share match, the graph is better in any case, and they are not counted. */
 #define LARGE_SHARE 0.3
 
+/* Of an unfiltered search. */
+static double usual_distances(hny__effort effort) {
+    return BASE_DISTANCES + DISTANCES_PER_EF * (double)(effort.ef > 10 ? effort.ef - 10 : 0);
+}
+
 /* Is a graph search cheaper than a scan where so many rows match? */
 static bool graph_is_cheaper(const hny_reader *reader, hny__effort effort, double matches) {
     const double share = matches / reader->view.table.live;
     const double cost = reader->view.geometry.quantizer.codes == HNY_CODES_INT4 ? DISTANCE_COST_INT4
                                                                                 : DISTANCE_COST;
-    const double unfiltered =
-        BASE_DISTANCES + DISTANCES_PER_EF * (double)(effort.ef > 10 ? effort.ef - 10 : 0);
-    return matches > 0 && cost * unfiltered / share < matches;
+    return matches > 0 && cost * usual_distances(effort) / share < matches;
 }
 
 /*
@@ -133,6 +136,15 @@ static hny__effort effort_of_search(const hny_reader *reader, const hny_search *
     return hny__effort_for(&reader->view.table, search->k, search->ef, recall);
 }
 
+/* The hits of a scan, in the order of a search's. */
+static int scan_instead(hny_reader *reader, hny_search *search, size_t limit) {
+    const int rc = hny__scan_codes(reader, search, NULL, limit);
+    if (!rc) {
+        hny__hits_sort(search->hits, search->count);
+    }
+    return rc;
+}
+
 static int search_filtered(hny_reader *reader, hny_search *search, size_t limit) {
     const hny__effort effort = effort_of_search(reader, search);
     bool use_graph;
@@ -156,23 +168,40 @@ static int search_filtered(hny_reader *reader, hny_search *search, size_t limit)
             rc = find_matches(reader, search);
         }
     }
-    if (!rc) {
-        rc = hny__scan_codes(reader, search, NULL, limit);
+    return rc ? rc : scan_instead(reader, search, limit);
+}
+
+/*
+** Where rows are hidden, a query into a region of them passes through all of them.  It is given up
+** for a scan after as many distances as take the time of the scan, and not before it took several
+** times as many as usual.
+*/
+static uint64_t max_unfiltered_distances(const hny_reader *reader, hny__effort effort) {
+    const hny__table_record *const table = &reader->view.table;
+    if (!reader->mask && table->deleted == 0) {
+        return 0;
     }
-    if (!rc) {
-        hny__hits_sort(search->hits, search->count);
+    return (uint64_t)(table->slots / DISTANCE_COST + 4 * usual_distances(effort));
+}
+
+static int search_unfiltered(hny_reader *reader, hny_search *search, size_t limit) {
+    const hny__effort effort = effort_of_search(reader, search);
+    reader->work.strategy = HNY_GRAPH;
+    const int rc =
+        hny__graph_search(reader, search, effort, limit, max_unfiltered_distances(reader, effort));
+    if (rc || !hny__beam_gave_up(&reader->beam)) {
+        return rc;
     }
-    return rc;
+    reader->work.strategy = HNY_GRAPH_THEN_SCAN;
+    return scan_instead(reader, search, limit);
 }
 
 int hny_reader_search(hny_reader *reader, hny_search *search) {
     const size_t limit = count_wanted_hits(reader, search);
     int rc = begin_search(reader, search, limit);
-    if (!rc && limit && search->filter) {
-        rc = search_filtered(reader, search, limit);
-    } else if (!rc && limit) {
-        reader->work.strategy = HNY_GRAPH;
-        rc = hny__graph_search(reader, search, effort_of_search(reader, search), limit, 0);
+    if (!rc && limit) {
+        rc = search->filter ? search_filtered(reader, search, limit)
+                            : search_unfiltered(reader, search, limit);
     }
     end_search(reader, search, limit, rc);
     return rc;
