@@ -84,6 +84,9 @@ debug_SHARED := -Wl,-z,defs
 clang_SHARED := -Wl,-z,defs
 aarch64_SHARED := -Wl,-z,defs
 
+# Calls that a test program counts.
+WRAP_test_publish := -Wl,--wrap=hny__put_block
+
 # The kernels of an instruction set are compiled for it, and chosen at run time.
 ISA_x86_64_kernel_avx2.o := -mavx2 -mfma -mf16c -mpopcnt
 ISA_x86_64_kernel_avx512.o := $(ISA_x86_64_kernel_avx2.o) -mavx512f -mavx512bw -mavx512vl -mavx512dq
@@ -188,7 +191,7 @@ build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map
 build/$(1)/core/test/test_%: build/$(1)/core/test/test_%.o $(CORE_HELPERS:%.c=build/$(1)/%.o) \
                              $$($(1)_CORE)
 	@echo '  link $$@'
-	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka $(CORE_LIBS)
+	$(Q)$$(call LINK,$(1)) $$^ $$(WRAP_test_$$*) -o $$@ -lcmocka $(CORE_LIBS)
 
 build/$(1)/ext/test/test_%: build/$(1)/ext/test/test_%.o $(EXT_HELPERS:%.c=build/$(1)/%.o) \
                             $$($(1)_EXT_STATIC) $$($(1)_CORE)

@@ -1,4 +1,7 @@
-/* Publishing many blocks: those that are written before the last transaction, and the others. */
+/*
+** Publishing many blocks: those that are written before the last transaction, the others, and
+** those of attributes.
+*/
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "sidecar/format.h"
+#include "sidecar/records.h"
 
 #define BLOCKS_PER_WRITE 8192 /* of publish.c */
 
@@ -55,7 +58,65 @@ static void test_full_transactions(void **unused) {
     hny_sidecar_unref(sidecar);
 }
 
+static uint32_t puts_of[HNY__KIND_ATTRIBUTES + 1]; /* blocks written, by kind */
+
+int __real_hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout,
+                          uint8_t *block);
+int __wrap_hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout,
+                          uint8_t *block);
+
+int __wrap_hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout,
+                          uint8_t *block) {
+    puts_of[layout->kind]++;
+    return __real_hny__put_block(txn, key, layout, block);
+}
+
+/* Rows whose order of rowids is not that of their slots, with one attribute. */
+static void build_attributes(hny_sidecar *sidecar, const hny_options *shown, uint32_t rows,
+                             int64_t value) {
+    hny_build *build;
+    assert_int_equal(hny_build_open(sidecar, 1, shown, &(hny_build_limits){0}, 0, &build), HNY_OK);
+    for (uint32_t i = 0; i < rows; i++) {
+        const float vector[2] = {(float)(i * 7919 % 1009), (float)(i % 13)};
+        const hny_attribute attribute = hny_attribute_integer(value + i);
+        assert_int_equal(hny_build_put(build, i, vector, &attribute), HNY_OK);
+    }
+    assert_int_equal(hny_build_publish(build, (hny_boundary){value, value}), HNY_OK);
+    hny_build_close(build);
+}
+
+/* An update of an attribute of every row writes each block of attributes once. */
+static void test_attributes_of_all_rows(void **unused) {
+    enum { ROWS = 20000 };
+    hny_options shown = options;
+    hny_sidecar *sidecar;
+    hny_reader *reader;
+    char *fault = NULL;
+    (void)unused;
+    shown.m = 8;
+    shown.attributes = 1;
+    assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
+    build_attributes(sidecar, &shown, ROWS, 1);
+    memset(puts_of, 0, sizeof puts_of);
+    build_attributes(sidecar, &shown, ROWS, 2);
+    assert_true(puts_of[HNY__KIND_ATTRIBUTES] > 0);
+    assert_true(puts_of[HNY__KIND_ATTRIBUTES] <= ROWS / 200);
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 1, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    for (uint32_t i = 0; i < ROWS; i += 97) {
+        const float vector[2] = {(float)(i * 7919 % 1009), (float)(i % 13)};
+        const hny_attribute attribute = hny_attribute_integer(2 + (int64_t)i);
+        assert_int_equal(hny_reader_holds(reader, i, vector, &attribute), 1);
+    }
+    assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
+    assert_null(fault);
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+    hny_sidecar_unref(sidecar);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full_transactions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full_transactions),
+                                       cmocka_unit_test(test_attributes_of_all_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
