@@ -268,6 +268,9 @@ int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *
 */
 int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count);
 
+/* Adds rowids to the mask; those that it has already may be among them. */
+int hny_reader_mask_more(hny_reader *reader, const int64_t *ids, size_t count);
+
 /*
 ** A row and its distance as far as the sidecar knows it.  The exact one
 ** (hny_distance_computer_distance) differs by at most `error`, which is 0 if `distance` is exact,

@@ -92,7 +92,10 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
         if (hny__beam_next(beam, &confirm_ahead, &later)) {
             hny__view_prefetch_confirm(&reader->view, later.node);
         }
-        const int rc = hny__reader_measure(reader, next.node, &hit);
+        int rc = hny__reader_measure(reader, next.node, &hit);
+        if (!rc) {
+            rc = hny__reader_confirm(reader, next.node);
+        }
         if (rc) {
             return rc;
         }

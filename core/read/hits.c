@@ -1,8 +1,6 @@
 /* Orders of hits, and a bounded heap of the best of them. */
 #include "read/hits.h"
 
-#include <stdbool.h>
-
 #include "base/heap.h"
 #include "base/sort.h"
 
@@ -32,6 +30,10 @@ static bool hit_is_worse(const hny_hit *a, const hny_hit *b) {
 }
 
 HNY__DEFINE_HEAP(worst_hit, hny_hit, hit_is_worse)
+
+bool hny__best_hits_wants(const hny__best_hits *best, const hny_hit *hit) {
+    return best->count < best->limit || hit_is_worse(&best->items[0], hit);
+}
 
 void hny__best_hits_add(hny__best_hits *best, const hny_hit *hit) {
     if (best->count < best->limit) {

@@ -2,6 +2,8 @@
 #ifndef HNY_HITS_H
 #define HNY_HITS_H
 
+#include <stdbool.h>
+
 #include "hannoy.h"
 
 /*
@@ -11,6 +13,9 @@ typedef struct hny__best_hits {
     hny_hit *items; /* memory for `limit` hits, borrowed */
     size_t count, limit;
 } hny__best_hits;
+
+/* Would the hit be kept?  False: `limit` better ones are there. */
+bool hny__best_hits_wants(const hny__best_hits *best, const hny_hit *hit);
 
 /* Adds a hit, or drops it if `limit` better ones are there. */
 void hny__best_hits_add(hny__best_hits *best, const hny_hit *hit);

@@ -189,30 +189,34 @@ int hny_reader_touched(hny_reader *reader, uint32_t age, int64_t **ids, size_t *
 
 /* -------------------------------------------------------------------------------------- mask -- */
 
-int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
-    drop_mask(reader);
-    if (count == 0) {
-        return HNY_OK;
-    }
-    roaring_bitmap_t *const mask = roaring_bitmap_create();
-    if (!mask) {
-        return HNY_NOMEM;
+int hny_reader_mask_more(hny_reader *reader, const int64_t *ids, size_t count) {
+    if (!reader->mask && count) {
+        reader->mask = roaring_bitmap_create();
+        if (!reader->mask) {
+            return HNY_NOMEM;
+        }
     }
     for (size_t i = 0; i < count; i++) {
         uint32_t slot;
         const int rc = hny__view_find(&reader->view, ids[i], &slot);
-        if (rc == HNY_MISSING) {
-            continue;
-        }
-        if (rc) {
-            roaring_bitmap_free(mask);
+        if (rc == HNY_OK) {
+            roaring_bitmap_add(reader->mask, slot);
+        } else if (rc != HNY_MISSING) {
             return rc;
         }
-        roaring_bitmap_add(mask, slot);
     }
-    roaring_bitmap_run_optimize(mask);
-    reader->mask = mask;
     return HNY_OK;
+}
+
+int hny_reader_mask(hny_reader *reader, const int64_t *ids, size_t count) {
+    drop_mask(reader);
+    const int rc = hny_reader_mask_more(reader, ids, count);
+    if (rc) {
+        drop_mask(reader);
+    } else if (reader->mask) {
+        roaring_bitmap_run_optimize(reader->mask);
+    }
+    return rc;
 }
 
 bool hny__reader_hidden(hny_reader *reader, uint32_t slot) {
@@ -235,7 +239,12 @@ int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out) {
     out->distance =
         hny__encoder_distance(&reader->encoder, reader->code, code, residual, &out->error);
     out->rowid = hny__rowid_of(&view->geometry.layout[HNY__CODES], code);
-    return hny__view_confirm(view, slot, code);
+    return HNY_OK;
+}
+
+int hny__reader_confirm(hny_reader *reader, uint32_t slot) {
+    const uint8_t *const code = hny__view_code(&reader->view, slot);
+    return code ? hny__view_confirm(&reader->view, slot, code) : reader->view.status;
 }
 
 /* These two return 1, 0 or a status. */

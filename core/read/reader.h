@@ -41,7 +41,11 @@ int hny__reader_make_encoder(hny_reader *reader);
 /* Is a slot deleted, free or masked? */
 bool hny__reader_hidden(hny_reader *reader, uint32_t slot);
 
-/* Measures the row of a slot against the query, on its finest codes. */
+/*
+** Measures the row of a slot against the query, on its finest codes.  A row that is returned is to
+** be confirmed (hny__reader_confirm), which costs more.
+*/
 int hny__reader_measure(hny_reader *reader, uint32_t slot, hny_hit *out);
+int hny__reader_confirm(hny_reader *reader, uint32_t slot);
 
 #endif

@@ -60,13 +60,17 @@ static int scan_row(code_scan *s, uint32_t slot, const uint8_t *code, float rank
     if (!may_be_among_best(s, code, rank) || hny__reader_hidden(s->reader, slot)) {
         return HNY_OK;
     }
-    const int rc = hny__reader_measure(s->reader, slot, &hit);
-    if (rc || (s->after && hny_hit_compare_lower_bound(&hit, s->after) <= 0)) {
+    int rc = hny__reader_measure(s->reader, slot, &hit);
+    if (rc || (s->after && hny_hit_compare_lower_bound(&hit, s->after) <= 0) ||
+        !hny__best_hits_wants(&s->best, &hit)) {
         return rc;
     }
-    hny__best_hits_add(&s->best, &hit);
-    narrow_limits(s);
-    return HNY_OK;
+    rc = hny__reader_confirm(s->reader, slot);
+    if (!rc) {
+        hny__best_hits_add(&s->best, &hit);
+        narrow_limits(s);
+    }
+    return rc;
 }
 
 static int scan_batch(code_scan *s, const uint32_t *slots, const uint8_t *const *codes,

@@ -242,7 +242,8 @@ static void verify(const world *w) {
         masked[id] = 1;
         ids[i] = rowid_of(id);
     }
-    assert_int_equal(hny_reader_mask(reader, ids, 200), HNY_OK);
+    assert_int_equal(hny_reader_mask(reader, ids, 120), HNY_OK);
+    assert_int_equal(hny_reader_mask_more(reader, ids + 100, 100), HNY_OK);
     compare_answers(w, reader, masked);
     for (uint32_t id = 0; id < IDS; id += 13) {
         assert_int_equal(hny_reader_holds(reader, rowid_of(id), vector_of(w, id), NULL),

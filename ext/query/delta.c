@@ -190,11 +190,9 @@ static int renew_row(void *arg, int64_t id, const void *vector, const hny_attrib
     return SQLITE_OK;
 }
 
-int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, bool *grown) {
-    const size_t before = delta->ids.count;
+int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed) {
     keeper k = keeper_of(shadow, delta->vector, delta);
     int rc = delta->whole ? SQLITE_OK : hx_ids_merge(&delta->ids, changed);
-    *grown = delta->ids.count > before;
     if (rc || !delta->kept) {
         return rc;
     }

@@ -37,11 +37,8 @@ typedef struct hx_delta {
 /* Reads the vectors of `whole` or `ids` and keeps them, if they fit. */
 int hx_delta_keep(hx_shadow *shadow, hx_delta *delta);
 
-/*
-** Reads the rows `changed` again, and adds them to `ids` unless `whole`.  *grown: some were not
-** among `ids` before.
-*/
-int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed, bool *grown);
+/* Reads the rows `changed` again, and adds them to `ids` unless `whole`. */
+int hx_delta_extend(hx_shadow *shadow, hx_delta *delta, const hx_ids *changed);
 
 void hx_delta_free(hx_delta *delta);
 

@@ -96,12 +96,26 @@ static void sort_ids(hx_ids *ids) {
     ids->count = kept;
 }
 
+/* Merges from the end, so that what lies before the first new id does not move. */
 int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
+    size_t left = ids->count, added = more->count, end;
     const int rc = add_ids(ids, more->items, more->count);
-    if (rc == SQLITE_OK) {
-        sort_ids(ids);
+    if (rc || added == 0) {
+        return rc;
     }
-    return rc;
+    for (end = ids->count; added > 0; end--) {
+        const int64_t id = more->items[added - 1];
+        if (left > 0 && ids->items[left - 1] >= id) {
+            added -= ids->items[left - 1] == id;
+            ids->items[end - 1] = ids->items[--left];
+        } else {
+            ids->items[end - 1] = more->items[--added];
+        }
+    }
+    /* As many places are free as ids were in both. */
+    memmove(ids->items + left, ids->items + end, (ids->count - end) * sizeof *ids->items);
+    ids->count -= end - left;
+    return SQLITE_OK;
 }
 
 static int add_logged_ids(hx_shadow *shadow, int64_t since, hx_ids *ids) {
