@@ -116,9 +116,16 @@ static int64_t rows_wanted(const hx_streams *streams) {
     return streams->left < INT64_MAX ? streams->left + streams->request.excludes : streams->left;
 }
 
-/* The size of this refill; the next one is larger. */
+/*
+** The size of this refill; the next one is larger.  The first one of a search with a k asks for k
+** rows.  Where the distances of all rows are alike it decides nothing, and a refill is a scan.
+*/
 static int64_t take_step(const hx_streams *streams, hx_stream *s) {
-    const int64_t step = streams->bounded ? min_of(rows_wanted(streams), MAX_HITS) : s->step;
+    if (streams->bounded && !s->refilled) {
+        s->refilled = true;
+        return min_of(rows_wanted(streams), MAX_HITS);
+    }
+    const int64_t step = s->step;
     s->step = min_of(s->step * GROWTH, MAX_HITS);
     return step;
 }

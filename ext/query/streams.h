@@ -21,9 +21,10 @@ typedef struct hx_view hx_view;
 
 typedef struct hx_stream {
     hx_hit_heap hits;
-    size_t next;  /* the first hit that was not taken */
-    bool ended;   /* nothing lies beyond the buffer */
-    int64_t step; /* hits that the next refill asks for */
+    size_t next;   /* the first hit that was not taken */
+    bool ended;    /* nothing lies beyond the buffer */
+    bool refilled; /* with a k: the first refill is done */
+    int64_t step;  /* hits that the next refill asks for */
 } hx_stream;
 
 typedef struct hx_streams {
