@@ -9,6 +9,7 @@
 #include "functions/array_each.h"
 #include "functions/hannoy_functions.h"
 #include "functions/info.h"
+#include "functions/tables.h"
 #include "functions/vec_functions.h"
 #include "hannoy.h"
 #include "query/cursor.h"
@@ -63,6 +64,9 @@ static int register_all(sqlite3 *db, hx_connection *connection) {
                                       hx_connection_unref);
     if (rc == SQLITE_OK) {
         rc = hx_info_register(connection);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_tables_register(connection);
     }
     if (rc == SQLITE_OK) {
         rc = hx_hannoy_functions_register(db);

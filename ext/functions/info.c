@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "functions/argument.h"
 #include "functions/tvf.h"
@@ -31,11 +32,6 @@ typedef int (*table_value)(hx_table *table, sqlite3_context *context);
 
 static bool has_index(const hx_view *view) {
     return view->snapshot.pinned;
-}
-
-static bool has_base(const hx_view *view) {
-    const hx_merge_base *const base = &view->snapshot.base;
-    return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
 }
 
 /* Up to date, the index of the only vector knows the number; counting reads every page. */
@@ -62,7 +58,7 @@ static int count_pending(hx_view *view, int64_t *pending) {
     const hx_snapshot *const s = &view->snapshot;
     hx_ids delta;
     int status;
-    if (!has_base(view)) {
+    if (!hx_merge_base_usable(&view->snapshot.base)) {
         return hx_content_count_having(view->shadow, view->vector, pending);
     }
     const int rc = hx_merge_base_delta(view->shadow, view->reader, &s->base, &delta, &status);
@@ -191,35 +187,49 @@ static char *changes_pending(int64_t pending) {
 
 /* Whether the index serves this snapshot; *well: it does, and lacks nothing. */
 static int describe_state(hx_view *view, char **out, bool *well) {
-    const hx_merge_base *const base = &view->snapshot.base;
     int64_t pending = 0;
+    int rc = hx_loss_reason(view, out);
     *well = false;
-    if (!hx_schema_state_followed(view->shadow)) {
-        *out = sqlite3_mprintf("the triggers on %s are missing, changed or were disabled: queries "
-                               "look at every row, and the next build creates them again",
-                               view->shadow->columns.source.table);
-        return SQLITE_OK;
-    }
-    if (has_base(view)) {
-        const int rc = count_pending(view, &pending);
-        *well = pending == 0;
-        *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
+    if (rc || *out) {
         return rc;
     }
-    if (base->forked) {
-        *out =
-            sqlite3_mprintf("the log has the changes of two copies of the database: queries look "
-                            "at every row, and the next build starts over");
-    } else if (base->status == HNY_MISSING) {
-        *out = sqlite3_mprintf("no index yet: queries look at every row");
-    } else if (base->status) {
-        *out = sqlite3_mprintf("no index: %s; until then queries look at every row",
-                               hny_strerror(base->status));
-    } else {
-        *out = sqlite3_mprintf("the index is of another state of the database: queries look at "
-                               "every row, and the next build starts over");
+    rc = count_pending(view, &pending);
+    *well = pending == 0;
+    *out = pending ? changes_pending(pending) : sqlite3_mprintf("up to date");
+    return rc;
+}
+
+/* In UTC, as SQLite's datetime() has it; NULL while the index is used. */
+static int result_since(sqlite3_int64 since, sqlite3_context *context) {
+    const time_t seconds = (time_t)since;
+    struct tm at;
+    if (since == 0 || !gmtime_r(&seconds, &at)) {
+        return SQLITE_OK;
     }
-    return SQLITE_OK;
+    return result_text(context, sqlite3_mprintf("%04d-%02d-%02d %02d:%02d:%02d", at.tm_year + 1900,
+                                                at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min,
+                                                at.tm_sec));
+}
+
+static int value_scans_since(hx_view *view, sqlite3_context *context) {
+    return result_since(view->loss.since, context);
+}
+
+/* Of the index that is unused longest. */
+static int value_table_scans_since(hx_table *table, sqlite3_context *context) {
+    sqlite3_int64 first = 0;
+    for (int i = 0; i < table->shadow.columns.vectors; i++) {
+        hx_view *const view = &table->views[i];
+        const int rc = hx_snapshot_begin(view);
+        if (rc) {
+            return rc;
+        }
+        hx_snapshot_end(view);
+        if (view->loss.since && (first == 0 || view->loss.since < first)) {
+            first = view->loss.since;
+        }
+    }
+    return result_since(first, context);
 }
 
 /* Of a build of this index in this process; empty and zero when none runs. */
@@ -505,6 +515,7 @@ static const item items[] = {
     {"bytes", NULL, value_bytes},
     {"boundary", value_boundary, NULL},
     {"state", value_state, value_table_state},
+    {"scans_since", value_scans_since, value_table_scans_since},
     {"phase", value_phase, value_table_phase},
     {"done", value_done, value_table_done},
     {"total", value_total, value_table_total},
@@ -670,6 +681,28 @@ static int info_column(hx_tvf_cursor *base, sqlite3_context *context, int column
     }
     const int rc = result_value(table, &row, context);
     return rc ? info_fail(cursor, rc) : rc;
+}
+
+int hx_info_value(hx_table *table, const char *key, bool report, sqlite3_context *context) {
+    int rc = hx_log_refresh_config(&table->shadow);
+    for (int i = 0; i < ITEM_COUNT && rc == SQLITE_OK; i++) {
+        if (strcmp(items[i].key, key) == 0) {
+            rc = result_value(table, &(info_row){&items[i], -1}, context);
+            break;
+        }
+    }
+    if (rc == SQLITE_OK || rc == SQLITE_NOMEM) {
+        return rc;
+    }
+    const char *const sentence = table->shadow.vtab.zErrMsg;
+    if (report) {
+        sqlite3_result_text(context, sentence ? sentence : sqlite3_errstr(rc), -1,
+                            SQLITE_TRANSIENT);
+    } else {
+        sqlite3_result_null(context);
+    }
+    hx_forgive(&table->shadow);
+    return SQLITE_OK;
 }
 
 static const hx_tvf info_function = {

@@ -5,6 +5,7 @@
 #define HX_INDEX_VIEW_H
 
 #include "hannoy.h"
+#include "query/loss.h"
 #include "query/presence.h"
 #include "query/snapshot.h"
 #include "query/vector_cache.h"
@@ -26,6 +27,7 @@ struct hx_view {
     hny_reader *reader;   /* made by hx_view_reader */
     unsigned identity;    /* hx_view_config's, that the reader was made for */
     hx_snapshot snapshot;
+    hx_loss loss;
     hx_vector_cache cache;
     hx_presence presence;
     hx_last *last; /* of the table; borrowed */

@@ -44,6 +44,11 @@ int hx_merge_base_find(hx_shadow *shadow, hny_reader *reader, int status, const 
 */
 int hx_merge_base_check(hx_shadow *shadow, const hx_log *log, hx_merge_base *base);
 
+/* Does the index serve the snapshot, together with the delta? */
+static inline bool hx_merge_base_usable(const hx_merge_base *base) {
+    return base->kind == HX_MERGE_BASE_FOUND && base->status == HNY_OK;
+}
+
 /* Rowids, ascending and without repeats. */
 typedef struct hx_ids {
     int64_t *items;

@@ -148,14 +148,18 @@ static int update_snapshot(hx_view *view, const hx_log *log, int status) {
             return rc;
         }
         if (extends) {
-            return extend_snapshot(view, log, &base);
+            const int extended = extend_snapshot(view, log, &base);
+            return extended ? extended : hx_loss_update(view);
         }
     }
     forget_snapshot(s);
     s->log = *log;
     s->status = status;
     s->version = version;
-    const int rc = compute_snapshot(view, status);
+    int rc = compute_snapshot(view, status);
+    if (rc == SQLITE_OK) {
+        rc = hx_loss_update(view);
+    }
     s->known = rc == SQLITE_OK;
     return rc;
 }
@@ -201,7 +205,10 @@ bool hx_snapshot_holds(const hx_view *view) {
 int hx_snapshot_discard(hx_view *view, int status) {
     hx_snapshot *const s = &view->snapshot;
     s->serial++;
-    const int rc = take_all_rows(view, status);
+    int rc = take_all_rows(view, status);
+    if (rc == SQLITE_OK) {
+        rc = hx_loss_update(view);
+    }
     if (rc) {
         s->known = false;
     }

@@ -303,7 +303,8 @@ int main(int argc, char **argv) {
     }
     report *const shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) {
+    if (shared == MAP_FAILED ||
+        sqlite3_config(SQLITE_CONFIG_LOG, functions_note_log, NULL) != SQLITE_OK) {
         return 2;
     }
     for (size_t i = 0; i < list.count; i++) {

@@ -158,6 +158,9 @@ void cursor_close(run *r, const char *name, size_t line);
 
 int functions_register(sqlite3 *db);
 
+/* For SQLITE_CONFIG_LOG: keeps what test_log() returns. */
+void functions_note_log(void *arg, int code, const char *message);
+
 /* ----------------------------------------------------------------------- run_meanwhile.c -- */
 
 /* Arms what happens in the next record; sql NULL: an interrupt.  Takes sql and expected over. */

@@ -5,6 +5,7 @@
 **     test_blob('[1, nan]', 'f32')       JSON to little-endian bytes: f64, f32, f16, i8, bit
 **     test_json(blob, 'f32')             and back
 **     test_distance(metric, type, a, b [, dim])  of two stored vectors, in plain double arithmetic
+**     test_log()                         what hannoy has written to sqlite3_log() since the last call
 **     test_variable(name, value)         sets an environment variable of the test; NULL removes it
 **     test_file(action, path [, what])   files, by paths relative to the file's temporary folder:
 **          'exists' 1 or 0        'size' bytes            'list' the names in a folder, sorted
@@ -438,6 +439,28 @@ static void file_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) 
     text_free(&names);
 }
 
+static char *log_text; /* the lines since the last call of test_log() */
+
+void functions_note_log(void *arg, int code, const char *message) {
+    (void)arg;
+    (void)code;
+    if (strncmp(message, "hannoy:", 7) == 0) {
+        const size_t before = log_text ? strlen(log_text) : 0;
+        char *const joined = run_alloc(before + strlen(message) + 2);
+        sprintf(joined, "%s%s%s", before ? log_text : "", before ? "\n" : "", message);
+        free(log_text);
+        log_text = joined;
+    }
+}
+
+static void log_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+    (void)argc;
+    (void)argv;
+    sqlite3_result_text(ctx, log_text, -1, SQLITE_TRANSIENT);
+    free(log_text);
+    log_text = NULL;
+}
+
 static void variable_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
     const char *const name = (const char *)sqlite3_value_text(argv[0]);
     const char *const value = (const char *)sqlite3_value_text(argv[1]);
@@ -459,6 +482,7 @@ int functions_register(sqlite3 *db) {
         {"test_json", 2, json_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_distance", 4, distance_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_distance", 5, distance_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
+        {"test_log", 0, log_function, 0},
         {"test_variable", 2, variable_function, 0},
         {"test_file", 2, file_function, 0},
         {"test_file", 3, file_function, 0},
