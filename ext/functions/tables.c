@@ -72,7 +72,7 @@ static int add_name(tables_cursor *cursor, const char *schema, const char *name)
     return added->schema && added->name ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* Whether CREATE VIRTUAL TABLE name USING module(…) names this module.  SQLITE_OK or SQLITE_NOMEM. */
+/* Whether CREATE VIRTUAL TABLE name USING module(…) names this one.  SQLITE_OK or SQLITE_NOMEM. */
 static int is_ours(const char *sql, bool *out) {
     enum { WORDS_BEFORE_NAME = 3 };
     char *const text = sql ? hx_without_comments(sql) : NULL;
@@ -131,7 +131,7 @@ static int tables_filter(hx_tvf_cursor *base, int argc, sqlite3_value **argv) {
 }
 
 /* Connects the table of the present row. */
-static int find_row(tables_cursor *cursor) {
+static int connect_row(tables_cursor *cursor) {
     const table_name *const name = &cursor->names[cursor->base.row];
     if (cursor->at == cursor->base.row && (cursor->found.table || cursor->error)) {
         return SQLITE_OK;
@@ -151,7 +151,7 @@ static int tables_column(hx_tvf_cursor *base, sqlite3_context *context, int colu
                             SQLITE_TRANSIENT);
         return SQLITE_OK;
     }
-    const int rc = find_row(cursor);
+    const int rc = connect_row(cursor);
     if (rc) {
         return rc;
     }

@@ -37,7 +37,7 @@ int hx_loss_reason(const hx_view *view, char **out) {
     return *out ? SQLITE_OK : SQLITE_NOMEM;
 }
 
-/* Was there an index?  The sidecar says so, if it is there, and else the last build that was noted. */
+/* Was there an index?  The sidecar says so if it is there, and else the last build on record. */
 static int had_index(hx_view *view, bool *out) {
     const hx_merge_base *const base = &view->snapshot.base;
     int64_t built = 0;

@@ -5,7 +5,7 @@
 **     test_blob('[1, nan]', 'f32')       JSON to little-endian bytes: f64, f32, f16, i8, bit
 **     test_json(blob, 'f32')             and back
 **     test_distance(metric, type, a, b [, dim])  of two stored vectors, in plain double arithmetic
-**     test_log()                         what hannoy has written to sqlite3_log() since the last call
+**     test_log()                         what hannoy wrote to sqlite3_log() since the last call
 **     test_variable(name, value)         sets an environment variable of the test; NULL removes it
 **     test_file(action, path [, what])   files, by paths relative to the file's temporary folder:
 **          'exists' 1 or 0        'size' bytes            'list' the names in a folder, sorted
