@@ -46,11 +46,14 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wredundant-decls -Wundef -Wvla -Wpointer-arith \
             -Wwrite-strings -Wformat-security $(WERROR)
 CORE_LIBS := -llmdb -lroaring -lxxhash -lpthread -lm
+# An object of another SQLite, for the programs that test; with CPPFLAGS=-I… for its headers.
+SQLITE_LIB := -lsqlite3
 
-VARIANTS := release debug asan tsan clang fuzzer aarch64
+VARIANTS := release debug asan tsan clang fuzzer aarch64 amalgamation
 # -O3 was tried: queries and builds take the same time, since the kernels are written out.
 release_FLAGS := -O2 -g -DNDEBUG
 debug_FLAGS := -Og -g
+amalgamation_FLAGS := $(release_FLAGS)
 # With a sanitizer's code in between, gcc takes variables for unset that are not.  $(1): the variant
 SANITIZER_FLAGS = -O1 -g -fno-omit-frame-pointer \
                   $(if $(findstring clang,$(COMPILER)),,-Wno-maybe-uninitialized)
@@ -115,10 +118,15 @@ all: hannoy.so ## build hannoy.so (the default)
 hannoy.so: build/release/hannoy.so
 	@cp $< $@.tmp && mv -f $@.tmp $@
 
-# One symbol leaves the library, whatever the visibility of what is linked in.
+.PHONY: static
+static: libhannoy.a ## build libhannoy.a, to link into a program: docs/linking.md
+libhannoy.a: build/release/libhannoy.a
+	@cp $< $@.tmp && mv -f $@.tmp $@
+
+# The entry point leaves the library, whatever the visibility of what is linked in.
 build/hannoy.map: Makefile
 	@mkdir -p $(@D)
-	@echo '{ global: sqlite3_hannoy_init; local: *; };' >$@
+	@echo '{ global: sqlite3_hannoy_init; sqlite3_extension_init; local: *; };' >$@
 
 # Rewritten only when the compiler or a flag changes, so that objects of two kinds never mix.
 build/%/flags: FORCE
@@ -133,7 +141,7 @@ FORCE:
 define variant
 $(1)_CORE := $(CORE:%.c=build/$(1)/%.o)
 $(1)_EXT := $(EXT:%.c=build/$(1)/%.o)
-# The same sources as part of a program that has its own SQLite linked in, for the unit tests.
+# The same sources as part of a program that has its own SQLite linked in.
 $(1)_EXT_STATIC := $(EXT:ext/%.c=build/$(1)/ext_static/%.o)
 $(1)_UNITS := $(CORE_TESTS:%.c=build/$(1)/%) $(EXT_TESTS:%.c=build/$(1)/%)
 $(1)_PROGRAMS := $(HARNESS_PROGRAMS:sql_tests/%.c=build/$(1)/%)
@@ -188,6 +196,11 @@ build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map
 	$(Q)$$(call LINK,$(1)) -shared $$($(1)_SHARED) -Wl,--version-script=build/hannoy.map \
 	    $$($(1)_CORE) $$($(1)_EXT) -o $$@ $(CORE_LIBS)
 
+build/$(1)/libhannoy.a: $$($(1)_CORE) $$($(1)_EXT_STATIC)
+	@echo '  ar $$@'
+	@rm -f $$@
+	$(Q)$(or $($(1)_AR),ar) rcs $$@ $$^
+
 build/$(1)/core/test/test_%: build/$(1)/core/test/test_%.o $(CORE_HELPERS:%.c=build/$(1)/%.o) \
                              $$($(1)_CORE)
 	@echo '  link $$@'
@@ -196,7 +209,7 @@ build/$(1)/core/test/test_%: build/$(1)/core/test/test_%.o $(CORE_HELPERS:%.c=bu
 build/$(1)/ext/test/test_%: build/$(1)/ext/test/test_%.o $(EXT_HELPERS:%.c=build/$(1)/%.o) \
                             $$($(1)_EXT_STATIC) $$($(1)_CORE)
 	@echo '  link $$@'
-	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka -lsqlite3 $(CORE_LIBS)
+	$(Q)$$(call LINK,$(1)) $$^ -o $$@ -lcmocka $(SQLITE_LIB) $(CORE_LIBS)
 
 $$($(1)_FUZZERS): build/$(1)/%: build/$(1)/%.o $$($(1)_CORE) $$($(1)_EXT_STATIC)
 	@echo '  link $$@'
@@ -209,7 +222,14 @@ build/$(1)/harness/helpers.a: $(HARNESS_HELPERS:sql_tests/%.c=build/$(1)/%.o)
 
 build/$(1)/harness/%: build/$(1)/harness/%.o build/$(1)/harness/helpers.a
 	@echo '  link $$@'
-	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ -lsqlite3 -lpthread -lm
+	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ $(SQLITE_LIB) -lpthread -lm
+
+# The runner with the extension in it.
+build/$(1)/harness/run_linked: build/$(1)/harness/run.o build/$(1)/harness/helpers.a \
+                               build/$(1)/libhannoy.a
+	@echo '  link $$@'
+	$(Q)$$(call LINK,$(1)) -rdynamic -Wl,-u,sqlite3_hannoy_init $$^ -o $$@ $(SQLITE_LIB) \
+	    $(CORE_LIBS)
 
 .PHONY: $(1)
 $(1): build/$(1)/hannoy.so $$($(1)_UNITS) $$($(1)_PROGRAMS) \
@@ -263,7 +283,7 @@ test-processes: release ## several processes, and an interrupt of what takes lon
 .PHONY: test-fault test-layers test-asan test-tsan test-clang test-aarch64
 test-fault: release ## failing allocations, writes and a full disk
 	$(RUN_STEPS) fault
-test-layers: release ## who includes and calls whom, unique names, the one exported symbol
+test-layers: release ## who includes and calls whom, unique names, the exported symbols
 	$(RUN_STEPS) layers
 test-asan: asan ## the suite under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(RUN_STEPS) asan
@@ -278,6 +298,10 @@ test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated on 
 .PHONY: test-hosts
 test-hosts: hannoy.so ## a program in each host; installs the hosts into build/hosts
 	@sql_tests/hosts/run.sh $(HOSTS)
+
+.PHONY: test-sqlites
+test-sqlites: release ## the SQL tests with other SQLites, or those of SQLITES='FILE…'
+	@sql_tests/sqlites.sh $(SQLITES)
 
 .PHONY: fuzz
 fuzz: asan ## clang's fuzzers, then the property test under ASan; each for FUZZ_SECONDS (600)
@@ -357,7 +381,7 @@ install: hannoy.so ## copy hannoy.so to PREFIX/lib (/usr/local); then .load hann
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf build hannoy.so
+	rm -rf build hannoy.so libhannoy.a
 
 .PHONY: help
 help: ## this list

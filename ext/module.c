@@ -14,33 +14,52 @@
 #include "hannoy.h"
 #include "query/cursor.h"
 #include "query/plan.h"
+#include "sqlite3_hannoy.h"
 #include "table.h"
 
-/* sqlite3_vtab_config's INNOCUOUS is of 3.31, sqlite3_txn_state of 3.34; tested from here on. */
-#define OLDEST_SQLITE 3038000
+/* SQLite 3.34 has sqlite3_txn_state; all that is newer is asked for at run time. */
+#define OLDEST_SQLITE 3034000
 
-static const sqlite3_module module = {
-    .iVersion = 3,
-    .xCreate = hx_table_create,
-    .xConnect = hx_table_connect,
-    .xBestIndex = hx_plan_best,
-    .xDisconnect = hx_table_disconnect,
-    .xDestroy = hx_table_destroy,
-    .xOpen = hx_table_open,
-    .xClose = hx_cursor_close,
-    .xFilter = hx_cursor_filter,
-    .xNext = hx_cursor_next,
-    .xEof = hx_cursor_eof,
-    .xColumn = hx_cursor_column,
-    .xRowid = hx_cursor_rowid,
-    .xUpdate = hx_table_update,
-    .xBegin = hx_table_begin,
-    .xSync = hx_table_sync,
-    .xCommit = hx_table_done,
-    .xRollback = hx_table_done,
-    .xFindFunction = hx_plan_function,
-    .xRename = hx_table_rename,
-    .xShadowName = hx_shadow_name,
+/* sqlite3_module of SQLite 3.44 and newer, which an older one takes for its own. */
+typedef struct module_with_integrity {
+    sqlite3_module base;
+#if SQLITE_VERSION_NUMBER < 3044000
+    int (*xIntegrity)(sqlite3_vtab *vtab, const char *schema, const char *name, int quick,
+                      char **fault);
+#endif
+} module_with_integrity;
+
+static const module_with_integrity module = {
+    .base =
+        {
+            .iVersion = 4,
+            .xCreate = hx_table_create,
+            .xConnect = hx_table_connect,
+            .xBestIndex = hx_plan_best,
+            .xDisconnect = hx_table_disconnect,
+            .xDestroy = hx_table_destroy,
+            .xOpen = hx_table_open,
+            .xClose = hx_cursor_close,
+            .xFilter = hx_cursor_filter,
+            .xNext = hx_cursor_next,
+            .xEof = hx_cursor_eof,
+            .xColumn = hx_cursor_column,
+            .xRowid = hx_cursor_rowid,
+            .xUpdate = hx_table_update,
+            .xBegin = hx_table_begin,
+            .xSync = hx_table_sync,
+            .xCommit = hx_table_done,
+            .xRollback = hx_table_done,
+            .xFindFunction = hx_plan_function,
+            .xRename = hx_table_rename,
+            .xShadowName = hx_shadow_name,
+#if SQLITE_VERSION_NUMBER >= 3044000
+            .xIntegrity = hx_table_integrity,
+        },
+#else
+        },
+    .xIntegrity = hx_table_integrity,
+#endif
 };
 
 /*
@@ -60,7 +79,7 @@ static bool is_registered(sqlite3 *db, const hx_connection *connection) {
 
 /* Takes over the reference. */
 static int register_all(sqlite3 *db, hx_connection *connection) {
-    int rc = sqlite3_create_module_v2(db, "hannoy", &module, hx_connection_ref(connection),
+    int rc = sqlite3_create_module_v2(db, "hannoy", &module.base, hx_connection_ref(connection),
                                       hx_connection_unref);
     if (rc == SQLITE_OK) {
         rc = hx_info_register(connection);
@@ -100,7 +119,7 @@ static int take_api(const sqlite3_api_routines *api, char **error) {
     }
     if (api->libversion_number() < OLDEST_SQLITE) {
         *error =
-            api->mprintf("hannoy: SQLite %s is too old; it takes 3.38 or newer", api->libversion());
+            api->mprintf("hannoy: SQLite %s is too old; it takes 3.34 or newer", api->libversion());
         return SQLITE_ERROR;
     }
     if (__atomic_compare_exchange_n(&sqlite3_api, &first, api, 0, __ATOMIC_ACQ_REL,
@@ -130,14 +149,17 @@ static int check_kernels(char **error) {
 
 /*
 ** Loaded permanently: open sidecars belong to the process, not to the connection that loaded the
-** extension first.
+** extension first.  sqlite3_auto_extension takes any code but SQLITE_OK for a failure.
 */
-#ifndef SQLITE_CORE
-__attribute__((visibility("default")))
+#ifdef SQLITE_CORE
+#define DONE SQLITE_OK
+#define EXPORTED
+#else
+#define DONE     SQLITE_OK_LOAD_PERMANENTLY
+#define EXPORTED __attribute__((visibility("default")))
 #endif
-int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
 
-int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
+EXPORTED int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
     int rc;
 #ifdef SQLITE_CORE
     (void)api;
@@ -153,7 +175,7 @@ int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     }
     hx_connection *connection = hx_connection_of(db);
     if (is_registered(db, connection)) {
-        return SQLITE_OK_LOAD_PERMANENTLY;
+        return DONE;
     }
     if (connection) { /* an earlier load failed */
         hx_connection_ref(connection);
@@ -163,5 +185,14 @@ int sqlite3_hannoy_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     if (rc == SQLITE_OK) {
         rc = register_all(db, connection);
     }
-    return rc == SQLITE_OK ? SQLITE_OK_LOAD_PERMANENTLY : rc;
+    return rc == SQLITE_OK ? DONE : rc;
 }
+
+#ifndef SQLITE_CORE
+/* The name that SQLite looks for first, so that a copy of the file under any name loads. */
+int sqlite3_extension_init(sqlite3 *db, char **error, const sqlite3_api_routines *api);
+
+EXPORTED int sqlite3_extension_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
+    return sqlite3_hannoy_init(db, error, api);
+}
+#endif

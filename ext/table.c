@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "change/integrity_check.h"
 #include "change/write.h"
 #include "query/cursor.h"
+#include "values/refuse.h"
 
 /* ------------------------------------------------------------------------------- the object -- */
 
@@ -81,13 +83,16 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
 ** nothing but its own shadow tables and a file whose name follows from the database's, in a folder
 ** that no schema chooses.
 */
-static int declare_table(sqlite3 *db, const hx_columns *columns) {
+static int declare_table(sqlite3 *db, const hx_columns *columns, char **error) {
     char *const text = hx_columns_declaration(columns);
     if (!text) {
         return SQLITE_NOMEM;
     }
     int rc = sqlite3_declare_vtab(db, text);
     sqlite3_free(text);
+    if (rc == SQLITE_ERROR) { /* a type that has a reserved word, for example */
+        return hx_refuse(error, rc, "hannoy: SQLite takes no such columns: %s", sqlite3_errmsg(db));
+    }
     if (rc == SQLITE_OK) {
         rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
     }
@@ -105,7 +110,7 @@ static int open_table(sqlite3 *db, hx_connection *connection, int argc, const ch
     if (rc) {
         return rc;
     }
-    rc = declare_table(db, &columns);
+    rc = declare_table(db, &columns, error);
     if (rc == SQLITE_OK) {
         rc = make_table(db, connection, argv, options, &columns, out);
     }
@@ -189,4 +194,26 @@ int hx_table_sync(sqlite3_vtab *vtab) {
 
 int hx_table_done(sqlite3_vtab *vtab) {
     return hx_autobuild_done(&((hx_table *)vtab)->writer);
+}
+
+int hx_table_check(hx_table *table, char **fault) {
+    int rc = SQLITE_OK;
+    *fault = NULL;
+    for (int i = 0; i < table->shadow.columns.vectors && rc == SQLITE_OK; i++) {
+        rc = hx_integrity_check(&table->views[i]);
+    }
+    if (rc != SQLITE_CORRUPT_VTAB) {
+        return rc;
+    }
+    *fault = table->shadow.vtab.zErrMsg;
+    table->shadow.vtab.zErrMsg = NULL;
+    return *fault ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+/* PRAGMA quick_check does not compare indexes with rows. */
+int hx_table_integrity(sqlite3_vtab *vtab, const char *schema, const char *name, int quick,
+                       char **fault) {
+    (void)schema;
+    (void)name;
+    return quick ? SQLITE_OK : hx_table_check((hx_table *)vtab, fault);
 }

@@ -35,5 +35,13 @@ int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
 int hx_table_begin(sqlite3_vtab *vtab);
 int hx_table_sync(sqlite3_vtab *vtab);
 int hx_table_done(sqlite3_vtab *vtab); /* xCommit and xRollback */
+int hx_table_integrity(sqlite3_vtab *vtab, const char *schema, const char *name, int quick,
+                       char **fault);
+
+/*
+** Compares the indexes of all vectors with the rows (integrity_check.h).  *fault: a sentence about
+** the first fault for sqlite3_free(), or NULL.  An error leaves its sentence in the table.
+*/
+int hx_table_check(hx_table *table, char **fault);
 
 #endif

@@ -14,8 +14,8 @@
 #
 # core/ knows nothing of SQLite, ext/ nothing of LMDB and of core only hannoy.h; LMDB ends at
 # core/sidecar/.  Neither layer prints nor ends the process.  A name tells its layer and says one
-# thing: file names are unique over the repository, static functions within a layer.  One symbol
-# leaves the library, and nothing in it asks the linker for SQLite.
+# thing: file names are unique over the repository, static functions within a layer.  The
+# entry point leaves the library, and nothing in it asks the linker for SQLite.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -196,7 +196,8 @@ expect_none 'core/ includes something of SQLite or of ext/' < <(
 expect_none 'ext/ includes something of LMDB or CRoaring' < <(
     includes ext | grep -E '[<"](lmdb\.h|roaring/)')
 expect_none 'SQLite is included beside ext/sqlite_api.h' < <(
-    includes ext | of_library | grep -E '[<"]sqlite3(ext)?\.h' | grep -v '^ext/sqlite_api\.h:'
+    includes ext | of_library | grep -E '[<"]sqlite3(ext)?\.h' |
+        grep -vE '^ext/sqlite(_api|3_hannoy)\.h:'
     includes ext | grep -E '/(test|fuzz)/' | grep -E '[<"]sqlite3ext\.h')
 expect_none 'LMDB is included beside core/sidecar/' < <(
     includes core | grep -E '[<"]lmdb\.h' | grep -v '^core/sidecar/'
@@ -233,7 +234,7 @@ done
 expect_none 'a symbol of core/ that is not named hny_…' < <(
     defined core | grep -vE ' hny_[a-z0-9_]+$')
 expect_none 'a symbol of ext/ that is not named hx_…' < <(
-    defined ext | grep -vE ' (hx_[a-z0-9_]+|sqlite3_api|sqlite3_hannoy_init)$')
+    defined ext | grep -vE ' (hx_[a-z0-9_]+|sqlite3_api|sqlite3_(hannoy|extension)_init)$')
 expect_none 'a file name that two folders have' < <(
     sources | sed -E 's|^(.*)/([^/]+)\.[ch]$|\2 \1|' | sort -u |
         awk '{ count[$1]++; in_folders[$1] = in_folders[$1] " " $2 "/" }
@@ -254,8 +255,8 @@ expect_none 'a .c file that does not open with a comment on what it is' < <(
 
 # ------------------------------------------------------------------------------------- hannoy.so --
 
-expect_same 'the exported symbols' sqlite3_hannoy_init < <(
-    nm -D --defined-only "$build/hannoy.so" | awk '{ print $NF }')
+expect_same 'the exported symbols' 'sqlite3_extension_init sqlite3_hannoy_init' < <(
+    nm -D --defined-only "$build/hannoy.so" | awk '{ print $NF }' | sort | xargs)
 expect_none 'hannoy.so asks the linker for a symbol of SQLite' < <(
     nm -D --undefined-only "$build/hannoy.so" | grep ' sqlite3_')
 expect_none 'hannoy.so is linked with libsqlite3' < <(

@@ -207,6 +207,39 @@ static void call_sidecar_dir(sqlite3_context *context, int argc, sqlite3_value *
     }
 }
 
+/* All statements of the check see one snapshot of the database. */
+static int check_table(hx_table *table, char **fault) {
+    hx_loan hold = {.stmt = NULL};
+    int rc = hx_sql_borrow(&table->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &hold);
+    if (rc == SQLITE_OK) {
+        rc = hx_sql_step(&table->shadow, hold.stmt);
+    }
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        rc = hx_table_check(table, fault);
+    }
+    hx_sql_return(&table->shadow, &hold);
+    return rc;
+}
+
+/* As PRAGMA integrity_check: 'ok' or what is wrong. */
+static void call_check(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    char *fault = NULL;
+    hx_found found;
+    if (hx_argument_any_null(argc, argv) ||
+        !find_argument_table(context, argv[0], argc > 1 ? argv[1] : NULL, &found)) {
+        return;
+    }
+    const int rc = check_table(found.table, &fault);
+    if (rc) {
+        hx_result_failure(context, &found.table->shadow, rc);
+    } else if (fault) {
+        sqlite3_result_text(context, fault, -1, sqlite3_free);
+    } else {
+        sqlite3_result_text(context, "ok", -1, SQLITE_STATIC);
+    }
+    hx_found_release(&found);
+}
+
 typedef struct admin_function {
     const char *name;
     int argc;
@@ -218,6 +251,8 @@ typedef struct admin_function {
 static const admin_function admin_functions[] = {
     {"hannoy_build", 1, SQLITE_DIRECTONLY, call_build},
     {"hannoy_build", 2, SQLITE_DIRECTONLY, call_build},
+    {"hannoy_check", 1, SQLITE_DIRECTONLY, call_check},
+    {"hannoy_check", 2, SQLITE_DIRECTONLY, call_check},
     {"hannoy_recall", 1, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 2, SQLITE_DIRECTONLY, call_recall},
     {"hannoy_recall", 3, SQLITE_DIRECTONLY, call_recall},

@@ -6,7 +6,7 @@
 
 #include "connection.h"
 
-/* Registers hannoy_build, hannoy_recall, hannoy_version and knn_match. */
+/* Registers hannoy_build, hannoy_check, hannoy_recall, hannoy_version and knn_match. */
 int hx_admin_functions_register(hx_connection *connection);
 
 #endif

@@ -16,9 +16,6 @@ typedef struct sqlite3_index_constraint constraint;
 #define COST_UNFILTERED 1e16
 #define COST_ONE_ROWID  1e12
 
-/* The first version that has sqlite3_vtab_in and sqlite3_vtab_rhs_value. */
-#define HAS_VTAB_IN (sqlite3_libversion_number() >= 3038000)
-
 typedef struct spelling {
     unsigned char op; /* of SQLite's constraint */
     char code;
@@ -110,12 +107,12 @@ static void plan_bounds(planner *p) {
 
 /* Makes SQLite hand over all values of `x IN (…)` at once; false: it is a plain `=`. */
 static bool take_set(planner *p, int position) {
-    return HAS_VTAB_IN && sqlite3_vtab_in(p->info, position, 1);
+    return HX_HAS_VTAB_IN && sqlite3_vtab_in(p->info, position, 1);
 }
 
 bool hx_constraint_is_literal(sqlite3_index_info *info, int position) {
     sqlite3_value *value;
-    return HAS_VTAB_IN && sqlite3_vtab_rhs_value(info, position, &value) == SQLITE_OK;
+    return HX_HAS_VTAB_IN && sqlite3_vtab_rhs_value(info, position, &value) == SQLITE_OK;
 }
 
 /*
@@ -185,7 +182,7 @@ static void plan_column(planner *p, int position, const spelling *s) {
 
 /* Is it `x IN (…)` by a collation for which there are no sets?  Then it is left to SQLite. */
 static bool is_foreign_set(const planner *p, int position) {
-    return p->info->aConstraint[position].op == SQLITE_INDEX_CONSTRAINT_EQ && HAS_VTAB_IN &&
+    return p->info->aConstraint[position].op == SQLITE_INDEX_CONSTRAINT_EQ && HX_HAS_VTAB_IN &&
            sqlite3_vtab_in(p->info, position, -1) &&
            hx_collation_of_name(sqlite3_vtab_collation(p->info, position)) == HX_COLLATION_OTHER;
 }

@@ -47,7 +47,7 @@ static int read_key(hx_shadow *shadow, char **out) {
         shadow,
         sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 AND NOT "
                         "EXISTS (SELECT 1 FROM pragma_index_list(%Q, %Q) WHERE origin = 'pk') "
-                        "HAVING count(*) = 1 AND upper(max(type)) = 'INTEGER'",
+                        "GROUP BY 1 = 1 HAVING count(*) = 1 AND upper(max(type)) = 'INTEGER'",
                         source_name(shadow), shadow->schema, source_name(shadow), shadow->schema),
         out);
 }

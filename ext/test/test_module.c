@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-int sqlite3_hannoy_init(sqlite3 *db, char **error, const void *api);
+#include "sqlite3_hannoy.h"
 
 static sqlite3 *open_memory(void) {
     sqlite3 *db;
@@ -39,7 +39,7 @@ static void test_forced_kernels(void **unused) {
     sqlite3_stmt *stmt;
     char *error = NULL;
     setenv("HANNOY_KERNELS", "scalar", 1);
-    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK_LOAD_PERMANENTLY);
+    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK);
     assert_null(error);
     assert_int_equal(
         sqlite3_exec(db, "CREATE VIRTUAL TABLE v USING hannoy(dim=2, metric=l2)", NULL, NULL, NULL),
@@ -65,7 +65,7 @@ static sqlite3 *open_loaded(void) {
     sqlite3 *const db = open_memory();
     char *error = NULL;
     unsetenv("HANNOY_KERNELS");
-    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK_LOAD_PERMANENTLY);
+    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK);
     return db;
 }
 
@@ -86,7 +86,7 @@ static void test_second_load(void **unused) {
     char *error = NULL;
     run(db, "CREATE VIRTUAL TABLE v USING hannoy(dim=2, metric=l2)");
     sqlite3_set_authorizer(db, deny_functions, NULL);
-    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK_LOAD_PERMANENTLY);
+    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK);
     sqlite3_set_authorizer(db, NULL, NULL);
     run(db, "SELECT hannoy_build('v'); SELECT * FROM hannoy_info('v')");
     assert_int_equal(sqlite3_close(db), SQLITE_OK);

@@ -2,6 +2,7 @@
 ** The SQL test runner: a dialect of sqllogictest against the real extension in the real SQLite.
 **
 **     run [--ext hannoy.so] [--timeout SECONDS] [--verbose] FILE_OR_FOLDER…
+**     run_linked [--timeout SECONDS] [--verbose] FILE_OR_FOLDER…     the same with libhannoy.a
 **
 ** Folders are walked for *.test files; a *.md file has its SQL blocks run (run_markdown.c).  Each
 ** file runs in a process of its own, in a fresh temporary folder: a crash or a hang is a failure of
@@ -51,6 +52,9 @@
 **     veto on|off                      a commit hook that refuses
 **     filelimit BYTES|off [deadly]     no file of this process grows beyond that; deadly: to try so
 **                                      ends it, as by default
+**     load FILE                        loads the extension by another file name
+**     since 3.38, before 3.54          the next record or loop, of a *.md file the next block, is
+**                                      only for SQLite 3.38 and newer, or before 3.54
 **     loop VAR FROM TO … endloop       from FROM up to but not including TO; ${VAR} is filled in
 **     foreach VAR A B C … endloop      everywhere
 */
@@ -270,6 +274,9 @@ static void run_apart(const char *path, const options *o, report *sum) {
 
 /* ------------------------------------------------------------------------- command line -- */
 
+/* Of run_linked, which has the extension in it. */
+__attribute__((weak)) int sqlite3_hannoy_init(sqlite3 *db, char **error, const void *api);
+
 static int usage(void) {
     fputs("usage: run [--ext hannoy.so] [--timeout SECONDS] [--verbose] FILE_OR_FOLDER...\n",
           stderr);
@@ -300,6 +307,9 @@ int main(int argc, char **argv) {
     paths list = {0};
     if (!parse_args(argc, argv, &o, &list)) {
         return usage();
+    }
+    if (!o.extension && sqlite3_hannoy_init) {
+        sqlite3_auto_extension((void (*)(void))sqlite3_hannoy_init);
     }
     report *const shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -19,6 +19,7 @@
 #endif
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A string that grows.  bytes is NULL or ends in 0. */
@@ -109,6 +110,7 @@ typedef struct run {
     named labels[RUN_LABELS]; /* rows of the labelled queries */
     int label_count;
     meanwhile meanwhile;
+    bool skip_next; /* the next record, loop or block is for another version of SQLite */
     report *report;
     int verbose;
 } run;
@@ -136,6 +138,7 @@ int rows_equal(const rows *expected, const rows *got, const char *types, text *w
 
 void database_select(run *r, const char *label, const char *file, int readonly);
 sqlite3 *database_open(run *r); /* the current connection's; a failure to open is fatal */
+int database_load(run *r, const char *path, char **message); /* an extension, into it */
 void database_close(run *r, const char *label, size_t line); /* label NULL: all */
 void database_reset(run *r, size_t line);                    /* close and forget all of it */
 

@@ -47,6 +47,10 @@ static int load(sqlite3 *db, const char *extension, char **message) {
     return rc;
 }
 
+int database_load(run *r, const char *path, char **message) {
+    return load(database_open(r), path, message);
+}
+
 sqlite3 *database_open(run *r) {
     connection *const c = r->current;
     char *message = NULL;

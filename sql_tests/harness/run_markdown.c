@@ -115,7 +115,10 @@ void markdown_run(run *r) {
     for (size_t i = 0; i < r->line_count; i++) {
         if (starts(r->lines[i], "```sql")) {
             const size_t end = find_line(r, i + 1, "```");
-            run_block(r, i + 1, end);
+            if (!r->skip_next) {
+                run_block(r, i + 1, end);
+            }
+            r->skip_next = false;
             i = end;
         } else if (starts(r->lines[i], "<!-- test")) {
             const size_t end = find_line(r, i + 1, "-->");

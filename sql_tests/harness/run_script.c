@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* One record: its first line split in words, its SQL, and the lines after `----`. */
 typedef struct record {
@@ -424,6 +425,36 @@ static void do_triggers(run *r, const record *rec) {
                       !strcmp(rec->words[1], "on"), NULL);
 }
 
+/* A copy of the extension under another name. */
+static void do_load(run *r, const record *rec) {
+    char *message = NULL;
+    if (!r->extension) { /* it is linked in */
+        return;
+    }
+    const int copied = symlink(r->extension, rec->words[1]) == 0;
+    if (copied && database_load(r, rec->words[1], &message) == SQLITE_OK) {
+        run_pass(r);
+    } else {
+        run_fail(r, rec->line, "expected ok, got %s", message ? message : "no such file");
+    }
+    sqlite3_free(message);
+}
+
+/* "3.38" as sqlite3_libversion_number() has it. */
+static int version_number(const char *version) {
+    int major = 0, minor = 0;
+    sscanf(version, "%d.%d", &major, &minor);
+    return major * 1000000 + minor * 1000;
+}
+
+static void do_since(run *r, const record *rec) {
+    r->skip_next |= sqlite3_libversion_number() < version_number(rec->words[1]);
+}
+
+static void do_before(run *r, const record *rec) {
+    r->skip_next |= sqlite3_libversion_number() >= version_number(rec->words[1]);
+}
+
 static int refuse_commit(void *arg) {
     (void)arg;
     return 1;
@@ -450,15 +481,27 @@ static const struct {
     const char *name;
     void (*run)(run *, const record *);
 } directives[] = {
-    {"statement", do_statement},   {"query", do_query},
-    {"cursor", do_cursor},         {"fetch", do_fetch},
-    {"close", do_close},           {"connection", do_connection},
-    {"disconnect", do_disconnect}, {"restart", do_restart},
-    {"database", do_database},     {"bind", do_bind},
-    {"backup", do_backup},         {"restore", do_backup},
-    {"meanwhile", do_meanwhile},   {"interrupt", do_interrupt},
-    {"defensive", do_defensive},   {"veto", do_veto},
-    {"triggers", do_triggers},     {"filelimit", do_filelimit},
+    {"statement", do_statement},
+    {"query", do_query},
+    {"cursor", do_cursor},
+    {"fetch", do_fetch},
+    {"close", do_close},
+    {"connection", do_connection},
+    {"disconnect", do_disconnect},
+    {"restart", do_restart},
+    {"database", do_database},
+    {"bind", do_bind},
+    {"backup", do_backup},
+    {"restore", do_backup},
+    {"meanwhile", do_meanwhile},
+    {"interrupt", do_interrupt},
+    {"defensive", do_defensive},
+    {"veto", do_veto},
+    {"triggers", do_triggers},
+    {"filelimit", do_filelimit},
+    {"since", do_since},
+    {"before", do_before},
+    {"load", do_load},
 };
 
 static void run_record(run *r, const record *rec) {
@@ -473,6 +516,10 @@ static void run_record(run *r, const record *rec) {
 }
 
 /* ---------------------------------------------------------------------------------- loops -- */
+
+static bool is_version(const char *word) {
+    return !strcmp(word, "since") || !strcmp(word, "before");
+}
 
 static int begins_loop(const char *line) {
     return !strncmp(line, "loop ", 5) || !strncmp(line, "foreach ", 8);
@@ -524,16 +571,23 @@ void script_run(run *r, size_t from, size_t to) {
         }
         record rec;
         r->report->line = (int)i + 1;
+        const bool skipped = r->skip_next;
+        r->skip_next = false;
         const size_t next = read_record(r, i, to, &rec);
         if (begins_loop(r->lines[i])) {
             const size_t end = find_endloop(r, i, to);
             if (end == to) {
                 run_fail(r, i, "no endloop");
             }
-            run_loop(r, &rec, end);
+            if (!skipped) {
+                run_loop(r, &rec, end);
+            }
             i = end + 1;
         } else {
-            run_record(r, &rec);
+            r->skip_next = skipped && is_version(rec.words[0]);
+            if (!skipped || r->skip_next) {
+                run_record(r, &rec);
+            }
             i = next;
         }
         record_free(&rec);
