@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "shadow/error.h"
 #include "table.h"
 
 /* The sidecar of one schema. */
@@ -272,12 +273,14 @@ static int read_kind(hx_connection *connection, const char *schema, const char *
     }
     int rc = sqlite3_prepare_v2(connection->db, text, -1, &stmt, NULL);
     sqlite3_free(text);
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    if (rc) {
+        return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* no such schema */
+    }
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
         *kind = OTHER_TABLE;
         *virtual_table = sqlite3_column_int(stmt, 0);
     }
-    const int ended = sqlite3_finalize(stmt);
-    return rc == SQLITE_ERROR ? SQLITE_OK : ended; /* no such schema */
+    return sqlite3_finalize(stmt);
 }
 
 /* Makes SQLite connect schema.name. */
@@ -353,7 +356,7 @@ int hx_connection_find(hx_connection *connection, const char *schema, const char
     if (rc == SQLITE_NOMEM) {
         return rc;
     }
-    *error = rc ? sqlite3_mprintf("%s", sqlite3_errmsg(connection->db))
+    *error = rc ? sqlite3_mprintf("%s", hx_sql_sentence(connection->db, rc))
                 : not_found_sentence(schema, name, kind);
     if (!*error) {
         return SQLITE_NOMEM;

@@ -24,8 +24,13 @@ int hx_fail(hx_shadow *shadow, int rc, const char *format, ...) {
     return hx_fail_with(shadow, rc, sentence);
 }
 
+/* A later call on the connection may have replaced the sentence, by "not an error" for example. */
+const char *hx_sql_sentence(sqlite3 *db, int rc) {
+    return (sqlite3_errcode(db) & 0xff) == (rc & 0xff) ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+}
+
 int hx_fail_sql(hx_shadow *shadow, int rc) {
-    hx_fail_with(shadow, rc, sqlite3_mprintf("%s", sqlite3_errmsg(shadow->db)));
+    hx_fail_with(shadow, rc, sqlite3_mprintf("%s", hx_sql_sentence(shadow->db, rc)));
     return rc;
 }
 

@@ -18,6 +18,9 @@ int hx_fail(hx_shadow *shadow, int rc, const char *format, ...);
 /* Takes over a finished sentence; NULL means out of memory. */
 int hx_fail_with(hx_shadow *shadow, int rc, char *sentence);
 
+/* SQLite's sentence about a call that failed with rc, valid until the next call. */
+const char *hx_sql_sentence(sqlite3 *db, int rc);
+
 /* After an SQLite call failed with rc: sets SQLite's sentence and returns rc. */
 int hx_fail_sql(hx_shadow *shadow, int rc);
 

@@ -366,9 +366,12 @@ int hx_sql_step(hx_shadow *shadow, sqlite3_stmt *stmt) {
     if (rc == SQLITE_ROW) {
         return rc;
     }
+    if (rc != SQLITE_DONE) { /* a statement that was reset has no sentence any more */
+        rc = hx_fail_sql(shadow, rc);
+    }
     shadow->sql.obsolete |= sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, 0) > 0;
     hx_sql_done(stmt);
-    return rc == SQLITE_DONE ? rc : hx_fail_sql(shadow, rc);
+    return rc;
 }
 
 int hx_sql_run(hx_shadow *shadow, sqlite3_stmt *stmt) {

@@ -190,9 +190,16 @@ static int copy_bytes(const vector_request *r, const void *bytes, char *out) {
     return SQLITE_OK;
 }
 
-static int refuse_dimensions(const vector_request *r, size_t given) {
-    return hx_refuse(r->error, SQLITE_ERROR, "hannoy: the %s has %llu dimension%s, the table %u",
-                     r->what, (unsigned long long)given, plural(given), r->shape.dim);
+static int refuse_dimensions(const vector_request *r, size_t given, const char *hint) {
+    return hx_refuse(r->error, SQLITE_ERROR, "hannoy: the %s has %llu dimension%s, the table %u%s",
+                     r->what, (unsigned long long)given, plural(given), r->shape.dim, hint);
+}
+
+/* numpy and many models have float64 where nothing else is said; for a sentence about the size. */
+static const char *double_hint(const vector_request *r, size_t bytes) {
+    return bytes == 8 * (size_t)r->shape.dim
+               ? "; if its numbers are float64, convert them to float32"
+               : "";
 }
 
 /* The BLOB is not a whole number of elements. */
@@ -218,7 +225,8 @@ static int refuse_size(const vector_request *r, size_t bytes) {
     const unsigned long long as_floats = bytes / 4;
     unsigned long long own = bytes;
     if (type == HNY_FLOAT32) {
-        return bytes % 4 ? refuse_odd_size(r, bytes) : refuse_dimensions(r, bytes / 4);
+        return bytes % 4 ? refuse_odd_size(r, bytes)
+                         : refuse_dimensions(r, bytes / 4, double_hint(r, bytes));
     }
     if (type == HNY_FLOAT16) {
         if (bytes % 2) {
@@ -234,9 +242,10 @@ static int refuse_size(const vector_request *r, size_t bytes) {
                          "hannoy: the %s has %s%llu dimension%s as %s, the table %u", r->what,
                          up_to, own, plural(own), name, r->shape.dim);
     }
-    return hx_refuse(r->error, SQLITE_ERROR,
-                     "hannoy: the %s has %s%llu dimension%s as %s or %llu as float32, the table %u",
-                     r->what, up_to, own, plural(own), name, as_floats, r->shape.dim);
+    return hx_refuse(
+        r->error, SQLITE_ERROR,
+        "hannoy: the %s has %s%llu dimension%s as %s or %llu as float32, the table %u%s", r->what,
+        up_to, own, plural(own), name, as_floats, r->shape.dim, double_hint(r, bytes));
 }
 
 static int read_blob(const vector_request *r, sqlite3_value *value, void *out) {
@@ -284,7 +293,7 @@ static int read_json(const vector_request *r, sqlite3_value *value, void *out) {
     } else if (hx_json_floats(text, length, floats, r->shape.dim, &count, &fault)) {
         rc = refuse_json(r, text, length, &fault);
     } else if (count != r->shape.dim) {
-        rc = refuse_dimensions(r, count);
+        rc = refuse_dimensions(r, count, "");
     } else {
         rc = store_floats(r, floats, out);
     }
@@ -418,5 +427,5 @@ int hx_vector_parse(hny_shape shape, sqlite3_value *value, const char *what, voi
     const size_t size = (size_t)sqlite3_value_bytes(value);
     *error = NULL;
     return size == 4 * (size_t)shape.dim ? store_floats(&r, sqlite3_value_blob(value), out)
-                                         : refuse_dimensions(&r, size / 4);
+                                         : refuse_dimensions(&r, size / 4, "");
 }
