@@ -219,6 +219,9 @@ static int define_column(parser *p, const char *argument, const hx_definition *d
         rc = hx_default_expression(argument, d->value, &column.value, p->error);
     }
     p->columns->autoincrement |= d->autoincrement;
+    if (d->ignored && !(key && strcmp(d->ignored, "UNIQUE") == 0)) {
+        hx_note(p->notes, "%s of %s is not enforced", d->ignored, name ? name : "");
+    }
     if (rc == SQLITE_OK) {
         return append_column(p, column);
     }
@@ -276,6 +279,21 @@ static bool is_table_key(const char *argument, const char **name) {
     }
     *name = argument;
     return true;
+}
+
+/* UNIQUE(…), CHECK(…) or FOREIGN KEY(…) …, perhaps with a name before it. */
+static bool is_table_constraint(const char *argument, hx_token *word) {
+    *word = hx_token_next(&argument);
+    if (hx_token_is(*word, "constraint")) {
+        hx_token_name(&argument);
+        *word = hx_token_next(&argument);
+    }
+    if (hx_token_is(*word, "foreign") && !hx_token_is(hx_token_next(&argument), "key")) {
+        return false;
+    }
+    return (hx_token_is(*word, "unique") || hx_token_is(*word, "check") ||
+            hx_token_is(*word, "foreign")) &&
+           hx_token_is_sign(hx_token_next(&argument), '(');
 }
 
 static int parse_table_key(parser *p, const char *argument, const char *at) {
@@ -372,12 +390,16 @@ static int parse_option_argument(parser *p, const char *argument) {
         hx_note(p->notes, "chunk_size is ignored");
         return SQLITE_OK;
     }
+    if (is_option_of(argument, "distance_metric") || is_option_of(argument, "distance")) {
+        return hx_arguments_add(&p->written, "metric%s", strchr(argument, '='));
+    }
     return hx_arguments_add(&p->written, "%s", argument);
 }
 
 /* PRIMARY KEY(id) first: it may follow the column. */
 static int parse_arguments(parser *p) {
     const char *name;
+    hx_token word;
     int rc = SQLITE_OK;
     for (int i = 0; i < p->argc && rc == SQLITE_OK; i++) {
         if (is_table_key(p->argv[i], &name)) {
@@ -389,6 +411,8 @@ static int parse_arguments(parser *p) {
             rc = parse_vector_option(p, p->argv[i]);
         } else if (is_option(p->argv[i])) {
             rc = parse_option_argument(p, p->argv[i]);
+        } else if (is_table_constraint(p->argv[i], &word)) {
+            hx_note(p->notes, "%.*s (…) is not enforced", (int)word.text.length, word.text.begin);
         } else if (!is_table_key(p->argv[i], &name)) {
             rc = parse_definition(p, p->argv[i]);
         }

@@ -69,7 +69,7 @@ static bool begins_constraint(hx_token word, const char *rest) {
     static const char *const words[] = {
         "primary", "partition",     "not",        "null",      "unique", "default",
         "collate", "check",         "references", "generated", "as",     "constraint",
-        "indexed", "autoincrement", "asc",        "desc",
+        "indexed", "autoincrement", "asc",        "desc",      "index",
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (hx_token_is(word, words[i])) {
@@ -266,6 +266,58 @@ static int parse_index(const char *argument, const char **at, hx_definition *out
     return SQLITE_OK;
 }
 
+/* ON DELETE SET NULL, MATCH FULL, NOT DEFERRABLE, INITIALLY DEFERRED */
+static void skip_reference(const char **at) {
+    hx_token_name(at); /* the table */
+    if (hx_token_is_sign(hx_token_peek(*at), '(')) {
+        hx_skip_parentheses(at);
+    }
+    for (;;) {
+        const char *next = *at;
+        hx_token word = hx_token_next(&next);
+        if (hx_token_is(word, "on")) {
+            hx_token_next(&next); /* DELETE or UPDATE */
+            word = hx_token_next(&next);
+            if (hx_token_is(word, "set") || hx_token_is(word, "no")) {
+                hx_token_next(&next);
+            }
+        } else if (hx_token_is(word, "match") || hx_token_is(word, "initially")) {
+            hx_token_next(&next);
+        } else if (hx_token_is(word, "not")) {
+            if (!hx_token_is(hx_token_next(&next), "deferrable")) {
+                return;
+            }
+        } else if (!hx_token_is(word, "deferrable")) {
+            return;
+        }
+        *at = next;
+    }
+}
+
+/* Constraints that sqlite-vec passes over, and so do we.  *taken: it was one of them. */
+static int pass_over(const char *argument, hx_token word, const char **at, hx_definition *out,
+                     bool *taken, char **error) {
+    static const char *const names[] = {"REFERENCES", "CHECK", "UNIQUE", "INDEX"};
+    const char *name = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        name = hx_token_is(word, names[i]) ? names[i] : name;
+    }
+    *taken = name != NULL;
+    if (!name) {
+        return SQLITE_OK;
+    }
+    out->ignored = name;
+    if (hx_token_is(word, "references")) {
+        skip_reference(at);
+    }
+    if (hx_token_is(word, "check") &&
+        !(hx_token_is_sign(hx_token_peek(*at), '(') && hx_skip_parentheses(at))) {
+        return hx_refuse_column(argument, "CHECK is followed by an expression in parentheses",
+                                error);
+    }
+    return SQLITE_OK;
+}
+
 /* -------------------------------------------------------------------------------- definition -- */
 
 static int refuse_column_constraint(const char *argument, const hx_definition *d, char **error) {
@@ -308,17 +360,15 @@ static int parse_constraint(const char *argument, hx_token word, const char **at
         hx_token_name(at);
         return SQLITE_OK;
     }
-    if (hx_token_is(word, "unique")) {
-        out->unique = true;
-        return SQLITE_OK;
+    bool taken;
+    const int rc = pass_over(argument, word, at, out, &taken, error);
+    if (rc || taken) {
+        return rc;
     }
     return hx_token_is(word, "null") ? SQLITE_OK : refuse_column_constraint(argument, out, error);
 }
 
 static int check_definition(const char *argument, const hx_definition *d, char **error) {
-    if (d->unique && !d->primary) {
-        return hx_refuse_column(argument, "only the PRIMARY KEY can be UNIQUE", error);
-    }
     if (d->kept && d->primary) {
         return hx_refuse_column(argument, "a primary key is written without +", error);
     }

@@ -6,8 +6,9 @@
 ** The type is any that SQLite accepts, with its affinity; or float[N], float16[N], int8[N] or
 ** bit[N], with their synonyms, for a vector.  Constraints are, in any order:
 **
-**     PRIMARY KEY [ASC | DESC] [AUTOINCREMENT], UNIQUE on the primary key, PARTITION KEY,
-**     NOT NULL, NULL, DEFAULT value, COLLATE BINARY | NOCASE | RTRIM,
+**     PRIMARY KEY [ASC | DESC] [AUTOINCREMENT], PARTITION KEY, NOT NULL, NULL, DEFAULT value,
+**     COLLATE BINARY | NOCASE | RTRIM,
+**     UNIQUE, CHECK (…), REFERENCES … and INDEX, which are not enforced, as in sqlite-vec,
 **     and of a vector name=value, which is an option of its own (options.h) or distance_metric=… or
 **     distance=… for its metric, and INDEXED BY name(…)
 */
@@ -32,7 +33,8 @@ typedef struct hx_definition {
     hx_token dim;         /* of a vector */
     hx_assignment assignments[HX_MAX_ASSIGNMENTS]; /* the same */
     int assigned;
-    bool primary, autoincrement, unique, partition, not_null;
+    bool primary, autoincrement, partition, not_null;
+    const char *ignored;   /* a constraint that is not enforced, a constant; NULL: none */
     const char *collation; /* NOCASE or RTRIM, a constant; NULL: BINARY */
     hx_span value;         /* of DEFAULT, an expression; empty: none */
     hx_span index;         /* INDEXED BY: "name(…)"; empty: none */
