@@ -20,7 +20,8 @@ typedef struct parser {
     int argc;
     char *key; /* that PRIMARY KEY(…) names; NULL: there is none */
     bool declares_vector;
-    bool is_vec0; /* vectors are declared as sqlite-vec does */
+    bool is_vec0;                     /* vectors are declared as sqlite-vec does */
+    const char *ignored, *ignored_in; /* a constraint that is not enforced, and its argument */
     hx_columns *columns;
     const char *metrics[HX_MAX_VECTORS];  /* the default by type; NULL: it must be given */
     hx_arguments written;                 /* options of the table */
@@ -200,6 +201,13 @@ static char *declared_type(const hx_definition *d) {
                            d->declared.length ? d->declared.begin : "");
 }
 
+/* A table that is declared as sqlite-vec does may have it. */
+static void ignore_constraint(parser *p, const char *argument, const char *name, const char *of) {
+    hx_note(p->notes, "%s of %s is not enforced", name, of);
+    p->ignored = name;
+    p->ignored_in = argument;
+}
+
 static int define_column(parser *p, const char *argument, const hx_definition *d) {
     char *const name = hx_token_unquoted(d->name);
     const bool key = name && is_key(p, d, name);
@@ -220,7 +228,7 @@ static int define_column(parser *p, const char *argument, const hx_definition *d
     }
     p->columns->autoincrement |= d->autoincrement;
     if (d->ignored && !(key && strcmp(d->ignored, "UNIQUE") == 0)) {
-        hx_note(p->notes, "%s of %s is not enforced", d->ignored, name ? name : "");
+        ignore_constraint(p, argument, d->ignored, name ? name : "");
     }
     if (rc == SQLITE_OK) {
         return append_column(p, column);
@@ -412,7 +420,11 @@ static int parse_arguments(parser *p) {
         } else if (is_option(p->argv[i])) {
             rc = parse_option_argument(p, p->argv[i]);
         } else if (is_table_constraint(p->argv[i], &word)) {
-            hx_note(p->notes, "%.*s (…) is not enforced", (int)word.text.length, word.text.begin);
+            ignore_constraint(p, p->argv[i],
+                              hx_token_is(word, "unique")    ? "UNIQUE"
+                              : hx_token_is(word, "foreign") ? "FOREIGN KEY"
+                                                             : "CHECK",
+                              "the table");
         } else if (!is_table_key(p->argv[i], &name)) {
             rc = parse_definition(p, p->argv[i]);
         }
@@ -439,6 +451,9 @@ static int place_columns(parser *p) {
     hx_columns *const columns = p->columns;
     int rc = SQLITE_OK;
     p->declares_vector = columns->vectors > 0;
+    if (p->ignored && !p->is_vec0) {
+        return hx_refuse_ignored(p->ignored_in, p->ignored, p->error);
+    }
     if (columns->key < 0 && p->key) {
         return hx_refuse(p->error, SQLITE_ERROR, "hannoy: there is no column %s to be the key",
                          p->key);

@@ -332,6 +332,13 @@ static int refuse_column_constraint(const char *argument, const hx_definition *d
                                   error);
 }
 
+int hx_refuse_ignored(const char *argument, const char *name, char **error) {
+    const hx_definition plain = {.vector = NULL};
+    return strcmp(name, "UNIQUE") == 0
+               ? hx_refuse_column(argument, "only the PRIMARY KEY can be UNIQUE", error)
+               : refuse_column_constraint(argument, &plain, error);
+}
+
 static int parse_constraint(const char *argument, hx_token word, const char **at,
                             hx_definition *out, char **error) {
     if (hx_token_is(word, "not")) {

@@ -8,7 +8,7 @@
 **
 **     PRIMARY KEY [ASC | DESC] [AUTOINCREMENT], PARTITION KEY, NOT NULL, NULL, DEFAULT value,
 **     COLLATE BINARY | NOCASE | RTRIM,
-**     UNIQUE, CHECK (…), REFERENCES … and INDEX, which are not enforced, as in sqlite-vec,
+**     UNIQUE, CHECK (…), REFERENCES … and INDEX, which sqlite-vec passes over,
 **     and of a vector name=value, which is an option of its own (options.h) or distance_metric=… or
 **     distance=… for its metric, and INDEXED BY name(…)
 */
@@ -47,6 +47,9 @@ int hx_definition_parse(const char *argument, hx_definition *out, char **error);
 
 /* "hannoy: '…' is not a valid column: …" */
 int hx_refuse_column(const char *argument, const char *why, char **error);
+
+/* The same of a constraint that is not enforced: `ignored` of a definition. */
+int hx_refuse_ignored(const char *argument, const char *name, char **error);
 
 /*
 ** The default of a column as an SQL expression that depends on nothing but its text and the clock,

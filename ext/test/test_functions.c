@@ -20,7 +20,7 @@ static int open_database(void **state) {
     if (sqlite3_open(":memory:", &db)) {
         return -1;
     }
-    return sqlite3_hannoy_init(db, NULL, NULL) == SQLITE_OK_LOAD_PERMANENTLY ? 0 : -1;
+    return sqlite3_hannoy_init(db, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
 static int close_database(void **state) {

@@ -19,7 +19,7 @@ static sqlite3 *open_memory(void) {
     sqlite3 *db;
     char *error = NULL;
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
-    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK_LOAD_PERMANENTLY);
+    assert_int_equal(sqlite3_hannoy_init(db, &error, NULL), SQLITE_OK);
     return db;
 }
 
