@@ -169,6 +169,7 @@ typedef struct hny_options {
     uint32_t m;               /* links of a node above level 0, twice as many on it; 4 .. 63 */
     uint32_t ef_construction; /* candidates that are considered for a new node; 4 .. 4096 */
     uint32_t attributes;      /* per row; 0 .. HNY_MAX_ATTRIBUTES */
+    uint32_t attribute_set;   /* changes with what the attributes mean */
 } hny_options;
 
 /*
@@ -218,11 +219,11 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 typedef struct hny_reader hny_reader;
 
 /*
-** A reader of the table `table`, whose rows have vectors of this shape and that many attributes.
-** Holds a reference to the sidecar.  Opens no file.  HNY_OK or HNY_NOMEM.
+** A reader of the table `table`, whose rows have vectors of this shape and that many attributes of
+** that set.  Holds a reference to the sidecar.  Opens no file.  HNY_OK or HNY_NOMEM.
 */
 int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
-                   hny_reader **out);
+                   uint32_t attribute_set, hny_reader **out);
 void hny_reader_free(hny_reader *reader);
 
 /*
@@ -235,6 +236,12 @@ void hny_reader_free(hny_reader *reader);
 */
 int hny_reader_begin(hny_reader *reader);
 void hny_reader_end(hny_reader *reader); /* also of a reader that is not pinned */
+
+/*
+** Does the pinned state have the attributes of the reader's set?  If not, filters pass over their
+** terms on attributes: the caller tests the rows that it is given.
+*/
+bool hny_reader_has_attributes(const hny_reader *reader);
 
 /*
 ** To be asked before hny_reader_end.  False if the lock file was replaced while the state was
@@ -328,6 +335,9 @@ int hny_filter_where(hny_filter *filter, uint32_t attribute, hny_op op,
 /* Adds a term: the rowid is one of these, which may be in any order and repeat. */
 int hny_filter_rowids(hny_filter *filter, const int64_t *rowids, size_t count);
 
+/* Are there terms on attributes? */
+bool hny_filter_has_terms(const hny_filter *filter);
+
 /* Can rows pass as HNY_MAYBE? */
 bool hny_filter_unsure(const hny_filter *filter);
 
@@ -405,8 +415,8 @@ typedef struct hny_stats {
 int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out);
 
 /*
-** Does the pinned state have this rowid, with the codes of this vector and these attributes?
-** Returns 1, 0 or a status.
+** Does the pinned state have this rowid, with the codes of this vector and these attributes, if it
+** has those of the reader's set?  Returns 1, 0 or a status.
 */
 int hny_reader_holds(hny_reader *reader, int64_t rowid, const void *vector,
                      const hny_attribute *attributes);
@@ -456,6 +466,12 @@ hny_reader *hny_build_reader(hny_build *build);
 /* Was that state made with another m, or with other codes, than the options of this build? */
 bool hny_build_outdated(const hny_build *build);
 
+/*
+** Has that state other attributes than the options of this build?  Then each of its rows must be
+** put, kept or removed; those that are not are removed.  The graph stays as it is.
+*/
+bool hny_build_refits(const hny_build *build);
+
 /* The number of rows of that state that are not linked yet. */
 uint32_t hny_build_unlinked(const hny_build *build);
 
@@ -473,6 +489,13 @@ void hny_build_expect(hny_build *build, uint64_t changes);
 int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
                   const hny_attribute *attributes);
 int hny_build_remove(hny_build *build, int64_t rowid);
+
+/*
+** For a build that refits: a row that has not changed since that state, with its new attributes.
+** It does not count as touched.
+*/
+int hny_build_keep(hny_build *build, int64_t rowid, const void *vector,
+                   const hny_attribute *attributes);
 
 /*
 ** Links the new nodes with parallel threads, all of which are joined before this returns, and makes

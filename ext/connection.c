@@ -235,6 +235,17 @@ void hx_connection_remove(hx_connection *connection, hx_table *table) {
     }
 }
 
+unsigned hx_connection_readers(const hx_connection *connection, const hx_table *table) {
+    unsigned count = 0;
+    for (hx_table *t = connection->tables; t; t = t->next) {
+        if (sqlite3_stricmp(t->shadow.schema, table->shadow.schema) == 0 &&
+            sqlite3_stricmp(t->shadow.name, table->shadow.name) == 0) {
+            count += t->shadow.cursors;
+        }
+    }
+    return count;
+}
+
 static hx_table *find_table(const hx_connection *connection, const char *schema, const char *name) {
     for (hx_table *t = connection->tables; t; t = t->next) {
         if (sqlite3_stricmp(t->shadow.schema, schema) == 0 &&

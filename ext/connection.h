@@ -53,6 +53,12 @@ void hx_connection_add(hx_connection *connection, hx_table *table);
 void hx_connection_remove(hx_connection *connection, hx_table *table);
 
 /*
+** The open cursors of a table.  After a change of the schema they may be those of an earlier object
+** of it.
+*/
+unsigned hx_connection_readers(const hx_connection *connection, const hx_table *table);
+
+/*
 ** A table that was found by its name.  The anchor is a prepared statement on it: as long as it
 ** exists, a schema change that a nested statement detects does not disconnect the table.
 */

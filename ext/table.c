@@ -6,6 +6,7 @@
 #include "change/integrity_check.h"
 #include "change/write.h"
 #include "query/cursor.h"
+#include "shadow/error.h"
 #include "values/refuse.h"
 
 /* ------------------------------------------------------------------------------- the object -- */
@@ -52,7 +53,7 @@ static int make_views(hx_table *table) {
 }
 
 /* Takes over *columns. */
-static int make_table(sqlite3 *db, hx_connection *connection, const char *const *argv,
+static int make_table(sqlite3 *db, hx_connection *connection, int argc, const char *const *argv,
                       const hx_options *options, hx_columns *columns, hx_table **out) {
     hx_table *const table = sqlite3_malloc(sizeof *table);
     if (!table) {
@@ -63,6 +64,9 @@ static int make_table(sqlite3 *db, hx_connection *connection, const char *const 
     table->writer.shadow = &table->shadow;
     table->shadow.depth = hx_connection_depth(connection);
     int rc = hx_shadow_init(&table->shadow, db, argv[1], argv[2], options, columns);
+    for (int i = 3; i < argc && rc == SQLITE_OK; i++) {
+        rc = hx_arguments_add(&table->shadow.arguments, "%s", argv[i]);
+    }
     if (rc == SQLITE_OK) {
         rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
     }
@@ -112,7 +116,7 @@ static int open_table(sqlite3 *db, hx_connection *connection, int argc, const ch
     }
     rc = declare_table(db, &columns, error);
     if (rc == SQLITE_OK) {
-        rc = make_table(db, connection, argv, options, &columns, out);
+        rc = make_table(db, connection, argc, argv, options, &columns, out);
     }
     hx_columns_free(&columns);
     return rc;
@@ -172,11 +176,28 @@ int hx_table_rename(sqlite3_vtab *vtab, const char *name) {
     return hx_shadow_rename((hx_shadow *)vtab, name);
 }
 
+/* For a statement that changes the columns and goes on. */
+static int check_columns(hx_table *table) {
+    return table->shadow.stale
+               ? hx_fail(&table->shadow, SQLITE_ABORT,
+                         "hannoy: this statement has added or dropped a column of %s; go on in "
+                         "another one",
+                         table->shadow.name)
+               : SQLITE_OK;
+}
+
 int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-    return hx_cursor_open(((hx_table *)vtab)->views, out);
+    const int rc = check_columns((hx_table *)vtab);
+    return rc ? rc : hx_cursor_open(((hx_table *)vtab)->views, out);
 }
 
 int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
+    hx_table *const table = (hx_table *)vtab;
+    const int stale = check_columns(table);
+    if (stale) {
+        return stale;
+    }
+    table->shadow.readers = hx_connection_readers(table->connection, table);
     const int rc = hx_write_update(&((hx_table *)vtab)->writer, argc, argv, rowid);
     hx_sql_settle(&((hx_table *)vtab)->shadow);
     return rc;
@@ -187,6 +208,9 @@ int hx_table_begin(sqlite3_vtab *vtab) {
 }
 
 int hx_table_sync(sqlite3_vtab *vtab) {
+    if (((hx_table *)vtab)->shadow.stale) { /* the object of the new columns builds */
+        return SQLITE_OK;
+    }
     const int rc = hx_autobuild_sync(&((hx_table *)vtab)->writer);
     hx_sql_settle(&((hx_table *)vtab)->shadow);
     return rc;

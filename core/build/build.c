@@ -24,16 +24,38 @@ static void start_from_nothing(hny_build *build) {
     const hny_shape shape = build->options.shape;
     hny__quantizer quantizer;
     hny__quantizer_init(&quantizer, shape, (hny_codes)build->options.codes);
-    build->has_base = build->appends = false;
+    build->has_base = build->appends = build->refit.needed = false;
     build->ordinals = 0;
     build->record = (hny__table_record){.dim = shape.dim,
                                         .metric = shape.metric,
                                         .type = shape.type,
                                         .codes = (uint8_t)quantizer.codes,
                                         .attributes = (uint8_t)build->options.attributes,
+                                        .attribute_set = build->options.attribute_set,
                                         .m = build->options.m,
                                         HNY__EMPTY_TABLE};
     hny__geometry_init(&build->geometry, &build->record);
+}
+
+/* The attributes of the base are of another set: all of them are replaced. */
+static int start_refit(hny_build *build) {
+    const size_t bytes =
+        (size_t)build->base.slots * build->options.attributes * sizeof *build->refit.attributes;
+    build->refit.needed = true;
+    build->refit.slots = roaring_bitmap_create();
+    build->refit.attributes = malloc(bytes + 1);
+    build->record.attributes = (uint8_t)build->options.attributes;
+    build->record.attribute_set = build->options.attribute_set;
+    build->record.attribute_space = 0;
+    return build->refit.slots && build->refit.attributes ? HNY_OK : HNY_NOMEM;
+}
+
+static void free_refit(hny__refit *refit) {
+    free(refit->attributes);
+    if (refit->slots) {
+        roaring_bitmap_free(refit->slots);
+    }
+    *refit = (hny__refit){.needed = false};
 }
 
 /*
@@ -41,8 +63,9 @@ static void start_from_nothing(hny_build *build) {
 ** codes, take effect when the index starts over.
 */
 static int start_from_newest_state(hny_build *build) {
-    int rc = hny_reader_new(build->sidecar, build->table, build->options.shape,
-                            build->options.attributes, &build->reader);
+    int rc =
+        hny_reader_new(build->sidecar, build->table, build->options.shape,
+                       build->options.attributes, build->options.attribute_set, &build->reader);
     if (rc) {
         return rc;
     }
@@ -54,9 +77,13 @@ static int start_from_newest_state(hny_build *build) {
     build->has_base = true;
     build->base = build->record = build->reader->view.table;
     build->old_space = build->base.space;
+    build->old_attribute_space = build->base.attribute_space;
     build->ordinals = build->base.slots;
-    hny__geometry_init(&build->geometry, &build->base);
-    return HNY_OK;
+    if (!hny_reader_has_attributes(build->reader)) {
+        rc = start_refit(build);
+    }
+    hny__geometry_init(&build->geometry, &build->record);
+    return rc;
 }
 
 static int lock_sidecar(hny_build *build) {
@@ -82,6 +109,7 @@ static int lock_sidecar(hny_build *build) {
 }
 
 static void unlock_sidecar(hny_build *build) {
+    free_refit(&build->refit);
     hny_reader_free(build->reader);
     build->reader = NULL;
     if (build->env) {
@@ -175,6 +203,10 @@ bool hny_build_outdated(const hny_build *build) {
            (build->base.m != build->options.m || build->base.codes != quantizer.codes);
 }
 
+bool hny_build_refits(const hny_build *build) {
+    return build->refit.needed;
+}
+
 uint32_t hny_build_unlinked(const hny_build *build) {
     return build->has_base ? build->base.unlinked : 0;
 }
@@ -194,13 +226,17 @@ void hny_build_expect(hny_build *build, uint64_t changes) {
 
 /* ----------------------------------------------------------------------------------- changes -- */
 
-static int note_change(hny_build *build, int64_t rowid) {
+static int count_change(hny_build *build) {
     if (++build->changes % REPORT_CHANGES == 0) {
         hny__env_set_progress(build->env, build->table, "reading", build->changes, build->expected);
         if (hny__interrupted(build->interrupt)) {
             return HNY_INTERRUPT;
         }
     }
+    return HNY_OK;
+}
+
+static int touch_rowid(hny_build *build, int64_t rowid) {
     if (!build->has_base) {
         return HNY_OK;
     }
@@ -210,6 +246,11 @@ static int note_change(hny_build *build, int64_t rowid) {
         build->touched[build->touched_count++] = rowid;
     }
     return rc;
+}
+
+static int note_change(hny_build *build, int64_t rowid) {
+    const int rc = count_change(build);
+    return rc ? rc : touch_rowid(build, rowid);
 }
 
 /* The slot of a rowid in the base; HNY_MISSING: it has none. */
@@ -247,19 +288,51 @@ static int test_base_codes(hny_build *build, uint32_t slot, const hny__staged_ro
            (!residual || memcmp(residual, staged->residual, quantizer->residual_bytes) == 0);
 }
 
+/* For a row that stays in its slot: what the map of rowids has of it. */
+static int map_attributes(hny_build *build, int64_t rowid, uint32_t slot,
+                          const hny_attribute *attributes) {
+    hny__view *const view = &build->reader->view;
+    const uint8_t *const code = hny__view_code(view, slot);
+    if (!code) {
+        return view->status;
+    }
+    const hny__row_parts row = {code, hny__view_residual(view, slot),
+                                build->record.attributes ? attributes : NULL};
+    if (view->status) {
+        return view->status;
+    }
+    const uint32_t check = hny__row_check(&build->geometry, slot, &row);
+    return hny__build_map_row(build, (hny__row_ref){rowid, slot, check});
+}
+
+/* For a row that stays in its slot, of a base whose attributes are replaced. */
+static int refit_row(hny_build *build, int64_t rowid, uint32_t slot,
+                     const hny_attribute *attributes) {
+    const size_t width = build->record.attributes;
+    if (!roaring_bitmap_add_checked(build->refit.slots, slot)) {
+        return HNY_CORRUPT;
+    }
+    if (width) {
+        memcpy(build->refit.attributes + slot * width, attributes, width * sizeof *attributes);
+    }
+    return map_attributes(build, rowid, slot, attributes);
+}
+
 /* For a row that stays in its slot: notes its attributes if they differ. */
 static int update_attributes(hny_build *build, int64_t rowid, uint32_t slot,
                              const hny_attribute *attributes) {
     hny__attribute_updates *const updates = &build->attribute_updates;
     const uint32_t width = build->record.attributes;
     const size_t bytes = width * sizeof *attributes;
+    if (build->refit.needed) {
+        return refit_row(build, rowid, slot, attributes);
+    }
     if (!width) {
         return HNY_OK;
     }
     hny__view *const view = &build->reader->view;
-    const uint8_t *const code = hny__view_code(view, slot);
     const hny_attribute *const old = hny__view_attributes(view, slot);
-    if (!code || !old) {
+    if (!old) {
         return view->status;
     }
     if (memcmp(old, attributes, bytes) == 0) {
@@ -276,20 +349,22 @@ static int update_attributes(hny_build *build, int64_t rowid, uint32_t slot,
     }
     memcpy(updates->attributes + updates->count * width, attributes, bytes);
     updates->slots[updates->count++] = slot;
-    const hny__row_parts row = {code, hny__view_residual(view, slot), attributes};
-    if (view->status) {
-        return view->status;
-    }
-    const uint32_t check = hny__row_check(&build->geometry, slot, &row);
-    return hny__build_map_row(build, (hny__row_ref){rowid, slot, check});
+    return map_attributes(build, rowid, slot, attributes);
+}
+
+/* Compares the row with the base.  1: it has it, in *slot; 0: it has another one; or a status. */
+static int find_unchanged(hny_build *build, int64_t rowid, const hny__staged_row *staged,
+                          uint32_t *slot) {
+    const int rc = find_base_slot(build, rowid, slot);
+    return rc ? rc : test_base_codes(build, *slot, staged);
 }
 
 static int put_row(hny_build *build, int64_t rowid, const void *vector,
-                   const hny_attribute *attributes) {
+                   const hny_attribute *attributes, bool touches) {
     const uint32_t width = build->record.attributes;
     const hny__staged_row staged = hny__staging_next(build);
     uint32_t slot;
-    int rc = note_change(build, rowid);
+    int rc = count_change(build);
     if (rc) {
         return rc;
     }
@@ -297,21 +372,19 @@ static int put_row(hny_build *build, int64_t rowid, const void *vector,
     if (width) {
         memcpy(staged.attributes, attributes, width * sizeof *attributes);
     }
-    rc = find_base_slot(build, rowid, &slot);
-    if (rc == HNY_MISSING) {
-        return hny__staging_add(build, rowid);
-    }
-    if (rc) {
-        return rc;
-    }
-    const int unchanged = test_base_codes(build, slot, &staged);
-    if (unchanged < 0) {
+    const int unchanged = find_unchanged(build, rowid, &staged, &slot);
+    if (unchanged < 0 && unchanged != HNY_MISSING) {
         return unchanged;
     }
-    if (unchanged) {
+    if (touches || unchanged != 1) {
+        rc = touch_rowid(build, rowid);
+    }
+    if (!rc && unchanged == 1) {
         return update_attributes(build, rowid, slot, attributes);
     }
-    rc = delete_slot(build, slot);
+    if (!rc && unchanged == 0) {
+        rc = delete_slot(build, slot);
+    }
     return rc ? rc : hny__staging_add(build, rowid);
 }
 
@@ -330,9 +403,34 @@ static int remove_row(hny_build *build, int64_t rowid) {
 
 int hny_build_put(hny_build *build, int64_t rowid, const void *vector,
                   const hny_attribute *attributes) {
-    return hny__build_note(build, put_row(build, rowid, vector, attributes));
+    return hny__build_note(build, put_row(build, rowid, vector, attributes, true));
+}
+
+int hny_build_keep(hny_build *build, int64_t rowid, const void *vector,
+                   const hny_attribute *attributes) {
+    return hny__build_note(build, put_row(build, rowid, vector, attributes, false));
 }
 
 int hny_build_remove(hny_build *build, int64_t rowid) {
     return hny__build_note(build, remove_row(build, rowid));
+}
+
+/* Is it a row of the base that this build has neither put nor removed? */
+static bool is_left_over(hny_build *build, uint32_t slot) {
+    return !roaring_bitmap_contains(build->refit.slots, slot) &&
+           !roaring_bitmap_contains(build->deleted_slots, slot) &&
+           !hny__view_deleted(&build->reader->view, slot);
+}
+
+int hny__build_drop_left_over(hny_build *build) {
+    int rc = build->refit.needed ? hny__build_pin(build) : HNY_OK;
+    for (uint32_t slot = 0; build->refit.needed && slot < build->base.slots && !rc; slot++) {
+        if (is_left_over(build, slot)) {
+            rc = remove_row(build, hny__view_rowid(&build->reader->view, slot));
+        }
+        if (!rc) {
+            rc = build->reader->view.status;
+        }
+    }
+    return rc;
 }

@@ -16,10 +16,19 @@ static uint32_t space_of(const hny__key *key) {
     return (uint32_t)(hny__key_number(key) >> 40);
 }
 
+static hny__kind kind_of(const hny__key *key) {
+    hny__kind kind = HNY__KIND_FILE;
+    uint32_t space, number;
+    (void)hny__key_parse(key, &space, &kind, &number);
+    return kind;
+}
+
 /* ----------------------------------------------------------------------------------- a space -- */
 
 typedef struct space_deletion {
     uint32_t space;
+    hny__kind kind;   /* the first one, */
+    bool only;        /* or this one alone */
     uint32_t deleted; /* by the last transaction */
 } space_deletion;
 
@@ -30,8 +39,8 @@ static int delete_space_body(void *arg, hny__txn *txn) {
     while (!rc && d->deleted < DELETIONS_PER_WRITE) {
         hny__key key;
         hny__value value;
-        rc = seek_kind(txn, d->space, HNY__KIND_FILE, 0, &key, &value);
-        if (!rc && space_of(&key) != d->space) {
+        rc = seek_kind(txn, d->space, d->kind, 0, &key, &value);
+        if (!rc && (space_of(&key) != d->space || (d->only && kind_of(&key) != d->kind))) {
             rc = HNY_MISSING;
         }
         if (!rc) {
@@ -42,13 +51,21 @@ static int delete_space_body(void *arg, hny__txn *txn) {
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
-int hny__delete_space(hny__env *env, uint32_t space) {
-    space_deletion d = {space, DELETIONS_PER_WRITE};
+static int run_deletion(hny__env *env, space_deletion d) {
     int rc = HNY_OK;
     while (!rc && d.deleted == DELETIONS_PER_WRITE) {
         rc = hny__env_write(env, delete_space_body, &d);
     }
     return rc;
+}
+
+int hny__delete_space(hny__env *env, uint32_t space) {
+    return run_deletion(
+        env, (space_deletion){space, HNY__KIND_FILE, false, .deleted = DELETIONS_PER_WRITE});
+}
+
+int hny__delete_kind(hny__env *env, uint32_t space, hny__kind kind) {
+    return run_deletion(env, (space_deletion){space, kind, true, .deleted = DELETIONS_PER_WRITE});
 }
 
 /* --------------------------------------------------------------------------------- all of it -- */
@@ -77,6 +94,7 @@ static void sort_out_table(garbage *g, uint32_t number, const hny__key *key,
         roaring_bitmap_add(g->dropped_tables, number);
     } else if (!hny__table_record_read(value->data, value->size, key, &table)) {
         roaring_bitmap_add(g->used_spaces, table.space);
+        roaring_bitmap_add(g->used_spaces, hny__space_of(&table, HNY__KIND_ATTRIBUTES));
     }
 }
 

@@ -7,4 +7,7 @@
 /* Deletes all keys of a space, in transactions of bounded size. */
 int hny__delete_space(hny__env *env, uint32_t space);
 
+/* The same of the keys of one kind. */
+int hny__delete_kind(hny__env *env, uint32_t space, hny__kind kind);
+
 #endif

@@ -158,6 +158,11 @@ static int write_deleted_bits(const hny_build *build, hny__txn *txn) {
 
 /* -------------------------------------------------------------------------------- attributes -- */
 
+static hny__key attribute_key(const hny_build *build, uint32_t number) {
+    return hny__key_make(hny__space_of(&build->record, HNY__KIND_ATTRIBUTES), HNY__KIND_ATTRIBUTES,
+                         number);
+}
+
 /* A slot in the high word, the number of its update in the low one: they sort by slot. */
 typedef uint64_t slot_update;
 
@@ -184,7 +189,7 @@ static int write_updated_block(const hny_build *build, hny__txn *txn, const slot
     const hny__attribute_updates *const updates = &build->attribute_updates;
     const hny__layout *const layout = &build->geometry.layout[HNY__ATTRIBUTES];
     const uint32_t number = hny__layout_block(layout, (uint32_t)(sorted[*next] >> 32));
-    const hny__key key = hny__key_make(build->record.space, layout->kind, number);
+    const hny__key key = attribute_key(build, number);
     const int rc = hny__get_block(txn, &key, layout, block);
     for (; !rc && *next < updates->count; ++*next) {
         const uint32_t slot = (uint32_t)(sorted[*next] >> 32), update = (uint32_t)sorted[*next];
@@ -216,6 +221,71 @@ static int write_attribute_updates(const hny_build *build, hny__txn *txn) {
     free(sorted);
     free(block);
     return rc;
+}
+
+/* Blocks first .. end - 1 of attributes that replace those of the base. */
+typedef struct refit_range {
+    const hny_build *build;
+    uint32_t first, end;
+} refit_range;
+
+/* Rows of the base; new rows, some of them in the same blocks, were written before. */
+static int write_refit_block(const hny_build *build, hny__txn *txn, uint32_t number,
+                             uint8_t *block) {
+    const hny__layout *const layout = &build->geometry.layout[HNY__ATTRIBUTES];
+    const hny__key key = attribute_key(build, number);
+    const uint32_t first = number * layout->per_block;
+    const int rc = hny__get_block(txn, &key, layout, block);
+    for (uint32_t i = 0; !rc && i < layout->per_block && first + i < build->base.slots; i++) {
+        if (roaring_bitmap_contains(build->refit.slots, first + i)) {
+            hny__row_put(layout, block, i,
+                         build->refit.attributes + (size_t)(first + i) * build->record.attributes);
+        }
+    }
+    return rc ? rc : hny__put_block(txn, &key, layout, block);
+}
+
+static int write_refit_range(void *arg, hny__txn *txn) {
+    const refit_range *const range = arg;
+    uint8_t *const block = malloc(range->build->geometry.layout[HNY__ATTRIBUTES].bytes);
+    int rc = block ? HNY_OK : HNY_NOMEM;
+    for (uint32_t number = range->first; number < range->end && !rc; number++) {
+        rc = write_refit_block(range->build, txn, number, block);
+    }
+    free(block);
+    return rc;
+}
+
+/* No reader sees their space yet. */
+static int write_refit(const hny_build *build) {
+    const hny__layout *const layout = &build->geometry.layout[HNY__ATTRIBUTES];
+    refit_range range = {build, 0, 0};
+    int rc = HNY_OK;
+    if (!build->refit.needed || !build->record.attributes) {
+        return HNY_OK;
+    }
+    const uint32_t end = hny__layout_blocks(layout, build->record.slots);
+    for (; range.first < end && !rc; range.first = range.end) {
+        range.end = end - range.first > BLOCKS_PER_WRITE ? range.first + BLOCKS_PER_WRITE : end;
+        rc = hny__env_write(build->env, write_refit_range, &range);
+    }
+    return rc;
+}
+
+/*
+** Garbage costs space, not answers: what cannot be deleted now is deleted by a later sweep, but for
+** attributes in the space of other records, which go with it.
+*/
+static void delete_replaced(hny_build *build) {
+    const hny__table_record *const base = &build->base;
+    if (build->old_space && build->old_space != build->record.space) {
+        (void)hny__delete_space(build->env, build->old_space);
+    }
+    if (build->old_attribute_space && build->old_attribute_space != build->record.attribute_space) {
+        (void)hny__delete_space(build->env, build->old_attribute_space);
+    } else if (build->refit.needed && base->attributes && !base->attribute_space) {
+        (void)hny__delete_kind(build->env, base->space, HNY__KIND_ATTRIBUTES);
+    }
 }
 
 /* -------------------------------------------------------------------------------- boundaries -- */
@@ -336,12 +406,18 @@ static int write_publication(publication *p) {
     for (int i = 0; i < 2 && p->update.changed && !rc; i++) {
         rc = write_early_blocks(p, &graph->planes[i]);
     }
+    if (!rc) {
+        rc = write_refit(build);
+    }
     return rc ? rc : hny__env_write(build->env, publish_body, p);
 }
 
 int hny_build_publish(hny_build *build, hny_boundary boundary) {
     publication p = {.build = build, .boundary = boundary};
-    int rc = hny__staging_flush(build);
+    int rc = hny__build_drop_left_over(build);
+    if (!rc) {
+        rc = hny__staging_flush(build);
+    }
     if (!rc && build->touched_count) {
         qsort(build->touched, build->touched_count, sizeof *build->touched, hny__compare_int64);
     }
@@ -352,12 +428,8 @@ int hny_build_publish(hny_build *build, hny_boundary boundary) {
     if (!rc) {
         rc = write_publication(&p);
     }
-    if (!rc && build->old_space && build->old_space != build->record.space) {
-        /*
-        ** Garbage costs space, not answers: what cannot be deleted now is deleted by a later
-        ** sweep.
-        */
-        (void)hny__delete_space(build->env, build->old_space);
+    if (!rc) {
+        delete_replaced(build);
     }
     hny__graph_update_free(&p.update);
     return hny__build_note(build, rc);

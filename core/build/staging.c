@@ -112,7 +112,8 @@ static int write_block_of_slot(const family_write *w, hny__txn *txn, size_t *nex
     const hny__layout *const layout = &w->build->geometry.layout[w->family];
     const size_t first = *next;
     const uint32_t number = hny__layout_block(layout, staging->slots[*next]);
-    const hny__key key = hny__key_make(w->build->record.space, layout->kind, number);
+    const hny__key key =
+        hny__key_make(hny__space_of(&w->build->record, layout->kind), layout->kind, number);
     int rc = hny__get_block(txn, &key, layout, w->block);
     for (; !rc && *next < staging->count; ++*next) {
         const uint32_t slot = staging->slots[*next];

@@ -24,38 +24,59 @@ int hny__build_pin(hny_build *build) {
 
 #define MAX_SPACE 0xffffffu /* keys have 24 bits of it */
 
+/* Takes a space that was never used. */
+static int take_space(hny__file_record *file, hny__txn *txn, uint32_t *out) {
+    const hny__key first = hny__key_make(file->next_space, HNY__KIND_FILE, 0);
+    hny__key found;
+    hny__value value;
+    if (file->next_space == 0 || file->next_space > MAX_SPACE) {
+        return HNY_CORRUPT;
+    }
+    /* Nothing may be there, in this space or a later one. */
+    const int rc = hny__seek(txn, &first, &found, &value);
+    if (rc != HNY_MISSING) {
+        return rc ? rc : HNY_CORRUPT;
+    }
+    *out = file->next_space++;
+    return HNY_OK;
+}
+
+typedef struct new_spaces {
+    hny_build *build;
+    uint32_t space, attribute_space; /* 0: not needed */
+} new_spaces;
+
 static int assign_space_body(void *arg, hny__txn *txn) {
-    hny_build *const build = arg;
+    new_spaces *const new = arg;
     hny__file_record file;
     int rc = hny__get_file_record(txn, &file);
     if (rc == HNY_MISSING) {
         hny__file_record_init(&file);
         rc = HNY_OK;
     }
-    if (rc) {
-        return rc;
+    if (!rc && !new->build->record.space) {
+        rc = take_space(&file, txn, &new->space);
     }
-    const hny__key first = hny__key_make(file.next_space, HNY__KIND_FILE, 0);
-    hny__key found;
-    hny__value value;
-    if (file.next_space == 0 || file.next_space > MAX_SPACE) {
-        return HNY_CORRUPT;
+    if (!rc && hny__build_needs_attribute_space(new->build)) {
+        rc = take_space(&file, txn, &new->attribute_space);
     }
-    /* Nothing may be there, in this space or a later one. */
-    rc = hny__seek(txn, &first, &found, &value);
-    if (rc != HNY_MISSING) {
-        return rc ? rc : HNY_CORRUPT;
-    }
-    build->record.space = file.next_space++;
-    return hny__put_file_record(txn, &file);
+    return rc ? rc : hny__put_file_record(txn, &file);
 }
 
 int hny__build_assign_space(hny_build *build) {
-    if (build->record.space) {
+    new_spaces new = {build, 0, 0};
+    if (build->record.space && !hny__build_needs_attribute_space(build)) {
         return HNY_OK;
     }
     hny_reader_end(build->reader);
-    return hny__env_write(build->env, assign_space_body, build);
+    const int rc = hny__env_write(build->env, assign_space_body, &new);
+    if (!rc && new.space) {
+        build->record.space = new.space;
+    }
+    if (!rc && new.attribute_space) {
+        build->record.attribute_space = new.attribute_space;
+    }
+    return rc;
 }
 
 int hny__build_add_node(hny_build *build, hny__new_node node) {

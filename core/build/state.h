@@ -23,6 +23,16 @@ typedef struct hny__attribute_updates {
     size_t count, slots_capacity, attributes_capacity;
 } hny__attribute_updates;
 
+/*
+** The attributes of a build whose base has those of another set: rows that stay in their slots get
+** new ones, in a space of their own, since the blocks of the base are laid out for the old ones.
+*/
+typedef struct hny__refit {
+    bool needed;
+    hny_attribute *attributes; /* by slot of the base */
+    roaring_bitmap_t *slots;   /* that have theirs */
+} hny__refit;
+
 /* New rows whose codes are in memory, or in a temporary file, and not in the sidecar yet. */
 typedef struct hny__staging {
     uint8_t *codes, *residuals;
@@ -49,12 +59,13 @@ struct hny_build {
     int flags;
     hny_interrupt interrupt;
 
-    hny_reader *reader;       /* of the base, the state that the build starts from */
-    bool has_base;            /* else the build starts over, in a space of its own */
-    bool appends;             /* new rows get slots at the end and stay unlinked */
-    hny__table_record base;   /* if has_base */
-    uint32_t old_space;       /* to be deleted after the build started over; 0: none */
-    hny__table_record record; /* to be published */
+    hny_reader *reader;           /* of the base, the state that the build starts from */
+    bool has_base;                /* else the build starts over, in a space of its own */
+    bool appends;                 /* new rows get slots at the end and stay unlinked */
+    hny__table_record base;       /* if has_base */
+    uint32_t old_space;           /* to be deleted after the build started over; 0: none */
+    uint32_t old_attribute_space; /* to be deleted if it was replaced; 0: none */
+    hny__table_record record;     /* to be published */
     hny__geometry geometry;
     hny__encoder encoder;
 
@@ -67,6 +78,7 @@ struct hny_build {
     hny__row_ref *row_refs; /* changes of the map of rowids; slot HNY__NONE: removed */
     size_t row_refs_count, row_refs_capacity;
     hny__attribute_updates attribute_updates;
+    hny__refit refit;
     int64_t *touched; /* rowids; only with a base */
     size_t touched_count, touched_capacity;
     uint64_t changes, expected; /* for progress figures */
@@ -78,8 +90,18 @@ int hny__build_pin(hny_build *build);
 /* Returns rc.  HNY_CORRUPT marks the file as damaged, so that the next build replaces it. */
 int hny__build_note(const hny_build *build, int rc);
 
-/* Assigns a build that starts over its space.  To be called before the first write. */
+/*
+** Assigns a build that starts over its space, and one that refits a space for attributes.  To be
+** called before the first write.
+*/
 int hny__build_assign_space(hny_build *build);
+
+static inline bool hny__build_needs_attribute_space(const hny_build *build) {
+    return build->refit.needed && build->record.attributes && !build->record.attribute_space;
+}
+
+/* Removes the rows of the base that a build which refits was not given. */
+int hny__build_drop_left_over(hny_build *build);
 
 /* Queues a slot for linking; its level and upper row are drawn later. */
 int hny__build_add_node(hny_build *build, hny__new_node node);

@@ -263,6 +263,10 @@ const hny__rowids *hny__filter_smallest_set(const hny_filter *filter) {
     return smallest;
 }
 
+bool hny_filter_has_terms(const hny_filter *filter) {
+    return filter->terms_count > 0;
+}
+
 hny_answer hny_filter_test(const hny_filter *filter, int64_t rowid,
                            const hny_attribute *attributes) {
     if (!hny__filter_passes_rowid(filter, rowid)) {

@@ -49,7 +49,7 @@ bool hny__filter_passes_slot(const hny_filter *filter, hny__view *view, uint32_t
     if (filter->sets_count && !hny__filter_passes_rowid(filter, hny__view_rowid(view, slot))) {
         return false;
     }
-    if (!filter->terms_count) {
+    if (!filter->terms_count || view->foreign_attributes) {
         return true;
     }
     const hny_attribute *const attributes = hny__view_attributes(view, slot);

@@ -33,7 +33,7 @@ int hny__reader_make_encoder(hny_reader *reader) {
 }
 
 int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32_t attributes,
-                   hny_reader **out) {
+                   uint32_t attribute_set, hny_reader **out) {
     hny_reader *const reader = calloc(1, sizeof *reader);
     if (!reader) {
         return HNY_NOMEM;
@@ -42,6 +42,7 @@ int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32
     reader->table = table;
     reader->shape = shape;
     reader->attributes = attributes;
+    reader->attribute_set = attribute_set;
     reader->status = HNY_MISSING;
     *out = reader;
     return HNY_OK;
@@ -79,7 +80,12 @@ void hny_reader_free(hny_reader *reader) {
 static bool has_reader_shape(const hny_reader *reader) {
     const hny__table_record *const table = &reader->view.table;
     return table->dim == reader->shape.dim && table->metric == reader->shape.metric &&
-           table->type == reader->shape.type && table->attributes == reader->attributes;
+           table->type == reader->shape.type;
+}
+
+static bool has_reader_attributes(const hny_reader *reader) {
+    const hny__table_record *const table = &reader->view.table;
+    return table->attributes == reader->attributes && table->attribute_set == reader->attribute_set;
 }
 
 static int pin_newest_state(hny_reader *reader, bool *fresh) {
@@ -101,7 +107,12 @@ static int pin_newest_state(hny_reader *reader, bool *fresh) {
         hny__view_end(&reader->view);
         rc = HNY_SHAPE;
     }
+    reader->view.foreign_attributes = !rc && !has_reader_attributes(reader);
     return rc;
+}
+
+bool hny_reader_has_attributes(const hny_reader *reader) {
+    return !reader->view.foreign_attributes;
 }
 
 int hny_reader_begin(hny_reader *reader) {
@@ -267,7 +278,7 @@ static int test_codes(hny_reader *reader, uint32_t slot, const void *vector) {
 }
 
 static int test_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {
-    if (!reader->attributes) {
+    if (!reader->attributes || reader->view.foreign_attributes) {
         return 1;
     }
     const hny_attribute *const stored = hny__view_attributes(&reader->view, slot);

@@ -14,6 +14,7 @@ struct hny_reader {
     uint32_t table;
     hny_shape shape;
     uint32_t attributes; /* per row */
+    uint32_t attribute_set;
 
     int status;       /* of the last begin */
     uint64_t version; /* of the pinned state */

@@ -26,7 +26,8 @@ typedef struct warmup {
 /* Does not read the block: finding where it lies costs some pages of LMDB's tree. */
 static void request_block(warmup *w, hny__family family, uint32_t number) {
     const hny__layout *const layout = &w->view->geometry.layout[family];
-    const hny__key key = hny__key_make(w->view->table.space, layout->kind, number);
+    const hny__key key =
+        hny__key_make(hny__space_of(&w->view->table, layout->kind), layout->kind, number);
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     hny__value value;
     if (layout->per_block == 0) {

@@ -72,7 +72,7 @@
 **   56      4     entry_level     the top level
 **   60      4     first_boundary  number of the oldest boundary that is kept
 **   64      4     boundaries      how many are kept, numbered without a gap
-**   68      4     (zeros)
+**   68      4     attribute_space of the attributes; 0: that of the other entries
 **   72      8     touched         rowids kept in these boundaries together
 **   80      4     calibrated      live slots when `curves` was measured; 0: never
 **   84      112   curves          hny__curves
@@ -82,7 +82,7 @@
 **   208     4     rowid_height    levels of the map
 **   212     4     rowid_nodes     allotted so far, with the free ones
 **   216     4     rowid_free      the first free node; HNY__NONE: there is none
-**   220     4     (zeros)
+**   220     4     attribute_set   hny_options
 **   224     8     boundary_digest of the newest boundary's value
 **
 ** BOUNDARY

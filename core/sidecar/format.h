@@ -125,6 +125,7 @@ typedef struct hny__table_record {
     uint32_t entry_level;
     uint32_t first_boundary;
     uint32_t boundaries;
+    uint32_t attribute_space;
     uint64_t touched;
     uint32_t calibrated;
     hny__curves curves;
@@ -134,7 +135,7 @@ typedef struct hny__table_record {
     uint32_t rowid_height;
     uint32_t rowid_nodes;
     uint32_t rowid_free;
-    uint32_t zeros;
+    uint32_t attribute_set;
     uint64_t boundary_digest;
 } hny__table_record;
 
@@ -146,6 +147,12 @@ typedef struct hny__table_record {
 /* The number of slots in the graph; those from here on are scanned. */
 static inline uint32_t hny__linked(const hny__table_record *table) {
     return table->slots - table->unlinked;
+}
+
+/* The space of a table's blocks of this kind. */
+static inline uint32_t hny__space_of(const hny__table_record *table, hny__kind kind) {
+    return kind == HNY__KIND_ATTRIBUTES && table->attribute_space ? table->attribute_space
+                                                                  : table->space;
 }
 
 /* HNY_OK, or HNY_CORRUPT if the record contradicts itself. */

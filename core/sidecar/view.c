@@ -188,7 +188,8 @@ static const uint8_t *fail_view(hny__view *view, int status) {
 
 const uint8_t *hny__view_resolve(hny__view *view, hny__family family, uint32_t number) {
     const hny__layout *const layout = &view->geometry.layout[family];
-    const hny__key key = hny__key_make(view->table.space, layout->kind, number);
+    const hny__key key =
+        hny__key_make(hny__space_of(&view->table, layout->kind), layout->kind, number);
     hny__value value;
     if (number >= view->blocks[family].count) {
         return fail_view(view, HNY_CORRUPT);

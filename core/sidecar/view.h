@@ -24,6 +24,7 @@ typedef struct hny__view {
     int absent;    /* why this state has no such table, or 0 */
     uint32_t table_id;
     hny__table_record table;
+    bool foreign_attributes; /* set by a reader that knows another set of attributes */
     hny__geometry geometry;
     struct {
         const uint8_t **data; /* NULL: not resolved yet */

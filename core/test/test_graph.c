@@ -80,7 +80,7 @@ static void world_open(world *w, const char *database, hny_shape shape, hny_code
                        unsigned threads, int spread) {
     memset(w, 0, sizeof *w);
     w->shape = shape;
-    w->options = (hny_options){shape, (uint8_t)codes, m, 24, 0};
+    w->options = (hny_options){shape, (uint8_t)codes, m, 24, 0, 0};
     w->bytes = hny_vector_bytes(shape);
     w->vectors = calloc(IDS, w->bytes);
     w->threads = threads;
@@ -227,7 +227,7 @@ static void verify(const world *w) {
     char *fault = NULL;
     uint8_t masked[IDS] = {0};
     int64_t ids[200];
-    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, 0, &reader), HNY_OK);
+    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, 0, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);
     assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
     if (fault) {
@@ -343,7 +343,7 @@ static void test_repeats(void **unused) {
         world_open(&w, NULL, (hny_shape){9, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT8, 8, 1, 100);
         change(&w, 2000, 10, 0, 0);
         change(&w, 300, 50, 0, 0);
-        assert_int_equal(hny_reader_new(w.sidecar, 7, w.shape, 0, &reader), HNY_OK);
+        assert_int_equal(hny_reader_new(w.sidecar, 7, w.shape, 0, 0, &reader), HNY_OK);
         assert_int_equal(hny_reader_begin(reader), HNY_OK);
         assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK);
         links[i] = stats.links;

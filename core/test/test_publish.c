@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,7 +15,8 @@
 
 #define BLOCKS_PER_WRITE 8192 /* of publish.c */
 
-static const hny_options options = {{2, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 63, 4, 0};
+static const hny_options options = {
+    {2, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 63, 4, 0, 0};
 
 static uint32_t rows_of_blocks(uint32_t blocks) {
     const hny__table_record record = {.dim = options.shape.dim,
@@ -48,7 +50,7 @@ static void test_full_transactions(void **unused) {
     (void)unused;
     assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
     build_grid(sidecar, rows);
-    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 0, &reader), HNY_OK);
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 0, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);
     assert_int_equal(hny_reader_stats(reader, 1, &stats), HNY_OK); /* reads all links */
     assert_int_equal(stats.nodes, rows);
@@ -101,7 +103,7 @@ static void test_attributes_of_all_rows(void **unused) {
     build_attributes(sidecar, &shown, ROWS, 2);
     assert_true(puts_of[HNY__KIND_ATTRIBUTES] > 0);
     assert_true(puts_of[HNY__KIND_ATTRIBUTES] <= ROWS / 200);
-    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 1, &reader), HNY_OK);
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 1, 0, &reader), HNY_OK);
     assert_int_equal(hny_reader_begin(reader), HNY_OK);
     for (uint32_t i = 0; i < ROWS; i += 97) {
         const float vector[2] = {(float)(i * 7919 % 1009), (float)(i % 13)};
@@ -115,8 +117,95 @@ static void test_attributes_of_all_rows(void **unused) {
     hny_sidecar_unref(sidecar);
 }
 
+enum { REFIT_ROWS = 5000, LEFT_OUT = 3, CHANGED = 4 };
+
+/* Attributes of another set; row LEFT_OUT is not given, and row CHANGED has another vector. */
+static void refit(hny_sidecar *sidecar, const hny_options *shown, int64_t boundary, bool shifted) {
+    hny_build *build;
+    assert_int_equal(hny_build_open(sidecar, 1, shown, &(hny_build_limits){0}, 0, &build), HNY_OK);
+    assert_true(hny_build_refits(build));
+    for (uint32_t i = 0; i < REFIT_ROWS; i++) {
+        const float vector[2] = {(float)(i * 7919 % 1009), (float)(i % 13)};
+        const float other[2] = {-1, -1};
+        const hny_attribute attributes[] = {hny_attribute_integer(i), hny_attribute_integer(-7)};
+        if (shifted && i == CHANGED) {
+            assert_int_equal(hny_build_put(build, i, other, attributes), HNY_OK);
+        } else if (i != LEFT_OUT) {
+            assert_int_equal(hny_build_keep(build, i, i == CHANGED ? other : vector, attributes),
+                             HNY_OK);
+        }
+    }
+    assert_int_equal(hny_build_publish(build, (hny_boundary){boundary, 9}), HNY_OK);
+    hny_build_close(build);
+}
+
+/* What a reader of this set finds; `own`: the index has these attributes. */
+static void check_refit(hny_sidecar *sidecar, uint32_t attributes, uint32_t set, bool own) {
+    hny_reader *reader;
+    char *fault = NULL;
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, attributes, set, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    assert_int_equal(hny_reader_has_attributes(reader), own);
+    assert_int_equal(hny_reader_check(reader, (hny_interrupt){0}, &fault), HNY_OK);
+    assert_null(fault);
+    for (uint32_t i = 0; i < REFIT_ROWS; i++) {
+        const float vector[2] = {(float)(i * 7919 % 1009), (float)(i % 13)};
+        const hny_attribute right[] = {hny_attribute_integer(i), hny_attribute_integer(-7)};
+        const hny_attribute wrong[] = {hny_attribute_integer(-1), hny_attribute_integer(-7)};
+        const int held = i != LEFT_OUT && i != CHANGED;
+        assert_int_equal(hny_reader_holds(reader, i, vector, right), held);
+        assert_int_equal(hny_reader_holds(reader, i, vector, wrong), held && !(own && attributes));
+    }
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+}
+
+/* Other attributes change neither codes nor links, and only rows that changed count as touched. */
+static void test_refit(void **unused) {
+    hny_options shown = options;
+    hny_sidecar *sidecar;
+    hny_reader *reader;
+    int64_t *ids;
+    size_t count;
+    (void)unused;
+    shown.m = 8;
+    shown.attributes = 1;
+    assert_int_equal(hny_sidecar_new(NULL, NULL, &sidecar), HNY_OK);
+    build_attributes(sidecar, &shown, REFIT_ROWS, 1);
+    shown.attributes = 2;
+    shown.attribute_set = 77;
+    memset(puts_of, 0, sizeof puts_of);
+    refit(sidecar, &shown, 2, true);
+    assert_true(puts_of[HNY__KIND_LINKS] < 80);
+    assert_true(puts_of[HNY__KIND_CODES] <= 1);
+    check_refit(sidecar, 2, 77, true);
+    check_refit(sidecar, 1, 0, false);
+    check_refit(sidecar, 2, 78, false);
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 2, 77, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    assert_int_equal(hny_reader_touched(reader, 0, &ids, &count), HNY_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(ids[0], LEFT_OUT);
+    assert_int_equal(ids[1], CHANGED);
+    free(ids);
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+    shown.attributes = 0;
+    shown.attribute_set = 5;
+    memset(puts_of, 0, sizeof puts_of);
+    refit(sidecar, &shown, 3, false);
+    assert_int_equal(puts_of[HNY__KIND_LINKS] + puts_of[HNY__KIND_ATTRIBUTES], 0);
+    check_refit(sidecar, 0, 5, true);
+    shown.attributes = 1;
+    shown.attribute_set = 6;
+    refit(sidecar, &shown, 4, false);
+    check_refit(sidecar, 1, 6, true);
+    hny_sidecar_unref(sidecar);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_full_transactions),
-                                       cmocka_unit_test(test_attributes_of_all_rows)};
+                                       cmocka_unit_test(test_attributes_of_all_rows),
+                                       cmocka_unit_test(test_refit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "change/alter.h"
 #include "change/direct.h"
 #include "change/index_build.h"
 #include "change/integrity_check.h"
 #include "change/writer.h"
 #include "schema/options.h"
+#include "schema/token.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
 #include "values/refuse.h"
@@ -102,7 +104,8 @@ static int change_setting(hx_writer *writer, const char *text) {
         return hx_fail_with(writer->shadow, rc, error);
     }
     rc = hx_fail(writer->shadow, rc,
-                 "%s, as in ef=200, or a command: build, rebuild, integrity-check", error);
+                 "%s, as in ef=200, or a command: build, rebuild, integrity-check, add, drop",
+                 error);
     sqlite3_free(error);
     return rc;
 }
@@ -118,7 +121,19 @@ static char *trim_blanks(const char *text) {
     return sqlite3_mprintf("%.*s", (int)length, text);
 }
 
+/* What follows "add" or "drop", as a word of its own; NULL: another command. */
+static const char *behind_word(const char *text, const char *word) {
+    return hx_token_is(hx_token_next(&text), word) && strchr(" \t\r\n+\"[`", *text) ? text : NULL;
+}
+
 static int run_command(hx_writer *writer, const char *text) {
+    const char *const added = behind_word(text, "add"), *const dropped = behind_word(text, "drop");
+    if (added) {
+        return hx_alter_add(writer, added);
+    }
+    if (dropped) {
+        return hx_alter_drop(writer, dropped);
+    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (sqlite3_stricmp(text, commands[i].name) == 0) {
             return commands[i].run(writer);

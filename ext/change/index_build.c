@@ -16,6 +16,8 @@
 typedef struct feeder {
     hny_build *engine;
     hx_index_build *build;
+    const hx_ids *delta; /* of feed_rest */
+    size_t next;         /* in delta */
 } feeder;
 
 static int feed_row(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
@@ -36,14 +38,36 @@ static int settle_feed(const hx_index_build *build, int rc) {
 
 /* All rows.  The log's length is the estimate of their number that progress is relative to. */
 static int feed_all(hx_view *view, hny_build *engine, hx_index_build *build) {
-    feeder f = {engine, build};
+    feeder f = {engine, build, NULL, 0};
     hny_build_expect(engine, (uint64_t)build->at.seq);
     return settle_feed(build, hx_content_each(view->shadow, view->vector, feed_row, &f));
 }
 
+/* The rows come in ascending order of their ids. */
+static int feed_kept(void *arg, int64_t id, const void *vector, const hny_attribute *attributes) {
+    feeder *const f = arg;
+    while (f->next < f->delta->count && f->delta->items[f->next] < id) {
+        f->next++;
+    }
+    if (f->next < f->delta->count && f->delta->items[f->next] == id) {
+        return SQLITE_OK;
+    }
+    f->build->status = hny_build_keep(f->engine, id, vector, attributes);
+    return f->build->status ? ENGINE_FAILED : SQLITE_OK;
+}
+
+/* Gives the rows outside the delta their attributes, where the index has those of another set. */
+static int feed_rest(hx_view *view, hny_build *engine, const hx_ids *delta, hx_index_build *build) {
+    feeder f = {engine, build, delta, 0};
+    if (!hny_build_refits(engine)) {
+        return SQLITE_OK;
+    }
+    return settle_feed(build, hx_content_each(view->shadow, view->vector, feed_kept, &f));
+}
+
 static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *base,
                       hx_index_build *build) {
-    feeder f = {engine, build};
+    feeder f = {engine, build, NULL, 0};
     hx_ids delta;
     hny_build_expect(engine,
                      (uint64_t)(build->at.seq - base->boundary.seq)); /* no fewer log rows */
@@ -53,9 +77,13 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
         return rc;
     }
     hny_build_expect(engine, delta.count);
-    rc = hx_content_each_of(view->shadow, view->vector, delta.items, delta.count, feed_row, &f);
+    rc = settle_feed(build, hx_content_each_of(view->shadow, view->vector, delta.items, delta.count,
+                                               feed_row, &f));
+    if (rc == SQLITE_OK && !build->status) {
+        rc = feed_rest(view, engine, &delta, build);
+    }
     hx_ids_free(&delta);
-    return settle_feed(build, rc);
+    return rc;
 }
 
 /*
@@ -64,7 +92,7 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
 */
 static bool is_up_to_date(const hx_index_build *build, const hny_build *engine,
                           const hx_merge_base *base) {
-    if (build->asked && hny_build_unlinked(engine)) {
+    if ((build->asked && hny_build_unlinked(engine)) || hny_build_refits(engine)) {
         return false;
     }
     return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
@@ -163,8 +191,12 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     if (rc) {
         return rc;
     }
-    const hny_options options = {set->shape, set->codes, set->m, set->ef_construction,
-                                 (uint32_t)view->shadow->columns.attributes};
+    const hny_options options = {set->shape,
+                                 set->codes,
+                                 set->m,
+                                 set->ef_construction,
+                                 (uint32_t)view->shadow->columns.attributes,
+                                 view->shadow->config.attribute_set};
     build->at = log.tip;
     build->taken = 0;
     build->current = false;

@@ -420,6 +420,39 @@ const hny_filter *hx_conditions_filter(const hx_conditions *conditions) {
 
 /* ---------------------------------------------------------------------------------- checking -- */
 
+bool hx_conditions_by_attributes(const hx_conditions *conditions) {
+    return conditions && hny_filter_has_terms(conditions->filter);
+}
+
+static int test_attributes(hx_shadow *shadow, const hx_conditions *conditions, sqlite3_stmt *stmt,
+                           int64_t rowid, bool *out) {
+    hny_attribute attributes[HNY_MAX_ATTRIBUTES];
+    int rc = SQLITE_OK;
+    for (int i = 0; i < shadow->columns.attributes && rc == SQLITE_OK; i++) {
+        rc = hx_content_attribute(shadow, i, sqlite3_column_value(stmt, 1 + i), &attributes[i]);
+    }
+    *out = rc == SQLITE_OK && hny_filter_test(conditions->filter, rowid, attributes) != HNY_NO;
+    return rc;
+}
+
+int hx_conditions_test(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
+                       bool *out) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_CONTENT_ATTRIBUTES, &stmt);
+    *out = false;
+    if (rc) {
+        return rc;
+    }
+    sqlite3_bind_int64(stmt, 1, rowid);
+    rc = hx_sql_step(shadow, stmt);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
+    rc = test_attributes(shadow, conditions, stmt, rowid, out);
+    hx_sql_done(stmt);
+    return rc;
+}
+
 bool hx_conditions_unsure(const hx_conditions *conditions) {
     return conditions && conditions->count;
 }

@@ -31,6 +31,13 @@ const hny_filter *hx_conditions_filter(const hx_conditions *conditions); /* NULL
 int hx_conditions_rowid(hx_shadow *shadow, bool key, sqlite3_value *value, int64_t *id,
                         bool *found);
 
+/* Does the engine decide conditions by attributes? */
+bool hx_conditions_by_attributes(const hx_conditions *conditions);
+
+/* The same decision, by the attributes of the stored row; *out false also if there is no row. */
+int hx_conditions_test(hx_shadow *shadow, const hx_conditions *conditions, int64_t rowid,
+                       bool *out);
+
 /* Must a row that passed the engine's filter be checked?  NULL: no. */
 bool hx_conditions_unsure(const hx_conditions *conditions);
 

@@ -35,6 +35,7 @@ int hx_cursor_open(hx_view *views, sqlite3_vtab_cursor **out) {
     }
     memset(c, 0, sizeof *c);
     c->views = c->view = views;
+    views->shadow->cursors++;
     *out = &c->base;
     return SQLITE_OK;
 }
@@ -58,6 +59,7 @@ static void stop_cursor(cursor *c) {
 int hx_cursor_close(sqlite3_vtab_cursor *base) {
     cursor *const c = (cursor *)base;
     stop_cursor(c);
+    c->views->shadow->cursors--;
     sqlite3_free(c);
     return SQLITE_OK;
 }

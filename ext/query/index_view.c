@@ -28,7 +28,8 @@ int hx_view_reader(hx_view *view) {
     }
     hx_view_free(view);
     const int status = hny_reader_new(view->sidecar, config->number, config->options.shape,
-                                      (uint32_t)shadow->columns.attributes, &view->reader);
+                                      (uint32_t)shadow->columns.attributes,
+                                      shadow->config.attribute_set, &view->reader);
     view->identity = config->identity;
     return status ? hx_fail_status(shadow, status) : SQLITE_OK;
 }

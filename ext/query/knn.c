@@ -178,6 +178,9 @@ static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out, boo
     if (*out && delta) {
         rc = check_presence(knn, hit, out);
     }
+    if (*out && !delta && knn->streams.by_rows && rc == SQLITE_OK) {
+        rc = hx_conditions_test(knn->streams.view->shadow, request->conditions, hit->rowid, out);
+    }
     if (rc || !*out || !hx_conditions_unsure(request->conditions)) {
         return rc;
     }

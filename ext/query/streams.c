@@ -35,7 +35,8 @@ bool hx_streams_external(const hx_streams *streams) {
 
 /* May a row that was found be rejected in the end? */
 static bool may_reject_rows(const hx_streams *streams) {
-    return hx_conditions_unsure(streams->request.conditions) || hx_streams_external(streams);
+    return hx_conditions_unsure(streams->request.conditions) || streams->by_rows ||
+           hx_streams_external(streams);
 }
 
 static void start_scanning(hx_streams *streams) {
@@ -379,6 +380,20 @@ static void note_work(const hx_streams *streams) {
     last->matches = (int64_t)work->matches;
 }
 
+/*
+** Columns were added or dropped since the index was built: its filter passes all rows, so k rows of
+** it are not k rows that pass.
+*/
+static void note_foreign_attributes(hx_streams *streams) {
+    const hx_view *const view = streams->view;
+    streams->by_rows = view->snapshot.indexed && !hny_reader_has_attributes(view->reader) &&
+                       hx_conditions_by_attributes(streams->request.conditions);
+    if (streams->by_rows) {
+        streams->bounded = false;
+        streams->exact = true;
+    }
+}
+
 /* Fills what is dry from the present snapshot; *status is the engine's, if it failed. */
 static int fill_streams(hx_streams *streams, int *status) {
     hx_view *const view = streams->view;
@@ -395,6 +410,7 @@ static int fill_streams(hx_streams *streams, int *status) {
     if (!view->snapshot.indexed) {
         end_stream(&streams->index);
     }
+    note_foreign_attributes(streams);
     if (hx_stream_is_dry(&streams->index)) {
         *status = fill_index(streams);
         if (view->snapshot.stats.rows) {

@@ -36,6 +36,7 @@ typedef struct hx_streams {
     int64_t left;    /* with a k: rows still to be returned */
     bool bounded;    /* by k: one refill asks for all k, and few are rejected */
     bool exact;      /* exact distances decide the order */
+    bool by_rows;    /* rows of the index are tested by the stored row: hx_conditions_test */
     uint64_t serial; /* of the snapshot that the buffers were filled from */
     hx_stream index, delta;
     hny_hit floor; /* what lies beyond the index buffer comes no sooner than this */

@@ -46,6 +46,23 @@ static int get_integer(hx_shadow *shadow, const char *key, int64_t *out) {
     return SQLITE_OK;
 }
 
+/* Without the row *out stays as it is. */
+static int get_optional(hx_shadow *shadow, const char *key, int64_t *out) {
+    sqlite3_stmt *stmt;
+    int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, &stmt);
+    if (rc) {
+        return rc;
+    }
+    sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC);
+    rc = hx_sql_step(shadow, stmt);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
+    *out = sqlite3_column_int64(stmt, 0);
+    hx_sql_done(stmt);
+    return SQLITE_OK;
+}
+
 static int put_text(hx_shadow *shadow, const char *key, char *text) {
     sqlite3_stmt *stmt;
     if (!text) {
@@ -132,7 +149,8 @@ static bool same_vectors(hny_shape a, hny_shape b) {
     return a.dim == b.dim && a.type == b.type;
 }
 
-static int load_vector(hx_shadow *shadow, int vector, hx_vector_config *config) {
+static int load_vector(hx_shadow *shadow, int vector, bool other_attributes,
+                       hx_vector_config *config) {
     char key[KEY_BYTES];
     int64_t number = 0;
     hx_options options;
@@ -149,15 +167,15 @@ static int load_vector(hx_shadow *shadow, int vector, hx_vector_config *config) 
     if (!same_vectors(options.shape, config->options.shape)) {
         return config_damaged(shadow, key);
     }
-    const bool another =
-        number != config->number || options.shape.metric != config->options.shape.metric;
+    const bool another = other_attributes || number != config->number ||
+                         options.shape.metric != config->options.shape.metric;
     *config = (hx_vector_config){options, (uint32_t)number, config->identity + another};
     return SQLITE_OK;
 }
 
 static int load_config(hx_shadow *shadow, int64_t digest) {
     hx_config loaded = shadow->config;
-    int64_t format = 0;
+    int64_t format = 0, set = 0;
     int rc = get_integer(shadow, "format", &format);
     if (rc) {
         return rc;
@@ -168,12 +186,18 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
                        "load the version that wrote it",
                        shadow->name, format, FORMAT);
     }
+    rc = get_optional(shadow, "attributes", &set);
+    if (rc == SQLITE_OK && (set < 0 || set > UINT32_MAX)) {
+        rc = config_damaged(shadow, "attributes");
+    }
+    const bool others = (uint32_t)set != loaded.attribute_set;
     for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
-        rc = load_vector(shadow, i, &loaded.vectors[i]);
+        rc = load_vector(shadow, i, others, &loaded.vectors[i]);
     }
     if (rc) {
         return rc;
     }
+    loaded.attribute_set = (uint32_t)set;
     loaded.digest = digest;
     loaded.loaded = true;
     shadow->config = loaded;
@@ -225,27 +249,45 @@ int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim) {
 }
 
 int hx_config_read_built(hx_shadow *shadow, int64_t *out) {
-    sqlite3_stmt *stmt;
-    sqlite3_int64 seq = 0;
-    int rc = hx_sql_get(shadow, HX_SQL_CONFIG_GET, &stmt);
-    if (rc == SQLITE_OK) {
-        sqlite3_bind_text(stmt, 1, "built", -1, SQLITE_STATIC);
-        rc = hx_sql_integer(shadow, stmt, &seq);
-    }
-    *out = seq;
-    return rc;
+    *out = 0;
+    return get_optional(shadow, "built", out);
 }
 
 int hx_config_write_built(hx_shadow *shadow, int64_t seq) {
     return put_integer(shadow, "built", seq);
 }
 
-int hx_config_write_options(hx_shadow *shadow, const hx_options *options) {
-    hny_boundary trim;
-    int64_t digest = 0;
-    int rc = hx_config_read(shadow, &trim);
+/* Writes all options and their digest, which includes the set of attributes. */
+static int write_all(hx_shadow *shadow, const hx_options *options, uint32_t set,
+                     hny_boundary trim) {
+    int64_t digest = set;
+    int rc = SQLITE_OK;
     for (int i = 0; i < shadow->columns.vectors && rc == SQLITE_OK; i++) {
         rc = put_options(shadow, i, &options[i], shadow->config.vectors[i].number, &digest);
     }
     return rc ? rc : put_trim(shadow, trim, digest);
+}
+
+int hx_config_write_options(hx_shadow *shadow, const hx_options *options) {
+    hny_boundary trim;
+    const int rc = hx_config_read(shadow, &trim);
+    return rc ? rc : write_all(shadow, options, shadow->config.attribute_set, trim);
+}
+
+/* A number that was not used before: an index of an earlier one has other values. */
+int hx_config_change_attributes(hx_shadow *shadow) {
+    hx_options options[HX_MAX_VECTORS];
+    hny_boundary trim;
+    uint32_t set;
+    int rc = hx_config_read(shadow, &trim);
+    for (int i = 0; i < shadow->columns.vectors; i++) {
+        options[i] = shadow->config.vectors[i].options;
+    }
+    do {
+        sqlite3_randomness(sizeof set, &set);
+    } while (set == 0 || set == shadow->config.attribute_set);
+    if (rc == SQLITE_OK) {
+        rc = put_integer(shadow, "attributes", set);
+    }
+    return rc ? rc : write_all(shadow, options, set, trim);
 }

@@ -5,6 +5,7 @@
 **   options   all options in one text (options.h)
 **   table     the table's number in the sidecar
 **   options.1, table.1, …   the same of the second vector and the others
+**   attributes  a number that changes with the filter columns; without it 0
 **   trim      "seq chain digest": the boundary up to which the log was trimmed, and a digest of
 **             all `options` and `table`.  Connections read this row to learn that the others
 **             changed.
@@ -24,13 +25,14 @@ typedef struct hx_shadow hx_shadow;
 typedef struct hx_vector_config {
     hx_options options; /* until the configuration is loaded, those of the CREATE statement */
     uint32_t number;    /* of its index in the sidecar; 1 or more once loaded */
-    unsigned identity;  /* incremented when `number` or the metric changes */
+    unsigned identity;  /* incremented when `number`, the metric or the attributes change */
 } hx_vector_config;
 
 /* The configuration as a connection read it. */
 typedef struct hx_config {
     hx_vector_config vectors[HX_MAX_VECTORS];
-    int64_t digest; /* of the rows that were loaded */
+    uint32_t attribute_set; /* hny_options */
+    int64_t digest;         /* of the rows that were loaded */
     bool loaded;
 } hx_config;
 
@@ -50,5 +52,8 @@ int hx_config_write_built(hx_shadow *shadow, int64_t seq);
 
 /* `options`: of each vector. */
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options);
+
+/* The filter columns are others from now on. */
+int hx_config_change_attributes(hx_shadow *shadow);
 
 #endif

@@ -352,19 +352,25 @@ int hx_content_count_to(hx_shadow *shadow, int64_t limit, int64_t *out) {
 
 /* ----------------------------------------------------------------------------------- writing -- */
 
+/* The column as v_content has it, but for its constraints. */
+static void define_column_of(const hx_column *column, sqlite3_str *text) {
+    char name[HX_STORED_NAME];
+    sqlite3_str_appendf(text, "%s %s", hx_column_stored_name(column, name),
+                        column->role == HX_ROLE_VECTOR ? "BLOB" : column->type);
+    if (strcmp(column->collation, "BINARY") != 0) {
+        sqlite3_str_appendf(text, " COLLATE %s", column->collation);
+    }
+}
+
 static void define_columns(const hx_shadow *shadow, hx_role role, sqlite3_str *text) {
     const hx_columns *const columns = &shadow->columns;
-    char name[HX_STORED_NAME];
     for (int i = 0; i < columns->count; i++) {
         const hx_column *const column = &columns->at[i];
         if (column->role != role) {
             continue;
         }
-        sqlite3_str_appendf(text, ", %s %s", hx_column_stored_name(column, name),
-                            role == HX_ROLE_VECTOR ? "BLOB" : column->type);
-        if (strcmp(column->collation, "BINARY") != 0) {
-            sqlite3_str_appendf(text, " COLLATE %s", column->collation);
-        }
+        sqlite3_str_appendall(text, ", ");
+        define_column_of(column, text);
         if (role == HX_ROLE_KEY) {
             sqlite3_str_appendall(text, " NOT NULL UNIQUE");
         }
@@ -388,6 +394,57 @@ int hx_content_create(hx_shadow *shadow) {
     char *const sql = sqlite3_str_finish(text);
     const int rc = sql ? hx_sql_exec(shadow, "%s", sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
+    return rc;
+}
+
+static int alter_content(hx_shadow *shadow, char *change) {
+    const int rc = change ? hx_sql_exec(shadow, "ALTER TABLE \"%w\".\"%w_content\" %s",
+                                        shadow->schema, shadow->name, change)
+                          : SQLITE_NOMEM;
+    sqlite3_free(change);
+    return rc;
+}
+
+int hx_content_add_column(hx_shadow *shadow, const hx_column *column) {
+    sqlite3_str *const text = sqlite3_str_new(shadow->db);
+    char name[HX_STORED_NAME];
+    sqlite3_str_appendall(text, "ADD COLUMN ");
+    define_column_of(column, text);
+    const int rc = alter_content(shadow, sqlite3_str_finish(text));
+    if (rc || !column->value) {
+        return rc;
+    }
+    return hx_sql_exec(shadow, "UPDATE \"%w\".\"%w_content\" SET %s = %s", shadow->schema,
+                       shadow->name, hx_column_stored_name(column, name), column->value);
+}
+
+/* SQLite before 3.35 has no DROP COLUMN: the column is emptied and gets a name of its own. */
+static int retire_column(hx_shadow *shadow, const char *name) {
+    unsigned number;
+    sqlite3_randomness(sizeof number, &number);
+    const int rc = hx_sql_exec(shadow, "UPDATE \"%w\".\"%w_content\" SET %s = NULL", shadow->schema,
+                               shadow->name, name);
+    return rc ? rc
+              : alter_content(shadow,
+                              sqlite3_mprintf("RENAME COLUMN %s TO retired_%08x", name, number));
+}
+
+/* The later columns of the role move up: their names have their places. */
+int hx_content_drop_column(hx_shadow *shadow, hx_role role, int place) {
+    const hx_columns *const columns = &shadow->columns;
+    const int count = role == HX_ROLE_FILTER ? columns->attributes : columns->kept;
+    hx_column column = {.role = role, .place = place};
+    char from[HX_STORED_NAME], to[HX_STORED_NAME];
+    hx_column_stored_name(&column, to);
+    int rc = sqlite3_libversion_number() < 3035000
+                 ? retire_column(shadow, to)
+                 : alter_content(shadow, sqlite3_mprintf("DROP COLUMN %s", to));
+    while (rc == SQLITE_OK && column.place < count) {
+        hx_column_stored_name(&column, to);
+        column.place++;
+        hx_column_stored_name(&column, from);
+        rc = alter_content(shadow, sqlite3_mprintf("RENAME COLUMN %s TO %s", from, to));
+    }
     return rc;
 }
 

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "hannoy.h"
+#include "schema/declaration.h"
 #include "sqlite_api.h"
 
 typedef struct hx_shadow hx_shadow;
@@ -84,6 +85,13 @@ int hx_content_attribute(const hx_shadow *shadow, int place, sqlite3_value *valu
 
 /* Creates the table. */
 int hx_content_create(hx_shadow *shadow);
+
+/*
+** Changes its columns: one that the table already has in shadow->columns is added, and the rows get
+** its default; one that shadow->columns no longer has is dropped.
+*/
+int hx_content_add_column(hx_shadow *shadow, const hx_column *column);
+int hx_content_drop_column(hx_shadow *shadow, hx_role role, int place);
 
 /*
 ** Writes.  *existed: there was a row to change.  `vectors` are the stored bytes, NULL for a vector

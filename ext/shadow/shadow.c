@@ -93,6 +93,7 @@ void hx_shadow_free(hx_shadow *shadow) {
     }
     hx_schema_state_free(&shadow->schema_state);
     hx_columns_free(&shadow->columns);
+    hx_arguments_free(&shadow->arguments);
     sqlite3_free(shadow->schema);
     sqlite3_free(shadow->name);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "schema/arguments.h"
 #include "schema/declaration.h"
 #include "shadow/config.h"
 #include "shadow/log.h"
@@ -26,6 +27,10 @@ struct hx_shadow {
     char *schema; /* as SQLite named it: main, temp or that of an ATTACH */
     char *name;
     hx_columns columns;
+    hx_arguments arguments; /* of the CREATE statement, as they were written */
+    unsigned cursors;       /* that are open */
+    unsigned readers;       /* the same on all objects of the table, when a write began */
+    bool stale;             /* columns were added or dropped: SQLite will connect another object */
     hx_config config;
     hx_sql sql;
     bool stepping;      /* a statement of `sql` is being stepped (statements.h) */

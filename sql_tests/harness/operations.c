@@ -623,6 +623,31 @@ static void op_info(world *w, connection *c) {
     }
 }
 
+/* Drops the tags and adds them again: the rows have none then, but in a table of the user's. */
+static void op_alter(world *w, connection *c) {
+    int slot;
+    cursors_close(w, c);
+    const table *const t = c->in_transaction ? some_table(w, c, &slot) : NULL;
+    if (!t || t->s.kind == PLAIN) {
+        return;
+    }
+    state next = {0};
+    state_copy(&next, visible(w, c));
+    rowset *const content = &next.t[slot].content;
+    const int rc = db_try(c->db, "INSERT INTO %s(%s) VALUES ('drop tag')", t->name, t->name);
+    if (rc == SQLITE_OK) {
+        db_must(c->db, "INSERT INTO %s(%s) VALUES ('add tag INTEGER')", t->name, t->name);
+    }
+    for (size_t i = 0; t->s.kind != EXTERNAL && i < content->count; i++) {
+        unsigned char record[MAX_RECORD];
+        memcpy(record, rowset_at(content, i), content->width);
+        record[shape_bytes(t->s)] = 0;
+        rowset_put(content, content->ids[i], record);
+    }
+    tell_step(w, "%s: drop and add tag of %s -> %d", c->name, t->name, rc);
+    settle(w, c, rc, SQLITE_OK, &next);
+}
+
 static void op_rename(world *w, connection *c) {
     cursors_close(w, c);
     int slot;
@@ -933,7 +958,7 @@ static const struct {
     {op_checkpoint, 10, 0},   {op_backup, 8, 2},        {op_restore, 5, 0},
     {op_swap, 1, 0},          {op_keep_sidecar, 6, 2},  {op_lose_sidecar, 5, 1},
     {op_old_sidecar, 7, 2},   {op_cursor_open, 15, 40}, {op_cursor_step, 20, 60},
-    {op_cursor_close, 5, 10},
+    {op_cursor_close, 5, 10}, {op_alter, 25, 0},
 };
 #define OPS (sizeof ops / sizeof *ops)
 

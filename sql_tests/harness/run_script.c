@@ -145,6 +145,7 @@ static const struct {
     { #name, name }
     CODE(SQLITE_ERROR),
     CODE(SQLITE_BUSY),
+    CODE(SQLITE_ABORT),
     CODE(SQLITE_BUSY_SNAPSHOT),
     CODE(SQLITE_LOCKED),
     CODE(SQLITE_READONLY),
