@@ -26,13 +26,27 @@ static const vector_name vector_names[] = {
     {"bit", "bit"},       {"binary", "bit"},
 };
 
+/* sqlite-vec reads float, f32, int8, i8 and bit as the beginnings of words: float64[3] is float. */
+static const char *vector_type_by_beginning(hx_token word) {
+    static const vector_name beginnings[] = {
+        {"float", "float32"}, {"f32", "float32"}, {"int8", "int8"}, {"i8", "int8"}, {"bit", "bit"}};
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        const size_t length = strlen(beginnings[i].name);
+        if (!word.quoted && word.text.length > length &&
+            sqlite3_strnicmp(word.text.begin, beginnings[i].name, (int)length) == 0) {
+            return beginnings[i].type;
+        }
+    }
+    return NULL;
+}
+
 static const char *vector_type(hx_token word) {
     for (size_t i = 0; i < sizeof vector_names / sizeof vector_names[0]; i++) {
         if (hx_token_is(word, vector_names[i].name)) {
             return vector_names[i].type;
         }
     }
-    return NULL;
+    return vector_type_by_beginning(word);
 }
 
 static bool span_contains(hx_span text, const char *word) {
