@@ -21,8 +21,18 @@ static int write_statement(hx_shadow *shadow, const char *text) {
                        shadow->schema, text, shadow->name);
 }
 
+static int rename_value(hx_shadow *shadow, const char *from, const char *to) {
+    return hx_sql_exec(shadow, "ALTER TABLE \"%w\".\"%w_config\" RENAME COLUMN %s TO %s",
+                       shadow->schema, shadow->name, from, to);
+}
+
+/* SQLite 3.34 does not know RESET.  It reads the schema again after it has renamed a column. */
 int hx_redeclare_forget(hx_shadow *shadow) {
-    return hx_sql_exec(shadow, "PRAGMA writable_schema = RESET");
+    if (sqlite3_libversion_number() >= 3037000) {
+        return hx_sql_exec(shadow, "PRAGMA writable_schema = RESET");
+    }
+    const int rc = rename_value(shadow, "value", "renamed");
+    return rc ? rc : rename_value(shadow, "renamed", "value");
 }
 
 /* With the rights to write sqlite_schema for as long as it takes. */
