@@ -63,6 +63,31 @@ static void fresh_vector(world *w, const table *t, void *out) {
     }
 }
 
+/*
+** What stands for the columns of a record: the parameter of the vector, and that of the tag where
+** there are tags.
+*/
+static const char *values_of(const table *t, int vector, int tag, char *sql, size_t size) {
+    if (t->s.kind == PLAIN) {
+        snprintf(sql, size, "?%d", vector);
+    } else if (t->s.kind == PAIRED) {
+        snprintf(
+            sql, size,
+            "iif(ifnull(?%d, 0) %% 3 = 2, NULL, ?%d), iif(ifnull(?%d, 0) %% 3 = 1, NULL, ?%d), "
+            "?%d",
+            tag, vector, tag, vector, tag);
+    } else {
+        snprintf(sql, size, "?%d, ?%d", vector, tag);
+    }
+    return sql;
+}
+
+static const char *columns_of(const table *t) {
+    return t->s.kind == PLAIN    ? "vector"
+           : t->s.kind == PAIRED ? "vector, other, tag"
+                                 : "vector, tag";
+}
+
 typedef struct batch {
     int count;
     int64_t ids[BATCH];
@@ -104,7 +129,8 @@ static int batch_expect(rowset *content, const batch *b, int conflict) {
 static void read_back(connection *c, const table *t, int64_t id, rowset *content) {
     sqlite3_stmt *stmt;
     char sql[100];
-    snprintf(sql, sizeof sql, "SELECT vector FROM %s WHERE rowid = ?1", t->name);
+    snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE rowid = ?1",
+             t->s.kind == PAIRED ? "ifnull(vector, other)" : "vector", t->name);
     if (sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL)) {
         fail("%s", sqlite3_errmsg(c->db));
     }
@@ -149,19 +175,15 @@ static void insert(world *w, connection *c, int rows) {
     state_copy(&next, visible(w, c));
     const bool fresh = rowset_find(&t->content, b.ids[0]) < 0 || conflict == REPLACE;
     const int expected = batch_expect(&next.t[slot].content, &b, conflict);
-    char sql[500];
+    char sql[1500], values[160];
     const bool tagged = t->s.kind != PLAIN;
     const int each = tagged ? 3 : 2;
     const bool keyed = t->s.kind == KEYED;
-    int n =
-        snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, vector%s%s) VALUES ",
-                 conflict_name[conflict], target(t), tagged ? ", tag" : "", keyed ? ", id" : "");
+    int n = snprintf(sql, sizeof sql, "INSERT %s INTO %s(rowid, %s%s) VALUES ",
+                     conflict_name[conflict], target(t), columns_of(t), keyed ? ", id" : "");
     for (int i = 0; i < rows; i++) {
-        n += snprintf(sql + n, sizeof sql - (size_t)n, "%s(?%d, ?%d", i ? ", " : "", each * i + 1,
-                      each * i + 2);
-        if (tagged) {
-            n += snprintf(sql + n, sizeof sql - (size_t)n, ", ?%d", each * i + 3);
-        }
+        n += snprintf(sql + n, sizeof sql - (size_t)n, "%s(?%d, %s", i ? ", " : "", each * i + 1,
+                      values_of(t, each * i + 2, each * i + 3, values, sizeof values));
         if (keyed) {
             n += snprintf(sql + n, sizeof sql - (size_t)n, ", ?%d", each * i + 1);
         }
@@ -209,10 +231,10 @@ static void op_insert_automatic(world *w, connection *c) {
     state next = {0};
     fresh_vector(w, t, vector);
     state_copy(&next, visible(w, c));
-    char sql[100];
+    char sql[200], values[160];
     const bool tagged = t->s.kind != PLAIN;
-    snprintf(sql, sizeof sql, "INSERT INTO %s(vector%s) VALUES (?1%s)", target(t),
-             tagged ? ", tag" : "", tagged ? ", ?2" : "");
+    snprintf(sql, sizeof sql, "INSERT INTO %s(%s) VALUES (%s)", target(t), columns_of(t),
+             values_of(t, 1, 2, values, sizeof values));
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK) {
@@ -264,13 +286,20 @@ static void op_update(world *w, connection *c) {
         }
         rowset_put(content, content->ids[i], record);
     }
-    char sql[100];
-    snprintf(sql, sizeof sql, "UPDATE %s SET %s%s WHERE rowid %s", target(t),
-             tag_alone ? "" : "vector = ?3",
-             tag_alone ? "tag = ?4"
-             : tagged  ? ", tag = ?4"
-                       : "",
-             span ? "BETWEEN ?1 AND ?2" : "= ?1");
+    char sql[300], values[160];
+    if (tag_alone) {
+        snprintf(
+            sql, sizeof sql, "UPDATE %s SET tag = ?4%s WHERE rowid %s", target(t),
+            t->s.kind == PAIRED
+                ? ", vector = iif(ifnull(?4, 0) % 3 = 2, NULL, ifnull(vector, other)), other = "
+                  "iif(ifnull(?4, 0) % 3 = 1, NULL, ifnull(vector, other))"
+                : "",
+            span ? "BETWEEN ?1 AND ?2" : "= ?1");
+    } else {
+        snprintf(sql, sizeof sql, "UPDATE %s SET (%s) = (%s) WHERE rowid %s", target(t),
+                 columns_of(t), values_of(t, 3, 4, values, sizeof values),
+                 span ? "BETWEEN ?1 AND ?2" : "= ?1");
+    }
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK) {
@@ -365,7 +394,7 @@ static void op_bad_input(world *w, connection *c) {
     cursors_before_write(w, c);
     int slot;
     const table *const t = some_table(w, c, &slot);
-    if (!t || t->s.kind == EXTERNAL) {
+    if (!t || t->s.kind == EXTERNAL || t->s.kind == PAIRED) { /* they take NULL */
         return;
     }
     static const char *const bad[] = {"NULL", "3.5", "'[1, 2'", "x'00'", "'[]'", "'[1e999]'", "7"};
@@ -628,7 +657,7 @@ static void op_alter(world *w, connection *c) {
     int slot;
     cursors_close(w, c);
     const table *const t = c->in_transaction ? some_table(w, c, &slot) : NULL;
-    if (!t || t->s.kind == PLAIN) {
+    if (!t || t->s.kind == PLAIN || t->s.kind == PAIRED) {
         return;
     }
     state next = {0};
@@ -754,11 +783,17 @@ static void op_create(world *w, connection *c) {
         strcat(strcat(more, ", vector=vector, content="), t->docs);
         db_must(c->db, "CREATE TABLE %s(id INTEGER PRIMARY KEY, vector, tag INTEGER)", t->docs);
     }
-    const int rc = db_try(c->db,
-                          "CREATE VIRTUAL TABLE %s USING hannoy(dim=%d, metric=%s, type=%s, "
-                          "autobuild=%d%s)",
-                          t->name, t->s.dim, metric_name[t->s.metric], type_name[t->s.type],
-                          cfg->autobuild, more);
+    char vectors[200];
+    n = snprintf(vectors, sizeof vectors,
+                 t->s.kind == PAIRED ? "vector.dim=%d, vector.type=%s" : "dim=%d, type=%s",
+                 t->s.dim, type_name[t->s.type]);
+    if (t->s.kind == PAIRED) {
+        snprintf(vectors + n, sizeof vectors - (size_t)n, ", other.dim=%d, other.type=%s", t->s.dim,
+                 type_name[t->s.type]);
+    }
+    const int rc =
+        db_try(c->db, "CREATE VIRTUAL TABLE %s USING hannoy(%s, metric=%s, autobuild=%d%s)",
+               t->name, vectors, metric_name[t->s.metric], cfg->autobuild, more);
     tell_step(w, "%s: CREATE %s (dim=%d, metric=%s, type=%s, autobuild=%d%s) -> %d", c->name,
               t->name, t->s.dim, metric_name[t->s.metric], type_name[t->s.type], cfg->autobuild,
               more, rc);

@@ -313,12 +313,15 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
     const bool tagged = s.kind != PLAIN;
     shadow = shadow && s.kind != EXTERNAL;
     const char *const tag = !tagged ? "" : shadow ? ", c0" : ", tag";
-    if (shadow) {
-        snprintf(sql, sizeof sql, "SELECT id, vector%s FROM %s_content", tag, table);
-    } else {
-        snprintf(sql, sizeof sql, "SELECT rowid, vector%s%s FROM %s", tag,
-                 s.kind == KEYED ? ", id" : "", table);
-    }
+    const char *const more = s.kind == KEYED && !shadow ? ", id"
+                             : s.kind != PAIRED         ? ""
+                             : shadow                   ? ", vector IS NULL, v1 IS NULL"
+                                                        : ", vector IS NULL, other IS NULL";
+    const char *const stored = s.kind != PAIRED ? "vector"
+                               : shadow         ? "ifnull(vector, v1)"
+                                                : "ifnull(vector, other)";
+    snprintf(sql, sizeof sql, "SELECT %s, %s%s%s FROM %s%s", shadow ? "id" : "rowid", stored, tag,
+             more, table, shadow ? "_content" : "");
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     rowset_clear(content, record_bytes(s));
@@ -343,6 +346,12 @@ int rowset_load(rowset *content, sqlite3 *db, const char *table, bool shadow, sh
         if (s.kind == KEYED && !shadow && sqlite3_column_int64(stmt, 3) != id) {
             fail("row %lld of %s has the key %s", (long long)id, table,
                  sqlite3_column_text(stmt, 3));
+        }
+        for (int i = 0; s.kind == PAIRED && i < 2; i++) {
+            if (sqlite3_column_int(stmt, 3 + i) == tag_has_vector(record_tag(s, record), i)) {
+                fail("row %lld of %s has %s", (long long)id, table,
+                     sqlite3_column_int(stmt, 3 + i) ? "NULL" : "a vector");
+            }
         }
         rowset_put(content, id, record);
         rc = SQLITE_OK;
@@ -517,6 +526,9 @@ static int filter_sql(const query *q, char *sql, size_t size) {
 static bool lets_through(const query *q, const rowset *content, size_t position) {
     const int tag = record_tag(q->s, rowset_at(content, position));
     const int64_t id = content->ids[position];
+    if (q->s.kind == PAIRED && !tag_has_vector(tag, q->other)) {
+        return false;
+    }
     switch (q->filter) {
     case TAG_IS:
         return tag && tag == q->tag;
@@ -546,17 +558,22 @@ static void passing_rows(const query *q, const rowset *content, rowset *out) {
 }
 
 static void query_sql(const query *q, char *sql, size_t size) {
-    static const char *const columns[COLUMNS] = {"rowid, distance", "rowid, distance, vector",
-                                                 "rowid"};
-    const char *const what = columns[q->columns];
+    static const char *const columns[COLUMNS + 1] = {"rowid, distance", "rowid, distance, vector",
+                                                     "rowid", "rowid, distance, other"};
+    const bool other = q->other && q->columns == WITH_VECTOR;
+    const char *const what = columns[other ? COLUMNS : q->columns];
+    const char *const vector = q->other ? "other" : "vector";
     int n;
-    if (q->spelling == BY_ARGUMENTS && (q->k >= 0 || q->ef < 0)) { /* a k of NULL is refused */
+    if (q->spelling == BY_ARGUMENTS && !q->other &&
+        (q->k >= 0 || q->ef < 0)) { /* a k of NULL is refused */
         n = snprintf(sql, size, "SELECT %s FROM %s(?1%s%s) WHERE 1", what, q->table,
                      q->k >= 0 || q->ef >= 0 ? ", ?2" : "", q->ef >= 0 ? ", ?3" : "");
     } else {
-        n = snprintf(sql, size, "SELECT %s FROM %s WHERE %s%s%s", what, q->table,
-                     q->spelling == BY_MATCH ? "vector MATCH ?1" : "knn_match(vector, ?1)",
-                     q->k >= 0 ? " AND k = ?2" : "", q->ef >= 0 ? " AND ef = ?3" : "");
+        n = snprintf(sql, size,
+                     q->spelling == BY_MATCH ? "SELECT %s FROM %s WHERE %s MATCH ?1%s%s"
+                                             : "SELECT %s FROM %s WHERE knn_match(%s, ?1)%s%s",
+                     what, q->table, vector, q->k >= 0 ? " AND k = ?2" : "",
+                     q->ef >= 0 ? " AND ef = ?3" : "");
     }
     n += filter_sql(q, sql + n, size - (size_t)n);
     if (q->exact) {
@@ -628,6 +645,7 @@ void query_vary(query *q, size_t count, rng *r) {
     for (int i = 0; i < 2; i++) {
         q->ids[i] = (int64_t)rng_below(r, 40);
     }
+    q->other = q->s.kind == PAIRED && rng_chance(r, 0.5);
     q->exact = rng_chance(r, 0.15);
     q->limit = rng_chance(r, 0.15) ? (int)rng_below(r, (uint32_t)count + 2) : -1;
 }

@@ -21,9 +21,10 @@ extern const char *const style_name[STYLES];
 
 /*
 ** What else a table has: a filter column `tag INTEGER`, and then its rows perhaps in another table,
-** or a text key, `id`, which is the rowid in letters.
+** or a text key, `id`, which is the rowid in letters, or a second vector, `other`, of the same
+** shape: by its tag a row has the vector in both columns, or NULL in one of them.
 */
-enum { PLAIN, TAGGED, EXTERNAL, KEYED, KINDS };
+enum { PLAIN, TAGGED, EXTERNAL, KEYED, PAIRED, KINDS };
 
 typedef struct shape {
     int dim; /* 1 .. MAX_DIM */
@@ -43,6 +44,11 @@ size_t shape_bytes(shape s);
 #define MAX_RECORD (MAX_DIM * 4 + 1)
 size_t record_bytes(shape s);
 int record_tag(shape s, const void *record);
+
+/* Whether a row of a table with two vectors has it in this column. */
+static inline bool tag_has_vector(int tag, bool other) {
+    return tag % 3 != (other ? 1 : 2);
+}
 
 /*
 ** A random vector, as stored.  LATTICE: few values, so that distances tie and vectors come twice;
@@ -142,6 +148,7 @@ typedef struct query {
     int64_t ef;         /* -1: the table's own */
     int spelling;
     int columns;
+    bool other; /* on the second vector */
     int way;    /* of binding the vector, where that loses nothing */
     int limit;  /* -1: none */
     int filter; /* of tags, or of rowids */
