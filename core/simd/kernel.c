@@ -23,31 +23,43 @@ static bool always(void) {
 
 #if defined(__x86_64__)
 /*
-** clang 14's __builtin_cpu_supports does not know f16c.  Like AVX it needs ymm registers that the
-** operating system saves, which the builtin checks for avx2.
+** Asked of the processor, not of __builtin_cpu_supports: the builtin reads a table that the
+** compiler's runtime library fills in.  zig's does not, and with it every answer was no; clang
+** 14's does not know f16c.
 */
-static bool has_f16c(void) {
+static bool has_leaf(unsigned leaf, unsigned ebx, unsigned ecx) {
     unsigned a, b, c, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    return __get_cpuid_count(leaf, 0, &a, &b, &c, &d) && (b & ebx) == ebx && (c & ecx) == ecx;
 }
+
+/* Whether the operating system saves these registers, given as bits of XCR0. */
+static bool saves_registers(unsigned states) {
+    unsigned low, high;
+    if (!has_leaf(1, 0, bit_OSXSAVE)) {
+        return false; /* xgetbv would be an illegal instruction */
+    }
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & states) == states;
+}
+
+#define XMM_AND_YMM   0x06u
+#define MASKS_AND_ZMM 0xe0u
 
 /* The instruction sets that kernel_avx2.c is compiled for. */
 static bool runs_avx2(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("popcnt") && has_f16c();
+    return saves_registers(XMM_AND_YMM) && has_leaf(7, bit_AVX2, 0) &&
+           has_leaf(1, 0, bit_AVX | bit_FMA | bit_POPCNT | bit_F16C);
 }
 
 /* Those of kernel_avx512.c. */
 static bool runs_avx512(void) {
-    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return runs_avx2() && saves_registers(MASKS_AND_ZMM) &&
+           has_leaf(7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ, 0);
 }
 
 /* Those of kernel_avx512_vnni.c. */
 static bool runs_avx512_vnni(void) {
-    return runs_avx512() && __builtin_cpu_supports("avx512vnni") &&
-           __builtin_cpu_supports("avx512vpopcntdq");
+    return runs_avx512() && has_leaf(7, 0, bit_AVX512VNNI | bit_AVX512VPOPCNTDQ);
 }
 #elif defined(__aarch64__)
 static bool runs_neon_dot(void) {
