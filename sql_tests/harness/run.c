@@ -308,14 +308,14 @@ int main(int argc, char **argv) {
     if (!parse_args(argc, argv, &o, &list)) {
         return usage();
     }
-    if (!o.extension && sqlite3_hannoy_init) {
-        sqlite3_auto_extension((void (*)(void))sqlite3_hannoy_init);
-    }
     report *const shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED ||
         sqlite3_config(SQLITE_CONFIG_LOG, functions_note_log, NULL) != SQLITE_OK) {
         return 2;
+    }
+    if (!o.extension && sqlite3_hannoy_init) { /* initialises SQLite, and so after its settings */
+        sqlite3_auto_extension((void (*)(void))sqlite3_hannoy_init);
     }
     for (size_t i = 0; i < list.count; i++) {
         run_apart(list.items[i], &o, shared);
