@@ -17,9 +17,9 @@
 ** Errors.  A function that returns int returns 0 (HNY_OK) or a negative hny_status; where it can
 ** also return something positive, its comment says so.  The codes of a function are listed where
 ** the caller must tell them apart.  Besides those, any function that allocates may return
-** HNY_NOMEM, and any that reads or writes the sidecar HNY_IO, HNY_CORRUPT, HNY_BROKEN, HNY_FULL
-** and HNY_READERS.  Output parameters are valid only after HNY_OK.  A structure of the sidecar that
-** fails its digest gives HNY_CORRUPT; the file is then marked as damaged, and the next build
+** HNY_NOMEM, and any that reads or writes the sidecar HNY_IO, HNY_CORRUPT, HNY_BROKEN and
+** HNY_FULL.  Output parameters are valid only after HNY_OK.  A structure of the sidecar that fails
+** its digest gives HNY_CORRUPT; the file is then marked as damaged, and the next build
 ** replaces it.  HNY_BROKEN: LMDB could not write a meta page and refuses all further calls.  The
 ** file itself may be sound, so HNY_BROKEN is no fault that hny_verify or a check reports.
 **
@@ -53,7 +53,6 @@
     X(VERSION, -7, "the sidecar has another format version; the next build replaces it")           \
     X(MISSING, -8, "there is no index yet; the next build makes it")                               \
     X(SHAPE, -9, "the index was built for other options; the next build replaces it")              \
-    X(READERS, -10, "too many readers have the sidecar open")                                      \
     X(LIMIT, -11, "a table holds at most 1073741823 vectors")                                      \
     X(BROKEN, -12, "a write to the sidecar failed; the next build replaces it")                    \
     X(LINK, -13, "a symbolic link is in the place of the sidecar or its lock file; remove it")     \
@@ -229,7 +228,7 @@ void hny_reader_free(hny_reader *reader);
 /*
 ** Pins the newest state.  HNY_OK: the table has an index.  HNY_NOMEM: give up.  Any other status
 ** says why the sidecar has no index for this table (HNY_MISSING, HNY_SHAPE, HNY_CORRUPT,
-** HNY_READERS, …); the reader is not pinned then, and the caller answers from the content.  Creates
+** …); the reader is not pinned then, and the caller answers from the content.  Creates
 ** no file.
 **
 ** All other functions on a reader need a pinned one, except where noted.
@@ -244,9 +243,9 @@ void hny_reader_end(hny_reader *reader); /* also of a reader that is not pinned 
 bool hny_reader_has_attributes(const hny_reader *reader);
 
 /*
-** To be asked before hny_reader_end.  False if the lock file was replaced while the state was
-** pinned:  other processes may have overwritten the data, so discard everything read since
-** hny_reader_begin.
+** To be asked before hny_reader_end.  False if other processes may have overwritten the data, so
+** that everything read since hny_reader_begin must be discarded: LMDB had no place for this reader,
+** or the lock file was replaced meanwhile or cannot be used.
 */
 bool hny_reader_intact(const hny_reader *reader);
 
@@ -443,7 +442,7 @@ typedef struct hny_build hny_build;
 
 /* What a build may use. */
 typedef struct hny_build_limits {
-    unsigned threads; /* 0: one per core */
+    unsigned threads; /* 0: one per processor that this process may use */
     uint64_t reserve; /* bytes of the disk that others must be able to write when it has ended */
     hny_interrupt interrupt;
 } hny_build_limits;

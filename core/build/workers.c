@@ -3,9 +3,9 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/processors.h"
 
 #define TASKS_PER_THREAD 32 /* fewer are not worth starting a thread */
 #define POLL_TASKS       64
@@ -23,9 +23,8 @@ typedef struct worker_job {
 
 int hny__worker_pool_init(hny__worker_pool *pool, hny__graph *graph, unsigned threads,
                           uint32_t table, hny_interrupt interrupt) {
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (threads == 0) {
-        threads = cores > 0 ? (unsigned)cores : 1;
+        threads = hny__processors();
     }
     if (threads > HNY__MAX_THREADS) {
         threads = HNY__MAX_THREADS;

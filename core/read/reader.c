@@ -136,7 +136,7 @@ void hny_reader_end(hny_reader *reader) {
 }
 
 bool hny_reader_intact(const hny_reader *reader) {
-    return hny__env_intact(reader->env, reader->view.txn_id);
+    return hny__txn_intact(reader->view.txn);
 }
 
 uint64_t hny_reader_version(const hny_reader *reader) {

@@ -43,10 +43,10 @@ int hny__env_current(const hny__env *env, const char *path);
 int hny__env_usable(const hny__env *env);
 
 /*
-** Is everything that was read from the state `txn_id` as it was committed?  False if the lock file
-** was replaced meanwhile (lock.h), or if the sidecar cannot be locked and others have written on.
+** Do builds spare what a pinned read transaction reads?  Not if the lock file was replaced
+** meanwhile (lock.h), or if none is used.
 */
-bool hny__env_intact(hny__env *env, size_t txn_id);
+bool hny__env_holds_readers(const hny__env *env);
 
 /*
 ** Unlinks an unusable sidecar and its lock file, or an empty folder in its place.  Under the
@@ -82,7 +82,7 @@ hny_progress hny__env_progress(hny__env *env);
 
 /*
 ** Begins a read transaction, new (*txn NULL) or again.  After a failure it is not begun, and may be
-** tried again or freed.
+** tried again or freed.  It pins the newest state, unless LMDB has no place for another reader.
 */
 int hny__env_begin_read(hny__env *env, hny__txn **txn);
 void hny__env_end_read(hny__txn *txn);
@@ -95,6 +95,12 @@ int hny__txn_check_pages(const hny__txn *txn);
 
 /* The number of the state that a read transaction sees; each commit raises it. */
 size_t hny__txn_id(const hny__txn *txn);
+
+/*
+** Is everything that was read from that state as it was committed?  False if others may have
+** written over it: it was not pinned, or hny__env_holds_readers is false.
+*/
+bool hny__txn_intact(const hny__txn *txn);
 
 /*
 ** Runs `body` in a write transaction and commits it durably.  If the map is full, it is enlarged

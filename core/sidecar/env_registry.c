@@ -70,16 +70,9 @@ static int check_file_record(hny__env *env) {
 /* Maps the file, of which LMDB has written the meta pages. */
 static int map_env(hny__env *env) {
     MDB_stat stat;
-    MDB_txn *txn;
     mdb_env_stat(env->mdb, &stat);
     env->page_size = stat.ms_psize;
-    int code = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-    if (code) {
-        return hny__lmdb_status(code);
-    }
-    code = mdb_dbi_open(txn, NULL, 0, &env->dbi);
-    mdb_txn_abort(txn);
-    return code ? hny__lmdb_status(code) : hny__env_map(env, 2 * (uint64_t)env->page_size);
+    return hny__env_map(env, 2 * (uint64_t)env->page_size);
 }
 
 /* -------------------------------------------------------------------------- opening, closing -- */
@@ -238,7 +231,7 @@ static int open_files(hny__env *env, const char *path, ino_t inode) {
 /*
 ** A user who may not write the file, or has it on a read-only file system, reads it without the
 ** lock file, which LMDB would want to write.  Builds may then overwrite what is being read;
-** hny__env_intact notices.
+** hny__txn_intact notices.
 */
 static int open_env(const char *path, const char *model, const struct stat *st, bool anonymous,
                     hny__env **out) {
@@ -483,22 +476,8 @@ int hny__env_usable(const hny__env *env) {
     return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
 }
 
-/*
-** Transaction n reuses pages that n - 2 and earlier ones freed, unless a reader it knows of has
-** them.  So if at most one transaction was committed after ours, none of our pages was overwritten.
-*/
-bool hny__env_intact(hny__env *env, size_t txn_id) {
-    hny__meta meta;
-    if (env->anonymous) {
-        return true;
-    }
-    if (hny__env_newest_meta(env, &meta)) {
-        return false;
-    }
-    if (meta.txn <= txn_id + 1) {
-        return true;
-    }
-    return !env->readonly && has_lock_file_name(env);
+bool hny__env_holds_readers(const hny__env *env) {
+    return env->anonymous || (!env->readonly && has_lock_file_name(env));
 }
 
 /* -------------------------------------------------------------------------------- discarding -- */

@@ -39,7 +39,7 @@ struct hny__env {
     atomic_bool damaged;    /* a record or block in it failed its checks */
     atomic_ullong min_size; /* the file had this many bytes; fewer now: it was truncated */
     MDB_env *mdb;
-    MDB_dbi dbi;
+    MDB_dbi dbi; /* of write transactions */
     uint32_t page_size;
     pthread_rwlock_t map_lock; /* of LMDB's map.  read: it is used.  write: it moves */
     _Atomic(hny__mapping *) mapping;
@@ -53,10 +53,11 @@ struct hny__env {
 
 struct hny__txn {
     hny__env *env;
-    MDB_txn *mdb; /* NULL: not begun yet */
-    int failure;  /* the first code of LMDB's other than MDB_NOTFOUND that a call returned */
-    bool writes;  /* it sees its own changes, by LMDB's functions */
-    size_t id;    /* of the state in `pages` */
+    MDB_txn *mdb;      /* NULL: not begun yet, or unpinned */
+    unsigned unpinned; /* its state is not pinned: for so many reads in turn; 0: it is */
+    int failure;       /* the first code of LMDB's other than MDB_NOTFOUND that a call returned */
+    bool writes;       /* it sees its own changes, by LMDB's functions */
+    size_t id;         /* of the state in `pages` */
     hny__pages pages;
 };
 

@@ -72,13 +72,44 @@ static int resize_map(hny__env *env, size_t size) {
 /* ----------------------------------------------------------------------------------- reading -- */
 
 /* Begins or renews; LMDB reads its meta page in its own map for that. */
-static int pin_state(hny__txn *txn) {
+static int pin_in_map(hny__txn *txn) {
     hny__env *const env = txn->env;
     pthread_rwlock_rdlock(&env->map_lock);
     const int code =
         txn->mdb ? mdb_txn_renew(txn->mdb) : mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn->mdb);
     pthread_rwlock_unlock(&env->map_lock);
     return code;
+}
+
+/* Processes that ended without giving back their places may have left none. */
+static int pin_state(hny__txn *txn) {
+    int dead = 0, code = pin_in_map(txn);
+    if (code == MDB_READERS_FULL && mdb_reader_check(txn->env->mdb, &dead) == 0 && dead > 0) {
+        code = pin_in_map(txn);
+    }
+    return code;
+}
+
+/*
+** LMDB has no place for this reader: all are taken, or a process with the same number, in another
+** PID namespace, has the file open.
+*/
+static bool is_without_place(int code) {
+    return code == MDB_READERS_FULL || code == EAGAIN || code == EACCES;
+}
+
+#define UNPINNED_READS 64 /* of a transaction, before it asks for a place again */
+
+/*
+** The newest state, not pinned: hny__txn_intact tells whether builds may have overwritten it.  The
+** transaction of LMDB that could not be begun is none.
+*/
+static int begin_unpinned(hny__txn *txn, size_t *id) {
+    hny__meta meta;
+    const int rc = hny__env_newest_meta(txn->env, &meta);
+    txn->unpinned = rc ? 0 : txn->unpinned % UNPINNED_READS + 1;
+    *id = rc ? 0 : (size_t)meta.txn;
+    return rc;
 }
 
 /* The file must be as long as its meta page says: access beyond its end is a SIGBUS. */
@@ -142,24 +173,49 @@ static int find_pages(hny__txn *txn, size_t id) {
 
 #define STATE_TRIES 64
 
+/* Pins the newest state, if LMDB has a place for it, and finds its number. */
+static int begin_state(hny__txn *txn, size_t *id) {
+    if (txn->unpinned && txn->unpinned < UNPINNED_READS) {
+        return begin_unpinned(txn, id);
+    }
+    int code = pin_state(txn);
+    if (code == MDB_MAP_RESIZED) {
+        if (resize_map(txn->env, 0)) {
+            return HNY_IO;
+        }
+        code = pin_state(txn);
+    }
+    if (is_without_place(code) && !txn->mdb) {
+        return begin_unpinned(txn, id);
+    }
+    txn->unpinned = 0;
+    break_if_panicked(txn->env, code);
+    if (code) {
+        return hny__lmdb_status(code);
+    }
+    *id = mdb_txn_id(txn->mdb);
+    return HNY_OK;
+}
+
+static void end_state(hny__txn *txn) {
+    if (!txn->unpinned) {
+        mdb_txn_reset(txn->mdb);
+    }
+}
+
+#define STATE_TRIES 64
+
 static int begin_or_renew(hny__txn *txn) {
-    hny__env *const env = txn->env;
     int rc = HNY_BUSY;
     for (int i = 0; i < STATE_TRIES && rc == HNY_BUSY; i++) {
-        int code = pin_state(txn);
-        if (code == MDB_MAP_RESIZED) {
-            if (resize_map(env, 0)) {
-                return HNY_IO;
-            }
-            code = pin_state(txn);
-        }
-        break_if_panicked(env, code);
-        if (code) {
-            return hny__lmdb_status(code);
-        }
-        rc = find_pages(txn, mdb_txn_id(txn->mdb));
+        size_t id;
+        rc = begin_state(txn, &id);
         if (rc) {
-            mdb_txn_reset(txn->mdb);
+            return rc;
+        }
+        rc = find_pages(txn, id);
+        if (rc) {
+            end_state(txn);
         }
     }
     /* Nobody commits so often: the meta page has another number than the lock file. */
@@ -181,7 +237,7 @@ int hny__env_begin_read(hny__env *env, hny__txn **txn) {
 
 void hny__env_end_read(hny__txn *txn) {
     if (!hny__env_inherited(txn->env)) {
-        mdb_txn_reset(txn->mdb);
+        end_state(txn);
     }
 }
 
@@ -198,6 +254,19 @@ void hny__txn_free(hny__txn *txn) {
 
 size_t hny__txn_id(const hny__txn *txn) {
     return txn->id;
+}
+
+/*
+** Transaction n reuses pages that n - 2 and earlier ones freed, unless a reader it knows of has
+** them.  So if at most one transaction was committed after ours, none of our pages was overwritten.
+*/
+bool hny__txn_intact(const hny__txn *txn) {
+    const hny__env *const env = txn->env;
+    hny__meta meta;
+    if (hny__env_newest_meta(env, &meta)) {
+        return false;
+    }
+    return meta.txn <= txn->id + 1 || (!txn->unpinned && hny__env_holds_readers(env));
 }
 
 int hny__txn_check_pages(const hny__txn *txn) {
@@ -259,7 +328,11 @@ static int write_once(hny__env *env, hny__write_body body, void *arg, int *code)
     if (*code) {
         return hny__lmdb_status(*code);
     }
-    int rc = find_pages(&txn, mdb_txn_id(txn.mdb) - 1);
+    txn.failure = mdb_dbi_open(txn.mdb, NULL, 0, &env->dbi);
+    int rc = hny__lmdb_status(txn.failure);
+    if (!rc) {
+        rc = find_pages(&txn, mdb_txn_id(txn.mdb) - 1);
+    }
     if (!rc) {
         rc = body(arg, &txn);
     }

@@ -10,8 +10,6 @@ int hny__lmdb_status(int code) {
         return HNY_OK;
     case MDB_NOTFOUND:
         return HNY_MISSING;
-    case MDB_READERS_FULL:
-        return HNY_READERS;
     case MDB_VERSION_MISMATCH:
         return HNY_VERSION;
     case MDB_PANIC:

@@ -11,7 +11,7 @@
 ** - it is created under the builder's lock, so never while a build writes by an older one that was
 **   removed;
 ** - a reader whose state may have been overwritten checks, before it uses what it read, whether its
-**   lock file still has a name (hny__env_intact): if not, another one may have been created.
+**   lock file still has a name (hny__txn_intact): if not, another one may have been created.
 */
 #ifndef HNY_LOCK_H
 #define HNY_LOCK_H

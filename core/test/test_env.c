@@ -1,7 +1,10 @@
 /* Environments whose data file or lock file is removed, copied or replaced while it is open. */
+#define _GNU_SOURCE /* unshare */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -9,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +46,8 @@ static int end(void **unused) {
     assert_int_equal(rmdir(folder), 0);
     return 0;
 }
+
+static pid_t last_child;
 
 static ino_t inode_of(const char *path) {
     struct stat st;
@@ -131,7 +139,7 @@ static void test_removed(void **unused) {
     (void)unused;
     hny__env *const first = open_it(1);
     write_to(first, 1);
-    const size_t id = pin(first, &txn);
+    pin(first, &txn);
     assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
     assert_int_equal(hny__env_usable(first), HNY_OK);
     assert_int_equal(unlink(lock), 0);
@@ -144,11 +152,11 @@ static void test_removed(void **unused) {
     hny__env *const second = open_it(0);
     assert_ptr_not_equal(second, first);
     assert_int_equal(hny__env_usable(second), HNY_OK);
-    assert_true(hny__env_intact(first, id));
+    assert_true(hny__txn_intact(txn));
     write_to(second, 2);
-    assert_true(hny__env_intact(first, id)); /* what comes next spares our pages still */
+    assert_true(hny__txn_intact(txn)); /* what comes next spares our pages still */
     write_to(second, 3);
-    assert_false(hny__env_intact(first, id));
+    assert_false(hny__txn_intact(txn));
     unpin(txn);
     hny__env_unref(first);
     hny__env_unref(second);
@@ -160,13 +168,251 @@ static void test_pinned(void **unused) {
     (void)unused;
     hny__env *const env = open_it(1);
     write_to(env, 1);
-    const size_t id = pin(env, &txn);
+    pin(env, &txn);
     for (uint32_t i = 0; i < 9; i++) {
         write_to(env, i);
     }
-    assert_true(hny__env_intact(env, id));
+    assert_true(hny__txn_intact(txn));
     unpin(txn);
     hny__env_unref(env);
+}
+
+/* A child that takes places of readers and does not give them back. */
+static void take_places(unsigned count, bool end) {
+    int status, ends[2];
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        hny__env *const env = open_it(0);
+        hny__txn *txn;
+        close(ends[0]);
+        for (unsigned i = 0; i < count; i++) {
+            pin(env, &txn);
+        }
+        (void)!write(ends[1], "x", 1);
+        while (!end) {
+            pause();
+        }
+        _exit(0); /* as one that was killed */
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    if (end) {
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return;
+    }
+    last_child = pid;
+}
+
+static void end_child(void) {
+    int status;
+    assert_int_equal(kill(last_child, SIGKILL), 0);
+    assert_int_equal(waitpid(last_child, &status, 0), last_child);
+}
+
+/* Places that ended processes have not given back are free for others. */
+static void test_dead_readers(void **unused) {
+    hny__txn *txn;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    take_places(HNY__MAX_READERS, true);
+    pin(env, &txn);
+    assert_int_equal(txn->unpinned, 0);
+    for (uint32_t i = 0; i < 9; i++) {
+        write_to(env, i);
+    }
+    assert_true(hny__txn_intact(txn));
+    unpin(txn);
+    hny__env_unref(env);
+}
+
+/* Without a place a reader sees the newest state, and what is overwritten is noticed. */
+static void test_without_place(void **unused) {
+    hny__txn *txn;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    take_places(HNY__MAX_READERS, false);
+    const size_t id = pin(env, &txn);
+    assert_int_equal(txn->unpinned, 1);
+    assert_true(hny__txn_intact(txn));
+    write_to(env, 2);
+    assert_true(hny__txn_intact(txn));
+    write_to(env, 3);
+    assert_false(hny__txn_intact(txn));
+    hny__env_end_read(txn);
+    assert_int_equal(hny__env_begin_read(env, &txn), HNY_OK);
+    assert_int_equal(hny__txn_id(txn), id + 2);
+    assert_true(hny__txn_intact(txn));
+    hny__env_end_read(txn);
+    end_child();
+    for (int i = 0; i < 64; i++) {
+        assert_int_equal(hny__env_begin_read(env, &txn), HNY_OK);
+        hny__env_end_read(txn);
+    }
+    assert_int_equal(txn->unpinned, 0); /* it has asked again */
+    hny__txn_free(txn);
+    hny__env_unref(env);
+}
+
+/* Runs `run` as process 1 of a PID namespace of its own; its exit code, or -1 if there is none. */
+static pid_t begin_process_1(int (*run)(int), int ready, int unused) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        int status;
+        close(unused);
+        if (unshare(CLONE_NEWPID)) {
+            _exit(77);
+        }
+        const pid_t first = fork();
+        if (first == 0) {
+            _exit(run(ready));
+        }
+        _exit(waitpid(first, &status, 0) == first && WIFEXITED(status) ? WEXITSTATUS(status) : 78);
+    }
+    return pid;
+}
+
+static int read_and_wait(int ready) {
+    hny__txn *txn;
+    char byte;
+    hny__env *const env = open_it(0);
+    pin(env, &txn);
+    (void)!write(ready, "x", 1);
+    (void)!read(ready, &byte, 1); /* until the test has ended the other one */
+    return txn->unpinned == 0 ? 10 : 11;
+}
+
+static int read_beside(int ready) {
+    hny__txn *txn;
+    (void)ready;
+    hny__env *const env = open_it(0);
+    pin(env, &txn);
+    return txn->unpinned == 1 && hny__txn_intact(txn) ? 20 : 21;
+}
+
+/* Two processes of the same number, in two containers: one is without a place, and reads. */
+static void test_namespaces(void **unused) {
+    int status, ends[2];
+    char byte;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    hny__env_unref(env);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    const pid_t first = begin_process_1(read_and_wait, ends[1], ends[0]);
+    close(ends[1]);
+    if (read(ends[0], &byte, 1) != 1) {
+        assert_int_equal(waitpid(first, &status, 0), first);
+        assert_int_equal(WEXITSTATUS(status), 77);
+        skip();
+    }
+    const pid_t second = begin_process_1(read_beside, -1, ends[0]);
+    assert_int_equal(waitpid(second, &status, 0), second);
+    assert_int_equal(WEXITSTATUS(status), 20);
+    assert_int_equal(write(ends[0], "x", 1), 1);
+    assert_int_equal(waitpid(first, &status, 0), first);
+    assert_int_equal(WEXITSTATUS(status), 10);
+    close(ends[0]);
+}
+
+/* In a child: the file by a read-only bind mount of its folder, and by the folder itself. */
+static int open_both(void) {
+    char mounted[64];
+    hny__env *reading, *writing, *again;
+    uint32_t value = 2;
+    snprintf(mounted, sizeof mounted, "%s/mount", folder);
+    const unsigned long read_only = MS_BIND | MS_REMOUNT | MS_RDONLY;
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount(folder, mounted, NULL, MS_BIND, NULL) ||
+        mount(NULL, mounted, NULL, read_only, NULL)) {
+        return 77;
+    }
+    strcat(mounted, "/d");
+    hny__txn *txn = NULL;
+    if (hny__env_open(mounted, NULL, false, &reading) || !hny__env_readonly(reading) ||
+        hny__env_begin_read(reading, &txn)) {
+        return 1;
+    }
+    if (hny__env_open(data, NULL, true, &writing) || writing == reading ||
+        hny__env_write(writing, put, &value) || hny__env_write(writing, put, &value)) {
+        return 2;
+    }
+    if (hny__txn_intact(txn)) { /* the writer does not know of this reader */
+        return 3;
+    }
+    unpin(txn);
+    if (hny__env_open(mounted, NULL, false, &again)) {
+        return 4;
+    }
+    hny__env_unref(reading);
+    hny__env_unref(again);
+    const int rc = hny__env_write(writing, put, &value) || hny__env_usable(writing) ? 5 : 0;
+    hny__env_unref(writing);
+    return rc;
+}
+
+static void test_two_paths(void **unused) {
+    char mounted[64];
+    int status;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    write_to(env, 1);
+    hny__env_unref(env);
+    snprintf(mounted, sizeof mounted, "%s/mount", folder);
+    assert_int_equal(mkdir(mounted, 0755), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(open_both());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(rmdir(mounted), 0);
+    if (WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
+/* In a child, with 60 MiB of address space beside what it has. */
+static int write_in_small_space(void) {
+    unsigned long pages;
+    uint32_t value = 3;
+    hny__env *env;
+    hny__txn *txn = NULL;
+    FILE *const f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%lu", &pages) != 1) {
+        return 77;
+    }
+    fclose(f);
+    const rlim_t bytes = pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)60 << 20);
+    const struct rlimit limit = {bytes, bytes};
+    if (setrlimit(RLIMIT_AS, &limit)) {
+        return 77;
+    }
+    if (hny__env_open(data, NULL, true, &env) || hny__env_write(env, put, &value) ||
+        hny__env_begin_read(env, &txn)) {
+        return 1;
+    }
+    unpin(txn);
+    hny__env_unref(env);
+    return 0;
+}
+
+static void test_small_space(void **unused) {
+    int status;
+    (void)unused;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(write_in_small_space());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status == 77 << 8) {
+        skip();
+    }
+    assert_int_equal(status, 0);
 }
 
 /* A data file that replaces another one gets a lock file of its own. */
@@ -333,6 +579,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_shared, begin, end),
         cmocka_unit_test_setup_teardown(test_removed, begin, end),
         cmocka_unit_test_setup_teardown(test_pinned, begin, end),
+        cmocka_unit_test_setup_teardown(test_dead_readers, begin, end),
+        cmocka_unit_test_setup_teardown(test_without_place, begin, end),
+        cmocka_unit_test_setup_teardown(test_namespaces, begin, end),
+        cmocka_unit_test_setup_teardown(test_two_paths, begin, end),
+        cmocka_unit_test_setup_teardown(test_small_space, begin, end),
         cmocka_unit_test_setup_teardown(test_swapped, begin, end),
         cmocka_unit_test_setup_teardown(test_nameless, begin, end),
         cmocka_unit_test_setup_teardown(test_lock_and_fork, begin, end),

@@ -1,0 +1,17 @@
+/* Interface to processors.c: how many threads this process can run at a time. */
+#ifndef HNY_PROCESSORS_H
+#define HNY_PROCESSORS_H
+
+/*
+** The processors that this thread may run on, as taskset and containers restrict them, and no more
+** than the quota of its control groups, rounded up.  At least 1.
+*/
+unsigned hny__processors(void);
+
+/*
+** The quota of the groups that the file `groups` names (/proc/self/cgroup) and those above them,
+** whose folders are below `mount` (/sys/fs/cgroup), in processors, rounded up.  0: there is none.
+*/
+unsigned hny__processors_quota(const char *groups, const char *mount);
+
+#endif
