@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "shadow/encryption.h"
 #include "shadow/error.h"
 #include "table.h"
 
@@ -11,7 +12,8 @@
 typedef struct schema_sidecar {
     struct schema_sidecar *next;
     char *schema;
-    char *database; /* the file; NULL: private */
+    char *database; /* the file; NULL: none */
+    bool is_private;
     hny_sidecar *sidecar;
     unsigned users;
 } schema_sidecar;
@@ -139,27 +141,29 @@ static bool same_file(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static schema_sidecar *find_sidecar(hx_connection *connection, const char *schema,
-                                    const char *file) {
+static schema_sidecar *find_sidecar(hx_connection *connection, const char *schema, const char *file,
+                                    bool is_private) {
     for (schema_sidecar *entry = connection->sidecars; entry; entry = entry->next) {
-        if (sqlite3_stricmp(entry->schema, schema) == 0 && same_file(entry->database, file)) {
+        if (sqlite3_stricmp(entry->schema, schema) == 0 && same_file(entry->database, file) &&
+            entry->is_private == is_private) {
             return entry;
         }
     }
     return NULL;
 }
 
-static schema_sidecar *make_sidecar(const char *schema, const char *file, const char *folder) {
+static schema_sidecar *make_sidecar(const char *schema, const char *file, bool is_private,
+                                    const char *folder) {
     schema_sidecar *const entry = sqlite3_malloc(sizeof *entry);
     if (!entry) {
         return NULL;
     }
-    *entry = (schema_sidecar){.schema = sqlite3_mprintf("%s", schema)};
+    *entry = (schema_sidecar){.schema = sqlite3_mprintf("%s", schema), .is_private = is_private};
     if (file) {
         entry->database = sqlite3_mprintf("%s", file);
     }
     if (!entry->schema || (file && !entry->database) ||
-        hny_sidecar_new(file, folder, &entry->sidecar) != HNY_OK) {
+        hny_sidecar_new(is_private ? NULL : file, folder, &entry->sidecar) != HNY_OK) {
         entry->sidecar = NULL;
         free_sidecar(entry);
         return NULL;
@@ -167,11 +171,15 @@ static schema_sidecar *make_sidecar(const char *schema, const char *file, const 
     return entry;
 }
 
-int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out) {
+int hx_connection_sidecar(hx_connection *connection, const char *schema, hx_place place,
+                          hny_sidecar **out) {
     const char *const file = file_of(connection->db, schema);
-    schema_sidecar *entry = find_sidecar(connection, schema, file);
+    const bool is_private =
+        !file || place == HX_PLACE_PRIVATE ||
+        (place == HX_PLACE_AUTO && hx_database_is_encrypted(connection->db, schema));
+    schema_sidecar *entry = find_sidecar(connection, schema, file, is_private);
     if (!entry) {
-        entry = make_sidecar(schema, file, connection->folder);
+        entry = make_sidecar(schema, file, is_private, connection->folder);
         if (!entry) {
             return SQLITE_NOMEM;
         }
@@ -189,7 +197,7 @@ void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar) {
         if (entry->sidecar != sidecar) {
             continue;
         }
-        if (--entry->users == 0 && entry->database) {
+        if (--entry->users == 0 && !entry->is_private) {
             *link = entry->next;
             free_sidecar(entry);
         }

@@ -12,6 +12,7 @@
 
 #include "hannoy.h"
 #include "sqlite_api.h"
+#include "values/names.h"
 
 typedef struct hx_table hx_table;
 typedef struct hx_connection hx_connection;
@@ -35,11 +36,13 @@ sqlite3 *hx_connection_db(const hx_connection *connection);
 unsigned *hx_connection_depth(hx_connection *connection);
 
 /*
-** The sidecar of a schema, as a reference that hx_connection_release gives back.  A database
-** without a file has a private sidecar, which lives as long as the connection, because VACUUM and
-** schema changes disconnect tables and connect them again.
+** The sidecar of a schema, as a reference that hx_connection_release gives back.  A private one
+** lives as long as the connection, because VACUUM and schema changes disconnect tables and connect
+** them again.  HX_PLACE_AUTO is private for a database without a file, and for one that is
+** encrypted, whose vectors are not to be in another file in the clear.
 */
-int hx_connection_sidecar(hx_connection *connection, const char *schema, hny_sidecar **out);
+int hx_connection_sidecar(hx_connection *connection, const char *schema, hx_place place,
+                          hny_sidecar **out);
 void hx_connection_release(hx_connection *connection, hny_sidecar *sidecar);
 
 /*

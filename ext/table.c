@@ -68,7 +68,8 @@ static int make_table(sqlite3 *db, hx_connection *connection, int argc, const ch
         rc = hx_arguments_add(&table->shadow.arguments, "%s", argv[i]);
     }
     if (rc == SQLITE_OK) {
-        rc = hx_connection_sidecar(connection, argv[1], &table->sidecar);
+        rc = hx_connection_sidecar(connection, argv[1], (hx_place)options[0].sidecar,
+                                   &table->sidecar);
     }
     if (rc == SQLITE_OK) {
         rc = make_views(table);

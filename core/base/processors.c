@@ -15,7 +15,7 @@ static unsigned least(unsigned a, unsigned b) {
     return !a || (b && b < a) ? b : a;
 }
 
-static unsigned round_up(long long quota, long long period) {
+static unsigned whole_processors(long long quota, long long period) {
     if (quota <= 0 || period <= 0 || quota / period >= UINT_MAX) {
         return 0;
     }
@@ -39,13 +39,14 @@ static unsigned quota_of_folder(const char *folder) {
     char line[64];
     long long quota = 0, period = 0;
     if (read_line(folder, "cpu.max", line)) {
-        return sscanf(line, "%lld %lld", &quota, &period) == 2 ? round_up(quota, period) : 0;
+        return sscanf(line, "%lld %lld", &quota, &period) == 2 ? whole_processors(quota, period)
+                                                               : 0;
     }
     if (!read_line(folder, "cpu.cfs_quota_us", line) || sscanf(line, "%lld", &quota) != 1 ||
         !read_line(folder, "cpu.cfs_period_us", line) || sscanf(line, "%lld", &period) != 1) {
         return 0;
     }
-    return round_up(quota, period);
+    return whole_processors(quota, period);
 }
 
 /* Of a group and those above it.  A container sees its own group as the highest one. */

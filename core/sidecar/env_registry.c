@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,22 +78,31 @@ static int map_env(hny__env *env) {
 
 /* -------------------------------------------------------------------------- opening, closing -- */
 
-/*
-** What LMDB maps, for its own reading and writing, beyond the file: it grows when a write needs
-** more.  Address space is limited on phones, in sandboxes, and where hundreds of files are open.
-*/
-static const size_t map_sizes[] = {(size_t)1 << 30, (size_t)1 << 27, (size_t)1 << 24};
+#define LEAST_SPARE ((size_t)1 << 20)
+
+size_t hny__env_spare(void) {
+    const size_t most = (size_t)1 << 30;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) {
+        return most;
+    }
+    const size_t share = (size_t)(limit.rlim_cur / 1024) & ~(LEAST_SPARE - 1);
+    return share < LEAST_SPARE ? LEAST_SPARE : share < most ? share : most;
+}
 
 static int open_mdb(hny__env *env, const char *path, size_t bytes) {
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY | MDB_NOLOCK : 0u);
     int rc = ENOMEM;
-    for (size_t i = 0; i < sizeof map_sizes / sizeof *map_sizes && rc == ENOMEM; i++) {
+    for (size_t spare = hny__env_spare(); rc == ENOMEM; spare /= 8) {
+        if (spare < LEAST_SPARE) {
+            spare = LEAST_SPARE;
+        }
         rc = mdb_env_create(&env->mdb);
         if (rc) {
             break;
         }
-        rc = mdb_env_set_mapsize(env->mdb, bytes + map_sizes[i]);
+        rc = mdb_env_set_mapsize(env->mdb, bytes + spare);
         if (!rc) {
             rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
         }
@@ -105,6 +115,9 @@ static int open_mdb(hny__env *env, const char *path, size_t bytes) {
         if (rc) {
             mdb_env_close(env->mdb);
             env->mdb = NULL;
+        }
+        if (rc == ENOMEM && spare == LEAST_SPARE) {
+            return HNY_IO; /* queries do without the sidecar */
         }
     }
     return rc == EIO && hny__disk_is_full(path) ? HNY_FULL : hny__lmdb_status(rc);

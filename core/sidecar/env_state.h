@@ -61,6 +61,12 @@ struct hny__txn {
     hny__pages pages;
 };
 
+/*
+** What to map beyond a file: maps grow when a write needs more.  Address space is limited on
+** phones, in sandboxes, and where hundreds of files are open.
+*/
+size_t hny__env_spare(void);
+
 /* Makes a mapping of at least `bytes`.  HNY_OK, HNY_NOMEM or HNY_IO. */
 int hny__env_map(hny__env *env, uint64_t bytes);
 void hny__env_unmap(hny__env *env);

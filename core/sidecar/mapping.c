@@ -23,7 +23,8 @@ static uint8_t *map_file(const hny__env *env, size_t size) {
 static int make_mapping(hny__env *env, uint64_t bytes) {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t exact = (bytes + page - 1) / page * page;
-    const uint64_t ample = 2 * exact > MIN_MAPPING ? 2 * exact : MIN_MAPPING;
+    const uint64_t least = hny__env_spare() < MIN_MAPPING ? hny__env_spare() : MIN_MAPPING;
+    const uint64_t ample = 2 * exact > least ? 2 * exact : least / page * page;
     hny__mapping *const mapping = malloc(sizeof *mapping);
     if (!mapping) {
         return HNY_NOMEM;

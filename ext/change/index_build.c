@@ -175,7 +175,8 @@ static int hold_snapshot(hx_view *view, hx_index_build *build) {
 static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
     const uint64_t other_bytes = (uint64_t)1 << 20;
     int used = 0, highest;
-    if (!hny_sidecar_path(view->sidecar)) {
+    const char *const file = sqlite3_db_filename(view->shadow->db, view->shadow->schema);
+    if (!file || !*file) {
         return 0;
     }
     sqlite3_db_status(view->shadow->db, SQLITE_DBSTATUS_CACHE_USED, &used, &highest, 0);

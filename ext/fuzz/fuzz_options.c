@@ -34,7 +34,8 @@ static bool same(const hx_options *a, const hx_options *b) {
            a->shape.type == b->shape.type && a->codes == b->codes && a->m == b->m &&
            a->ef_construction == b->ef_construction && a->ef == b->ef && a->recall == b->recall &&
            a->autobuild == b->autobuild && a->threads == b->threads &&
-           a->linear_below == b->linear_below && a->log_keep == b->log_keep;
+           a->linear_below == b->linear_below && a->log_keep == b->log_keep &&
+           a->sidecar == b->sidecar;
 }
 
 /* No error and what was accepted, or a sentence. */
@@ -94,7 +95,8 @@ static void try_setting(const char *text) {
                           .recall = 9500,
                           .autobuild = 1000,
                           .linear_below = 1000,
-                          .log_keep = HX_AUTO};
+                          .log_keep = HX_AUTO,
+                          .sidecar = HX_PLACE_AUTO};
     const hx_options before = options;
     const char *key = NULL;
     int64_t value = -1;

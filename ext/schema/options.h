@@ -33,6 +33,7 @@ typedef struct hx_options {
     uint32_t threads;         /* of a build; 0: one a core */
     uint32_t linear_below;    /* a table of fewer rows is scanned exactly */
     uint32_t log_keep;        /* changes that the log keeps; HX_AUTO: in proportion to the table */
+    uint8_t sidecar;          /* hx_place: where the index is */
 } hx_options;
 
 /* Parses the module's arguments, without the first three.  SQLITE_ERROR on bad input. */

@@ -13,7 +13,7 @@
 
 #define ALL_OPTIONS                                                                                \
     "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, "               \
-    "linear_below, log_keep"
+    "linear_below, log_keep, sidecar"
 #define ALL_SETTINGS                                                                               \
     "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below, log_keep"
 #define ALL_METRICS                                                                                \
@@ -64,12 +64,22 @@ static void assert_options(hx_options got, hx_options wanted) {
     assert_int_equal(got.threads, wanted.threads);
     assert_int_equal(got.linear_below, wanted.linear_below);
     assert_int_equal(got.log_keep, wanted.log_keep);
+    assert_int_equal(got.sidecar, wanted.sidecar);
 }
 
 static void standard_values(void **state) {
     (void)state;
-    const hx_options wanted = {
-        {768, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_INT4, 16, 128, 0, 9500, 1000, 0, 1000, HX_AUTO};
+    const hx_options wanted = {{768, HNY_COSINE, HNY_FLOAT32},
+                               HNY_CODES_INT4,
+                               16,
+                               128,
+                               0,
+                               9500,
+                               1000,
+                               0,
+                               1000,
+                               HX_AUTO,
+                               HX_PLACE_AUTO};
     assert_options(PARSED("dim=768", "metric=cosine"), wanted);
 }
 
@@ -87,17 +97,27 @@ static void standard_codes(void **state) {
 static void every_option(void **state) {
     (void)state;
     const hx_options wanted = {
-        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345};
-    assert_options(PARSED("log_keep=12345", "linear_below=77", "threads=2", "autobuild=0", "ef=64",
-                          "recall=.9", "ef_construction=200", "m=8", "codes=bit", "type=bit",
-                          "metric=hamming", "dim=3"),
+        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345,
+        HX_PLACE_PRIVATE};
+    assert_options(PARSED("sidecar=Private", "log_keep=12345", "linear_below=77", "threads=2",
+                          "autobuild=0", "ef=64", "recall=.9", "ef_construction=200", "m=8",
+                          "codes=bit", "type=bit", "metric=hamming", "dim=3"),
                    wanted);
 }
 
 static void ways_to_write(void **state) {
     (void)state;
-    const hx_options wanted = {
-        {768, HNY_COSINE, HNY_INT8}, HNY_CODES_INT8, 16, 128, 0, 9500, 1000, 0, 1000, HX_AUTO};
+    const hx_options wanted = {{768, HNY_COSINE, HNY_INT8},
+                               HNY_CODES_INT8,
+                               16,
+                               128,
+                               0,
+                               9500,
+                               1000,
+                               0,
+                               1000,
+                               HX_AUTO,
+                               HX_PLACE_AUTO};
     assert_options(PARSED(" dim = 768 ", "metric='cosine'", "type=int8"), wanted);
     assert_options(PARSED("DIM=768", "METRIC=\"Cosine\"", "Type = 'INT8'"), wanted);
     assert_options(PARSED("\n\tdim\t=\r\n'768'\f", "metric=COSINE", "type=int8"), wanted);
@@ -270,7 +290,7 @@ static void stored_and_back(void **state) {
     char *const text = hx_options_text(&options[1]);
     assert_string_equal(text, "dim=65536, metric=manhattan, type=float16, codes=int8, m=63, "
                               "ef_construction=4096, ef=100000, recall=0.95, autobuild=2147483647, "
-                              "threads=256, linear_below=2147483647, log_keep=0");
+                              "threads=256, linear_below=2147483647, log_keep=0, sidecar=auto");
     sqlite3_free(text);
 }
 
@@ -288,7 +308,8 @@ static void stored_by_an_older_version(void **state) {
                                1000,
                                0,
                                1000,
-                               HX_AUTO};
+                               HX_AUTO,
+                               HX_PLACE_AUTO};
     assert_options(back, wanted);
 }
 
@@ -345,8 +366,17 @@ static void settings(void **state) {
         assert_string_equal(key, cases[i].key);
         assert_int_equal(value, cases[i].value);
     }
-    const hx_options wanted = {
-        {3, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT16, 16, 64, 201, 9750, 0, 2, 5, HX_AUTO};
+    const hx_options wanted = {{3, HNY_EUCLIDEAN, HNY_FLOAT32},
+                               HNY_CODES_FLOAT16,
+                               16,
+                               64,
+                               201,
+                               9750,
+                               0,
+                               2,
+                               5,
+                               HX_AUTO,
+                               HX_PLACE_AUTO};
     assert_options(options, wanted);
 }
 

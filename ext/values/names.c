@@ -1,5 +1,5 @@
 /*
-** Names of metrics, vector types and codes; contract in names.h.
+** Names of metrics, vector types, codes and places of sidecars; contract in names.h.
 */
 #include "values/names.h"
 
@@ -26,6 +26,11 @@ const hx_name hx_codes[] = {
     {"int4", {NULL}, HNY_CODES_INT4},       {"int8", {NULL}, HNY_CODES_INT8},
     {"float16", {NULL}, HNY_CODES_FLOAT16}, {"float32", {NULL}, HNY_CODES_FLOAT32},
     {"bit", {NULL}, HNY_CODES_BIT},         {NULL, {NULL}, 0}};
+
+const hx_name hx_places[] = {{"auto", {NULL}, HX_PLACE_AUTO},
+                             {"beside", {NULL}, HX_PLACE_BESIDE},
+                             {"private", {NULL}, HX_PLACE_PRIVATE},
+                             {NULL, {NULL}, 0}};
 
 static bool is_name(hx_span text, const char *name) {
     return name && text.length == strlen(name) &&

@@ -1,5 +1,6 @@
 /*
-** Interface to names.c: the names under which users know metrics, vector types and codes.
+** Interface to names.c: the names under which users know metrics, vector types, codes and
+** places of sidecars.
 */
 #ifndef HX_NAMES_H
 #define HX_NAMES_H
@@ -15,10 +16,18 @@ typedef struct hx_name {
     uint8_t value;           /* not 0 */
 } hx_name;
 
+/* Where the index of a table is. */
+typedef enum hx_place {
+    HX_PLACE_AUTO = 1, /* private for a database that is encrypted */
+    HX_PLACE_BESIDE,   /* in the sidecar of the database */
+    HX_PLACE_PRIVATE   /* in a file without a name, of one connection */
+} hx_place;
+
 /* Each list ends with an entry whose name is NULL and whose value is 0. */
 extern const hx_name hx_metrics[];
 extern const hx_name hx_types[];
 extern const hx_name hx_codes[];
+extern const hx_name hx_places[];
 
 /* The value of a name or synonym, in any letter case; 0: there is none of that name. */
 uint8_t hx_name_value(const hx_name *names, hx_span text);
