@@ -208,7 +208,7 @@ int hny_sidecar_move(hny_sidecar *sidecar, const char *folder);
 typedef struct hny_progress {
     uint32_t table;       /* 0: no build runs in this process */
     const char *phase;    /* "reading", "reordering", "consolidating", "linking", "calibrating",
-                             "trimming" or "publishing" */
+                             "trimming", "publishing" or "shrinking" */
     uint64_t done, total; /* of the phase's rows, queries or blocks; total 0: not known */
 } hny_progress;
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
@@ -471,6 +471,12 @@ bool hny_build_outdated(const hny_build *build);
 */
 bool hny_build_refits(const hny_build *build);
 
+/*
+** How many codes the sidecar holds for nothing, of deleted rows and of slots that are free, once
+** the build is published; *rows: for how many rows it has some.  Starting over drops them.
+*/
+uint32_t hny_build_vacant(const hny_build *build, uint32_t *rows);
+
 /* The number of rows of that state that are not linked yet. */
 uint32_t hny_build_unlinked(const hny_build *build);
 
@@ -508,6 +514,13 @@ int hny_build_publish(hny_build *build, hny_boundary boundary);
 ** for callers that hold the database's write lock: an older snapshot does not know newer tables.
 */
 int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count);
+
+/*
+** Makes the file as short as its records allow, by copying them to a new one: with `all` whenever
+** that gains anything, else if more than half of it is free.  After publish and sweep; nothing may
+** follow but close.  On failure the file is as before.
+*/
+int hny_build_shrink(hny_build *build, bool all);
 
 /* Releases the lock and drops what was not published. */
 void hny_build_close(hny_build *build);

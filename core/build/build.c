@@ -207,6 +207,11 @@ bool hny_build_refits(const hny_build *build) {
     return build->refit.needed;
 }
 
+uint32_t hny_build_vacant(const hny_build *build, uint32_t *rows) {
+    *rows = build->record.live;
+    return build->record.slots - build->record.live;
+}
+
 uint32_t hny_build_unlinked(const hny_build *build) {
     return build->has_base ? build->base.unlinked : 0;
 }

@@ -3,7 +3,7 @@
 **
 ** build.c opens a build and takes changes in, staging.c writes the codes of new rows,
 ** update_graph.c links them, publish.c makes the result the newest state, garbage.c removes what
-** is left behind.
+** is left behind, shrink.c gives its space back.
 */
 #ifndef HNY_STATE_H
 #define HNY_STATE_H

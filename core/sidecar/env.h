@@ -71,6 +71,9 @@ bool hny__env_damaged(const hny__env *env);
 /* Bytes of all pages in use. */
 uint64_t hny__env_bytes(const hny__env *env);
 
+/* The pages of the file, and those in use by its newest state. */
+int hny__env_pages(const hny__env *env, uint64_t *pages, uint64_t *used);
+
 /* Frees the reader slots of processes that ended without doing so. */
 void hny__env_drop_dead_readers(hny__env *env);
 

@@ -39,6 +39,21 @@ uint64_t hny__env_bytes(const hny__env *env) {
     return hny__env_newest_meta(env, &meta) ? 0 : (meta.last_page + 1) * meta.page_size;
 }
 
+static uint64_t pages_of_tree(const hny__tree *tree) {
+    return tree->branches + tree->leaves + tree->overflow;
+}
+
+int hny__env_pages(const hny__env *env, uint64_t *pages, uint64_t *used) {
+    const uint64_t meta_pages = 2;
+    hny__meta meta;
+    const int rc = hny__env_newest_meta(env, &meta);
+    if (!rc) {
+        *pages = meta.last_page + 1;
+        *used = meta_pages + pages_of_tree(&meta.main) + pages_of_tree(&meta.free);
+    }
+    return rc;
+}
+
 void hny__env_drop_dead_readers(hny__env *env) {
     int dead;
     mdb_reader_check(env->mdb, &dead);

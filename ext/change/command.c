@@ -14,8 +14,8 @@
 #include "shadow/external_content.h"
 #include "values/refuse.h"
 
-static int build_indexes(hx_writer *writer, bool restart) {
-    hx_index_build build = {.asked = true, .restart = restart};
+static int build_indexes(hx_writer *writer, bool restart, bool compact) {
+    hx_index_build build = {.asked = true, .restart = restart, .compact = compact};
     const int rc = hx_index_build_all(writer->views, &build);
     if (rc) {
         return rc;
@@ -24,7 +24,7 @@ static int build_indexes(hx_writer *writer, bool restart) {
 }
 
 static int command_build(hx_writer *writer) {
-    return build_indexes(writer, false);
+    return build_indexes(writer, false, false);
 }
 
 /*
@@ -33,7 +33,11 @@ static int command_build(hx_writer *writer) {
 */
 static int command_rebuild(hx_writer *writer) {
     const int rc = hx_log_restart(writer->shadow);
-    return rc ? rc : build_indexes(writer, true);
+    return rc ? rc : build_indexes(writer, true, false);
+}
+
+static int command_compact(hx_writer *writer) {
+    return build_indexes(writer, false, true);
 }
 
 static int command_check(hx_writer *writer) {
@@ -52,6 +56,7 @@ typedef struct command {
 static const command commands[] = {
     {"build", command_build},
     {"rebuild", command_rebuild},
+    {"compact", command_compact},
     {"integrity-check", command_check},
 };
 
@@ -104,7 +109,8 @@ static int change_setting(hx_writer *writer, const char *text) {
         return hx_fail_with(writer->shadow, rc, error);
     }
     rc = hx_fail(writer->shadow, rc,
-                 "%s, as in ef=200, or a command: build, rebuild, integrity-check, add, drop",
+                 "%s, as in ef=200, or a command: build, rebuild, compact, integrity-check, add, "
+                 "drop",
                  error);
     sqlite3_free(error);
     return rc;

@@ -1,6 +1,6 @@
 /*
-** Interface to command.c: INSERT INTO v(v) VALUES('…'): build, rebuild, integrity-check, or a
-** setting such as ef=200.
+** Interface to command.c: INSERT INTO v(v) VALUES('…'): build, rebuild, compact,
+** integrity-check, or a setting such as ef=200.
 */
 #ifndef HX_COMMAND_H
 #define HX_COMMAND_H

@@ -158,6 +158,24 @@ static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
     return rc;
 }
 
+/*
+** An index of which more than half is of deleted rows starts over when a build is asked for, and
+** the file is made shorter.  Of all vectors' builds the last one does that; only for `compact` it
+** must succeed.
+*/
+static void shrink_sidecar(const hx_view *view, hny_build *engine, hx_index_build *build) {
+    uint32_t rows;
+    const uint32_t vacant = hny_build_vacant(engine, &rows);
+    build->sparse = !build->restart && (build->compact ? vacant > 0 : vacant > rows);
+    if (build->sparse || view->vector != view->shadow->columns.vectors - 1) {
+        return;
+    }
+    const int status = hny_build_shrink(engine, build->compact || build->restart);
+    if (build->compact || status == HNY_INTERRUPT) {
+        build->status = status;
+    }
+}
+
 static int hold_snapshot(hx_view *view, hx_index_build *build) {
     int rc = hx_sql_borrow(view->shadow, HX_SQL_HOLD, HX_ALL_VECTORS, &build->hold);
     if (rc == SQLITE_OK) {
@@ -200,7 +218,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
                                  view->shadow->config.attribute_set};
     build->at = log.tip;
     build->taken = 0;
-    build->current = false;
+    build->current = build->sparse = false;
     const hny_build_limits limits = {set->threads, commit_bytes(view, &log),
                                      hx_interrupt(view->shadow)};
     build->status =
@@ -213,6 +231,9 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     const bool restart = build->restart;
     build->restart = restart || (build->asked && hny_build_outdated(engine));
     rc = update_index(view, engine, &log, build);
+    if (rc == SQLITE_OK && build->asked && build->status == HNY_OK) {
+        shrink_sidecar(view, engine, build);
+    }
     build->restart = restart;
     hny_build_close(engine);
     return rc;
@@ -228,22 +249,35 @@ static int repair_database(hx_shadow *shadow) {
     return rc ? rc : hx_log_repair(shadow, &log);
 }
 
+static int hold_and_build(hx_view *view, hx_index_build *build) {
+    int rc = build->needs_hold ? hold_snapshot(view, build) : SQLITE_OK;
+    if (rc == SQLITE_OK) {
+        rc = attempt_build(view, build);
+    }
+    hx_sql_return(view->shadow, &build->hold);
+    return rc;
+}
+
+/* From all rows, of which there are few beside what the index holds. */
+static int start_over(hx_view *view, hx_index_build *build) {
+    const int64_t taken = build->taken;
+    build->restart = true;
+    const int rc = hold_and_build(view, build);
+    build->restart = false;
+    build->taken = taken;
+    return rc;
+}
+
 /* A damaged or broken sidecar is set aside, and the second attempt starts over. */
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
     int rc = build->asked ? repair_database(view->shadow) : SQLITE_OK;
     for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
-        if (build->needs_hold) {
-            rc = hold_snapshot(view, build);
-        }
-        if (rc == SQLITE_OK) {
-            rc = attempt_build(view, build);
-        }
-        hx_sql_return(view->shadow, &build->hold);
+        rc = hold_and_build(view, build);
         if (rc || (build->status != HNY_CORRUPT && build->status != HNY_BROKEN)) {
             break;
         }
     }
-    return rc;
+    return rc == SQLITE_OK && build->sparse ? start_over(view, build) : rc;
 }
 
 int hx_index_build_fail(const hx_view *view, int status) {

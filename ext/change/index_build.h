@@ -17,6 +17,7 @@ typedef struct hx_index_build {
     /* in */
     bool asked;      /* an explicit build, which may take long: consolidates earlier */
     bool restart;    /* rebuild from all rows */
+    bool compact;    /* leave nothing in the sidecar that no row needs, as a restart does */
     bool changes;    /* apply changes only: HNY_MISSING instead of rebuilding from all rows */
     bool sweep;      /* the write lock is held: delete the indexes of dropped tables */
     hx_loan hold;    /* of HX_SQL_HOLD: keeps the read snapshot; returned before linking */
@@ -26,6 +27,7 @@ typedef struct hx_index_build {
     bool current;    /* the sidecar has the snapshot's tip as a boundary */
     int64_t taken;   /* changes applied */
     hny_boundary at; /* the snapshot's tip */
+    bool sparse;     /* so much of the index is of deleted rows that it should start over */
 } hx_index_build;
 
 /*

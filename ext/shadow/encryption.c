@@ -46,6 +46,15 @@ static file_start start_of_file(const char *name) {
     return start;
 }
 
+/* A cipher is part of the library, or a layer of its own over SQLite's. */
+static bool can_encrypt(sqlite3 *db, const char *schema) {
+    char *layer = NULL;
+    sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &layer);
+    const bool own = layer && strncmp(layer, "unix", 4) != 0;
+    sqlite3_free(layer);
+    return own || sqlite3_compileoption_used("HAS_CODEC");
+}
+
 bool hx_database_is_encrypted(sqlite3 *db, const char *schema) {
     const char *const name = sqlite3_db_filename(db, schema);
     if (!name || !*name) {
@@ -55,7 +64,7 @@ bool hx_database_is_encrypted(sqlite3 *db, const char *schema) {
     case START_OTHER:
         return true;
     case START_EMPTY:
-        return sqlite3_compileoption_used("HAS_CODEC");
+        return can_encrypt(db, schema);
     default:
         return false;
     }

@@ -8,7 +8,7 @@
 
 /*
 ** Does the file not begin as SQLite's do?  An empty one, as before the first COMMIT, counts as
-** encrypted if the library can encrypt.  False for databases without a file.
+** encrypted if this connection can encrypt.  False for databases without a file.
 */
 bool hx_database_is_encrypted(sqlite3 *db, const char *schema);
 

@@ -69,9 +69,16 @@ PASS_ON(size, (sqlite3_file * file, sqlite3_int64 *size), xFileSize(real, size))
 PASS_ON(lock, (sqlite3_file * file, int level), xLock(real, level))
 PASS_ON(unlock, (sqlite3_file * file, int level), xUnlock(real, level))
 PASS_ON(reserved, (sqlite3_file * file, int *out), xCheckReservedLock(real, out))
-PASS_ON(control, (sqlite3_file * file, int op, void *arg), xFileControl(real, op, arg))
 PASS_ON(sector, (sqlite3_file * file), xSectorSize(real))
 PASS_ON(traits, (sqlite3_file * file), xDeviceCharacteristics(real))
+
+static int cipher_control(sqlite3_file *file, int op, void *arg) {
+    if (op == SQLITE_FCNTL_VFSNAME) {
+        *(char **)arg = sqlite3_mprintf("cipher");
+        return SQLITE_OK;
+    }
+    return real_of(file)->pMethods->xFileControl(real_of(file), op, arg);
+}
 
 static const sqlite3_io_methods cipher_methods = {
     .iVersion = 1,
@@ -171,6 +178,7 @@ static void fill(sqlite3 *db) {
 static void test_encrypted(void **unused) {
     (void)unused;
     sqlite3 *db = open_database("cipher");
+    assert_true(hx_database_is_encrypted(db, "main")); /* empty still */
     run(db, "CREATE TABLE t(a)");
     assert_true(hx_database_is_encrypted(db, "main"));
     run(db, "CREATE VIRTUAL TABLE v USING hannoy(dim=2, metric=l2)");

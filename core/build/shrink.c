@@ -1,0 +1,123 @@
+/*
+** Giving free pages back: LMDB's file never becomes shorter, so the records are copied to a new
+** one, which takes its place.  Other connections notice that, as when users replace the file.
+*/
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/interrupt.h"
+#include "build/state.h"
+#include "sidecar/lock.h"
+#include "sidecar/place.h"
+
+#define BYTES_PER_WRITE ((size_t)16 << 20)
+#define FEW_PAGES       16 /* not worth a new file */
+
+/* A copy of all records to another file. */
+typedef struct record_copy {
+    hny__txn *from;
+    uint64_t next; /* the first key that is not copied */
+    uint64_t reached;
+    bool done; /* as the last attempt at a write leaves both */
+} record_copy;
+
+static int copy_records(void *arg, hny__txn *to) {
+    record_copy *const copy = arg;
+    size_t bytes = 0;
+    copy->reached = copy->next;
+    copy->done = false;
+    while (bytes < BYTES_PER_WRITE) {
+        hny__key found;
+        hny__value value;
+        const hny__key key = hny__key_of_number(copy->reached);
+        int rc = hny__seek(copy->from, &key, &found, &value);
+        if (rc == HNY_MISSING) {
+            copy->done = true;
+            return HNY_OK;
+        }
+        if (!rc) {
+            rc = hny__put(to, &found, value.data, value.size);
+        }
+        if (rc) {
+            return rc;
+        }
+        bytes += value.size;
+        copy->reached = hny__key_number(&found) + 1;
+    }
+    return HNY_OK;
+}
+
+static int copy_all(const hny_build *build, hny__env *to) {
+    record_copy copy = {.from = NULL};
+    int rc = hny__env_begin_read(build->env, &copy.from);
+    const bool begun = !rc;
+    while (!rc && !copy.done) {
+        rc = hny__env_write(to, copy_records, &copy);
+        copy.next = copy.reached;
+        if (!rc && hny__interrupted(build->interrupt)) {
+            rc = HNY_INTERRUPT;
+        }
+    }
+    if (begun) {
+        hny__env_end_read(copy.from);
+    }
+    hny__txn_free(copy.from);
+    return rc;
+}
+
+/* What a shrinking that was killed has left is removed first. */
+static void remove_files(const char *path) {
+    char *const lock = hny__lockfile_name(path);
+    if (lock) {
+        unlink(lock);
+    }
+    free(lock);
+    unlink(path);
+}
+
+static int copy_to_file(const hny_build *build, const char *path) {
+    hny__env *env;
+    remove_files(path);
+    int rc = hny__env_open(path, hny_sidecar_path(build->sidecar), true, &env);
+    if (rc) {
+        return rc;
+    }
+    rc = copy_all(build, env);
+    hny__env_unref(env);
+    return rc;
+}
+
+static int replace_file(const hny_build *build) {
+    static const char ending[] = "-new";
+    const char *const path = hny_sidecar_path(build->sidecar);
+    const size_t length = strlen(path);
+    char *const copy = malloc(length + sizeof ending);
+    if (!copy) {
+        return HNY_NOMEM;
+    }
+    memcpy(copy, path, length);
+    memcpy(copy + length, ending, sizeof ending);
+    int rc = copy_to_file(build, copy);
+    if (!rc && rename(copy, path)) {
+        rc = HNY_IO;
+    }
+    remove_files(copy);
+    free(copy);
+    return rc;
+}
+
+int hny_build_shrink(hny_build *build, bool all) {
+    uint64_t pages, used;
+    if (!hny_sidecar_path(build->sidecar)) {
+        return HNY_OK;
+    }
+    hny_reader_end(build->reader);
+    const int rc = hny__env_pages(build->env, &pages, &used);
+    if (rc || pages < used || pages - used < FEW_PAGES || (!all && used > pages / 2)) {
+        return rc;
+    }
+    hny__env_set_progress(build->env, build->table, "shrinking", 0, 0);
+    return hny__build_note(build, replace_file(build));
+}
