@@ -56,6 +56,17 @@ static int refill_streams(hx_knn *knn, bool lacking) {
     return rc;
 }
 
+static int measure_hit(const hx_streams *streams, hny_hit *hit, bool *found) {
+    hx_streams_prefetch(streams, HX_PREFETCHED - 1);
+    return hx_measure_row(streams->view, streams->computer, streams->serial, hit, found);
+}
+
+/* The distance of an exact code is the row's own if the index is right, which a read confirms. */
+static bool needs_vector(const hx_streams *streams, const hny_hit *hit) {
+    return hit->error > 0 || hx_streams_external(streams) ||
+           (streams->exact && !hx_presence_has_vector(streams->view, hit->rowid));
+}
+
 /*
 ** Moves the head of the index stream to the measured rows, unless it is there: a wider search finds
 ** the same rows again.
@@ -71,18 +82,11 @@ static int measure_head(hx_knn *knn) {
     if (hx_measured_has(&knn->measured, hit.rowid)) {
         return SQLITE_OK;
     }
-    if (hit.error > 0 || hx_streams_external(streams)) {
-        hx_streams_prefetch(streams, HX_PREFETCHED - 1);
-        const int rc =
-            hx_measure_row(streams->view, streams->computer, streams->serial, &hit, &found);
-        if (rc) {
-            return rc;
-        }
-    } else {
-        const int rc = hx_presence_check(streams->view, hit.rowid, &found);
-        if (rc) {
-            return rc;
-        }
+    const int rc = needs_vector(streams, &hit)
+                       ? measure_hit(streams, &hit, &found)
+                       : hx_presence_check(streams->view, hit.rowid, &found);
+    if (rc) {
+        return rc;
     }
     if (!found) {
         return hx_streams_external(streams) ? SQLITE_OK : refill_streams(knn, true);

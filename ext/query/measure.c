@@ -24,8 +24,11 @@ static int measure_vector(void *arg, int64_t id, const void *vector,
     if (!vector) {
         return SQLITE_OK;
     }
-    hx_presence_note(m->view, id);
-    *m->hit = (hny_hit){hny_distance_computer_distance(m->computer, vector), id, 0};
+    const double distance = hny_distance_computer_distance(m->computer, vector);
+    if (m->hit->error > 0 || m->hit->distance == distance) {
+        hx_presence_note_vector(m->view, id);
+    }
+    *m->hit = (hny_hit){distance, id, 0};
     if (m->cache) {
         hx_vector_cache_put(m->cache, id, vector);
     }
@@ -48,9 +51,10 @@ int hx_measure_row(hx_view *view, const hny_distance_computer *computer, uint64_
         m.cache = &view->cache;
         hx_vector_cache_begin(m.cache, view->snapshot.base.boundary, hx_view_bytes(view));
         const void *const vector = hx_vector_cache_find(m.cache, hit->rowid);
-        if (vector) {
+        if (vector && hx_presence_has_vector(view, hit->rowid)) {
             *hit = (hny_hit){hny_distance_computer_distance(computer, vector), hit->rowid, 0};
-            return hx_presence_check(view, hit->rowid, found);
+            *found = true;
+            return SQLITE_OK;
         }
     }
     const int rc =
