@@ -16,7 +16,8 @@
 struct hx_knn {
     hx_streams streams;
     hx_measured measured;
-    uint64_t serial; /* of `streams` when `measured` was filled */
+    uint64_t serial;      /* of `streams` when `measured` was filled */
+    hx_measured returned; /* without an exact order: all rows so far */
 };
 
 int hx_knn_new(hx_view *view, const void *vector, const hx_knn_request *request, hx_knn **out) {
@@ -42,6 +43,7 @@ void hx_knn_free(hx_knn *knn) {
     }
     hx_streams_free(&knn->streams);
     hx_measured_free(&knn->measured);
+    hx_measured_free(&knn->returned);
     sqlite3_free(knn);
 }
 
@@ -140,17 +142,23 @@ static int find_next(hx_knn *knn, const hny_hit **out) {
     return rc;
 }
 
-/* Takes the row out of its stream; returns whether that is the delta. */
-static bool take_row(hx_knn *knn, const hny_hit *known) {
-    const bool delta = known == hx_stream_head(&knn->streams.delta);
-    knn->streams.last = *known;
-    knn->streams.started = true;
-    if (delta) {
-        knn->streams.delta.next++;
+/* Takes the row out of its stream.  *delta: that is the delta.  *again: it was returned before. */
+static int take_row(hx_knn *knn, const hny_hit *known, bool *delta, bool *again) {
+    hx_streams *const streams = &knn->streams;
+    *delta = known == hx_stream_head(&streams->delta);
+    *again = streams->repeats && hx_measured_has(&knn->returned, known->rowid);
+    streams->last = *known;
+    streams->started = true;
+    if (*delta) {
+        streams->delta.next++;
     } else {
         hx_measured_pop(&knn->measured);
     }
-    return delta;
+    if (streams->exact) {
+        return SQLITE_OK;
+    }
+    streams->taken++;
+    return hx_measured_note(&knn->returned, streams->last.rowid);
 }
 
 static bool is_beyond(const hx_knn *knn, const hny_hit *hit) {
@@ -195,7 +203,7 @@ static int check_hit(hx_knn *knn, const hny_hit *hit, bool delta, bool *out, boo
 int hx_knn_next(hx_knn *knn, hny_hit *out) {
     hx_streams *const streams = &knn->streams;
     const hny_hit *known;
-    bool passes = false, counts = true;
+    bool passes = false, counts = true, delta, again;
     while (!passes) {
         if (streams->left == 0) {
             return SQLITE_DONE;
@@ -207,8 +215,10 @@ int hx_knn_next(hx_knn *knn, hny_hit *out) {
         if (!known || is_beyond(knn, known)) {
             return SQLITE_DONE;
         }
-        const bool delta = take_row(knn, known);
-        rc = check_hit(knn, &streams->last, delta, &passes, &counts);
+        rc = take_row(knn, known, &delta, &again);
+        if (rc == SQLITE_OK && !again) {
+            rc = check_hit(knn, &streams->last, delta, &passes, &counts);
+        }
         if (rc) {
             return rc;
         }

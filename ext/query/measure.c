@@ -100,18 +100,23 @@ static int reserve_id(hx_measured *measured) {
     return SQLITE_OK;
 }
 
-int hx_measured_add(hx_measured *measured, hny_hit hit) {
+int hx_measured_note(hx_measured *measured, int64_t rowid) {
     const int rc = reserve_id(measured);
     if (rc) {
         return rc;
     }
-    if (hit.rowid == 0) {
+    if (rowid == 0) {
         measured->has_zero = true;
-    } else if (!hx_measured_has(measured, hit.rowid)) {
-        measured->ids[place_of_id(measured, hit.rowid)] = hit.rowid;
+    } else if (!hx_measured_has(measured, rowid)) {
+        measured->ids[place_of_id(measured, rowid)] = rowid;
         measured->ids_count++;
     }
-    return hx_hit_heap_push(&measured->hits, hit);
+    return SQLITE_OK;
+}
+
+int hx_measured_add(hx_measured *measured, hny_hit hit) {
+    const int rc = hx_measured_note(measured, hit.rowid);
+    return rc ? rc : hx_hit_heap_push(&measured->hits, hit);
 }
 
 bool hx_measured_has(const hx_measured *measured, int64_t rowid) {

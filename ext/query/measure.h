@@ -31,6 +31,9 @@ typedef struct hx_measured {
 /* SQLITE_OK or SQLITE_NOMEM. */
 int hx_measured_add(hx_measured *measured, hny_hit hit);
 
+/* As if the row had been added and popped.  SQLITE_OK or SQLITE_NOMEM. */
+int hx_measured_note(hx_measured *measured, int64_t rowid);
+
 /* Was this row added, even if it was popped since? */
 bool hx_measured_has(const hx_measured *measured, int64_t rowid);
 

@@ -114,7 +114,8 @@ static const hny_hit *last_returned(const hx_streams *streams) {
 
 /* Rows to look for: one more where one is left out. */
 static int64_t rows_wanted(const hx_streams *streams) {
-    return streams->left < INT64_MAX ? streams->left + streams->request.excludes : streams->left;
+    const int64_t more = streams->request.excludes + (streams->repeats ? streams->taken : 0);
+    return streams->left < INT64_MAX - more ? streams->left + more : streams->left;
 }
 
 /*
@@ -363,12 +364,20 @@ static int fill_index(hx_streams *streams) {
 
 /* ----------------------------------------------------------------------------------- refills -- */
 
-/* Drops what was filled from another snapshot. */
+/*
+** Drops what was filled from another snapshot.  Where approximate distances decided the order so
+** far, the last row says nothing of which ones were returned: all come again, in the exact order.
+*/
 static void restart_streams(hx_streams *streams) {
     empty_stream(&streams->index);
     empty_stream(&streams->delta);
     streams->resumes = false;
     streams->serial = streams->view->snapshot.serial;
+    if (!streams->exact && streams->started) {
+        streams->repeats = true;
+        streams->exact = true;
+        streams->started = false;
+    }
 }
 
 /* For hannoy_info. */

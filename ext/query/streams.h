@@ -37,6 +37,8 @@ typedef struct hx_streams {
     bool bounded;    /* by k: one refill asks for all k, and few are rejected */
     bool exact;      /* exact distances decide the order */
     bool by_rows;    /* rows of the index are tested by the stored row: hx_conditions_test */
+    int64_t taken;   /* rows taken in another order than that of exact distances, */
+    bool repeats;    /* which may come again */
     uint64_t serial; /* of the snapshot that the buffers were filled from */
     hx_stream index, delta;
     hny_hit floor; /* what lies beyond the index buffer comes no sooner than this */

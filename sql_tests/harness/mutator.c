@@ -20,8 +20,8 @@
 #define MAX_DEPTH 32
 
 const char *const mutation_name[MUTATIONS] = {
-    "one bit",    "some bytes",   "LMDB field", "LMDB fields", "our value",
-    "our values", "stale digest", "cut",        "extended",    "mixed"};
+    "one bit",      "some bytes", "LMDB field", "LMDB fields", "our value", "our values",
+    "stale digest", "forged row", "cut",        "extended",    "mixed"};
 
 static void *must(void *memory) {
     if (!memory) {
@@ -374,7 +374,7 @@ static bool change_lmdb(image *file, const map *m, rng *r, char *what, size_t si
 
 /* ----------------------------------------------------------------------------------- our own -- */
 
-enum { FILE_RECORD, TABLE, BOUNDARY, CODES, RESIDUALS, LINKS, UPPER, DELETED };
+enum { FILE_RECORD, TABLE, BOUNDARY, CODES, RESIDUALS, LINKS, UPPER, DELETED, ROWIDS = 10 };
 
 static int kind_of(const entry *e) {
     return e->key_size >= 8 ? e->key[3] : -1;
@@ -619,6 +619,96 @@ static bool change_ours(image *file, const map *m, bool sealed, rng *r, char *wh
     return true;
 }
 
+/* -------------------------------------------------------------------- rows with all digests -- */
+
+/* A node of the map of rowids: its level and count, and its entries: a rowid, a number, a check. */
+#define NODE_LEVEL   8
+#define NODE_COUNT   10
+#define NODE_ENTRIES 16
+#define ENTRY_BYTES  16
+#define TABLE_ROOT   200
+#define TABLE_CHECK  204
+
+static uint32_t number_of(const entry *e) {
+    return (uint32_t)seed_of(e);
+}
+
+/*
+** Gives every entry for this number on this level of the map a check, and a rowid that it had;
+** returns the node with the last of them.
+*/
+static const entry *set_check(image *file, const map *m, const entry *like, uint32_t level,
+                              uint32_t number, uint32_t change, const int64_t *rowid) {
+    const entry *found = NULL;
+    for (size_t i = 0; i < m->entries.count; i++) {
+        const entry *const e = &m->entries.items[i];
+        if (kind_of(e) != ROWIDS || memcmp(e->key, like->key, 3) != 0 ||
+            load(file, e->data + NODE_LEVEL, 1) != level) {
+            continue;
+        }
+        for (uint64_t j = 0; j < load(file, e->data + NODE_COUNT, 2); j++) {
+            const size_t at = e->data + NODE_ENTRIES + j * ENTRY_BYTES;
+            if (load(file, at + 8, 4) != number) {
+                continue;
+            }
+            store(file, at + 12, 4, load(file, at + 12, 4) ^ change);
+            if (rowid) {
+                store(file, at, 8, (uint64_t)*rowid);
+            }
+            found = e;
+        }
+    }
+    return found;
+}
+
+/* From a leaf to the root, and the table record. */
+static void seal_path(image *file, const map *m, const entry *node) {
+    for (uint32_t level = 1; node && level < 8; level++) {
+        const uint32_t before = (uint32_t)load(file, node->data, 4);
+        seal(file, m, node);
+        const uint32_t change = before ^ (uint32_t)load(file, node->data, 4);
+        for (size_t i = 0; i < m->entries.count; i++) {
+            const entry *const e = &m->entries.items[i];
+            if (kind_of(e) == TABLE && load(file, e->data + TABLE_ROOT, 4) == number_of(node)) {
+                store(file, e->data + TABLE_CHECK, 4,
+                      load(file, e->data + TABLE_CHECK, 4) ^ change);
+                seal(file, m, e);
+            }
+        }
+        node = set_check(file, m, node, level, number_of(node), change, NULL);
+    }
+}
+
+/* Another vector or another rowid in a row of codes, with all that confirms it. */
+static bool forge_row(image *file, const map *m, rng *r, char *what, size_t size) {
+    const entry *e = NULL;
+    code_rows rows;
+    for (int i = 0; i < 100 && (!e || kind_of(e) != CODES); i++) {
+        e = any_entry(m, r);
+    }
+    if (!e || kind_of(e) != CODES || !rows_of(m, e, &rows)) {
+        return false;
+    }
+    const uint32_t i = rng_below(r, (uint32_t)rows.count);
+    const size_t at = e->data + ROWS_OFFSET + rows.pitch * i;
+    const uint32_t before = (uint32_t)load(file, at + rows.bytes, 4);
+    int64_t rowid = (int64_t)load(file, at + rows.bytes - 8, 8);
+    const bool other = rng_chance(r, 0.4);
+    if (other) {
+        rowid = rng_chance(r, 0.5) ? (int64_t)rng_below(r, 2000) : rowid + 1;
+        store(file, at + rows.bytes - 8, 8, (uint64_t)rowid);
+    } else {
+        const size_t twin = e->data + ROWS_OFFSET + rows.pitch * rng_below(r, (uint32_t)rows.count);
+        memmove(file->bytes + at, file->bytes + twin, rows.bytes - 8);
+    }
+    seal(file, m, e);
+    const uint32_t change = before ^ (uint32_t)load(file, at + rows.bytes, 4);
+    const uint32_t slot = number_of(e) * (uint32_t)rows.count + i;
+    seal_path(file, m, set_check(file, m, e, 0, slot, change, &rowid));
+    snprintf(what, size, "%s of slot %u", other ? "rowid" : "codes", slot);
+    return true;
+}
+
 /* ------------------------------------------------------------------------------- whole files -- */
 
 static void cut(image *file, rng *r) {
@@ -663,7 +753,8 @@ static bool change_several(image *file, const map *m, mutation how, rng *r, char
     const bool several = how == LMDB_FIELDS || how == OUR_VALUES;
     bool done = false;
     for (uint32_t i = several ? 2 + rng_below(r, 2) : 1; i > 0; i--) {
-        const bool changed = how == LMDB_FIELD || how == LMDB_FIELDS
+        const bool changed = how == FORGED_ROW ? forge_row(file, m, r, what, size)
+                             : how == LMDB_FIELD || how == LMDB_FIELDS
                                  ? change_lmdb(file, m, r, what, size)
                                  : change_ours(file, m, how != STALE_DIGEST, r, what, size);
         done |= changed;

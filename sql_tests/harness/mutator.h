@@ -1,7 +1,7 @@
 /*
 ** Mutations of sidecar files, by LMDB's format and ours: one bit; a field of a page header, a node,
-** an overflow page, the free list or a meta page; one of our values, with its digest made anew;
-** truncation, extension, and a mixture of two moments.
+** an overflow page, the free list or a meta page; one of our values, with its digest made anew; a
+** row that all digests confirm; truncation, extension, and a mixture of two moments.
 **
 ** Nothing of the engine's is used: LMDB's layout is repeated here, and rows of codes are found by
 ** their digests.
@@ -19,6 +19,7 @@ typedef enum mutation {
     OUR_VALUE,   /* with its digest made anew */
     OUR_VALUES,
     STALE_DIGEST, /* of ours, without its digest made anew */
+    FORGED_ROW,   /* a row of codes, and all digests and checks up to the table record made anew */
     CUT,
     EXTENDED,
     MIXED, /* with pages of another moment */
