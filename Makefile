@@ -304,11 +304,12 @@ test-sqlites: release ## the SQL tests with other SQLites, or those of SQLITES='
 	@sql_tests/sqlites.sh $(SQLITES)
 
 .PHONY: fuzz
-fuzz: asan ## clang's fuzzers, then the property test under ASan; each for FUZZ_SECONDS (600)
+fuzz: asan ## clang's fuzzers, then random files, schemas and steps; each for FUZZ_SECONDS (600)
 	@if command -v $(CLANG) >/dev/null; then $(MAKE) fuzzers; \
-	else echo 'fuzz: clang is not installed, so the property test runs alone'; fi
-	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' sql_tests/all.sh \
-	    $$(command -v $(CLANG) >/dev/null && echo fuzzers) asan:fuzz-property
+	else echo 'fuzz: clang is not installed, so only programs of the harness run'; fi
+	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' JOBS=1 sql_tests/all.sh \
+	    $$(command -v $(CLANG) >/dev/null && echo fuzzers) \
+	    asan:fuzz-mutants asan:fuzz-schemas asan:fuzz-differential asan:fuzz-property
 
 .PHONY: lint
 lint: ## length of lines, braces, and layout by .clang-format

@@ -27,7 +27,7 @@ test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:faul
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
     "${clang_steps[@]}" mutants fault property differential asan:differential schemas asan:schemas
-    processes interrupts crash)
+    asan:fuzz-mutants asan:fuzz-schemas asan:fuzz-differential processes interrupts crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -184,8 +184,8 @@ run_step() { # VARIANT NAME
     *:mutants) program "$1" mutants 900 --seed 2001 --steps 400 --jobs 2 ;;
     *:fuzzers) run_fuzzers ;;
     *:replay) replay_files "$1" ;;
-    *:fuzz-property)
-        program "$1" property $((FUZZ_SECONDS + 60)) --jobs 2 --seed "$RANDOM$RANDOM" \
+    *:fuzz-*)
+        program "$1" "${2#fuzz-}" $((FUZZ_SECONDS + 120)) --jobs 2 --seed "$RANDOM$RANDOM" \
             --steps 1000000000 --seconds "$FUZZ_SECONDS"
         ;;
     *:*) program "$1" "$2" 900 ;;
