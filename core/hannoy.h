@@ -401,7 +401,7 @@ const hny_work *hny_reader_work(const hny_reader *reader);
 typedef struct hny_stats {
     hny_boundary boundary;
     uint64_t rows;       /* live vectors */
-    uint64_t nodes;      /* of the graph: linked rows and deleted nodes */
+    uint64_t nodes;      /* of the graph: linked rows and deleted nodes, equal rows once */
     uint64_t deleted;    /* deleted nodes: searches still pass through them */
     uint64_t unlinked;   /* rows that are scanned, and not linked into the graph yet */
     uint32_t levels;     /* 0 for an empty graph, 1 for level 0 alone, … */

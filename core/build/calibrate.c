@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "build/copies.h"
 #include "graph/effort.h"
 
 /*
@@ -143,12 +144,13 @@ static void offer_neighbor(sample_query *query, double rank, uint32_t slot) {
     }
 }
 
-/* The rows of slots first .. end - 1 that a search can return; their number. */
+/* The rows of slots first .. end - 1 that a search can return, without copies; their number. */
 static uint32_t collect_rows(hny__worker *worker, const calibration *c, uint32_t first,
                              uint32_t end, uint32_t *slots, const uint8_t **rows) {
     uint32_t count = 0;
     for (uint32_t slot = first; slot < end; slot++) {
-        if (roaring_bitmap_contains(c->sample, slot) || hny__graph_hidden(worker, slot)) {
+        if (roaring_bitmap_contains(c->sample, slot) || hny__graph_hidden(worker, slot) ||
+            hny__copies_unlinked(worker->graph->copies, slot)) {
             continue;
         }
         slots[count] = slot;

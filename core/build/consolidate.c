@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "build/copies.h"
 
 /* -------------------------------------------------------------------------- closing the tree -- */
 
@@ -334,9 +335,9 @@ static int replace_links(hny__worker *worker, const repair *r, uint32_t node, co
     return hny__graph_set_links(worker, r->plane, node, kept, size);
 }
 
-/* Does the slot belong to a new node, which is not linked yet? */
-static bool is_new_slot(const repair *r, uint32_t slot) {
-    return slot >= r->graph->planes[0].base_rows ||
+/* Has the slot no links yet, or none at all? */
+static bool is_outside_graph(const repair *r, uint32_t slot) {
+    return hny__copies_unlinked(r->graph->copies, slot) || slot >= r->graph->planes[0].base_rows ||
            roaring_bitmap_contains(r->graph->new_slots, slot);
 }
 
@@ -358,7 +359,7 @@ static int repair_node(hny__worker *worker, repair *r, uint32_t node) {
     if (upper && level == 0) { /* not in use */
         return HNY_OK;
     }
-    const bool live = !deleted && !is_new_slot(r, owner) && !hny__graph_hidden(worker, owner);
+    const bool live = !deleted && !is_outside_graph(r, owner) && !hny__graph_hidden(worker, owner);
     pthread_mutex_lock(&r->lock);
     if (deleted && upper) {
         roaring_bitmap_add(r->freed_uppers, node);

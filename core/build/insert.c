@@ -275,11 +275,40 @@ static int add_reverse_links(hny__worker *worker, const level_links *chosen) {
     return HNY_OK;
 }
 
-static int insert_node(hny__worker *worker, const hny__new_node *node) {
+#define ORIGINALS 8 /* nearest candidates whose codes are compared */
+
+/*
+** The node that has the same codes, if it is among the nearest candidates; else HNY__NONE.  Under
+** dot it need not be near, and then both are nodes.
+*/
+static uint32_t find_original(hny__worker *worker, uint32_t slot, size_t candidates) {
+    hny__view *const view = &worker->view;
+    const hny__quantizer *const quantizer = &view->geometry.quantizer;
+    const uint8_t *const code = hny__view_code(view, slot);
+    const uint8_t *const residual = hny__view_residual(view, slot);
+    for (size_t i = 0; code && i < candidates && i < ORIGINALS && !view->status; i++) {
+        const hny__candidate *const candidate = &worker->candidates[i];
+        if (memcmp(code, candidate->row, quantizer->format.row_bytes) != 0 ||
+            hny__graph_hidden(worker, candidate->link)) {
+            continue;
+        }
+        const uint8_t *const other = residual ? hny__view_residual(view, candidate->link) : NULL;
+        if (!residual || (other && memcmp(residual, other, quantizer->residual_bytes) == 0)) {
+            return candidate->link;
+        }
+    }
+    return HNY__NONE;
+}
+
+static int insert_node(hny__worker *worker, hny__new_node *node) {
     level_links chosen[MAX_LEVEL + 1];
     uint32_t top = 0;
     size_t candidates = 0;
     int rc = choose_on_all_levels(worker, node, chosen, &top, &candidates);
+    node->original = rc ? HNY__NONE : find_original(worker, node->slot, candidates);
+    if (node->original != HNY__NONE) {
+        return HNY_OK;
+    }
     for (uint32_t l = 0; !rc && l <= top; l++) {
         rc = hny__graph_set_links(worker, chosen[l].plane, chosen[l].node, chosen[l].kept,
                                   chosen[l].count);
@@ -310,7 +339,7 @@ typedef struct node_list {
 } node_list;
 
 static int insert_task(hny__worker *worker, void *arg, uint32_t index) {
-    return insert_node(worker, &((const hny__new_node *)arg)[index]);
+    return insert_node(worker, &((hny__new_node *)arg)[index]);
 }
 
 static int insert_range(hny__worker_pool *pool, const node_list *all, uint32_t first,
@@ -337,7 +366,7 @@ static int insert_new_entry(hny__worker_pool *pool, const node_list *all) {
     const hny__new_node *const node = all->nodes;
     hny__graph *const graph = pool->graph;
     const int rc = graph->entry.slot == HNY__NONE ? HNY_OK : insert_range(pool, all, 0, 1);
-    if (!rc) {
+    if (!rc && node->original == HNY__NONE) {
         graph->entry = (hny__entry){node->slot, node->upper, node->level};
     }
     return rc;

@@ -25,7 +25,8 @@
 **   7. A node joins the spanning tree of level 0 (mutable_graph.h) before others can link to it.
 **   8. Deleted nodes become neighbours only where a search finds no others.
 **   9. Levels above 0 are one plane of rows (mutable_graph.h).
-**  10. Some of the new nodes are linked last: before that they are the queries of a calibration
+**  10. A node whose codes a node of the graph has is not linked: it becomes its copy (copies.h).
+**  11. Some of the new nodes are linked last: before that they are the queries of a calibration
 **      (calibrate.h).
 */
 #ifndef HNY_INSERT_H

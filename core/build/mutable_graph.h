@@ -69,8 +69,9 @@ typedef struct hny__graph {
     hny__entry entry;
     const roaring_bitmap_t *deleted_slots; /* by this build */
     const roaring_bitmap_t *new_slots;     /* free slots that this build uses again */
-    uint32_t base_slots;                   /* of the published state, linked or not */
-    bool has_deleted;                      /* are there deleted nodes at all? */
+    const struct hny__copies *copies;
+    uint32_t base_slots; /* of the published state, linked or not */
+    bool has_deleted;    /* are there deleted nodes at all? */
     /* Of the present run of workers: */
     atomic_bool stop; /* a worker failed, or the host interrupts */
     atomic_uint next; /* the next task */

@@ -374,6 +374,9 @@ static int publish_body(void *arg, hny__txn *txn) {
     for (int i = 0; i < 2 && update->changed && !rc; i++) {
         rc = write_late_blocks(p, &update->graph.planes[i], txn);
     }
+    if (!rc && update->changed) {
+        rc = hny__copies_write(&update->copies, build, txn);
+    }
     if (!rc) {
         rc = write_deleted_bits(build, txn);
     }

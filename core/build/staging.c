@@ -163,8 +163,11 @@ static int assign_slots(hny_build *build) {
     int rc = hny__build_pin(build);
     for (size_t i = 0; i < staging->count && !rc; i++) {
         const uint32_t row = hny__place_row(staging->places[i]);
+        const hny__staged_row staged = staged_row(build, row);
         hny__new_node node = {.ordinal = staging->ordinals[row],
-                              .link_order = staging->link_orders[row]};
+                              .link_order = staging->link_orders[row],
+                              .hash =
+                                  hny__codes_hash(&build->geometry, staged.code, staged.residual)};
         rc = hny__free_ids_take(&build->slots, &build->reader->view, free_slots,
                                 &build->record.slots, &node.slot);
         staging->slots[i] = node.slot;

@@ -24,7 +24,7 @@ static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed
             record->deleted--;
             record->free_slots++;
         } else {
-            rc = hny__build_add_node(build, (hny__new_node){.slot = slot, .ordinal = slot});
+            rc = hny__copies_add_node(build, slot);
         }
         if (!rc) {
             rc = build->reader->view.status;
@@ -124,6 +124,7 @@ static int make_graph(hny__graph_update *update) {
         graph->ef_construction = build->options.ef_construction;
         graph->deleted_slots = build->deleted_slots;
         graph->new_slots = build->slots.taken;
+        graph->copies = &update->copies;
         graph->has_deleted = build->record.deleted > 0;
         update->changed = true;
         rc = hny__graph_init(graph, &build->base, build->has_base);
@@ -147,7 +148,8 @@ static bool is_consolidation_due(const hny_build *build) {
     return build->has_base && dead > 0 && dead * share >= dead + build->record.live;
 }
 
-static int consolidate_graph(hny__graph_update *update) {
+/* `free_slots`: those that are free already. */
+static int consolidate_graph(hny__graph_update *update, const roaring_bitmap_t *free_slots) {
     hny_build *const build = update->build;
     hny__table_record *const record = &build->record;
     int rc = hny__deleted_ids_read(&build->reader->view, update->freed_slots);
@@ -157,6 +159,7 @@ static int consolidate_graph(hny__graph_update *update) {
     hny_reader_end(build->reader);
     roaring_bitmap_or_inplace(update->freed_slots, build->deleted_slots);
     roaring_bitmap_remove_range(update->freed_slots, hny__linked(&build->base), HNY__MAX_SLOTS);
+    roaring_bitmap_andnot_inplace(update->freed_slots, free_slots);
     rc = hny__consolidate(&update->pool, update->freed_slots, update->freed_uppers);
     if (rc) {
         return rc;
@@ -171,6 +174,46 @@ static int consolidate_graph(hny__graph_update *update) {
     return HNY_OK;
 }
 
+/* ------------------------------------------------------------------------------------ copies -- */
+
+/* Frees the upper rows of a new node that became a copy of another. */
+static int free_upper_rows(hny__graph_update *update, const hny__new_node *node) {
+    const hny__upper unused = {HNY__NONE, HNY__NONE, 0, false};
+    hny__graph *const graph = &update->graph;
+    const hny__layout *const layout = &graph->geometry.layout[HNY__UPPER];
+    uint32_t row = node->upper;
+    int rc = HNY_OK;
+    for (uint32_t level = node->level; level > 0 && !rc; level--) {
+        const uint32_t block = hny__layout_block(layout, row);
+        const uint32_t down = graph->uppers[block][row - block * layout->per_block].down;
+        rc = hny__graph_set_upper(graph, row, unused);
+        roaring_bitmap_add(update->freed_uppers, row);
+        update->build->record.free_uppers++;
+        row = down;
+    }
+    return rc;
+}
+
+/* New nodes whose codes a node of the graph has become its copies. */
+static int join_originals(hny__graph_update *update) {
+    const hny_build *const build = update->build;
+    int rc = HNY_OK;
+    for (size_t i = 0; i < build->new_nodes_count && !rc; i++) {
+        const hny__new_node *const node = &build->new_nodes[i];
+        if (node->original == HNY__NONE) {
+            continue;
+        }
+        rc = hny__copies_make(&update->copies, build);
+        if (!rc) {
+            rc = hny__copies_join(&update->copies, node->original, node->slot);
+        }
+        if (!rc) {
+            rc = free_upper_rows(update, node);
+        }
+    }
+    return rc;
+}
+
 /* --------------------------------------------------------------------------------- all of it -- */
 
 static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
@@ -179,7 +222,13 @@ static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
     const size_t staged = build->new_nodes_count;
     int rc = take_unlinked_rows(update, freed);
     if (!rc) {
+        rc = hny__copies_open(&update->copies, build, freed);
+    }
+    if (!rc) {
         rc = reorder_nodes(build, staged);
+    }
+    if (!rc) {
+        rc = hny__copies_of_new_nodes(&update->copies, build);
     }
     if (!rc) {
         rc = make_graph(update);
@@ -189,15 +238,19 @@ static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
                                    build->interrupt);
     }
     if (!rc && is_consolidation_due(build)) {
-        rc = consolidate_graph(update);
+        rc = consolidate_graph(update, freed);
     }
     hny_reader_end(build->reader);
     if (!rc && build->new_nodes_count) {
         rc = hny__insert_all(&update->pool, build->new_nodes, (uint32_t)build->new_nodes_count);
     }
+    if (!rc) {
+        rc = join_originals(update);
+    }
     if (rc) {
         return rc;
     }
+    build->record.copies = update->copies.count;
     build->record.entry_slot = graph->entry.slot;
     build->record.entry_upper = graph->entry.upper;
     build->record.entry_level = graph->entry.level;
@@ -238,6 +291,7 @@ int hny__update_graph(hny__graph_update *update, hny_build *build) {
 
 void hny__graph_update_free(hny__graph_update *update) {
     hny__worker_pool_free(&update->pool);
+    hny__copies_close(&update->copies);
     hny__graph_free(&update->graph);
     if (update->freed_slots) {
         roaring_bitmap_free(update->freed_slots);

@@ -7,7 +7,7 @@
 #ifndef HNY_UPDATE_GRAPH_H
 #define HNY_UPDATE_GRAPH_H
 
-#include "build/state.h"
+#include "build/copies.h"
 #include "build/workers.h"
 
 typedef struct hny__graph_update {
@@ -15,6 +15,7 @@ typedef struct hny__graph_update {
     bool changed; /* else there is no graph: its blocks stay as published */
     hny__graph graph;
     hny__worker_pool pool;
+    hny__copies copies;
     roaring_bitmap_t *freed_slots, *freed_uppers; /* by this build */
 } hny__graph_update;
 

@@ -11,6 +11,8 @@ typedef struct hny__new_node {
     uint32_t upper;   /* its row on its top level; HNY__NONE on level 0 */
     uint32_t level;
     uint32_t link_order; /* nodes of one level are linked in ascending link_order */
+    uint32_t original;   /* insertion found a node with the same codes: its slot; else HNY__NONE */
+    uint64_t hash;       /* hny__codes_hash */
 } hny__new_node;
 
 #endif

@@ -36,15 +36,47 @@ static bool is_hidden_or_filtered(void *arg, uint32_t slot) {
            hny__reader_hidden(reader, slot);
 }
 
+/*
+** The next row of a node's ring; HNY__NONE: it is complete, or damaged.  *left is how many rows a
+** ring can have at most.
+*/
+static uint32_t next_of_ring(hny__view *view, uint32_t node, uint32_t slot, uint32_t *left) {
+    const uint32_t next = hny__view_next_copy(view, slot);
+    if (next == node || next == HNY__NONE) {
+        return HNY__NONE;
+    }
+    if ((*left)-- == 0) {
+        hny__view_fail(view, HNY_CORRUPT);
+        return HNY__NONE;
+    }
+    return next;
+}
+
+/* Are all rows that share a node hidden? */
+static bool is_ring_hidden(void *arg, uint32_t node) {
+    hny_reader *const reader = arg;
+    uint32_t left = reader->view.table.copies;
+    for (uint32_t slot = node; slot != HNY__NONE;
+         slot = next_of_ring(&reader->view, node, slot, &left)) {
+        if (!reader->row_hidden(reader, slot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static hny__source source_of_reader(hny_reader *reader) {
     hny__source source = {reader, reader_links, reader_prefetch_links, reader_upper, NULL};
+    reader->row_hidden = NULL;
     if (reader->matches) {
-        source.hidden = is_hidden_or_unmatched;
+        reader->row_hidden = is_hidden_or_unmatched;
     } else if (reader->filter) {
-        source.hidden = is_hidden_or_filtered;
+        reader->row_hidden = is_hidden_or_filtered;
     } else if (reader->mask || reader->view.table.deleted > 0) {
-        source.hidden = is_hidden;
+        reader->row_hidden = is_hidden;
     }
+    source.hidden =
+        reader->row_hidden && reader->view.table.copies ? is_ring_hidden : reader->row_hidden;
     return source;
 }
 
@@ -61,9 +93,54 @@ static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     hny__view_prefetch_rowid(&reader->view, slot);
 }
 
+static int measure_row(hny_reader *reader, uint32_t slot, hny__best_hits *best) {
+    hny_hit hit;
+    int rc = hny__reader_measure(reader, slot, &hit);
+    if (rc || !hny__best_hits_wants(best, &hit)) {
+        return rc;
+    }
+    rc = hny__reader_confirm(reader, slot);
+    if (!rc) {
+        hny__best_hits_add(best, &hit);
+    }
+    return rc;
+}
+
+/* Of the rows of a node so many more than could be returned are measured, for the least rowids. */
+#define RING_ROWS 64
+
 /*
-** Measures the first `limit` nodes of the pool.  Ranks are float32: a node behind the limit-th by
-** no more than a rounding may be nearer, or as near with a lower rowid, so those are measured too.
+** Measures a node's rows, which have the same codes; *measured counts them.  A copy that was met
+** before is in two rings, or is linked: only a damaged sidecar has that.
+*/
+static int measure_ring(hny_reader *reader, uint32_t node, hny__best_hits *best, size_t *measured) {
+    hny__view *const view = &reader->view;
+    uint32_t left = view->table.copies;
+    size_t found = 0;
+    int rc = HNY_OK;
+    for (uint32_t slot = node; slot != HNY__NONE && found < best->limit + RING_ROWS && !rc;
+         slot = next_of_ring(view, node, slot, &left)) {
+        if (slot != node && view->marks[slot] == view->epoch) {
+            hny__view_fail(view, HNY_CORRUPT);
+            break;
+        }
+        if (reader->row_hidden && reader->row_hidden(reader, slot)) {
+            continue;
+        }
+        rc = measure_row(reader, slot, best);
+        if (!rc) {
+            view->marks[slot] = view->epoch;
+            found++;
+        }
+    }
+    *measured += found;
+    return rc ? rc : view->status;
+}
+
+/*
+** Measures the rows of the first nodes of the pool, `limit` rows together.  Ranks are float32: a
+** node behind the limit-th row by no more than a rounding may be nearer, or as near with a lower
+** rowid, so those are measured too.
 */
 static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     const hny__row_format *const format = &reader->view.geometry.quantizer.format;
@@ -78,8 +155,7 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     for (int i = 0; i < CONFIRM_AHEAD && hny__beam_next(beam, &confirm_ahead, &next); i++) {
         hny__view_prefetch_confirm(&reader->view, next.node);
     }
-    for (; hny__beam_next(beam, &position, &next); measured++) {
-        hny_hit hit;
+    while (hny__beam_next(beam, &position, &next)) {
         if (measured >= limit && next.rank > last_rank) {
             break;
         }
@@ -92,14 +168,16 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
         if (hny__beam_next(beam, &confirm_ahead, &later)) {
             hny__view_prefetch_confirm(&reader->view, later.node);
         }
-        int rc = hny__reader_measure(reader, next.node, &hit);
-        if (!rc) {
-            rc = hny__reader_confirm(reader, next.node);
+        int rc;
+        if (reader->view.table.copies) {
+            rc = measure_ring(reader, next.node, &best, &measured);
+        } else {
+            rc = measure_row(reader, next.node, &best);
+            measured++;
         }
         if (rc) {
             return rc;
         }
-        hny__best_hits_add(&best, &hit);
     }
     hny__hits_sort(best.items, best.count);
     search->count = best.count;

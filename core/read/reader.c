@@ -333,7 +333,7 @@ int hny_reader_stats(hny_reader *reader, bool count_links, hny_stats *out) {
         return rc;
     }
     out->rows = table->live;
-    out->nodes = (uint64_t)table->live + table->deleted - table->unlinked;
+    out->nodes = (uint64_t)table->live + table->deleted - table->unlinked - table->copies;
     out->unlinked = table->unlinked;
     out->deleted = table->deleted;
     out->levels = table->entry_slot == HNY__NONE ? 0 : table->entry_level + 1;

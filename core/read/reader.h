@@ -31,8 +31,9 @@ struct hny_reader {
     /* Of the present search: */
     hny__beam beam;
     hny__scorer scorer;
-    const hny_filter *filter;          /* NULL: none */
-    const hny__filter_bitmap *matches; /* of `filter`; NULL: not computed */
+    const hny_filter *filter;                        /* NULL: none */
+    const hny__filter_bitmap *matches;               /* of `filter`; NULL: not computed */
+    bool (*row_hidden)(void *reader, uint32_t slot); /* NULL: no row is */
     hny_work work;
 };
 

@@ -68,7 +68,7 @@ static int verify_blocks(verification *v) {
         [HNY__CODES] = "codes",     [HNY__RESIDUALS] = "residual codes",
         [HNY__LINKS] = "links",     [HNY__UPPER] = "upper rows",
         [HNY__DELETED] = "deleted", [HNY__ATTRIBUTES] = "attributes",
-        [HNY__ROWIDS] = "rowids"};
+        [HNY__ROWIDS] = "rowids",   [HNY__COPIES] = "copies"};
     for (int f = 0; f < HNY__FAMILIES; f++) {
         for (uint32_t number = 0; number < v->view->blocks[f].count; number++) {
             if (!hny__view_block(v->view, (hny__family)f, number) ||
@@ -246,7 +246,7 @@ static int verify_slots(verification *v) {
 /* Breadth-first from the entry point along tree links alone, every node must be reached. */
 static int verify_reach(verification *v) {
     const hny__table_record *const table = &v->view->table;
-    const uint64_t nodes = (uint64_t)table->live + table->deleted - table->unlinked;
+    const uint64_t nodes = (uint64_t)table->live + table->deleted - table->unlinked - table->copies;
     if (nodes == 0) {
         return HNY_OK;
     }
@@ -275,6 +275,70 @@ static int verify_reach(verification *v) {
     free(queue);
     if (visited) {
         roaring_bitmap_free(visited);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------ copies -- */
+
+static bool has_same_codes(hny__view *view, uint32_t a, uint32_t b) {
+    const hny__quantizer *const quantizer = &view->geometry.quantizer;
+    const uint8_t *const x = hny__view_code(view, a), *const y = hny__view_code(view, b);
+    const uint8_t *const s = hny__view_residual(view, a), *const t = hny__view_residual(view, b);
+    return x && y && memcmp(x, y, quantizer->format.row_bytes) == 0 &&
+           (!s || (t && memcmp(s, t, quantizer->residual_bytes) == 0));
+}
+
+/* A copy of the ring of `node`.  `found` has all copies that were met so far. */
+static int verify_copy(verification *v, uint32_t node, uint32_t slot, roaring_bitmap_t *found) {
+    uint32_t links[HNY__MAX_LINKS];
+    if (!(hny__view_copy_word(v->view, slot) & HNY__COPY) ||
+        roaring_bitmap_contains(v->free_slots, slot)) {
+        return report_fault(v, "slot %u is in the ring of %u and not its copy", slot, node);
+    }
+    if (!roaring_bitmap_add_checked(found, slot)) {
+        return report_fault(v, "slot %u is twice among copies", slot);
+    }
+    if (!has_same_codes(v->view, node, slot)) {
+        return report_fault(v, "slot %u is a copy of %u with other codes", slot, node);
+    }
+    if (hny__view_links(v->view, HNY__LINKS, slot, links)) {
+        return report_fault(v, "slot %u is a copy of %u and has links", slot, node);
+    }
+    return poll_verification(v);
+}
+
+static int verify_ring(verification *v, uint32_t node, roaring_bitmap_t *found) {
+    int rc = HNY_OK;
+    for (uint32_t slot = hny__view_next_copy(v->view, node); slot != node && !rc;
+         slot = hny__view_next_copy(v->view, slot)) {
+        rc = slot == HNY__NONE ? report_fault(v, "the ring of slot %u is damaged", node)
+                               : verify_copy(v, node, slot, found);
+    }
+    return rc;
+}
+
+/* The copies in the rings of all nodes are all that there are. */
+static int verify_copies(verification *v) {
+    roaring_bitmap_t *const found = roaring_bitmap_create();
+    uint64_t copies = 0;
+    int rc = found ? HNY_OK : HNY_NOMEM;
+    for (uint32_t slot = 0; v->view->table.copies && slot < hny__linked(&v->view->table) && !rc;
+         slot++) {
+        if (hny__view_copy_word(v->view, slot) & HNY__COPY) {
+            copies++;
+        } else {
+            rc = verify_ring(v, slot, found);
+        }
+    }
+    if (!rc) {
+        rc = verify_count(v, "copies", copies, v->view->table.copies);
+    }
+    if (!rc) {
+        rc = verify_count(v, "copies in rings", roaring_bitmap_get_cardinality(found), copies);
+    }
+    if (found) {
+        roaring_bitmap_free(found);
     }
     return rc;
 }
@@ -402,6 +466,9 @@ static int verify_all(verification *v) {
     }
     if (!rc) {
         rc = verify_entry(v);
+    }
+    if (!rc) {
+        rc = verify_copies(v);
     }
     if (!rc) {
         rc = verify_reach(v);

@@ -25,6 +25,7 @@
 **   9     free upper rows   table  of a chunk   yes
 **   10    node of rowids    table  of a node    yes
 **   11    attributes        table  of a block   yes
+**   12    copies            table  of a block   yes
 **
 ** When a table starts over it takes a new space; readers of older states keep the old one until it
 ** is deleted.  A space that no table record names is garbage.
@@ -50,7 +51,7 @@
 **   24      4     format      HNY__FORMAT
 **   28      4     next_space  spaces from here on were never used
 **
-** TABLE RECORD (232): hny__table_record
+** TABLE RECORD (240): hny__table_record
 **
 **   offset  size  name            meaning
 **   0       8     digest
@@ -84,6 +85,8 @@
 **   216     4     rowid_free      the first free node; HNY__NONE: there is none
 **   220     4     attribute_set   hny_options
 **   224     8     boundary_digest of the newest boundary's value
+**   232     4     copies          slots that are copies; 0: there are no blocks of kind 12
+**   236     4     (zeros)
 **
 ** BOUNDARY
 **
@@ -110,7 +113,7 @@
 ** A slot is the place of a row, a number from 0 up; an upper row is one node on one level above
 ** 0.  Row r of a kind is row r % n of block r / n, where n = per_block is the number of rows in a
 ** block.  A block has p * 4096 - 16 bytes, which LMDB stores in p whole pages; unused bytes are
-** zero.  p is 1 for kinds 5, 6 and 7, and layout_rows chooses it for the others.
+** zero.  p is 1 for kinds 5, 6, 7 and 12, and layout_rows chooses it for the others.
 **
 ** Codes (kind 3), a row for each slot:
 **
@@ -195,6 +198,15 @@
 **   3  text              its first 8 bytes as a big-endian number  the low 7 bytes of its XXH64
 **   4  BLOB              as of a text                              as of a text
 **
+** Copies (kind 12), a word for each slot but the last `unlinked`.  Rows whose code and residual
+** code are equal share one node of the graph: they form a ring, in which one row has the node's
+** links and the others, the copies, have none:
+**
+**   offset  size  name    meaning
+**   0       8     digest
+**   8       n * 4 words   0: the row is in no ring; else the slot of the next row of the ring, plus
+**                         1, with bit 31 set if this row is a copy
+**
 ** MAP OF ROWIDS
 **
 ** A tree of nodes (kind 10), which are blocks of one page: hny__rowid_node.
@@ -229,7 +241,7 @@
 static const char magic[16] = "hannoy sidecar";
 
 _Static_assert(sizeof(hny__file_record) == 32, "FILE RECORD above");
-_Static_assert(sizeof(hny__table_record) == 232, "TABLE RECORD above");
+_Static_assert(sizeof(hny__table_record) == 240, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, touched) == 72, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, curves) == 84, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, unlinked) == 196, "TABLE RECORD above");
@@ -270,7 +282,7 @@ bool hny__key_parse(const hny__key *key, uint32_t *space, hny__kind *kind, uint3
     *space = (uint32_t)(all >> 40);
     *kind = (hny__kind)(all >> 32 & 0xff);
     *number = (uint32_t)all;
-    return *kind <= HNY__KIND_ATTRIBUTES;
+    return *kind <= HNY__KIND_COPIES;
 }
 
 /* ----------------------------------------------------------------------------------- digests -- */
@@ -344,8 +356,8 @@ int hny__table_record_check(const hny__table_record *t) {
     }
     if (t->space == 0 || t->slots > HNY__MAX_SLOTS || t->uppers > HNY__MAX_SLOTS ||
         (uint64_t)t->live + t->deleted + t->free_slots != t->slots || t->free_uppers > t->uppers ||
-        t->unlinked > t->live + t->deleted || t->rowid_nodes > HNY__MAX_SLOTS ||
-        t->rowid_height > MAX_ROWID_HEIGHT) {
+        t->unlinked > t->live + t->deleted || t->copies > t->live + t->deleted - t->unlinked ||
+        t->rowid_nodes > HNY__MAX_SLOTS || t->rowid_height > MAX_ROWID_HEIGHT) {
         return HNY_CORRUPT;
     }
     if (t->rowid_height ? t->rowid_root >= t->rowid_nodes : t->rowid_root != HNY__NONE) {
@@ -593,6 +605,15 @@ static void layout_deleted(hny__layout *layout) {
     finish_layout(layout);
 }
 
+static void layout_copies(hny__layout *layout) {
+    layout->kind = HNY__KIND_COPIES;
+    layout->bytes = HNY__SMALL_BLOCK;
+    layout->row_bytes = layout->pitch = 4;
+    layout->per_block = (layout->bytes - 8) / layout->pitch;
+    layout->rows_offset = 8;
+    finish_layout(layout);
+}
+
 static void layout_rowids(hny__layout *layout) {
     layout->kind = HNY__KIND_ROWIDS;
     layout->bytes = sizeof(hny__rowid_node);
@@ -614,6 +635,7 @@ void hny__geometry_init(hny__geometry *geometry, const hny__table_record *table)
     layout_upper(&geometry->layout[HNY__UPPER], table->m);
     layout_deleted(&geometry->layout[HNY__DELETED]);
     layout_rowids(&geometry->layout[HNY__ROWIDS]);
+    layout_copies(&geometry->layout[HNY__COPIES]);
     if (table->attributes) {
         const uint32_t row = table->attributes * (uint32_t)sizeof(hny_attribute);
         layout_rows(&geometry->layout[HNY__ATTRIBUTES], HNY__KIND_ATTRIBUTES, row, row);
@@ -662,6 +684,15 @@ uint32_t hny__row_check(const hny__geometry *geometry, uint32_t slot, const hny_
     memcpy(&digest, row->code + digested_bytes(&geometry->layout[HNY__CODES]), ROW_DIGEST);
     return digest ^ part_check(&geometry->layout[HNY__RESIDUALS], slot, row->residual) ^
            part_check(&geometry->layout[HNY__ATTRIBUTES], slot, row->attributes);
+}
+
+uint64_t hny__codes_hash(const hny__geometry *geometry, const uint8_t *code,
+                         const uint8_t *residual) {
+    const hny__layout *const codes = &geometry->layout[HNY__CODES];
+    const hny__layout *const residuals = &geometry->layout[HNY__RESIDUALS];
+    const uint64_t hash = hny__kernels_get()->digest(code, codes->row_bytes, 0);
+    return residuals->per_block ? hny__kernels_get()->digest(residual, residuals->row_bytes, hash)
+                                : hash;
 }
 
 bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row) {

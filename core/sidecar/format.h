@@ -14,7 +14,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    7u
+#define HNY__FORMAT    8u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
@@ -40,6 +40,14 @@ _Static_assert(HNY__MAX_SLOTS <= HNY__TREE, "a slot and the flag share a word");
 #define HNY__MAX_LINKS  (2 * HNY__MAX_M + HNY__LINK_SLACK)
 _Static_assert(2 * HNY__MAX_M <= UINT8_MAX, "counts of links are stored in a byte");
 
+/*
+** A word of a ring of rows that share a node: the next row, and whether the row is a copy, which
+** has no links.  0: the row is in no ring.
+*/
+#define HNY__COPY            (1u << 31)
+#define HNY__NEXT_COPY(word) (((word) & ~HNY__COPY) - 1)
+_Static_assert(HNY__MAX_SLOTS < HNY__COPY, "a slot plus 1 and the flag share a word");
+
 static inline uint32_t hny__count_tree_links(const uint32_t *links, uint32_t count) {
     uint32_t trees = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -61,6 +69,7 @@ typedef enum hny__kind {
     HNY__KIND_FREE_UPPER = 9,
     HNY__KIND_ROWIDS = 10,
     HNY__KIND_ATTRIBUTES = 11,
+    HNY__KIND_COPIES = 12,
 } hny__kind;
 
 /* -------------------------------------------------------------------------------------- keys -- */
@@ -137,6 +146,8 @@ typedef struct hny__table_record {
     uint32_t rowid_free;
     uint32_t attribute_set;
     uint64_t boundary_digest;
+    uint32_t copies;
+    uint32_t zeros;
 } hny__table_record;
 
 /* An empty table: no slots, no graph, no rowids. */
@@ -186,7 +197,7 @@ int hny__chunk_decode(const void *value, size_t size, const hny__key *key, uint1
 
 /* ------------------------------------------------------------------------------------ blocks -- */
 
-/* Bytes of every block of links, upper rows and deleted bits: an LMDB page without its header. */
+/* Bytes of a block of links, upper rows, deleted bits or copies: a page without its header. */
 #define HNY__SMALL_BLOCK (4096 - 16)
 _Static_assert(HNY__SMALL_BLOCK >= 8 + 8 * HNY__MAX_M + 10 + 3, "a block has space for a row");
 
@@ -199,6 +210,7 @@ typedef enum hny__family {
     HNY__DELETED,
     HNY__ATTRIBUTES,
     HNY__ROWIDS,
+    HNY__COPIES,
     HNY__FAMILIES
 } hny__family;
 
@@ -310,6 +322,10 @@ typedef struct hny__row_parts {
 
 /* The check of a row: of all its parts, and its rowid. */
 uint32_t hny__row_check(const hny__geometry *geometry, uint32_t slot, const hny__row_parts *row);
+
+/* A hash of a row's code and residual code, which is the same in every slot. */
+uint64_t hny__codes_hash(const hny__geometry *geometry, const uint8_t *code,
+                         const uint8_t *residual);
 
 /* Is the digest of a row of codes right for this slot? */
 bool hny__row_ok(const hny__layout *layout, uint32_t space, uint32_t slot, const uint8_t *row);

@@ -274,6 +274,28 @@ uint32_t hny__view_links(hny__view *view, hny__family family, uint32_t row, uint
     return count;
 }
 
+uint32_t hny__view_copy_word(hny__view *view, uint32_t slot) {
+    const hny__layout *const layout = &view->geometry.layout[HNY__COPIES];
+    const uint32_t number = hny__layout_block(layout, slot);
+    if (!view->table.copies || slot >= hny__linked(&view->table)) {
+        return 0;
+    }
+    const uint8_t *const block = hny__view_block(view, HNY__COPIES, number);
+    return block ? hny__word_at(block, layout->rows_offset, slot - number * layout->per_block) : 0;
+}
+
+uint32_t hny__view_next_copy(hny__view *view, uint32_t slot) {
+    const uint32_t word = hny__view_copy_word(view, slot);
+    if (word == 0) {
+        return view->status ? HNY__NONE : slot;
+    }
+    if (HNY__NEXT_COPY(word) >= hny__linked(&view->table)) {
+        hny__view_fail(view, HNY_CORRUPT);
+        return HNY__NONE;
+    }
+    return HNY__NEXT_COPY(word);
+}
+
 int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *down,
                     uint8_t *level) {
     const hny__layout *const layout = &view->geometry.layout[HNY__UPPER];

@@ -103,7 +103,11 @@ static inline uint32_t hny__view_rows(const hny__view *view, hny__family family)
     if (family == HNY__ROWIDS) {
         return view->table.rowid_nodes;
     }
-    return family == HNY__LINKS ? hny__linked(&view->table) : view->table.slots;
+    if (family == HNY__COPIES && !view->table.copies) {
+        return 0;
+    }
+    return family == HNY__LINKS || family == HNY__COPIES ? hny__linked(&view->table)
+                                                         : view->table.slots;
 }
 
 /* Checks the digest of a slot's row of codes.  Returns the row, or NULL with view->status set. */
@@ -179,6 +183,15 @@ static inline void hny__view_prefetch_links(const hny__view *view, hny__family f
     hny__prefetch_line(&block[8 + index]);
     hny__prefetch_lines(links, layout->row_bytes);
 }
+
+/* The word of a slot's ring (HNY__COPY).  0 also with view->status set: failed. */
+uint32_t hny__view_copy_word(hny__view *view, uint32_t slot);
+
+/*
+** The next row of a slot's ring: the slot itself if it is in none.  HNY__NONE with view->status
+** set: failed.
+*/
+uint32_t hny__view_next_copy(hny__view *view, uint32_t slot);
 
 /* Reads an upper row.  HNY_OK or view->status. */
 int hny__view_upper(hny__view *view, uint32_t row, uint32_t *owner, uint32_t *down, uint8_t *level);

@@ -297,6 +297,15 @@ static int64_t first_ef(hx_streams *streams) {
 }
 
 /*
+** Are the hits from the last of `kept` on as near as one another?  Then rows that are as near may
+** be missing, and come before some of those found, by their rowids.
+*/
+static bool ends_in_tie(const hx_hit_heap *hits, size_t kept) {
+    return kept > 0 && hny_hit_lower_bound(&hits->items[kept - 1]) >=
+                           hny_hit_lower_bound(&hits->items[hits->count - 1]);
+}
+
+/*
 ** One graph search of a stream that widens: keeps the nearer half, since farther out it misses
 ** more.
 */
@@ -310,11 +319,17 @@ static int widen_once(hx_streams *streams, int64_t rows, int64_t first) {
         return status;
     }
     const bool short_of = (int64_t)s->hits.count < ef;
+    const size_t kept = (s->hits.count + 1) / 2;
     s->ended = search.exhaustive;
-    if (!s->ended) {
-        s->hits.count = (s->hits.count + 1) / 2;
-    }
     order_index_hits(streams);
+    if (!s->ended && ends_in_tie(&s->hits, kept)) {
+        empty_stream(s);
+        start_scanning(streams);
+        return HNY_OK;
+    }
+    if (!s->ended) {
+        s->hits.count = kept;
+    }
     if (s->hits.count) {
         set_floor(streams, &s->hits.items[s->hits.count - 1]);
     }

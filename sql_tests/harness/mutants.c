@@ -58,7 +58,8 @@ static void put(sqlite3 *db, const table *t, int64_t id) {
     const char *const sql = t->s.kind == TAGGED
                                 ? "REPLACE INTO v(rowid, vector, tag) VALUES (?1, ?2, ?3)"
                                 : "REPLACE INTO v(rowid, vector) VALUES (?1, ?2)";
-    vector_random(t->s, GAUSS, &r, vector);
+    rng few = rng_of((uint64_t)id % 5); /* a third of the rows are copies of one another */
+    vector_random(t->s, GAUSS, id % 3 ? &r : &few, vector);
     if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) {
         fail("%s: %s", sql, sqlite3_errmsg(db));
     }

@@ -374,7 +374,18 @@ static bool change_lmdb(image *file, const map *m, rng *r, char *what, size_t si
 
 /* ----------------------------------------------------------------------------------- our own -- */
 
-enum { FILE_RECORD, TABLE, BOUNDARY, CODES, RESIDUALS, LINKS, UPPER, DELETED, ROWIDS = 10 };
+enum {
+    FILE_RECORD,
+    TABLE,
+    BOUNDARY,
+    CODES,
+    RESIDUALS,
+    LINKS,
+    UPPER,
+    DELETED,
+    ROWIDS = 10,
+    COPIES = 12
+};
 
 static int kind_of(const entry *e) {
     return e->key_size >= 8 ? e->key[3] : -1;
@@ -466,7 +477,7 @@ static const field table_fields[] = {
     {"free uppers", 44, 4}, {"entry slot", 48, 4},     {"entry upper", 52, 4},
     {"entry level", 56, 4}, {"first boundary", 60, 4}, {"boundaries", 64, 4},
     {"touched", 72, 8},     {"calibrated", 80, 4},     {"curve", 84, 2},
-    {"unlinked", 196, 4}};
+    {"unlinked", 196, 4},   {"copies", 232, 4}};
 
 /* Any number in the record; slots is then made the sum that it must be. */
 static void change_table(image *file, const entry *e, rng *r, char *what, size_t size) {
@@ -579,9 +590,42 @@ static void change_any(image *file, const entry *e, rng *r) {
     }
 }
 
+/* The words of rings: of the first slots, since tables are small. */
+static void change_copies(image *file, const entry *e, rng *r, char *what, size_t size) {
+    const size_t words = e->size / 4 < 400 ? e->size / 4 : 400;
+    const uint32_t way = rng_below(r, 6), one = 1 + rng_below(r, 300);
+    snprintf(what, size, "copies, way %u", way);
+    for (size_t i = 2; i < words; i++) {
+        unsigned char *const at = file->bytes + e->data + 4 * i;
+        uint32_t word;
+        memcpy(&word, at, 4);
+        const uint32_t flag = word & 1u << 31;
+        switch (way) {
+        case 0: /* all lead to one */
+            word = one | flag;
+            break;
+        case 1: /* all lead to others */
+            word = (1 + rng_below(r, 300)) | flag;
+            break;
+        case 2: /* every row is a copy, or none is */
+            word = one % 2 ? word | 1u << 31 : word & ~(1u << 31);
+            break;
+        case 3: /* no rings */
+            word = rng_chance(r, 0.5) ? word : 0;
+            break;
+        case 4: /* one more ring */
+            word = i - 2 == one ? (one + 1) % 300 + 1 : i - 3 == one ? (one + 1) | 1u << 31 : word;
+            break;
+        default: /* some words anywhere */
+            word = rng_chance(r, 0.2) ? (uint32_t)rng_next(r) : word;
+        }
+        memcpy(at, &word, 4);
+    }
+}
+
 /* Kinds are drawn first, or a table record would hardly ever be. */
 static const entry *our_entry(const map *m, rng *r) {
-    const uint32_t kind = rng_chance(r, 0.25) ? TABLE : rng_below(r, 12);
+    const uint32_t kind = rng_chance(r, 0.25) ? TABLE : rng_below(r, COPIES + 1);
     const entry *found = NULL;
     uint32_t count = 0;
     for (size_t i = 0; i < m->entries.count; i++) {
@@ -610,6 +654,8 @@ static bool change_ours(image *file, const map *m, bool sealed, rng *r, char *wh
         }
     } else if ((kind == LINKS || kind == UPPER) && rng_chance(r, 0.8)) {
         change_links(file, e, r, what, size);
+    } else if (kind == COPIES && rng_chance(r, 0.9)) {
+        change_copies(file, e, r, what, size);
     } else {
         change_any(file, e, r);
     }
