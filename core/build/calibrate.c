@@ -27,9 +27,6 @@
 #define SCAN_QUERIES 8 /* queries of one scan: a row is read once for all of them */
 #define SCAN_ROWS    64
 
-/* A curve that reaches this recall and does not rise any more is not measured any further. */
-#define PLATEAU_RECALL 0.98
-
 /*
 ** A point of a curve may cost this share of what linking all rows cost.  On real vectors the
 ** searches that matter are short, and all queries are run.  Of 50,000 random rows, whose ten
@@ -45,7 +42,7 @@ uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nod
     if (record->calibrated && live < 2 * (uint64_t)record->calibrated) {
         return 0;
     }
-    const uint64_t share = live / 100 < new_nodes / 2 ? live / 100 : new_nodes / 2;
+    const uint64_t share = live / 20 < new_nodes / 2 ? live / 20 : new_nodes / 2;
     if (share < MIN_SAMPLE) {
         return MIN_SAMPLE;
     }
@@ -63,6 +60,7 @@ typedef struct neighbor {
 typedef struct sample_query {
     uint32_t slot;
     uint32_t count; /* of exact neighbours: FAR_K, or fewer if there are not so many rows */
+    float crowding; /* for the present k */
     neighbor nearest[SCANNED_NEIGHBORS];
 } sample_query;
 
@@ -70,8 +68,11 @@ typedef struct calibration {
     sample_query *queries;
     uint32_t count;
     roaring_bitmap_t *sample; /* the slots of the queries */
+    /* Of one k: */
+    uint32_t k;
+    sample_query **order; /* the queries for it, by crowding once that is measured */
     /* Of one point of a curve: */
-    uint32_t k, step; /* every step-th query is run, for its k nearest */
+    uint32_t first, step; /* in `order`: from the first on every step-th query is run */
     hny__effort effort;
     atomic_uint hits, wanted; /* of the k nearest: found, and how many there are */
 } calibration;
@@ -272,14 +273,20 @@ static int judge_pool(query_tools *tools, calibration *c, const sample_query *qu
     return rc;
 }
 
+/* Makes a query the scorer's, and finds the node of level 0 where its search begins. */
+static int begin_query(query_tools *tools, const sample_query *query, hny__found *start) {
+    const int rc = set_query_row(tools, query->slot);
+    if (rc) {
+        return rc;
+    }
+    return hny__beam_descend(&tools->worker->beam, &tools->scorer, &tools->worker->graph->entry, 0,
+                             start);
+}
+
 static int run_query(query_tools *tools, calibration *c, const sample_query *query) {
     hny__beam *const beam = &tools->worker->beam;
-    const hny__entry *const entry = &tools->worker->graph->entry;
     hny__found start;
-    int rc = set_query_row(tools, query->slot);
-    if (!rc) {
-        rc = hny__beam_descend(beam, &tools->scorer, entry, 0, &start);
-    }
+    int rc = begin_query(tools, query, &start);
     if (!rc) {
         rc = hny__beam_search(beam, HNY__LINKS, &tools->scorer, start, c->effort);
     }
@@ -293,7 +300,27 @@ static int query_task(hny__worker *worker, void *arg, uint32_t index) {
     if (rc) {
         return rc;
     }
-    rc = run_query(&tools, c, &c->queries[index * c->step]);
+    rc = run_query(&tools, c, c->order[c->first + index * c->step]);
+    hny__encoder_free(&tools.encoder);
+    return rc;
+}
+
+static int crowding_task(hny__worker *worker, void *arg, uint32_t index) {
+    const calibration *const c = arg;
+    const hny__table_record *const record = &worker->graph->record;
+    sample_query *const query = c->order[index];
+    query_tools tools;
+    hny__found start;
+    int rc = query_tools_init(&tools, worker);
+    if (rc) {
+        return rc;
+    }
+    rc = begin_query(&tools, query, &start);
+    if (!rc) {
+        rc = hny__beam_measure_crowding(&worker->beam, &tools.scorer, start,
+                                        hny__crowding_effort(record, c->k),
+                                        hny__crowding_reach(record), &query->crowding);
+    }
     hny__encoder_free(&tools.encoder);
     return rc;
 }
@@ -302,27 +329,30 @@ static int query_task(hny__worker *worker, void *arg, uint32_t index) {
 
 static const hny__phase calibrating = {.name = "calibrating"};
 
-/*
-** Stride over the queries at a point of a curve: as large as its share asks for, min_step or more.
-*/
-static uint32_t step_at_point(const hny__graph *graph, const calibration *c, uint32_t min_step,
-                              int point) {
+/* A part of the queries in order. */
+typedef struct query_range {
+    uint32_t first, count;
+} query_range;
+
+/* Stride over the queries of a range at a point of a curve, as large as its share asks for. */
+static uint32_t step_at_point(const hny__graph *graph, uint32_t count, int point) {
     const double linking = (double)graph->record.live * graph->ef_construction;
     const double max_queries = linking * POINT_SHARE / hny__curve_ef(point);
-    const uint32_t step = (uint32_t)(c->count / (max_queries < 1 ? 1 : max_queries)) + 1;
-    return step > min_step ? step : min_step;
+    return (uint32_t)(count / (max_queries < 1 ? 1 : max_queries)) + 1;
 }
 
-static int measure_point(hny__worker_pool *pool, calibration *c, double *recall) {
+static int measure_point(hny__worker_pool *pool, calibration *c, query_range range,
+                         double *recall) {
+    c->first = range.first;
     atomic_store(&c->hits, 0);
     atomic_store(&c->wanted, 0);
     const int rc =
-        hny__worker_pool_run(pool, (c->count - 1) / c->step + 1, query_task, c, calibrating);
+        hny__worker_pool_run(pool, (range.count - 1) / c->step + 1, query_task, c, calibrating);
     *recall = (double)atomic_load(&c->hits) / (atomic_load(&c->wanted) + 1e-9);
     return rc;
 }
 
-static int measure_curve(hny__worker_pool *pool, calibration *c, bool adaptive, uint32_t min_step,
+static int measure_curve(hny__worker_pool *pool, calibration *c, query_range range, bool adaptive,
                          uint16_t *curve) {
     double recall = 0;
     bool done = false;
@@ -330,12 +360,12 @@ static int measure_curve(hny__worker_pool *pool, calibration *c, bool adaptive, 
         c->effort = hny__curve_effort(&pool->graph->record, adaptive, c->k, i);
         if (!done && c->effort.ef >= c->k) {
             double found;
-            c->step = step_at_point(pool->graph, c, min_step, i);
-            const int rc = measure_point(pool, c, &found);
+            c->step = step_at_point(pool->graph, range.count, i);
+            const int rc = measure_point(pool, c, range, &found);
             if (rc) {
                 return rc;
             }
-            done = found >= HNY__CURVE_TOP || (found <= recall && recall >= PLATEAU_RECALL);
+            done = found >= HNY__CURVE_TOP || (found <= recall && recall >= HNY__CURVE_PLATEAU);
             if (found > recall) { /* a point with fewer queries may find less */
                 recall = found;
             }
@@ -345,16 +375,54 @@ static int measure_curve(hny__worker_pool *pool, calibration *c, bool adaptive, 
     return HNY_OK;
 }
 
+static int compare_crowding(const void *a, const void *b) {
+    const sample_query *const x = *(sample_query *const *)a, *const y = *(sample_query *const *)b;
+    if (x->crowding != y->crowding) {
+        return x->crowding < y->crowding ? -1 : 1;
+    }
+    return (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+/* Sorts the queries for this k by crowding, and measures the curves of each class. */
+static int measure_classes(hny__worker_pool *pool, calibration *c, uint32_t count,
+                           uint16_t curves[HNY__CROWD_CLASSES][HNY__CURVE], uint32_t *limits) {
+    query_range range = {0, 0};
+    int rc = hny__worker_pool_run(pool, count, crowding_task, c, calibrating);
+    if (rc) {
+        return rc;
+    }
+    qsort(c->order, count, sizeof *c->order, compare_crowding);
+    for (int class = 0; class < HNY__CROWD_CLASSES && !rc; class ++) {
+        const uint32_t end = (uint32_t)(hny__crowd_class_end(class) * count);
+        range = (query_range){range.first + range.count, end - range.first - range.count};
+        rc = measure_curve(pool, c, range, true, curves[class]);
+        if (class < HNY__CROWD_CLASSES - 1) {
+            limits[class] = (uint32_t)c->order[end - 1]->crowding;
+        }
+    }
+    return rc;
+}
+
+/* Takes every so many of the queries for this k. */
+static uint32_t choose_queries(calibration *c, uint32_t k) {
+    const uint32_t step = k == NEAR_K || c->count < FAR_SAMPLE ? 1 : c->count / FAR_SAMPLE;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->count; i += step) {
+        c->order[count++] = &c->queries[i];
+    }
+    c->k = k;
+    return count;
+}
+
 static int measure_curves(hny__worker_pool *pool, calibration *c) {
     static const uint32_t ks[2] = {NEAR_K, FAR_K};
     hny__curves curves;
     int rc = HNY_OK;
     for (int i = 0; i < 2 && !rc; i++) {
-        const uint32_t step = i == 0 || c->count < FAR_SAMPLE ? 1 : c->count / FAR_SAMPLE;
-        c->k = ks[i];
-        rc = measure_curve(pool, c, false, step, curves.classic[i]);
+        const uint32_t count = choose_queries(c, ks[i]);
+        rc = measure_curve(pool, c, (query_range){0, count}, false, curves.classic[i]);
         if (!rc) {
-            rc = measure_curve(pool, c, true, step, curves.adaptive[i]);
+            rc = measure_classes(pool, c, count, curves.adaptive[i], curves.crowding[i]);
         }
     }
     if (rc) {
@@ -369,8 +437,9 @@ int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t
     const uint32_t scans = (count + SCAN_QUERIES - 1) / SCAN_QUERIES;
     calibration c = {.queries = calloc(count, sizeof *c.queries),
                      .count = count,
+                     .order = calloc(count, sizeof *c.order),
                      .sample = roaring_bitmap_create()};
-    int rc = c.queries && c.sample ? HNY_OK : HNY_NOMEM;
+    int rc = c.queries && c.order && c.sample ? HNY_OK : HNY_NOMEM;
     for (uint32_t i = 0; i < count && !rc; i++) {
         c.queries[i].slot = sample[i].slot;
         roaring_bitmap_add(c.sample, sample[i].slot);
@@ -382,6 +451,7 @@ int hny__calibrate(hny__worker_pool *pool, const hny__new_node *sample, uint32_t
         rc = measure_curves(pool, &c);
     }
     free(c.queries);
+    free(c.order);
     if (c.sample) {
         roaring_bitmap_free(c.sample);
     }

@@ -4,7 +4,8 @@
 ** Some of a build's new nodes are linked last.  Before they are, they are queries that the graph
 ** has not seen, of the distribution that it holds.  Their exact neighbours are found by a scan.
 ** The shares of them that searches find, classic ones for a grid of ef and adaptive ones for a
-** grid of stretches, are the curves of the table's record, which graph/effort.h reads.
+** grid of stretches and each class of crowding, are the curves of the table's record, which
+** graph/effort.h reads.
 */
 #ifndef HNY_CALIBRATE_H
 #define HNY_CALIBRATE_H

@@ -162,7 +162,7 @@ static size_t candidates_of_pool(hny__worker *worker, const hny__plane *plane, u
 static int choose_neighbors(hny__worker *worker, level_links *chosen, const hny__scorer *scorer,
                             hny__found *nearest, size_t *candidates) {
     hny__graph *const graph = worker->graph;
-    const hny__effort effort = {graph->ef_construction, 0};
+    const hny__effort effort = hny__classic_effort(graph->ef_construction);
     const int rc = hny__beam_search(&worker->beam, chosen->plane->family, scorer, *nearest, effort);
     if (rc) {
         return rc;

@@ -26,6 +26,7 @@ int hny__beam_prepare(hny__beam *beam) {
 void hny__beam_free(hny__beam *beam) {
     free(beam->pool);
     free(beam->hidden);
+    free(beam->rest);
     memset(beam, 0, sizeof *beam);
 }
 
@@ -91,6 +92,11 @@ static size_t max_kept(hny__effort effort) {
     return effort.ef > HNY__MAX_KEPT ? effort.ef : HNY__MAX_KEPT;
 }
 
+/* A rank, farther by a factor.  Under dot, near ranks are negative. */
+static float farther_rank(float rank, float factor) {
+    return rank >= 0 ? rank * factor : rank / factor;
+}
+
 /*
 ** Nodes of this rank or a larger one are not kept.  Returns NAN while fewer than ef are pooled:
 ** `rank >= NAN` is false, so nothing is rejected.  That includes infinite and NaN ranks, of vectors
@@ -101,25 +107,55 @@ static float cutoff_rank(const hny__beam *beam, hny__effort effort) {
         return NAN;
     }
     const float last = beam->pool[beam->count - 1].rank;
-    if (effort.stretch == 0) {
+    if (effort.stretch == 0 || beam->count >= max_kept(effort)) {
         return last;
     }
-    const float rank = beam->pool[effort.ef - 1].rank;
-    const float stretched = rank >= 0 ? rank * effort.stretch : rank / effort.stretch;
-    return beam->count >= max_kept(effort) && last < stretched ? last : stretched;
+    const float stretched = farther_rank(beam->pool[effort.near - 1].rank, effort.stretch);
+    return last > stretched ? last : stretched;
+}
+
+/*
+** Makes space in `rest` for so many more nodes that are met.  A node is in the pool or in the rest:
+** with space for both, there is space for all that the pool drops.
+*/
+static bool rest_reserve(hny__beam *beam, size_t met) {
+    const size_t all = beam->rest_count + beam->count + met;
+    if (!beam->keeps_rest || all <= beam->rest_capacity) {
+        return true;
+    }
+    const size_t capacity = all + all / 2 + 512;
+    hny__found *const rest = realloc(beam->rest, capacity * sizeof *rest);
+    if (!rest) {
+        beam->status = HNY_NOMEM;
+        return false;
+    }
+    beam->rest = rest;
+    beam->rest_capacity = capacity;
+    return true;
+}
+
+/* Drops the nodes of the pool from the count-th on. */
+static void pool_cut(hny__beam *beam, size_t count) {
+    if (beam->keeps_rest) {
+        memcpy(beam->rest + beam->rest_count, beam->pool + count,
+               (beam->count - count) * sizeof *beam->pool);
+        beam->rest_count += beam->count - count;
+    }
+    beam->count = count;
 }
 
 /* Cuts the pool behind what the effort keeps. */
 static void pool_trim(hny__beam *beam, hny__effort effort) {
     const size_t max = effort.stretch > 0 ? max_kept(effort) : effort.ef;
-    if (beam->count > max) {
-        beam->count = max;
-    }
-    if (effort.stretch > 0) {
-        const float cutoff = cutoff_rank(beam, effort);
-        while (beam->pool[beam->count - 1].rank > cutoff) {
-            beam->count--;
+    size_t count = beam->count < max ? beam->count : max;
+    if (effort.stretch > 0 && count > effort.ef) {
+        const float kept = farther_rank(beam->pool[effort.near - 1].rank, effort.stretch);
+        while (count > effort.ef && beam->pool[count - 1].rank > kept) {
+            count--;
         }
+    }
+    if (count < beam->count) {
+        pool_cut(beam, count);
     }
 }
 
@@ -161,6 +197,7 @@ static void push_hidden(hny__beam *beam, hny__found found) {
         beam->status = HNY_NOMEM;
         return;
     }
+    beam->hidden_met++;
     nearest_hidden_push(beam->hidden, beam->hidden_count++, found);
     if (beam->nearest_hidden.node == HNY__NONE || found.rank < beam->nearest_hidden.rank) {
         beam->nearest_hidden = found;
@@ -321,7 +358,7 @@ static bool batch_rank(hny__beam *beam, const hny__scorer *scorer, batch *b) {
 static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) {
     hny__found sorted[BEAM_WIDTH * HNY__MAX_LINKS];
     size_t count = 0;
-    if (!batch_rank(beam, search->scorer, b)) {
+    if (!batch_rank(beam, search->scorer, b) || !rest_reserve(beam, b->count)) {
         return SIZE_MAX;
     }
     const float cutoff = cutoff_rank(beam, search->effort);
@@ -329,6 +366,9 @@ static size_t pool_batch(hny__beam *beam, const level_search *search, batch *b) 
         const float rank = b->ranks[i];
         size_t position = count;
         if (rank >= cutoff) {
+            if (beam->keeps_rest) {
+                beam->rest[beam->rest_count++] = (hny__found){rank, b->nodes[i]};
+            }
             continue;
         }
         if (beam->source.hidden && beam->source.hidden(beam->source.arg, b->slots[i])) {
@@ -392,7 +432,9 @@ static bool take_nearest(hny__beam *beam, hny__effort effort, size_t *position, 
             *node = pop_hidden(beam);
             return true;
         }
-        beam->hidden_count = 0;
+        if (!beam->keeps_rest) {
+            beam->hidden_count = 0;
+        }
     }
     if (!visible) {
         return false;
@@ -422,27 +464,105 @@ static bool expand_nearest(hny__beam *beam, const level_search *search, size_t *
     return true;
 }
 
-int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *scorer,
-                     hny__found start, hny__effort effort) {
-    const level_search search = {family, scorer, effort};
-    const uint32_t slot = slot_of_node(beam, family, start.node);
+/* Adds a node that is met outside a batch. */
+static void add_node(hny__beam *beam, hny__found found, uint32_t slot, hny__effort effort) {
+    if (beam->source.hidden && beam->source.hidden(beam->source.arg, slot)) {
+        push_hidden(beam, found);
+    } else {
+        pool_merge(beam, &found, 1, effort);
+    }
+}
+
+/* Expands nodes, nearest first, until there is none left that the effort keeps. */
+static int expand_all(hny__beam *beam, const level_search *search) {
     size_t position = 0;
+    while (!must_stop(beam) && !hny__beam_gave_up(beam)) {
+        if (!expand_nearest(beam, search, &position)) {
+            break;
+        }
+    }
+    return beam_status(beam);
+}
+
+static int search_from(hny__beam *beam, const level_search *search, hny__found start) {
+    const uint32_t slot = slot_of_node(beam, search->family, start.node);
     if (beam_status(beam)) {
         return beam_status(beam);
     }
     begin_epoch(beam->view);
-    beam->count = beam->hidden_count = 0;
+    beam->count = beam->hidden_count = beam->hidden_met = beam->rest_count = 0;
     beam->nearest_hidden.node = HNY__NONE;
-    mark_visited(beam->view, family, start.node);
-    if (beam->source.hidden && beam->source.hidden(beam->source.arg, slot)) {
-        push_hidden(beam, start);
-    } else {
-        pool_merge(beam, &start, 1, effort);
+    mark_visited(beam->view, search->family, start.node);
+    add_node(beam, start, slot, search->effort);
+    return expand_all(beam, search);
+}
+
+int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *scorer,
+                     hny__found start, hny__effort effort) {
+    const level_search search = {family, scorer, effort};
+    beam->keeps_rest = false;
+    return search_from(beam, &search, start);
+}
+
+/* ---------------------------------------------------------------------------------- crowding -- */
+
+/*
+** The number of visible nodes met within reach of the near-th nearest.  Of the rest it is not known
+** which are hidden: as large a share is assumed as of the others.
+*/
+static float count_crowd(const hny__beam *beam, hny__effort effort, float reach) {
+    if (beam->count < effort.near) {
+        return 0;
     }
-    while (!must_stop(beam) && !hny__beam_gave_up(beam) &&
-           expand_nearest(beam, &search, &position)) {
+    const float limit = farther_rank(beam->pool[effort.near - 1].rank, reach);
+    const size_t pooled = pool_position(beam, beam->count, limit);
+    size_t others = 0;
+    for (size_t i = 0; i < beam->rest_count; i++) {
+        others += beam->rest[i].rank <= limit;
+    }
+    const double visible = (double)beam->count / (double)(beam->count + beam->hidden_met);
+    return (float)((double)pooled + (double)others * visible);
+}
+
+/* Moves the nodes of the rest that a larger effort keeps to the pool, or to the hidden ones. */
+static int widen_pool(hny__beam *beam, hny__effort effort) {
+    beam->keeps_rest = false; /* a search is widened once */
+    for (size_t i = 0; i < beam->rest_count && !beam->status; i++) {
+        if (!(beam->rest[i].rank >= cutoff_rank(beam, effort))) {
+            add_node(beam, beam->rest[i], NODE(beam->rest[i].node), effort);
+        }
     }
     return beam_status(beam);
+}
+
+int hny__beam_measure_crowding(hny__beam *beam, const hny__scorer *scorer, hny__found start,
+                               hny__effort effort, float reach, float *out) {
+    const level_search search = {HNY__LINKS, scorer, effort};
+    beam->keeps_rest = true;
+    const int rc = search_from(beam, &search, start);
+    *out = rc ? 0 : count_crowd(beam, effort, reach);
+    return rc;
+}
+
+int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__found start,
+                             const hny__effort_plan *plan, hny__effort *effort) {
+    float crowding;
+    int class = 0;
+    *effort = plan->first;
+    if (plan->reach == 0) {
+        return hny__beam_search(beam, HNY__LINKS, scorer, start, plan->first);
+    }
+    int rc = hny__beam_measure_crowding(beam, scorer, start, plan->first, plan->reach, &crowding);
+    if (rc || hny__beam_gave_up(beam)) {
+        return rc;
+    }
+    while (class < HNY__CROWD_CLASSES - 1 && crowding > plan->crowding[class]) {
+        class ++;
+    }
+    *effort = plan->efforts[class];
+    rc = widen_pool(beam, *effort);
+    const level_search search = {HNY__LINKS, scorer, *effort};
+    return rc ? rc : expand_all(beam, &search);
 }
 
 #define UNLINKED_BATCH 32 /* rows that are ranked at once */

@@ -12,11 +12,12 @@
 **      codes or vectors (read/search.c).  On 384-dimensional WordNet vectors, int8 codes reached a
 **      recall of 0.98 at ef 59 with exact reranking of 14 nodes; without it they needed ef 71.
 **   2. Distance-adaptive stop.  A classic beam keeps the ef nearest nodes.  An adaptive one keeps
-**      every node no farther than the ef-th nearest, stretched by a factor (Al-Jazzazi et al. 2025,
+**      every node no farther than a near one, stretched by a factor (Al-Jazzazi et al. 2025,
 **      "Distance adaptive beam search", arXiv 2505.15636), and at most HNY__MAX_KEPT.  At a recall
 **      of 0.95 that takes 10 to 25 % fewer distances on WordNet and GloVe vectors.  For queries
 **      unlike the table's rows, a fixed ef chosen for queries like them found 0.69, and the
-**      adaptive stop found 0.83.  Effort and recall are related by graph/effort.h.
+**      adaptive stop found 0.83.  A search begins with a small factor and goes on with the one that
+**      its query needs (hny__beam_search_by_plan); graph/effort.h relates effort and recall.
 **   3. One pool.  Candidates and results are one array sorted by rank, with a flag for expanded
 **      nodes, in place of the paper's two heaps: 171 us a query against 220 on GloVe vectors with
 **      ef 160.  Up to an ef of some 500 it is the faster of the two.
@@ -89,7 +90,13 @@ typedef struct hny__beam {
     size_t count, capacity;
     hny__found *hidden; /* hidden nodes that are not expanded, the nearest one on top */
     size_t hidden_count, hidden_capacity;
+    size_t hidden_met;         /* in the present search */
     hny__found nearest_hidden; /* of all that were reached; node HNY__NONE: none */
+
+    /* Nodes that a search which may be widened has met and does not keep, in no order. */
+    bool keeps_rest;
+    hny__found *rest;
+    size_t rest_count, rest_capacity;
 
     uint64_t distances;     /* computed so far; the owner resets it */
     uint64_t max_distances; /* after so many the search gives up; 0: no limit */
@@ -117,6 +124,17 @@ static inline bool hny__beam_gave_up(const hny__beam *beam) {
 */
 int hny__beam_search(hny__beam *beam, hny__family family, const hny__scorer *scorer,
                      hny__found start, hny__effort effort);
+
+/*
+** Searches level 0 with the first effort of the plan, and goes on with that of the query's class.
+** *effort is the one that the search ended with.
+*/
+int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__found start,
+                             const hny__effort_plan *plan, hny__effort *effort);
+
+/* Searches level 0 with an effort, and measures the crowding of the query (effort.h). */
+int hny__beam_measure_crowding(hny__beam *beam, const hny__scorer *scorer, hny__found start,
+                               hny__effort effort, float reach, float *out);
 
 /* After a search of level 0: adds the nearest of the slots that are not linked yet. */
 int hny__beam_scan_unlinked(hny__beam *beam, const hny__scorer *scorer, hny__effort effort);

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define CURVE_TOP (HNY__CURVE_TOP * HNY__RECALL_UNIT)
+
 #define NEAR HNY__CURVE_K_NEAR
 #define FAR  HNY__CURVE_K_FAR
 
@@ -12,6 +14,16 @@ static const uint32_t grid_efs[HNY__CURVE] = {10,  14,  20,  28,  40,  56,  80,
 /* Of distances; WordNet vectors reach 0.95 at 1.04, GloVe's at 1.08. */
 static const double grid_stretches[HNY__CURVE] = {1,    1.01, 1.02, 1.03, 1.04, 1.05, 1.065,
                                                   1.08, 1.1,  1.13, 1.17, 1.22, 1.3,  1.5};
+
+/*
+** The share of the sample up to the end of each class.  The last class is small: its curve is also
+** that of the queries unlike the rows, which are even more crowded.
+*/
+static const double class_ends[HNY__CROWD_CLASSES] = {0.5, 0.75, 0.9, 1};
+
+double hny__crowd_class_end(int class) {
+    return class_ends[class];
+}
 
 uint32_t hny__curve_ef(int i) {
     return grid_efs[i];
@@ -30,21 +42,44 @@ static float stretch_of_ranks(const hny__table_record *record, double stretch) {
 
 hny__effort hny__curve_effort(const hny__table_record *record, bool adaptive, uint32_t k, int i) {
     if (!adaptive) {
-        return (hny__effort){grid_efs[i], 0};
+        return hny__classic_effort(grid_efs[i]);
     }
-    return (hny__effort){adaptive_ef(k), stretch_of_ranks(record, grid_stretches[i])};
+    const uint32_t ef = adaptive_ef(k);
+    return (hny__effort){ef, ef, stretch_of_ranks(record, grid_stretches[i])};
+}
+
+/* Of distances.  A smaller search meets too few nodes to tell how many there are within reach. */
+#define CROWDING_STRETCH 1.02
+
+/*
+** Searches for which this is enough are the same for all queries: measuring crowding would make
+** them dearer by a quarter.
+*/
+#define UNIFORM_STRETCH 1.01
+
+hny__effort hny__crowding_effort(const hny__table_record *record, uint64_t k) {
+    const uint32_t ef = adaptive_ef(k);
+    return (hny__effort){ef, ef, stretch_of_ranks(record, CROWDING_STRETCH)};
+}
+
+float hny__crowding_reach(const hny__table_record *record) {
+    return stretch_of_ranks(record, HNY__CROWD_REACH);
 }
 
 /* ------------------------------------------------------------------------------------ lookup -- */
 
 /*
 ** A sample is smaller than the set of all queries, and users' queries may lie elsewhere than the
-** table's vectors.  So the search aims two fifths of the way from the requested recall to 1.  With
-** a quarter, searches for 0.95 on WordNet vectors found 0.946 to 0.951.  Under dot it is three
-** fifths: the nearest rows are the long ones, and how long they are differs from query to query.
+** table's vectors.  So a search aims at a recall between the requested one and 1.  Most queries
+** unlike the rows are in the last class of crowding, which has more in reserve.  Under dot all
+** have: the nearest rows are the long ones, and how long they are differs from query to query.
 */
-static double recall_with_reserve(const hny__table_record *record, double recall) {
-    return recall + (record->metric == HNY_DOT ? 0.6 : 0.4) * (1 - recall);
+#define RESERVE      0.35
+#define RESERVE_LAST 0.5
+#define RESERVE_DOT  0.6
+
+static double with_reserve(double recall, double reserve) {
+    return recall + reserve * (1 - recall);
 }
 
 /* Where a curve reaches a recall, on the axis of its grid: 1.5 is halfway from point 1 to 2. */
@@ -100,7 +135,8 @@ uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall)
     if (!record->calibrated) {
         return default_ef(k);
     }
-    const double wanted = recall_with_reserve(record, recall) * HNY__RECALL_UNIT;
+    const double reserve = record->metric == HNY_DOT ? RESERVE_DOT : RESERVE;
+    const double wanted = with_reserve(recall, reserve) * HNY__RECALL_UNIT;
     double ef = interpolate_k(ef_at_position(curve_position(record->curves.classic[0], wanted)),
                               ef_at_position(curve_position(record->curves.classic[1], wanted)), k);
     if (k > FAR) {
@@ -109,22 +145,127 @@ uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall)
     return ef < HNY__MAX_SLOTS ? (uint32_t)ceil(ef) : HNY__MAX_SLOTS;
 }
 
-hny__effort hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
-                            double recall) {
-    if (!record->calibrated) {
-        return (hny__effort){ef ? ef : default_ef(k), 0};
+hny__effort_plan hny__uniform_plan(hny__effort effort) {
+    hny__effort_plan plan = {.first = effort};
+    for (int i = 0; i < HNY__CROWD_CLASSES; i++) {
+        plan.efforts[i] = effort;
     }
+    return plan;
+}
+
+/* What a search wants, as recalls of the curves of the 10 and of the 100 nearest. */
+typedef struct target {
+    double mean[2], by_class[HNY__CROWD_CLASSES][2];
+    uint32_t min_ef; /* where the curves do not suffice; else 0 */
+} target;
+
+static target target_of_ef(const hny__table_record *record, uint64_t k, uint32_t ef) {
+    target t = {.min_ef = 0};
     const double scaled_ef = k > FAR ? (double)ef * FAR / (double)k : ef;
-    double wanted[2]; /* recall of the 10 and of the 100 nearest */
     for (int i = 0; i < 2; i++) {
-        wanted[i] = ef ? recall_at_ef(record->curves.classic[i], scaled_ef)
-                       : recall_with_reserve(record, recall) * HNY__RECALL_UNIT;
+        t.mean[i] = recall_at_ef(record->curves.classic[i], scaled_ef);
+        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
+            t.by_class[class][i] = t.mean[i];
+        }
     }
-    if (scaled_ef > grid_efs[HNY__CURVE - 1] ||
-        wanted[k > NEAR] >= HNY__CURVE_TOP * HNY__RECALL_UNIT) {
-        return (hny__effort){ef ? ef : hny__ef_for(record, k, recall), 0};
+    const uint16_t *const curve = record->curves.classic[k > NEAR];
+    if (t.mean[k > NEAR] >= fmin(CURVE_TOP, curve[HNY__CURVE - 1])) {
+        t.min_ef = ef;
     }
-    const double near = stretch_at_position(curve_position(record->curves.adaptive[0], wanted[0]));
-    const double far = stretch_at_position(curve_position(record->curves.adaptive[1], wanted[1]));
-    return (hny__effort){adaptive_ef(k), stretch_of_ranks(record, interpolate_k(near, far, k))};
+    return t;
+}
+
+static target target_of_recall(const hny__table_record *record, uint64_t k, double recall) {
+    const bool is_dot = record->metric == HNY_DOT;
+    const double wanted = with_reserve(recall, is_dot ? RESERVE_DOT : RESERVE) * HNY__RECALL_UNIT;
+    const double last =
+        with_reserve(recall, is_dot ? RESERVE_DOT : RESERVE_LAST) * HNY__RECALL_UNIT;
+    target t = {.min_ef = 0};
+    for (int i = 0; i < 2; i++) {
+        t.mean[i] = wanted;
+        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
+            t.by_class[class][i] = class < HNY__CROWD_CLASSES - 1 ? wanted : last;
+        }
+    }
+    if (wanted >= CURVE_TOP) {
+        t.min_ef = hny__ef_for(record, k, recall);
+    }
+    return t;
+}
+
+/*
+** Where a curve reaches a recall, or its plateau.  A class of few queries may miss a neighbour that
+** no stretch finds: a larger stretch would only cost more.
+*/
+static double stretch_on_curve(const uint16_t *curve, double wanted) {
+    const uint16_t end = curve[HNY__CURVE - 1];
+    const bool has_plateau = end >= HNY__CURVE_PLATEAU * HNY__RECALL_UNIT;
+    return stretch_at_position(curve_position(curve, has_plateau ? fmin(wanted, end) : wanted));
+}
+
+/* The stretch of distances with which a curve for each measured k reaches these recalls. */
+static double stretch_for(const uint16_t *near, const uint16_t *far, const double wanted[2],
+                          uint64_t k) {
+    return interpolate_k(stretch_on_curve(near, wanted[0]), stretch_on_curve(far, wanted[1]), k);
+}
+
+/* The curve of all queries. */
+static void mean_curve(uint16_t curves[HNY__CROWD_CLASSES][HNY__CURVE], uint16_t *out) {
+    for (int i = 0; i < HNY__CURVE; i++) {
+        double sum = 0, begin = 0;
+        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
+            sum += (class_ends[class] - begin) * curves[class][i];
+            begin = class_ends[class];
+        }
+        out[i] = (uint16_t)sum;
+    }
+}
+
+/* The stretch with which all queries together reach the recall. */
+static double mean_stretch(const hny__table_record *record, const target *t, uint64_t k) {
+    hny__curves curves = record->curves;
+    uint16_t mean[2][HNY__CURVE];
+    mean_curve(curves.adaptive[0], mean[0]);
+    mean_curve(curves.adaptive[1], mean[1]);
+    return stretch_for(mean[0], mean[1], t->mean, k);
+}
+
+/* The largest crowding of a class, for k neighbours. */
+static float crowding_for_k(const hny__table_record *record, int class, uint64_t k) {
+    const double limit =
+        interpolate_k(record->curves.crowding[0][class], record->curves.crowding[1][class], k);
+    return (float)(k > FAR ? limit * (double)k / FAR : limit);
+}
+
+/* A plan of a stretch for each class. */
+static hny__effort_plan plan_classes(const hny__table_record *record, const target *t, uint64_t k) {
+    hny__effort_plan plan = {.first = hny__crowding_effort(record, k),
+                             .reach = hny__crowding_reach(record)};
+    const uint32_t near = plan.first.near;
+    double stretch = CROWDING_STRETCH;
+    for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
+        stretch =
+            fmax(stretch, stretch_for(record->curves.adaptive[0][class],
+                                      record->curves.adaptive[1][class], t->by_class[class], k));
+        plan.efforts[class] = (hny__effort){t->min_ef > near ? t->min_ef : near, near,
+                                            stretch_of_ranks(record, stretch)};
+        if (class < HNY__CROWD_CLASSES - 1) {
+            plan.crowding[class] = crowding_for_k(record, class, k);
+        }
+    }
+    return plan;
+}
+
+hny__effort_plan hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
+                                 double recall) {
+    if (!record->calibrated) {
+        return hny__uniform_plan(hny__classic_effort(ef ? ef : default_ef(k)));
+    }
+    const target t = ef ? target_of_ef(record, k, ef) : target_of_recall(record, k, recall);
+    const double stretch = mean_stretch(record, &t, k);
+    if (stretch > UNIFORM_STRETCH) {
+        return plan_classes(record, &t, k);
+    }
+    const uint32_t near = adaptive_ef(k);
+    return hny__uniform_plan((hny__effort){near, near, stretch_of_ranks(record, stretch)});
 }

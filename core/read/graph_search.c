@@ -184,11 +184,12 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     return HNY_OK;
 }
 
-int hny__graph_search(hny_reader *reader, hny_search *search, hny__effort effort, size_t limit,
-                      uint64_t max_distances) {
+int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_plan *plan,
+                      size_t limit, uint64_t max_distances) {
     const hny__table_record *const table = &reader->view.table;
     const hny__entry entry = {table->entry_slot, table->entry_upper, table->entry_level};
     hny__beam *const beam = &reader->beam;
+    hny__effort effort;
     hny__found start;
     beam->view = &reader->view;
     beam->source = source_of_reader(reader);
@@ -201,7 +202,7 @@ int hny__graph_search(hny_reader *reader, hny_search *search, hny__effort effort
     }
     rc = hny__beam_descend(beam, &reader->scorer, &entry, 0, &start);
     if (!rc) {
-        rc = hny__beam_search(beam, HNY__LINKS, &reader->scorer, start, effort);
+        rc = hny__beam_search_by_plan(beam, &reader->scorer, start, plan, &effort);
     }
     if (!rc && table->unlinked) {
         rc = hny__beam_scan_unlinked(beam, &reader->scorer, effort);

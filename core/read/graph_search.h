@@ -9,7 +9,7 @@
 ** search->hits, by hny_hit_compare.  `max_distances` 0: no limit; else the search may give up
 ** (hny__beam_gave_up), and there are no hits then.
 */
-int hny__graph_search(hny_reader *reader, hny_search *search, hny__effort effort, size_t limit,
-                      uint64_t max_distances);
+int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_plan *plan,
+                      size_t limit, uint64_t max_distances);
 
 #endif

@@ -85,16 +85,16 @@ int hny_reader_scan(hny_reader *reader, hny_search *search) {
 #define LARGE_SHARE 0.3
 
 /* Of an unfiltered search. */
-static double usual_distances(hny__effort effort) {
-    return BASE_DISTANCES + DISTANCES_PER_EF * (double)(effort.ef > 10 ? effort.ef - 10 : 0);
+static double usual_distances(uint32_t ef) {
+    return BASE_DISTANCES + DISTANCES_PER_EF * (double)(ef > 10 ? ef - 10 : 0);
 }
 
 /* Is a graph search cheaper than a scan where so many rows match? */
-static bool graph_is_cheaper(const hny_reader *reader, hny__effort effort, double matches) {
+static bool graph_is_cheaper(const hny_reader *reader, uint32_t ef, double matches) {
     const double share = matches / reader->view.table.live;
     const double cost = reader->view.geometry.quantizer.codes == HNY_CODES_INT4 ? DISTANCE_COST_INT4
                                                                                 : DISTANCE_COST;
-    return matches > 0 && cost * usual_distances(effort) / share < matches;
+    return matches > 0 && cost * usual_distances(ef) / share < matches;
 }
 
 /*
@@ -102,7 +102,7 @@ static bool graph_is_cheaper(const hny_reader *reader, hny__effort effort, doubl
 ** NULL then.  *max_distances is when the graph search gives up: after as many distances as the scan
 ** computes, so that both together cost at most twice the scan.
 */
-static int choose_strategy(hny_reader *reader, const hny_search *search, hny__effort effort,
+static int choose_strategy(hny_reader *reader, const hny_search *search, uint32_t ef,
                            bool *use_graph, uint64_t *max_distances) {
     double share = 0;
     int rc = HNY_OK;
@@ -110,7 +110,7 @@ static int choose_strategy(hny_reader *reader, const hny_search *search, hny__ef
         rc = hny__filter_estimate(search->filter, &reader->view, &share);
     }
     const double estimate = share * reader->view.table.live;
-    *use_graph = share > LARGE_SHARE && graph_is_cheaper(reader, effort, estimate);
+    *use_graph = share > LARGE_SHARE && graph_is_cheaper(reader, ef, estimate);
     *max_distances = (uint64_t)estimate;
     if (rc || *use_graph) {
         return rc;
@@ -119,15 +119,15 @@ static int choose_strategy(hny_reader *reader, const hny_search *search, hny__ef
     if (rc) {
         return rc;
     }
-    *use_graph = graph_is_cheaper(reader, effort, reader->matches->count);
+    *use_graph = graph_is_cheaper(reader, ef, reader->matches->count);
     *max_distances = reader->matches->count;
     return HNY_OK;
 }
 
-static hny__effort effort_of_search(const hny_reader *reader, const hny_search *search) {
+static hny__effort_plan plan_search(const hny_reader *reader, const hny_search *search) {
     double recall = search->recall;
     if (search->k == 0) {
-        return (hny__effort){search->ef, 0};
+        return hny__uniform_plan(hny__classic_effort(search->ef));
     }
     /* Calibration does not know filters: a fifth of what may be missed is held in reserve. */
     if (search->filter) {
@@ -146,17 +146,17 @@ static int scan_instead(hny_reader *reader, hny_search *search, size_t limit) {
 }
 
 static int search_filtered(hny_reader *reader, hny_search *search, size_t limit) {
-    const hny__effort effort = effort_of_search(reader, search);
+    const hny__effort_plan plan = plan_search(reader, search);
     bool use_graph;
     uint64_t max_distances;
     reader->filter = search->filter;
-    int rc = choose_strategy(reader, search, effort, &use_graph, &max_distances);
+    int rc = choose_strategy(reader, search, plan.efforts[0].ef, &use_graph, &max_distances);
     if (rc) {
         return rc;
     }
     if (use_graph) {
         reader->work.strategy = HNY_GRAPH;
-        rc = hny__graph_search(reader, search, effort, limit, max_distances);
+        rc = hny__graph_search(reader, search, &plan, limit, max_distances);
         const size_t wanted = search->k && search->k < limit ? (size_t)search->k : limit;
         const bool enough =
             search->count >= wanted || (reader->matches && search->count >= reader->matches->count);
@@ -176,19 +176,19 @@ static int search_filtered(hny_reader *reader, hny_search *search, size_t limit)
 ** for a scan after as many distances as take the time of the scan, and not before it took several
 ** times as many as usual.
 */
-static uint64_t max_unfiltered_distances(const hny_reader *reader, hny__effort effort) {
+static uint64_t max_unfiltered_distances(const hny_reader *reader, uint32_t ef) {
     const hny__table_record *const table = &reader->view.table;
     if (!reader->mask && table->deleted == 0) {
         return 0;
     }
-    return (uint64_t)(table->slots / DISTANCE_COST + 4 * usual_distances(effort));
+    return (uint64_t)(table->slots / DISTANCE_COST + 4 * usual_distances(ef));
 }
 
 static int search_unfiltered(hny_reader *reader, hny_search *search, size_t limit) {
-    const hny__effort effort = effort_of_search(reader, search);
+    const hny__effort_plan plan = plan_search(reader, search);
     reader->work.strategy = HNY_GRAPH;
-    const int rc =
-        hny__graph_search(reader, search, effort, limit, max_unfiltered_distances(reader, effort));
+    const int rc = hny__graph_search(reader, search, &plan, limit,
+                                     max_unfiltered_distances(reader, plan.efforts[0].ef));
     if (rc || !hny__beam_gave_up(&reader->beam)) {
         return rc;
     }

@@ -51,7 +51,7 @@
 **   24      4     format      HNY__FORMAT
 **   28      4     next_space  spaces from here on were never used
 **
-** TABLE RECORD (240): hny__table_record
+** TABLE RECORD (432): hny__table_record
 **
 **   offset  size  name            meaning
 **   0       8     digest
@@ -76,17 +76,17 @@
 **   68      4     attribute_space of the attributes; 0: that of the other entries
 **   72      8     touched         rowids kept in these boundaries together
 **   80      4     calibrated      live slots when `curves` was measured; 0: never
-**   84      112   curves          hny__curves
-**   196     4     unlinked        the last so many slots have no links yet
-**   200     4     rowid_root      the root of the map of rowids; HNY__NONE: it is empty
-**   204     4     rowid_check     of the root
-**   208     4     rowid_height    levels of the map
-**   212     4     rowid_nodes     allotted so far, with the free ones
-**   216     4     rowid_free      the first free node; HNY__NONE: there is none
-**   220     4     attribute_set   hny_options
-**   224     8     boundary_digest of the newest boundary's value
-**   232     4     copies          slots that are copies; 0: there are no blocks of kind 12
-**   236     4     (zeros)
+**   84      304   curves          hny__curves
+**   388     4     unlinked        the last so many slots have no links yet
+**   392     4     rowid_root      the root of the map of rowids; HNY__NONE: it is empty
+**   396     4     rowid_check     of the root
+**   400     4     rowid_height    levels of the map
+**   404     4     rowid_nodes     allotted so far, with the free ones
+**   408     4     rowid_free      the first free node; HNY__NONE: there is none
+**   412     4     attribute_set   hny_options
+**   416     8     boundary_digest of the newest boundary's value
+**   424     4     copies          slots that are copies; 0: there are no blocks of kind 12
+**   428     4     (zeros)
 **
 ** BOUNDARY
 **
@@ -241,11 +241,11 @@
 static const char magic[16] = "hannoy sidecar";
 
 _Static_assert(sizeof(hny__file_record) == 32, "FILE RECORD above");
-_Static_assert(sizeof(hny__table_record) == 240, "TABLE RECORD above");
+_Static_assert(sizeof(hny__table_record) == 432, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, touched) == 72, "TABLE RECORD above");
 _Static_assert(offsetof(hny__table_record, curves) == 84, "TABLE RECORD above");
-_Static_assert(offsetof(hny__table_record, unlinked) == 196, "TABLE RECORD above");
-_Static_assert(offsetof(hny__table_record, boundary_digest) == 224, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, unlinked) == 388, "TABLE RECORD above");
+_Static_assert(offsetof(hny__table_record, boundary_digest) == 416, "TABLE RECORD above");
 
 /* -------------------------------------------------------------------------------------- keys -- */
 

@@ -19,8 +19,9 @@
 #define HNY__MAX_SLOTS (1u << 30)
 
 /* Points of a curve of recall by ef, and the unit of recall there. */
-#define HNY__CURVE       14
-#define HNY__RECALL_UNIT 10000
+#define HNY__CURVE         14
+#define HNY__CROWD_CLASSES 4
+#define HNY__RECALL_UNIT   10000
 
 /*
 ** A link word: the neighbour, and whether the link is an edge of the spanning tree
@@ -109,8 +110,9 @@ int hny__file_record_read(const void *value, size_t size, hny__file_record *out)
 
 /* Recall of the 10 nearest and of the 100 nearest, in HNY__RECALL_UNIT. */
 typedef struct hny__curves {
-    uint16_t classic[2][HNY__CURVE];  /* by ef */
-    uint16_t adaptive[2][HNY__CURVE]; /* by stretch */
+    uint16_t classic[2][HNY__CURVE];                      /* by ef */
+    uint16_t adaptive[2][HNY__CROWD_CLASSES][HNY__CURVE]; /* by stretch, of classes of queries */
+    uint32_t crowding[2][HNY__CROWD_CLASSES - 1];         /* the limits of the classes */
 } hny__curves;
 
 /* The state of a table at its newest boundary; format.c tells the members. */

@@ -477,7 +477,7 @@ static const field table_fields[] = {
     {"free uppers", 44, 4}, {"entry slot", 48, 4},     {"entry upper", 52, 4},
     {"entry level", 56, 4}, {"first boundary", 60, 4}, {"boundaries", 64, 4},
     {"touched", 72, 8},     {"calibrated", 80, 4},     {"curve", 84, 2},
-    {"unlinked", 196, 4},   {"copies", 232, 4}};
+    {"crowding", 364, 4},   {"unlinked", 388, 4},      {"copies", 424, 4}};
 
 /* Any number in the record; slots is then made the sum that it must be. */
 static void change_table(image *file, const entry *e, rng *r, char *what, size_t size) {
