@@ -302,9 +302,9 @@ static int read_kind(hx_connection *connection, const char *schema, const char *
     return sqlite3_finalize(stmt);
 }
 
-/* Makes SQLite connect schema.name. */
+/* Makes SQLite connect schema.name.  What SQLite says of a failure is lost with the next call. */
 static int look_up(hx_connection *connection, const char *schema, const char *name, hx_found *found,
-                   int *kind) {
+                   int *kind, char **error) {
     bool virtual_table;
     int rc = read_kind(connection, schema, name, kind, &virtual_table);
     if (rc || !virtual_table) {
@@ -318,6 +318,8 @@ static int look_up(hx_connection *connection, const char *schema, const char *na
     sqlite3_free(text);
     if (rc == SQLITE_OK) {
         found->table = find_table(connection, schema, name);
+    } else {
+        *error = sqlite3_mprintf("%s", hx_sql_sentence(connection->db, rc));
     }
     if (found->table) {
         *kind = HANNOY_TABLE;
@@ -329,9 +331,9 @@ static int look_up(hx_connection *connection, const char *schema, const char *na
 
 /* In SQLite's order; PRAGMA database_list has main before temp. */
 static int look_up_everywhere(hx_connection *connection, const char *name, hx_found *found,
-                              int *kind) {
+                              int *kind, char **error) {
     sqlite3_stmt *list;
-    int rc = look_up(connection, "temp", name, found, kind);
+    int rc = look_up(connection, "temp", name, found, kind, error);
     if (rc || *kind != NO_TABLE) {
         return rc;
     }
@@ -340,7 +342,8 @@ static int look_up_everywhere(hx_connection *connection, const char *name, hx_fo
         return rc;
     }
     while (!rc && *kind == NO_TABLE && sqlite3_step(list) == SQLITE_ROW) {
-        rc = look_up(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind);
+        rc = look_up(connection, (const char *)sqlite3_column_text(list, 1), name, found, kind,
+                     error);
     }
     const int ended = sqlite3_finalize(list);
     return rc ? rc : ended;
@@ -366,13 +369,17 @@ int hx_connection_find(hx_connection *connection, const char *schema, const char
     int kind = NO_TABLE;
     *out = (hx_found){NULL, NULL};
     *error = NULL;
-    const int rc = schema ? look_up(connection, schema, name, out, &kind)
-                          : look_up_everywhere(connection, name, out, &kind);
+    const int rc = schema ? look_up(connection, schema, name, out, &kind, error)
+                          : look_up_everywhere(connection, name, out, &kind, error);
     if (rc == SQLITE_OK && kind == HANNOY_TABLE) {
         return rc;
     }
     hx_found_release(out);
     if (rc == SQLITE_NOMEM) {
+        sqlite3_free(*error);
+        *error = NULL;
+    }
+    if (rc == SQLITE_NOMEM || *error) {
         return rc;
     }
     *error = rc ? sqlite3_mprintf("%s", hx_sql_sentence(connection->db, rc))
