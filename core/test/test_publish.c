@@ -60,7 +60,7 @@ static void test_full_transactions(void **unused) {
     hny_sidecar_unref(sidecar);
 }
 
-static uint32_t puts_of[HNY__KIND_ATTRIBUTES + 1]; /* blocks written, by kind */
+static uint32_t puts_of[HNY__KIND_COPIES + 1]; /* blocks written, by kind */
 
 int __real_hny__put_block(hny__txn *txn, const hny__key *key, const hny__layout *layout,
                           uint8_t *block);

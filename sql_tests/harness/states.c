@@ -622,9 +622,9 @@ static void run_whole_files(void) {
         {"empty folder", folder, 0, NULL, HOLDERS, false},
         {"folder with a file in it", folder, 1, NULL, HOLDERS, true},
         {"named pipe", fifo, 0, NULL, HOLDERS, true},
-        {"link to nothing", symbolic_link, 0, NULL, HOLDERS, false},
+        {"link to nothing", symbolic_link, 0, NULL, HOLDERS, true},
         {"link to itself", symbolic_link, 1, NULL, HOLDERS, true},
-        {"link to the database", symbolic_link, 2, NULL, HOLDERS, false},
+        {"link to the database", symbolic_link, 2, NULL, HOLDERS, true},
         {"garbage in the lock file", lock_garbage, 2 * PAGE, NULL, 2, false},
         {"little garbage in the lock file", lock_garbage, 100, NULL, 2, false},
         {"lock file is a folder", lock_folder, 0, NULL, 2, true},
@@ -841,7 +841,7 @@ static void run_too_many_rows(void *unused) {
     }
     for (int i = 0; i < 2; i++) {
         deleted(1);
-        db_must(db, "INSERT INTO v(vector) VALUES ('[0.5]')");
+        db_must(db, "INSERT INTO v(vector) VALUES ('[%d.5]')", i); /* equal rows share a node */
         if (db_info(db, "v", "nodes") != 0) {
             fail("a COMMIT of one row built all");
         }
