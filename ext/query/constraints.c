@@ -8,12 +8,15 @@
 typedef struct sqlite3_index_constraint constraint;
 
 /*
-** In a join, "v.tenant = u.tenant" restricts the search, so that k counts rows of the tenant,
-** whatever the planner knows of u: a plan without the value costs more than a search for each of
-** 10^12 rows. But "v.rowid = d.id" finds the rows of the other table for those that were found;
-** without a k, where a search may use it, a search for each of its rows is the last choice.
+** In a join, "v.doc = d.id" finds the rows of the other table for those that were found: k counts
+** rows of v, whatever the planner knows of d.  So with a k a plan that has the value of such a
+** condition, which would search once for each row of d, is the last choice; a condition with a
+** parameter has no other plan.  Without a k the rows are the same in both orders, and a search that
+** applies the condition is the better one: a plan without the value costs more than a search for
+** each of 10^12 rows.  A bound of the distance decides which rows are the first k, and is applied.
 */
-#define COST_UNFILTERED 1e16
+#define COST_UNFILTERED 1e22
+#define COST_JOINED     1e9
 #define COST_ONE_ROWID  1e12
 
 typedef struct spelling {
@@ -196,8 +199,10 @@ static void plan_columns(planner *p) {
             continue;
         }
         if (!c->usable) {
-            p->info->estimatedCost += COST_UNFILTERED;
+            p->info->estimatedCost += p->bounded ? 0 : COST_UNFILTERED;
         } else if (!is_foreign_set(p, i)) {
+            const bool may_be_joined = p->bounded && !hx_constraint_is_literal(p->info, i);
+            p->info->estimatedCost += may_be_joined ? COST_JOINED : 0;
             if (!any) {
                 sqlite3_str_appendall(p->words, ", filter");
             }

@@ -1,6 +1,7 @@
 /* Random statements in two spellings.  The contract is in random_sql.h. */
 #include "random_sql.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -562,11 +563,45 @@ static void write_alone(writer *w) {
     write_order(w, &s, "n", false);
 }
 
+static bool uses_t(const char *text) {
+    for (const char *at = strstr(text, "t."); at; at = strstr(at + 1, "t.")) {
+        if (at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Can the search run without a row of t?  Its k then counts rows before the join. */
+static bool can_come_first(const search *s) {
+    for (int i = 0; i < s->terms_count; i++) {
+        if (strncmp(s->terms[i].text, "@D", 2) == 0 && uses_t(s->terms[i].text)) {
+            return false;
+        }
+    }
+    return !uses_t(s->query);
+}
+
+/* Is one bound of a BETWEEN of t, so that k counts rows by the other one? */
+static bool has_half_bound(const search *s) {
+    for (int i = 0; i < s->terms_count; i++) {
+        if (strstr(s->terms[i].text, "BETWEEN") && uses_t(s->terms[i].text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Joins in which the search comes second, so that its conditions may use t. */
 static void write_join(writer *w) {
     static const char *const joins[] = {" JOIN ", ", ", " CROSS JOIN ", " LEFT JOIN "};
-    const search s = random_search(w, true);
-    const int join = below(w, 4);
+    search s = random_search(w, true);
+    const int join = has_half_bound(&s) ? 2 : below(w, 4);
+    if (join < 2 && can_come_first(&s)) {
+        for (int i = 0; i < s.terms_count; i++) {
+            s.terms[i].inner &= !uses_t(s.terms[i].text);
+        }
+    }
     const bool on = join == 3 || (join != 1 && chance(w, 0.5));
     both(w, "SELECT t.id, t.t, ");
     write_columns(w, &s, "n");

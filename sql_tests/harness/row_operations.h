@@ -1,4 +1,4 @@
-/* Interface to row_operations.c: statements that change rows, each on the database and the model. */
+/* Interface to row_operations.c: statements that change rows, on the database and on the model. */
 #ifndef SQL_TESTS_ROW_OPERATIONS_H
 #define SQL_TESTS_ROW_OPERATIONS_H
 
