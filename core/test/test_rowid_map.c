@@ -213,6 +213,9 @@ static void test_stale(void **unused) {
         assert_int_equal(get_node(&before), HNY_OK);
         change_some(2000, 0, 5000, 20);
         assert_int_equal(get_node(&after), HNY_OK);
+        if (after.node.level == HNY__ROWID_FREE_LEVEL) {
+            continue; /* no part of the map */
+        }
         assert_int_equal(hny__env_write(env, put_node_body, &before), HNY_OK);
         pin();
         visited = 0;
