@@ -307,7 +307,8 @@ test-sqlites: release ## the SQL tests with other SQLites, or those of SQLITES='
 fuzz: asan ## clang's fuzzers, then random files, schemas and steps; each for FUZZ_SECONDS (600)
 	@if command -v $(CLANG) >/dev/null; then $(MAKE) fuzzers; \
 	else echo 'fuzz: clang is not installed, so only programs of the harness run'; fi
-	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' JOBS=1 sql_tests/all.sh \
+	@FUZZ_SECONDS='$(or $(FUZZ_SECONDS),600)' FUZZ_SEED="$${FUZZ_SEED:-$$(date +%s)}" JOBS=1 \
+	    sql_tests/all.sh \
 	    $$(command -v $(CLANG) >/dev/null && echo fuzzers) \
 	    asan:fuzz-mutants asan:fuzz-schemas asan:fuzz-differential asan:fuzz-property
 

@@ -33,6 +33,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_ma
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 FUZZ_SECONDS=${FUZZ_SECONDS:-60} # of each fuzzer
+FUZZ_SEED=${FUZZ_SEED:-3001}     # make fuzz takes another one each time
 documents=(README.md docs/*.md)
 
 # count FILE: "passed failed" as the output in FILE reports them, over all programs of a step.
@@ -185,7 +186,7 @@ run_step() { # VARIANT NAME
     *:fuzzers) run_fuzzers ;;
     *:replay) replay_files "$1" ;;
     *:fuzz-*)
-        program "$1" "${2#fuzz-}" $((FUZZ_SECONDS + 120)) --jobs 2 --seed "$RANDOM$RANDOM" \
+        program "$1" "${2#fuzz-}" $((FUZZ_SECONDS + 120)) --jobs 2 --seed "$FUZZ_SEED" \
             --steps 1000000000 --seconds "$FUZZ_SECONDS"
         ;;
     *:*) program "$1" "$2" 900 ;;
