@@ -392,12 +392,12 @@ static int measure_classes(hny__worker_pool *pool, calibration *c, uint32_t coun
         return rc;
     }
     qsort(c->order, count, sizeof *c->order, compare_crowding);
-    for (int class = 0; class < HNY__CROWD_CLASSES && !rc; class ++) {
-        const uint32_t end = (uint32_t)(hny__crowd_class_end(class) * count);
+    for (int crowd = 0; crowd < HNY__CROWD_CLASSES && !rc; crowd++) {
+        const uint32_t end = (uint32_t)(hny__crowd_class_end(crowd) * count);
         range = (query_range){range.first + range.count, end - range.first - range.count};
-        rc = measure_curve(pool, c, range, true, curves[class]);
-        if (class < HNY__CROWD_CLASSES - 1) {
-            limits[class] = (uint32_t)c->order[end - 1]->crowding;
+        rc = measure_curve(pool, c, range, true, curves[crowd]);
+        if (crowd < HNY__CROWD_CLASSES - 1) {
+            limits[crowd] = (uint32_t)c->order[end - 1]->crowding;
         }
     }
     return rc;

@@ -547,7 +547,7 @@ int hny__beam_measure_crowding(hny__beam *beam, const hny__scorer *scorer, hny__
 int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__found start,
                              const hny__effort_plan *plan, hny__effort *effort) {
     float crowding;
-    int class = 0;
+    int crowd = 0;
     *effort = plan->first;
     if (plan->reach == 0) {
         return hny__beam_search(beam, HNY__LINKS, scorer, start, plan->first);
@@ -556,10 +556,10 @@ int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__fo
     if (rc || hny__beam_gave_up(beam)) {
         return rc;
     }
-    while (class < HNY__CROWD_CLASSES - 1 && crowding > plan->crowding[class]) {
-        class ++;
+    while (crowd < HNY__CROWD_CLASSES - 1 && crowding > plan->crowding[crowd]) {
+        crowd++;
     }
-    *effort = plan->efforts[class];
+    *effort = plan->efforts[crowd];
     rc = widen_pool(beam, *effort);
     const level_search search = {HNY__LINKS, scorer, *effort};
     return rc ? rc : expand_all(beam, &search);

@@ -21,8 +21,8 @@ static const double grid_stretches[HNY__CURVE] = {1,    1.01, 1.02, 1.03, 1.04, 
 */
 static const double class_ends[HNY__CROWD_CLASSES] = {0.5, 0.75, 0.9, 1};
 
-double hny__crowd_class_end(int class) {
-    return class_ends[class];
+double hny__crowd_class_end(int crowd) {
+    return class_ends[crowd];
 }
 
 uint32_t hny__curve_ef(int i) {
@@ -155,7 +155,8 @@ hny__effort_plan hny__uniform_plan(hny__effort effort) {
 
 /* What a search wants, as recalls of the curves of the 10 and of the 100 nearest. */
 typedef struct target {
-    double mean[2], by_class[HNY__CROWD_CLASSES][2];
+    double recall[2];
+    double last[2];  /* of the last class of crowding */
     uint32_t min_ef; /* where the curves do not suffice; else 0 */
 } target;
 
@@ -163,13 +164,10 @@ static target target_of_ef(const hny__table_record *record, uint64_t k, uint32_t
     target t = {.min_ef = 0};
     const double scaled_ef = k > FAR ? (double)ef * FAR / (double)k : ef;
     for (int i = 0; i < 2; i++) {
-        t.mean[i] = recall_at_ef(record->curves.classic[i], scaled_ef);
-        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
-            t.by_class[class][i] = t.mean[i];
-        }
+        t.recall[i] = t.last[i] = recall_at_ef(record->curves.classic[i], scaled_ef);
     }
     const uint16_t *const curve = record->curves.classic[k > NEAR];
-    if (t.mean[k > NEAR] >= fmin(CURVE_TOP, curve[HNY__CURVE - 1])) {
+    if (t.recall[k > NEAR] >= fmin(CURVE_TOP, curve[HNY__CURVE - 1])) {
         t.min_ef = ef;
     }
     return t;
@@ -180,13 +178,7 @@ static target target_of_recall(const hny__table_record *record, uint64_t k, doub
     const double wanted = with_reserve(recall, is_dot ? RESERVE_DOT : RESERVE) * HNY__RECALL_UNIT;
     const double last =
         with_reserve(recall, is_dot ? RESERVE_DOT : RESERVE_LAST) * HNY__RECALL_UNIT;
-    target t = {.min_ef = 0};
-    for (int i = 0; i < 2; i++) {
-        t.mean[i] = wanted;
-        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
-            t.by_class[class][i] = class < HNY__CROWD_CLASSES - 1 ? wanted : last;
-        }
-    }
+    target t = {{wanted, wanted}, {last, last}, 0};
     if (wanted >= CURVE_TOP) {
         t.min_ef = hny__ef_for(record, k, recall);
     }
@@ -210,12 +202,12 @@ static double stretch_for(const uint16_t *near, const uint16_t *far, const doubl
 }
 
 /* The curve of all queries. */
-static void mean_curve(uint16_t curves[HNY__CROWD_CLASSES][HNY__CURVE], uint16_t *out) {
+static void mean_curve(const uint16_t (*curves)[HNY__CURVE], uint16_t *out) {
     for (int i = 0; i < HNY__CURVE; i++) {
         double sum = 0, begin = 0;
-        for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
-            sum += (class_ends[class] - begin) * curves[class][i];
-            begin = class_ends[class];
+        for (int crowd = 0; crowd < HNY__CROWD_CLASSES; crowd++) {
+            sum += (class_ends[crowd] - begin) * curves[crowd][i];
+            begin = class_ends[crowd];
         }
         out[i] = (uint16_t)sum;
     }
@@ -223,17 +215,16 @@ static void mean_curve(uint16_t curves[HNY__CROWD_CLASSES][HNY__CURVE], uint16_t
 
 /* The stretch with which all queries together reach the recall. */
 static double mean_stretch(const hny__table_record *record, const target *t, uint64_t k) {
-    hny__curves curves = record->curves;
     uint16_t mean[2][HNY__CURVE];
-    mean_curve(curves.adaptive[0], mean[0]);
-    mean_curve(curves.adaptive[1], mean[1]);
-    return stretch_for(mean[0], mean[1], t->mean, k);
+    mean_curve(record->curves.adaptive[0], mean[0]);
+    mean_curve(record->curves.adaptive[1], mean[1]);
+    return stretch_for(mean[0], mean[1], t->recall, k);
 }
 
 /* The largest crowding of a class, for k neighbours. */
-static float crowding_for_k(const hny__table_record *record, int class, uint64_t k) {
+static float crowding_for_k(const hny__table_record *record, int crowd, uint64_t k) {
     const double limit =
-        interpolate_k(record->curves.crowding[0][class], record->curves.crowding[1][class], k);
+        interpolate_k(record->curves.crowding[0][crowd], record->curves.crowding[1][crowd], k);
     return (float)(k > FAR ? limit * (double)k / FAR : limit);
 }
 
@@ -243,14 +234,14 @@ static hny__effort_plan plan_classes(const hny__table_record *record, const targ
                              .reach = hny__crowding_reach(record)};
     const uint32_t near = plan.first.near;
     double stretch = CROWDING_STRETCH;
-    for (int class = 0; class < HNY__CROWD_CLASSES; class ++) {
-        stretch =
-            fmax(stretch, stretch_for(record->curves.adaptive[0][class],
-                                      record->curves.adaptive[1][class], t->by_class[class], k));
-        plan.efforts[class] = (hny__effort){t->min_ef > near ? t->min_ef : near, near,
+    for (int crowd = 0; crowd < HNY__CROWD_CLASSES; crowd++) {
+        const double *const recall = crowd < HNY__CROWD_CLASSES - 1 ? t->recall : t->last;
+        stretch = fmax(stretch, stretch_for(record->curves.adaptive[0][crowd],
+                                            record->curves.adaptive[1][crowd], recall, k));
+        plan.efforts[crowd] = (hny__effort){t->min_ef > near ? t->min_ef : near, near,
                                             stretch_of_ranks(record, stretch)};
-        if (class < HNY__CROWD_CLASSES - 1) {
-            plan.crowding[class] = crowding_for_k(record, class, k);
+        if (crowd < HNY__CROWD_CLASSES - 1) {
+            plan.crowding[crowd] = crowding_for_k(record, crowd, k);
         }
     }
     return plan;

@@ -62,7 +62,7 @@ uint32_t hny__curve_ef(int i);
 hny__effort hny__curve_effort(const hny__table_record *record, bool adaptive, uint32_t k, int i);
 
 /* The share of a table's own queries whose class of crowding is this or a lower one. */
-double hny__crowd_class_end(int class);
+double hny__crowd_class_end(int crowd);
 
 /* The effort after which the crowding of a query is measured, and the reach of that. */
 hny__effort hny__crowding_effort(const hny__table_record *record, uint64_t k);
