@@ -373,12 +373,19 @@ static int append_link(hny__worker *worker, hny__plane *plane, uint32_t node, hn
     return 1;
 }
 
+/* Locks the stripe of a node, which the caller unlocks, and returns the node; NULL: failed. */
+static hny__node *lock_node(hny__worker *worker, hny__plane *plane, uint32_t node,
+                            pthread_mutex_t **stripe) {
+    const uint32_t block = hny__layout_block(plane->layout, node);
+    *stripe = stripe_of_block(plane, block);
+    pthread_mutex_lock(*stripe);
+    return materialize_node(worker, plane, block, node);
+}
+
 int hny__graph_add_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t link,
                         float rank, uint32_t max_tree_links) {
-    const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
-    pthread_mutex_lock(stripe);
-    hny__node *const held = materialize_node(worker, plane, block, node);
+    pthread_mutex_t *stripe;
+    hny__node *const held = lock_node(worker, plane, node, &stripe);
     int rc = 0;
     if (!held) {
         rc = hny__worker_status(worker);
@@ -392,10 +399,8 @@ int hny__graph_add_link(hny__worker *worker, hny__plane *plane, uint32_t node, u
 
 int hny__graph_set_links(hny__worker *worker, hny__plane *plane, uint32_t node,
                          const hny__candidate *candidates, size_t count) {
-    const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
-    pthread_mutex_lock(stripe);
-    hny__node *const held = materialize_node(worker, plane, block, node);
+    pthread_mutex_t *stripe;
+    hny__node *const held = lock_node(worker, plane, node, &stripe);
     if (held) {
         set_node_links(plane, held, candidates, count);
     }
@@ -404,10 +409,8 @@ int hny__graph_set_links(hny__worker *worker, hny__plane *plane, uint32_t node,
 }
 
 int hny__graph_remove_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target) {
-    const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
-    pthread_mutex_lock(stripe);
-    hny__node *const held = materialize_node(worker, plane, block, node);
+    pthread_mutex_t *stripe;
+    hny__node *const held = lock_node(worker, plane, node, &stripe);
     const uint32_t index = held ? find_link(held, target) : 0;
     if (held && index < held->count) {
         float *const ranks = ranks_of_node(plane, held);
@@ -421,10 +424,8 @@ int hny__graph_remove_link(hny__worker *worker, hny__plane *plane, uint32_t node
 
 int hny__graph_mark_link(hny__worker *worker, hny__plane *plane, uint32_t node, uint32_t target,
                          bool tree) {
-    const uint32_t block = hny__layout_block(plane->layout, node);
-    pthread_mutex_t *const stripe = stripe_of_block(plane, block);
-    pthread_mutex_lock(stripe);
-    hny__node *const held = materialize_node(worker, plane, block, node);
+    pthread_mutex_t *stripe;
+    hny__node *const held = lock_node(worker, plane, node, &stripe);
     const uint32_t index = held ? find_link(held, target) : 0;
     if (held && index < held->count) {
         held->links[index] = target | (tree ? HNY__TREE : 0);
