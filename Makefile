@@ -96,11 +96,14 @@ ISA_x86_64_kernel_avx512.o := $(ISA_x86_64_kernel_avx2.o) -mavx512f -mavx512bw -
 ISA_x86_64_kernel_avx512_vnni.o := $(ISA_x86_64_kernel_avx512.o) -mavx512vnni -mavx512vpopcntdq
 ISA_aarch64_kernel_neon_dot.o := -march=armv8.2-a+dotprod
 
+include bindings/dist.mk
+
 # $(1): the variant; $(2): more flags of a folder
 PROCESSOR = $(firstword $(subst -, ,$(or $($(1)_MACHINE),$(MACHINE))))
 COMPILER = $(or $($(1)_CC),$(CC))
+ISA = $(or $(ISA_$($(1)_DIALECT)$(PROCESSOR)_$(@F)),$(ISA_$(PROCESSOR)_$(@F)))
 COMPILE = $(COMPILER) -std=gnu11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off $(2) \
-          -DHANNOY_VERSION='"$(VERSION)"' $($(1)_FLAGS) $(ISA_$(PROCESSOR)_$(@F)) $(CPPFLAGS) \
+          -DHANNOY_VERSION='"$(VERSION)"' $($(1)_FLAGS) $(ISA) $(CPPFLAGS) \
           $(CFLAGS) -MMD -MP
 LINK = $(COMPILER) $($(1)_FLAGS) $(CFLAGS) $(LDFLAGS)
 
@@ -147,28 +150,28 @@ $(1)_UNITS := $(CORE_TESTS:%.c=build/$(1)/%) $(EXT_TESTS:%.c=build/$(1)/%)
 $(1)_PROGRAMS := $(HARNESS_PROGRAMS:sql_tests/%.c=build/$(1)/%)
 $(1)_FUZZERS := $(FUZZERS:%.c=build/$(1)/%)
 
-build/$(1)/core/%.o: core/%.c build/$(1)/flags
+build/$(1)/core/%.o: core/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote core) -c $$< -o $$@
 
-build/$(1)/ext/%.o: ext/%.c build/$(1)/flags
+build/$(1)/ext/%.o: ext/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -c $$< -o $$@
 
-build/$(1)/ext_static/%.o: ext/%.c build/$(1)/flags
+build/$(1)/ext_static/%.o: ext/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -DSQLITE_CORE -c $$< -o $$@
 
 # Programs that test are compiled with their asserts in every variant.
-build/$(1)/core/test/%.o: core/test/%.c build/$(1)/flags
+build/$(1)/core/test/%.o: core/test/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
 
-build/$(1)/ext/test/%.o: ext/test/%.c build/$(1)/flags
+build/$(1)/ext/test/%.o: ext/test/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
@@ -186,15 +189,16 @@ build/$(1)/ext/fuzz/%.o: ext/fuzz/%.c build/$(1)/flags
 	$(Q)$$(call COMPILE,$(1),-iquote ext -iquote core) \
 	    $(if $(filter fuzzer,$(1)),,-DFUZZ_REPLAY) -UNDEBUG -DSQLITE_CORE -c $$< -o $$@
 
-build/$(1)/harness/%.o: sql_tests/harness/%.c build/$(1)/flags
+build/$(1)/harness/%.o: sql_tests/harness/%.c build/$(1)/flags $($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
 
-build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map
+build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map $($(1)_LIBRARIES)
 	@echo '  link $$@'
 	$(Q)$$(call LINK,$(1)) -shared $$($(1)_SHARED) -Wl,--version-script=build/hannoy.map \
-	    $$($(1)_CORE) $$($(1)_EXT) -o $$@ $(CORE_LIBS)
+	    $$($(1)_CORE) $$($(1)_EXT) -o $$@ \
+	    $(if $($(1)_LIBRARIES),$($(1)_LIBRARIES) -lpthread -lm,$(CORE_LIBS))
 
 build/$(1)/libhannoy.a: $$($(1)_CORE) $$($(1)_EXT_STATIC)
 	@echo '  ar $$@'
@@ -220,9 +224,10 @@ build/$(1)/harness/helpers.a: $(HARNESS_HELPERS:sql_tests/%.c=build/$(1)/%.o)
 	@rm -f $$@
 	$(Q)$(or $($(1)_AR),ar) rcs $$@ $$^
 
-build/$(1)/harness/%: build/$(1)/harness/%.o build/$(1)/harness/helpers.a
+build/$(1)/harness/%: build/$(1)/harness/%.o build/$(1)/harness/helpers.a $($(1)_SQLITE)
 	@echo '  link $$@'
-	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ $(SQLITE_LIB) -lpthread -lm
+	$(Q)$$(call LINK,$(1)) -rdynamic $$^ -o $$@ \
+	    $(or $($(1)_SQLITE_LIBS),$(SQLITE_LIB)) -lpthread -lm
 
 # The runner with the extension in it.
 build/$(1)/harness/run_linked: build/$(1)/harness/run.o build/$(1)/harness/helpers.a \
@@ -248,7 +253,8 @@ $(SYSROOT)/packages: .ci/sysroot
 endif
 
 .SECONDARY:
--include $(shell find build -path '$(SYSROOT)' -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find build \( -path '$(SYSROOT)' -o -path build/dist \) -prune -o \
+                            -name '*.d' -print 2>/dev/null)
 
 # ------------------------------------------------------------------------------------- tests --
 
