@@ -85,7 +85,13 @@ build/dist/%/hannoy.so: build/%/hannoy.so
 	@echo '  strip $@'
 	$(Q)$(ZIG) objcopy --strip-all --extract-to $@.debug $< $@
 
-.PHONY: dist test-dist
+.PHONY: dist test-dist wheels test-packages
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
 test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
+
+wheels: dist ## Python packages of `make dist`, in build/dist/wheels
+	@rm -rf build/dist/wheels
+	@bindings/python/wheels.sh $(DIST)
+test-packages: wheels ## installs each package into a clean place and uses it there
+	@bindings/python/test.sh
