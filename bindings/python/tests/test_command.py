@@ -1,0 +1,236 @@
+"""The command `hannoy`, as it is installed."""
+
+import importlib.util
+import json
+import os
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import sqlite_hannoy
+
+PROGRAM = os.path.join(os.path.dirname(sys.executable), "hannoy")
+READY = all(importlib.util.find_spec(n) for n in ("click", "rich", "pyarrow", "numpy", "lmdb"))
+LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
+DIM = 8
+
+
+@unittest.skipUnless(READY and LOADS, "the extra cli is not installed, or nothing loads extensions")
+class Command(unittest.TestCase):
+    def setUp(self):
+        import numpy
+
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.vectors = numpy.random.default_rng(7).normal(size=(3000, DIM)).astype("<f4")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def hannoy(self, *arguments, fails=None):
+        done = subprocess.run(
+            [PROGRAM, *map(str, arguments)], cwd=self.folder, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=240, env={**os.environ, "COLUMNS": "200"},
+        )
+        error = done.stderr.decode()
+        if fails is not None:
+            self.assertEqual((done.returncode, error), (1, f"Error: {fails}\n"))
+        else:
+            self.assertEqual(done.returncode, 0, error)
+        return done.stdout.decode()
+
+    def open(self):
+        db = sqlite3.connect(self.path("app.db"))
+        self.addCleanup(db.close)
+        sqlite_hannoy.load(db)
+        return db
+
+    def facts(self, table):
+        return json.loads(self.hannoy("info", "app.db", table, "--json"))[table]
+
+    def rows(self, sql, *arguments):
+        return self.open().execute(sql, arguments).fetchall()
+
+    def check_vectors(self, table, count, first=1):
+        rows = self.rows(f'SELECT id, vector FROM "{table}" ORDER BY id')
+        self.assertEqual([row[0] for row in rows], list(range(first, first + count)))
+        self.assertEqual(b"".join(row[1] for row in rows), self.vectors[:count].tobytes())
+
+    def test_npy(self):
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors)
+        self.assertIn("3,000 rows imported", self.hannoy("import", "app.db", "notes", "v.npy"))
+        self.check_vectors("notes", 3000)
+        facts = self.facts("notes")
+        self.assertEqual((facts["rows"], facts["nodes"], facts["pending"]), (3000, 3000, 0))
+        self.assertEqual((facts["metric"], facts["autobuild"]), ("cosine", 1000))
+        left = self.rows("SELECT name FROM sqlite_schema WHERE name = 'hannoy_imports'")
+        self.assertEqual(left, [])
+        numpy.save(self.path("w.npy"), self.vectors.astype("f2"))
+        self.hannoy("import", "app.db", "half", "w.npy", "--type", "float16", "--metric", "l2",
+                    "--option", "m=8", "--no-build")
+        facts = self.facts("half")
+        self.assertEqual((facts["type"], facts["m"], facts["nodes"]), ("float16", 8, 0))
+        self.assertEqual(self.rows("SELECT vector FROM half WHERE id = 2")[0][0],
+                         self.vectors[1].astype("<f2").tobytes())
+
+    def test_there_and_back(self):
+        """Each format brings back what was exported, with ids and columns where it has them."""
+        with open(self.path("v.jsonl"), "w", encoding="utf-8") as lines:
+            for i in range(700):
+                record = {"id": i + 1, "title": f"Über, {i}\n", "year": i, "price": i / 2,
+                          "vector": self.vectors[i].tolist()}
+                lines.write(json.dumps(record) + "\n")
+        self.hannoy("import", "app.db", "v", "v.jsonl", "--chunk", 100)
+        self.check_vectors("v", 700)
+        want = self.rows("SELECT * FROM v")
+        self.assertEqual(want[5][2:], ("Über, 5\n", 5, 2.5))
+        for suffix in ("parquet", "jsonl", "csv", "npy", "fvecs"):
+            self.assertIn("700 rows", self.hannoy("export", "app.db", "v", f"out.{suffix}"))
+            self.hannoy("import", "app.db", suffix, f"out.{suffix}", "--no-build")
+            self.check_vectors(suffix, 700)
+            if suffix not in ("npy", "fvecs"):
+                self.assertEqual(self.rows(f"SELECT * FROM {suffix}"), want, suffix)
+        self.hannoy("export", "app.db", "v", "some.csv", "--columns", "year")
+        with open(self.path("some.csv"), encoding="utf-8") as text:
+            self.assertEqual(text.readline(), "id,year,vector\n")
+
+    def test_keys_and_replace(self):
+        with open(self.path("v.csv"), "w") as text:
+            text.write('key,embedding\na,"[1, 0]"\nb,"[0, 1]"\n')
+        self.hannoy("import", "app.db", "v", "v.csv", "--id", "key")
+        self.assertEqual(self.rows("SELECT id FROM v ORDER BY id"), [("a",), ("b",)])
+        self.hannoy("import", "app.db", "v", "v.csv", "--id", "key",
+                    fails="rows 1 to 2: UNIQUE constraint failed: v.id")
+        self.hannoy("import", "app.db", "v", "v.csv", "--id", "key", "--replace")
+        self.assertEqual(self.rows("SELECT count(*) FROM v"), [(2,)])
+
+    def test_sqlite(self):
+        db = sqlite3.connect(self.path("old.db"))
+        with db:
+            db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, title TEXT, e BLOB)")
+            db.executemany("INSERT INTO docs VALUES (?, ?, ?)",
+                           [(i + 1, f"t{i}", self.vectors[i].tobytes()) for i in range(50)])
+        db.close()
+        self.hannoy("import", "app.db", "v", "old.db", "--table", "docs")
+        self.check_vectors("v", 50)
+        self.assertEqual(self.rows("SELECT title FROM v WHERE id = 7"), [("t6",)])
+
+    @unittest.skipUnless(importlib.util.find_spec("sqlite_vec"), "no sqlite-vec")
+    def test_vec0(self):
+        import sqlite_vec
+
+        db = sqlite3.connect(self.path("old.db"))
+        db.enable_load_extension(True)
+        sqlite_vec.load(db)
+        with db:
+            db.execute("CREATE VIRTUAL TABLE old USING vec0(embedding float[8], lang text)")
+            db.executemany("INSERT INTO old(rowid, embedding, lang) VALUES (?, ?, 'en')",
+                           [(i + 1, self.vectors[i].tobytes()) for i in range(50)])
+        db.close()
+        self.hannoy("import", "app.db", "v", "old.db", "--table", "old", "--columns", "lang")
+        self.check_vectors("v", 50)
+        self.assertEqual(self.rows("SELECT DISTINCT lang FROM v"), [("en",)])
+
+    def test_lmdb(self):
+        """The keys and values that the crates write."""
+        import lmdb
+
+        env = lmdb.open(self.path("env"), map_size=1 << 24)
+        with env.begin(write=True) as txn:
+            for index, name in ((3, b"euclidean"), (258, b"hamming")):
+                txn.put(struct.pack(">HBIB", index, 0, 0, 0),
+                        name + b"\0" + struct.pack(">II", DIM, 0))
+                txn.put(struct.pack(">HBIB", index, 2, 1, 0), b"\x01links")
+            for i in range(40):
+                txn.put(struct.pack(">HBIB", 3, 3, i + 1, 0),
+                        b"\0" + bytes(4) + self.vectors[i].tobytes())
+            txn.put(struct.pack(">HBIB", 258, 3, 9, 0), b"\0" + bytes(8) + b"\x81" + bytes(7))
+        env.close()
+        self.hannoy("import", "app.db", "v", "env", fails="env has the indexes "
+                    "3 (euclidean, 8), 258 (hamming, 8); name one with --index")
+        self.hannoy("import", "app.db", "v", "env", "--index", 3)
+        self.check_vectors("v", 40)
+        self.assertEqual(self.facts("v")["metric"], "euclidean")
+        self.hannoy("import", "app.db", "bits", "env", "--index", 258)
+        self.assertEqual(self.rows("SELECT id, vector FROM bits"), [(9, b"\x81")])
+        self.assertEqual(self.facts("bits")["metric"], "hamming")
+
+    def test_interrupted(self):
+        """What was committed stays, and the second run goes on after it."""
+        import numpy
+
+        numpy.save(self.path("v.npy"), numpy.concatenate([self.vectors] * 10))
+        run = subprocess.Popen(
+            [PROGRAM, "import", "app.db", "v", "v.npy", "--chunk", "20"], cwd=self.folder,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        db = self.open()
+        committed = 0
+        while committed < 100 and run.poll() is None:
+            time.sleep(0.01)
+            try:
+                committed = db.execute("SELECT rows FROM hannoy_imports").fetchone()[0]
+            except (sqlite3.OperationalError, TypeError):
+                pass
+        run.send_signal(signal.SIGINT)
+        error = run.communicate(timeout=240)[1].decode()
+        self.assertEqual(run.returncode, 1, error)
+        rows = db.execute("SELECT count(*), (SELECT rows FROM hannoy_imports) FROM v").fetchone()
+        self.assertEqual(rows[0], rows[1])
+        self.assertGreaterEqual(rows[0], 100)
+        self.assertIn(f"interrupted after row {rows[0]:,}; the same command goes on there", error)
+        out = self.hannoy("import", "app.db", "v", "v.npy", "--no-build")
+        self.assertIn(f"goes on after row {rows[0]:,}", out)
+        self.assertEqual(db.execute("SELECT count(*), max(id) FROM v").fetchone(), (30000, 30000))
+        self.assertEqual(db.execute("SELECT vector FROM v WHERE id = 30000").fetchone()[0],
+                         self.vectors[-1].tobytes())
+        self.assertEqual(self.facts("v")["autobuild"], 1000)
+
+    def test_builds(self):
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors)
+        self.hannoy("import", "app.db", "v", "v.npy", "--no-build")
+        self.assertEqual(self.facts("v")["pending"], 3000)
+        self.assertIn("3,000 changes taken", self.hannoy("build", "app.db", "v"))
+        self.assertIn("up to date", self.hannoy("rebuild", "app.db", "v"))
+        self.assertIn("v: ok", self.hannoy("check", "app.db"))
+        self.assertIn("recall@10", self.hannoy("recall", "app.db", "v", "--queries", 20))
+        self.assertIn("up to date", self.hannoy("watch", "app.db", "--times", 1))
+        self.assertIn("3,000", self.hannoy("info", "app.db"))
+        db = self.open()
+        with db:  # a row that the log knows nothing of
+            db.execute("DELETE FROM v_content WHERE id = 5")
+        done = subprocess.run([PROGRAM, "check", "app.db"], cwd=self.folder,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=240)
+        self.assertEqual(done.returncode, 1)
+
+    def test_mistakes(self):
+        self.hannoy("import", "app.db", "v", "none.npy", fails="there is no none.npy")
+        open(self.path("v.txt"), "w").close()
+        self.hannoy("import", "app.db", "v", "v.txt", fails="v.txt is none of .npy, .fvecs, .bvecs,"
+                    " .parquet, .jsonl, .ndjson, .csv; --table reads a SQLite database, and an LMDB"
+                    " environment is a folder")
+        with open(self.path("v.jsonl"), "w") as lines:
+            lines.write('{"a": [1, 2]}\n{"a": [1, 2, 3]}\n')
+        self.hannoy("import", "app.db", "v", "v.jsonl",
+                    fails="v.jsonl: row 2 has a vector of 3 numbers, row 1 one of 2")
+        with open(self.path("w.jsonl"), "w") as lines:
+            lines.write('{"a": [1, 2], "b": [1]}\n')
+        self.hannoy("import", "app.db", "w", "w.jsonl",
+                    fails="w.jsonl has the lists a, b; name the vector with --vector")
+        self.hannoy("import", "app.db", "w", "w.jsonl", "--vector", "c",
+                    fails="w.jsonl has no column c; it has a, b")
+        with open(self.path("v.fvecs"), "wb") as file:
+            file.write(struct.pack("<i2f", 3, 1, 2))
+        self.hannoy("import", "app.db", "x", "v.fvecs",
+                    fails="v.fvecs is damaged: 12 bytes, a first row of 3")
+        self.hannoy("info", "none.db", fails="there is no database none.db")
