@@ -13,6 +13,7 @@ environments=$built/environments
 libc=manylinux
 if ldd --version 2>&1 | grep -q musl; then libc=musllinux; fi
 wheel=$(echo "$built"/wheels/sqlite_hannoy-*"$libc"*_"$(uname -m)".whl)
+loads='import sqlite3; sqlite3.Connection.enable_load_extension'
 passed=0 failed=0
 
 # The Python of the README, where it can run.
@@ -20,7 +21,7 @@ ten_lines() { # ENVIRONMENT
     local folder program=$1/ten_lines.py
     folder=$(mktemp -d)
     awk '/^```python/ { on = 1; next } /^```/ { on = 0 } on' README.md >"$program"
-    if "$1/bin/python" -c 'import sqlite3; sqlite3.Connection.enable_load_extension' 2>&1; then
+    if "$1/bin/python" -c "$loads" 2>&1; then
         (cd "$folder" && "$1/bin/python" -I "$program" | tee /dev/stderr | grep -q '^\[(1, 0.00')
     fi
     local code=$?
@@ -42,7 +43,11 @@ for python in "${pythons[@]}"; do
     "$python" -m venv "$environment"
     pip=("$environment/bin/pip" --disable-pip-version-check -q install --only-binary :all:)
     "${pip[@]}" --no-index "$wheel" || { failed=$((failed + 1)); continue; }
-    for package in numpy apsw aiosqlite 'sqlalchemy[asyncio]' sqlite-vec "$wheel[cli]"; do
+    packages=(numpy apsw aiosqlite 'sqlalchemy[asyncio]' sqlite-vec)
+    if "$python" -c "$loads" 2>/dev/null; then
+        packages+=("$wheel[cli,langchain,llama-index,django]" "-r$here/tests/frameworks.txt")
+    fi
+    for package in "${packages[@]}"; do
         "${pip[@]}" "$package" >/dev/null 2>&1 || echo "python $name: without ${package##*/}"
     done
     p=0 f=1

@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+import warnings
 from typing import Any, Awaitable, Optional
 
 WAYS_OUT = (
@@ -34,6 +35,14 @@ def load(connection: Any) -> Optional[Awaitable[None]]:
         return _load_async(connection)
     _load_dbapi(connection)
     return None
+
+
+def load_or_warn(connection: Any) -> None:
+    """For plugins: without the extension, their host goes on."""
+    try:
+        load(connection)
+    except LoadError as error:
+        warnings.warn(str(error), stacklevel=2)
 
 
 def _is_of(value: Any, package: str) -> bool:
