@@ -85,7 +85,7 @@ build/dist/%/hannoy.so: build/%/hannoy.so
 	@echo '  strip $@'
 	$(Q)$(ZIG) objcopy --strip-all --extract-to $@.debug $< $@
 
-.PHONY: dist test-dist wheels test-packages
+.PHONY: dist test-dist wheels npm packages test-packages
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
 test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
@@ -93,5 +93,9 @@ test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` 
 wheels: dist ## Python packages of `make dist`, in build/dist/wheels
 	@rm -rf build/dist/wheels
 	@bindings/python/wheels.sh $(DIST)
-test-packages: wheels ## installs each package into a clean place and uses it there
-	@bindings/python/test.sh
+npm: dist ## npm packages of `make dist`, in build/dist/npm
+	@rm -rf build/dist/npm
+	@node bindings/node/pack.mjs $(VERSION) build/dist build/dist/npm $(DIST)
+packages: wheels npm ## all packages
+test-packages: packages ## installs each package into a clean place and uses it there
+	@bindings/test_packages.sh $(PACKAGE)
