@@ -7,6 +7,7 @@
 #include "base/heap.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "graph/look_ahead.h"
 #include "simd/prefetch_line.h"
 
 /* Flag of a pooled node: its links were followed. */
@@ -51,13 +52,8 @@ static void begin_epoch(hny__view *view) {
     view->epoch++;
 }
 
-/* The marks of a family's nodes. */
-static uint8_t *marks_of_family(const hny__view *view, hny__family family) {
-    return view->marks + (family == HNY__UPPER ? view->table.slots : 0);
-}
-
 static void mark_visited(hny__view *view, hny__family family, uint32_t node) {
-    marks_of_family(view, family)[node] = view->epoch;
+    hny__view_marks(view, family)[node] = view->epoch;
 }
 
 /* -------------------------------------------------------------------------------------- pool -- */
@@ -243,6 +239,13 @@ bool hny__beam_nearest(const hny__beam *beam, hny__found *out) {
 */
 #define BEAM_WIDTH 2
 
+/*
+** The same where pages are asked for: a step waits for the disk twice.  Of 818,650 vectors in a
+** third of their memory, a query took 20.7 ms with 2, 17.5 with 4, 10.6 with 8 and 13.9 with 12,
+** and read as many pages with 2 as by faults, 12 % more with 8.
+*/
+#define ASKING_WIDTH 8
+
 /* One search of a level. */
 typedef struct level_search {
     hny__family family;
@@ -300,7 +303,7 @@ static uint32_t collect_unvisited(hny__beam *beam, hny__family family, uint32_t 
     const uint32_t *const links =
         beam->source.links(beam->source.arg, family, node, buffer, &count);
     const uint32_t rows = hny__view_rows(beam->view, family);
-    uint8_t *const marks = marks_of_family(beam->view, family);
+    uint8_t *const marks = hny__view_marks(beam->view, family);
     const uint8_t epoch = beam->view->epoch;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t next = HNY__NODE(links[i]);
@@ -444,23 +447,39 @@ static bool take_nearest(hny__beam *beam, hny__effort effort, size_t *position, 
     return true;
 }
 
+/* Expands these nodes.  Returns the first position of the pool that changed. */
+static size_t expand_nodes(hny__beam *beam, const level_search *search, const uint32_t *nodes,
+                           int count, size_t position) {
+    batch b;
+    batch_clear(&b);
+    for (int i = 0; i < count; i++) {
+        batch_gather(beam, search->family, nodes[i], &b);
+    }
+    prefetch_next_links(beam, search->family, position);
+    return pool_batch(beam, search, &b);
+}
+
 /* Expands the nearest nodes, and moves *position to where to go on; false: there are none. */
 static bool expand_nearest(hny__beam *beam, const level_search *search, size_t *position) {
-    uint32_t node;
-    batch b;
+    uint32_t nodes[ASKING_WIDTH];
+    const int width = beam->asks ? ASKING_WIDTH : BEAM_WIDTH;
     int taken = 0;
-    batch_clear(&b);
-    for (; taken < BEAM_WIDTH && take_nearest(beam, search->effort, position, &node); taken++) {
-        batch_gather(beam, search->family, node, &b);
+    while (taken < width && take_nearest(beam, search->effort, position, &nodes[taken])) {
+        taken++;
     }
     if (taken == 0) {
         return false;
     }
-    prefetch_next_links(beam, search->family, *position);
-    const size_t first = pool_batch(beam, search, &b);
-    if (first < *position) {
-        *position = first;
+    if (beam->asks) {
+        hny__look_ahead(beam, search->family, nodes, (size_t)taken);
     }
+    size_t first = *position;
+    for (int i = 0; i < taken; i += BEAM_WIDTH) {
+        const int count = taken - i < BEAM_WIDTH ? taken - i : BEAM_WIDTH;
+        const size_t changed = expand_nodes(beam, search, nodes + i, count, *position);
+        first = changed < first ? changed : first;
+    }
+    *position = first;
     return true;
 }
 
@@ -614,6 +633,9 @@ static int descend_on_level(hny__beam *beam, const hny__scorer *scorer, hny__fou
     mark_visited(beam->view, HNY__UPPER, best->node);
     for (bool better = true; better && !must_stop(beam);) {
         batch_clear(&b);
+        if (beam->asks) {
+            hny__look_ahead(beam, HNY__UPPER, &best->node, 1);
+        }
         batch_gather(beam, HNY__UPPER, best->node, &b);
         if (!batch_rank(beam, scorer, &b)) {
             break;

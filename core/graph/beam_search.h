@@ -47,6 +47,7 @@
 #include <stdbool.h>
 
 #include "graph/effort.h"
+#include "sidecar/asks.h"
 #include "sidecar/view.h"
 #include "vector/query_scorer.h"
 
@@ -82,6 +83,8 @@ typedef struct hny__entry {
 typedef struct hny__beam {
     hny__view *view; /* codes are read from it */
     hny__source source;
+    hny__asks *asks;      /* pages are asked for before they are read (look_ahead.h); NULL: not */
+    bool asks_attributes; /* the source's `hidden` reads attributes */
     hny_interrupt interrupt;
     int status;     /* sticky, beside the view's */
     uint32_t steps; /* counts calls between two polls of `interrupt` */

@@ -1,6 +1,7 @@
 /* A query's search of the graph: descent, beam, and measuring the best of its pool. */
 #include "read/graph_search.h"
 
+#include "graph/look_ahead.h"
 #include "read/hits.h"
 
 /* ------------------------------------------------------------------------- the beam's source -- */
@@ -184,23 +185,36 @@ static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
     return HNY_OK;
 }
 
-int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_plan *plan,
-                      size_t limit, uint64_t max_distances) {
+/* ------------------------------------------------------------------------------------ search -- */
+
+static void prepare_beam(hny_reader *reader, const hny_search *search, uint64_t max_distances) {
+    hny__beam *const beam = &reader->beam;
+    beam->view = &reader->view;
+    beam->source = source_of_reader(reader);
+    beam->asks = NULL;
+    beam->asks_attributes = reader->filter && !reader->matches;
+    beam->interrupt = search->interrupt;
+    beam->distances = 0;
+    beam->max_distances = max_distances;
+}
+
+/* Lets the beam ask for pages from here on, if the search is to. */
+static void set_asking(hny_reader *reader, bool asks) {
+    hny__beam *const beam = &reader->beam;
+    if (asks && !beam->asks) {
+        hny__asks_begin(&reader->asks, &reader->view);
+        beam->asks = &reader->asks;
+    }
+}
+
+static int walk_graph(hny_reader *reader, const hny__effort_plan *plan) {
     const hny__table_record *const table = &reader->view.table;
     const hny__entry entry = {table->entry_slot, table->entry_upper, table->entry_level};
     hny__beam *const beam = &reader->beam;
     hny__effort effort;
     hny__found start;
-    beam->view = &reader->view;
-    beam->source = source_of_reader(reader);
-    beam->interrupt = search->interrupt;
-    beam->distances = 0;
-    beam->max_distances = max_distances;
-    int rc = hny__beam_prepare(beam);
-    if (rc) {
-        return rc;
-    }
-    rc = hny__beam_descend(beam, &reader->scorer, &entry, 0, &start);
+    int rc = hny__beam_descend(beam, &reader->scorer, &entry, 0, &start);
+    set_asking(reader, hny__paging_check(&reader->paging));
     if (!rc) {
         rc = hny__beam_search_by_plan(beam, &reader->scorer, start, plan, &effort);
     }
@@ -211,8 +225,26 @@ int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_
     if (rc == HNY_CORRUPT) {
         hny__env_set_damaged(reader->env);
     }
-    if (rc || hny__beam_gave_up(beam)) {
+    return rc;
+}
+
+int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_plan *plan,
+                      size_t limit, uint64_t max_distances) {
+    hny__beam *const beam = &reader->beam;
+    prepare_beam(reader, search, max_distances);
+    int rc = hny__beam_prepare(beam);
+    if (rc) {
         return rc;
     }
-    return measure_pool(reader, limit, search);
+    set_asking(reader, hny__paging_begin(&reader->paging));
+    rc = walk_graph(reader, plan);
+    if (!rc && !hny__beam_gave_up(beam)) {
+        set_asking(reader, hny__paging_check(&reader->paging));
+        if (beam->asks) {
+            hny__look_ahead_hits(beam, limit);
+        }
+        rc = measure_pool(reader, limit, search);
+    }
+    hny__paging_end(&reader->paging);
+    return rc;
 }

@@ -44,6 +44,7 @@ int hny_reader_new(hny_sidecar *sidecar, uint32_t table, hny_shape shape, uint32
     reader->attributes = attributes;
     reader->attribute_set = attribute_set;
     reader->status = HNY_MISSING;
+    hny__paging_init(&reader->paging);
     *out = reader;
     return HNY_OK;
 }
@@ -70,6 +71,7 @@ void hny_reader_free(hny_reader *reader) {
     drop_mask(reader);
     hny__filter_cache_clear(&reader->filters);
     hny__beam_free(&reader->beam);
+    hny__asks_free(&reader->asks);
     drop_encoder(reader);
     hny_sidecar_unref(reader->sidecar);
     free(reader);
@@ -115,6 +117,16 @@ bool hny_reader_has_attributes(const hny_reader *reader) {
     return !reader->view.foreign_attributes;
 }
 
+#define SAMPLED_PAGES 64 /* 20 us */
+
+/* The first time that the reader sees a file. */
+static void warm_up(hny_reader *reader) {
+    const unsigned absent = hny__count_absent_pages(&reader->view, SAMPLED_PAGES);
+    hny__paging_open(&reader->paging, absent > 0);
+    hny__warmup(&reader->view, hny__warmup_budget());
+    reader->warmed_up = true;
+}
+
 int hny_reader_begin(hny_reader *reader) {
     bool fresh = false;
     const int rc = pin_newest_state(reader, &fresh);
@@ -125,8 +137,7 @@ int hny_reader_begin(hny_reader *reader) {
     }
     reader->status = rc;
     if (!rc && !reader->warmed_up) {
-        reader->warmed_up = true;
-        hny__warmup(&reader->view, hny__warmup_budget());
+        warm_up(reader);
     }
     return rc;
 }

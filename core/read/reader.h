@@ -6,6 +6,7 @@
 
 #include "graph/beam_search.h"
 #include "read/filter_bitmap.h"
+#include "read/paging.h"
 #include "sidecar/sidecar.h"
 
 struct hny_reader {
@@ -27,6 +28,9 @@ struct hny_reader {
     hny__encoder encoder;
     uint8_t *code; /* the vector encoded last; NULL: there is no encoder */
     uint8_t *residual;
+
+    hny__paging paging;
+    hny__asks asks; /* of the search, if it asks */
 
     /* Of the present search: */
     hny__beam beam;

@@ -171,17 +171,24 @@ static bool overflow_head_ok(const hny__meta *meta, const uint8_t *page, uint64_
            load_field(page, PAGE_OVERFLOW_COUNT, 4) == hny__overflow_pages(meta, size);
 }
 
-const uint8_t *hny__node_data(const hny__pages *pages, const hny__node_ref *node) {
-    if (node->data) {
-        return node->data;
-    }
+/* The overflow pages of a leaf's node, which are not read; NULL: they are not within the file. */
+static const uint8_t *overflow_of_node(const hny__pages *pages, const hny__node_ref *node) {
     const uint64_t first = node->child, last_page = pages->meta.last_page;
     if (first < 2 || first > last_page ||
         hny__overflow_pages(&pages->meta, node->size) > last_page - first + 1) {
         return NULL;
     }
-    const uint8_t *const page = pages->base + first * pages->meta.page_size;
-    return overflow_head_ok(&pages->meta, page, first, node->size) ? page + HNY__PAGE_HEAD : NULL;
+    return pages->base + first * pages->meta.page_size;
+}
+
+const uint8_t *hny__node_data(const hny__pages *pages, const hny__node_ref *node) {
+    if (node->data) {
+        return node->data;
+    }
+    const uint8_t *const page = overflow_of_node(pages, node);
+    return page && overflow_head_ok(&pages->meta, page, node->child, node->size)
+               ? page + HNY__PAGE_HEAD
+               : NULL;
 }
 
 /* ------------------------------------------------------------------------------------ lookup -- */
@@ -276,4 +283,47 @@ int hny__pages_seek(const hny__pages *pages, uint64_t key, uint64_t *found, cons
         return HNY_MISSING;
     }
     return seek_below(pages, tree->root, tree->depth, key, found, data, size);
+}
+
+/* ------------------------------------------------------------------------------------ places -- */
+
+const uint8_t *hny__pages_leaf(const hny__pages *pages, uint64_t key) {
+    const hny__tree *const tree = &pages->meta.main;
+    uint64_t number = tree->root;
+    for (uint32_t depth = tree->depth; depth > 1; depth--) {
+        hny__page page;
+        hny__node_ref node;
+        if (!hny__page_open(pages, number, HNY__PAGE_BRANCH, &page) || page.count == 0) {
+            return NULL;
+        }
+        const uint32_t index = search_page(&page, HNY__PAGE_BRANCH, key, false);
+        if (index > page.count || !hny__page_node(&page, index - 1, HNY__PAGE_BRANCH, &node)) {
+            return NULL;
+        }
+        number = node.child;
+    }
+    return number >= 2 && number <= pages->meta.last_page
+               ? pages->base + number * pages->meta.page_size
+               : NULL;
+}
+
+const uint8_t *hny__pages_locate(const hny__pages *pages, uint64_t key, size_t *size) {
+    const uint8_t *const leaf = hny__pages_leaf(pages, key);
+    hny__page page;
+    hny__node_ref node;
+    if (!leaf || !hny__page_open(pages, (uint64_t)(leaf - pages->base) / pages->meta.page_size,
+                                 HNY__PAGE_LEAF, &page)) {
+        return NULL;
+    }
+    const uint32_t index = search_page(&page, HNY__PAGE_LEAF, key, true);
+    if (index >= page.count || !hny__page_node(&page, index, HNY__PAGE_LEAF, &node) ||
+        node.key_size != KEY_BYTES || load_key(node.key) != key) {
+        return NULL;
+    }
+    *size = node.size;
+    if (node.data) {
+        return node.data;
+    }
+    const uint8_t *const first = overflow_of_node(pages, &node);
+    return first ? first + HNY__PAGE_HEAD : NULL;
 }

@@ -97,4 +97,16 @@ const uint8_t *hny__node_data(const hny__pages *pages, const hny__node_ref *node
 int hny__pages_seek(const hny__pages *pages, uint64_t key, uint64_t *found, const uint8_t **data,
                     size_t *size);
 
+/*
+** The leaf of the main tree that has a key, if any has; only branches are read.  NULL: there is
+** none, or the tree is damaged.
+*/
+const uint8_t *hny__pages_leaf(const hny__pages *pages, uint64_t key);
+
+/*
+** Where the value of a key lies; it is not read.  NULL: there is no such key, or the tree is
+** damaged.
+*/
+const uint8_t *hny__pages_locate(const hny__pages *pages, uint64_t key, size_t *size);
+
 #endif

@@ -74,6 +74,22 @@ int hny__get(hny__txn *txn, const hny__key *key, hny__value *out) {
     return rc ? rc : memcmp(found.bytes, key->bytes, HNY__KEY_BYTES) ? HNY_MISSING : HNY_OK;
 }
 
+int hny__locate(const hny__txn *txn, const hny__key *key, hny__value *out) {
+    out->data = hny__pages_locate(&txn->pages, hny__key_number(key), &out->size);
+    return out->data ? HNY_OK : HNY_MISSING;
+}
+
+int hny__locate_leaf(const hny__txn *txn, const hny__key *key, hny__value *out) {
+    out->data = hny__pages_leaf(&txn->pages, hny__key_number(key));
+    out->size = txn->pages.meta.page_size;
+    return out->data ? HNY_OK : HNY_MISSING;
+}
+
+hny__value hny__all_pages(const hny__txn *txn) {
+    const hny__meta *const meta = &txn->pages.meta;
+    return (hny__value){txn->pages.base, (size_t)(meta->last_page + 1) * meta->page_size};
+}
+
 /*
 ** Finds the value that is to be replaced or deleted.  The pages of both trees were checked before
 ** the transaction, but not the headers of overflow pages, since those are all over the file: LMDB

@@ -23,6 +23,16 @@ int hny__del(hny__txn *txn, const hny__key *key); /* HNY_OK also if the key is m
 /* Writes the digest into the first bytes of `value`, then puts it. */
 int hny__put_digested(hny__txn *txn, const hny__key *key, void *value, size_t size);
 
+/*
+** For readers: where a key's value lies, or the page of LMDB's tree that tells it; neither is read.
+** HNY_MISSING also if the tree is damaged: a read of the value reports that.
+*/
+int hny__locate(const hny__txn *txn, const hny__key *key, hny__value *out);
+int hny__locate_leaf(const hny__txn *txn, const hny__key *key, hny__value *out);
+
+/* For readers: all pages of the state, in the map. */
+hny__value hny__all_pages(const hny__txn *txn);
+
 /* ------------------------------------------------------------------------------------- typed -- */
 
 /* Also HNY_CORRUPT, or HNY_VERSION for a file record of another format. */

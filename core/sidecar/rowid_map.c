@@ -96,6 +96,24 @@ int hny__rowid_map_find(hny__view *view, int64_t rowid, hny__row_ref *out) {
     return table->rowid_height && out->rowid == rowid ? HNY_OK : HNY_MISSING;
 }
 
+int hny__rowid_map_leaf(hny__view *view, int64_t rowid, uint32_t *number) {
+    const hny__table_record *const table = &view->table;
+    uint32_t check = table->rowid_check;
+    rowid_range range = {0, false};
+    *number = table->rowid_root;
+    for (uint32_t level = table->rowid_height; level-- > 1;) {
+        const hny__rowid_node *const node = view_node(view, *number, check, level);
+        const uint32_t count = node ? count_entries_to(node, rowid, range) : 0;
+        if (count == 0) {
+            return node ? HNY_MISSING : view->status;
+        }
+        range = range_of_child(node, count, range);
+        *number = node->entries[count - 1].slot;
+        check = node->entries[count - 1].check;
+    }
+    return table->rowid_height ? HNY_OK : HNY_MISSING;
+}
+
 void hny__rowid_map_prefetch(const hny__view *view, int64_t rowid) {
     uint32_t number = view->table.rowid_root;
     rowid_range range = {0, false};

@@ -15,6 +15,12 @@
 /* In a pinned view.  HNY_MISSING: there is no such rowid. */
 int hny__rowid_map_find(hny__view *view, int64_t rowid, hny__row_ref *out);
 
+/*
+** The leaf that has a rowid if any has; only the nodes above it are read.  HNY_MISSING: there is
+** none.
+*/
+int hny__rowid_map_leaf(hny__view *view, int64_t rowid, uint32_t *number);
+
 /* Prefetches what hny__rowid_map_find will read, as far as blocks are resolved. */
 void hny__rowid_map_prefetch(const hny__view *view, int64_t rowid);
 

@@ -51,6 +51,11 @@ typedef struct hny__view {
 */
 int hny__view_begin(hny__view *view, hny__env *env, uint32_t table, bool *fresh);
 
+/* The marks of a family's nodes, of level 0 or above it. */
+static inline uint8_t *hny__view_marks(const hny__view *view, hny__family family) {
+    return view->marks + (family == HNY__UPPER ? view->table.slots : 0);
+}
+
 /* Makes the marks of a pinned view, if it has none.  HNY_OK or HNY_NOMEM. */
 int hny__view_make_marks(hny__view *view);
 

@@ -69,6 +69,22 @@ static void write_some(uint32_t changes) {
     assert_int_equal(hny__env_write(env, write_body, &changes), HNY_OK);
 }
 
+/* A value's place is where it is read; its leaf is a page of the file. */
+static void check_place(const hny__txn *txn, const hny__key *key, const hny__value *value) {
+    const hny__value file = hny__all_pages(txn);
+    hny__value place, leaf;
+    const int rc = hny__locate(txn, key, &place);
+    assert_int_equal(rc, value->data ? HNY_OK : HNY_MISSING);
+    assert_int_equal(hny__locate_leaf(txn, key, &leaf), HNY_OK);
+    const size_t offset = (size_t)((const uint8_t *)leaf.data - (const uint8_t *)file.data);
+    assert_true(offset % leaf.size == 0 && offset + leaf.size <= file.size);
+    assert_int_equal(((const uint8_t *)leaf.data)[10], HNY__PAGE_LEAF);
+    if (!rc) {
+        assert_ptr_equal(place.data, value->data);
+        assert_int_equal(place.size, value->size);
+    }
+}
+
 static void check_keys(hny__txn *txn) {
     uint32_t next = KEYS; /* the first key behind the present one */
     for (uint32_t number = KEYS; number-- > 0;) {
@@ -78,6 +94,10 @@ static void check_keys(hny__txn *txn) {
         hny__value value;
         const int rc = hny__get(txn, &key, &value);
         assert_int_equal(rc, sizes[number] ? HNY_OK : HNY_MISSING);
+        if (rc) {
+            value.data = NULL;
+        }
+        check_place(txn, &key, &value);
         if (!rc) {
             assert_int_equal(value.size, sizes[number]);
             assert_int_equal(*(const uint8_t *)value.data, number % 251);
@@ -127,6 +147,8 @@ static void read_damaged(const hny__pages *pages) {
         if (hny__pages_seek(pages, hny__key_number(&key), &found, &data, &bytes) == HNY_OK) {
             assert_true(data >= pages->base && data + bytes <= pages->base + size);
         }
+        data = hny__pages_locate(pages, hny__key_number(&key), &bytes);
+        assert_true(!data || (data >= pages->base && data + bytes <= pages->base + size));
     }
 }
 

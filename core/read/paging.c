@@ -1,0 +1,94 @@
+/* Whether searches meet pages that are not in memory, by the kernel's counts of the thread. */
+#define _GNU_SOURCE /* RUSAGE_THREAD */
+#include "read/paging.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#ifndef RUSAGE_THREAD
+#define RUSAGE_THREAD RUSAGE_SELF
+#endif
+
+/* A search that takes less has not waited for many reads; 200 ns of a look are 0.2 % of it. */
+#define LONG_NANOSECONDS 100000
+
+/* A search that asked is idle if it read fewer pages: asking cost it more than it saved. */
+#define IDLE_PAGES    4
+#define PAGE_BLOCKS   8
+#define IDLE_SEARCHES 8
+
+typedef struct page_counts {
+    uint64_t faults, blocks;
+} page_counts;
+
+static page_counts counts_of_thread(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage)) {
+        return (page_counts){0, 0};
+    }
+    return (page_counts){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_inblock};
+}
+
+static uint64_t now_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static hny__paging_rule rule_of_variable(void) {
+    const char *const text = getenv("HANNOY_READER_ASK");
+    if (text && strcmp(text, "always") == 0) {
+        return HNY__PAGING_ALWAYS;
+    }
+    return text && strcmp(text, "never") == 0 ? HNY__PAGING_NEVER : HNY__PAGING_ADAPTS;
+}
+
+void hny__paging_init(hny__paging *paging) {
+    *paging = (hny__paging){.rule = rule_of_variable()};
+    paging->asks = paging->rule == HNY__PAGING_ALWAYS;
+    paging->faults = counts_of_thread().faults;
+}
+
+void hny__paging_open(hny__paging *paging, bool absent) {
+    if (paging->rule == HNY__PAGING_ADAPTS) {
+        paging->asks = absent;
+        paging->idle = 0;
+    }
+}
+
+bool hny__paging_begin(hny__paging *paging) {
+    if (paging->rule == HNY__PAGING_ADAPTS) {
+        paging->began = now_nanoseconds();
+        if (paging->asks) {
+            paging->blocks = counts_of_thread().blocks;
+        }
+    }
+    return paging->asks;
+}
+
+bool hny__paging_check(hny__paging *paging) {
+    if (paging->asks || paging->rule != HNY__PAGING_ADAPTS ||
+        now_nanoseconds() - paging->began < LONG_NANOSECONDS) {
+        return paging->asks;
+    }
+    const page_counts counts = counts_of_thread();
+    paging->asks = counts.faults != paging->faults;
+    paging->faults = counts.faults;
+    paging->blocks = counts.blocks;
+    paging->idle = 0;
+    return paging->asks;
+}
+
+void hny__paging_end(hny__paging *paging) {
+    if (!paging->asks || paging->rule != HNY__PAGING_ADAPTS) {
+        hny__paging_check(paging);
+        return;
+    }
+    const page_counts counts = counts_of_thread();
+    const uint64_t blocks = counts.blocks - paging->blocks;
+    paging->idle = blocks < IDLE_PAGES * PAGE_BLOCKS ? paging->idle + 1 : 0;
+    paging->asks = paging->idle < IDLE_SEARCHES;
+    paging->faults = counts.faults;
+}
