@@ -208,7 +208,7 @@ int hny_sidecar_move(hny_sidecar *sidecar, const char *folder);
 typedef struct hny_progress {
     uint32_t table;       /* 0: no build runs in this process */
     const char *phase;    /* "reading", "reordering", "consolidating", "linking", "calibrating",
-                             "trimming", "publishing" or "shrinking" */
+                             "trimming", "publishing", "erasing" or "shrinking" */
     uint64_t done, total; /* of the phase's rows, queries or blocks; total 0: not known */
 } hny_progress;
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
@@ -435,10 +435,13 @@ typedef struct hny_build hny_build;
 ** Flags.  CONSOLIDATE: remove deleted nodes from the graph earlier than otherwise.  APPEND: as long
 ** as new rows are few beside the table, only add their codes.  Searches scan such unlinked rows,
 ** and a later build links them together: linking 1000 rows at random changes 33,000 nodes, and a
-** table that grows by so many per build would write its links over and over.
+** table that grows by so many per build would write its links over and over.  ERASE: overwrite the
+** codes and attributes of rows that were deleted or changed, by this build or one before it;
+** hny_build_erase does the rest.
 */
 #define HNY_BUILD_CONSOLIDATE 1
 #define HNY_BUILD_APPEND      2
+#define HNY_BUILD_ERASE       4
 
 /* What a build may use. */
 typedef struct hny_build_limits {
@@ -480,6 +483,12 @@ uint32_t hny_build_vacant(const hny_build *build, uint32_t *rows);
 /* The number of rows of that state that are not linked yet. */
 uint32_t hny_build_unlinked(const hny_build *build);
 
+/*
+** Has that state something that this build would overwrite: what deleted rows have left, or with
+** CONSOLIDATE their nodes?
+*/
+bool hny_build_unerased(const hny_build *build);
+
 /* Starts over: publishing this build drops what the index had.  Before the first put or remove. */
 int hny_build_restart(hny_build *build);
 
@@ -514,6 +523,14 @@ int hny_build_publish(hny_build *build, hny_boundary boundary);
 ** for callers that hold the database's write lock: an older snapshot does not know newer tables.
 */
 int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count);
+
+/*
+** For a build with ERASE: overwrites the pages of the file that are not in use, if deleted data may
+** be in them.  After publish and sweep, before shrink.  Pages that a search has just now are waited
+** for, some milliseconds; if they are not given back, or the build ends before this, the next build
+** with ERASE does it.
+*/
+int hny_build_erase(hny_build *build);
 
 /*
 ** Makes the file as short as its records allow, by copying them to a new one: with `all` whenever

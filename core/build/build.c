@@ -216,6 +216,11 @@ uint32_t hny_build_unlinked(const hny_build *build) {
     return build->has_base ? build->base.unlinked : 0;
 }
 
+bool hny_build_unerased(const hny_build *build) {
+    const bool nodes = (build->flags & HNY_BUILD_CONSOLIDATE) && build->base.deleted;
+    return (build->flags & HNY_BUILD_ERASE) && build->has_base && (!build->base.erased || nodes);
+}
+
 int hny_build_restart(hny_build *build) {
     hny_reader_end(build->reader);
     start_from_nothing(build);

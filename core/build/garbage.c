@@ -1,7 +1,7 @@
 /* Garbage collection: records of dropped tables, and spaces that no table uses. */
 #include "build/garbage.h"
 
-#include "build/state.h"
+#include "build/erase.h"
 
 #define DELETIONS_PER_WRITE 8192
 
@@ -71,6 +71,7 @@ int hny__delete_kind(hny__env *env, uint32_t space, hny__kind kind) {
 /* --------------------------------------------------------------------------------- all of it -- */
 
 typedef struct garbage {
+    const hny_build *build;
     const uint32_t *live_tables; /* table numbers */
     size_t live_count;
     roaring_bitmap_t *used_spaces;    /* of live tables */
@@ -149,7 +150,7 @@ static int find_garbage(hny__env *env, garbage *g) {
 static int delete_tables_body(void *arg, hny__txn *txn) {
     const garbage *const g = arg;
     roaring_uint32_iterator_t table;
-    int rc = HNY_OK;
+    int rc = hny__erase_mark(g->build, txn);
     roaring_init_iterator(g->dropped_tables, &table);
     for (; table.has_value && !rc; roaring_advance_uint32_iterator(&table)) {
         const hny__key key = hny__key_make(0, HNY__KIND_TABLE, table.current_value);
@@ -158,12 +159,13 @@ static int delete_tables_body(void *arg, hny__txn *txn) {
     return rc;
 }
 
+static bool is_garbage_empty(const garbage *g) {
+    return roaring_bitmap_is_empty(g->dropped_tables) && roaring_bitmap_is_empty(g->dropped_spaces);
+}
+
 static int delete_garbage(hny__env *env, garbage *g) {
     roaring_uint32_iterator_t space;
-    int rc = HNY_OK;
-    if (!roaring_bitmap_is_empty(g->dropped_tables)) {
-        rc = hny__env_write(env, delete_tables_body, g);
-    }
+    int rc = is_garbage_empty(g) ? HNY_OK : hny__env_write(env, delete_tables_body, g);
     roaring_init_iterator(g->dropped_spaces, &space);
     for (; space.has_value && !rc; roaring_advance_uint32_iterator(&space)) {
         rc = hny__delete_space(env, space.current_value);
@@ -172,7 +174,11 @@ static int delete_garbage(hny__env *env, garbage *g) {
 }
 
 int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
-    garbage g = {live, count, roaring_bitmap_create(), roaring_bitmap_create(),
+    garbage g = {build,
+                 live,
+                 count,
+                 roaring_bitmap_create(),
+                 roaring_bitmap_create(),
                  roaring_bitmap_create()};
     int rc = g.used_spaces && g.dropped_tables && g.dropped_spaces ? HNY_OK : HNY_NOMEM;
     hny_reader_end(build->reader);
@@ -180,6 +186,7 @@ int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
         rc = find_garbage(build->env, &g);
     }
     if (!rc) {
+        build->erase_pages |= (build->flags & HNY_BUILD_ERASE) && !is_garbage_empty(&g);
         rc = delete_garbage(build->env, &g);
     }
     if (g.used_spaces) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/sort.h"
+#include "build/erase.h"
 #include "build/garbage.h"
 #include "build/staging.h"
 #include "build/update_graph.h"
@@ -25,6 +26,7 @@ typedef struct publication {
     hny_build *build;
     hny_boundary boundary;
     hny__graph_update update;
+    hny__erasure erasure;
     hny__table_record record; /* as the present attempt at the last transaction makes it */
 } publication;
 
@@ -392,6 +394,9 @@ static int publish_body(void *arg, hny__txn *txn) {
         rc = write_attribute_updates(build, txn);
     }
     if (!rc) {
+        rc = hny__erasure_write(&p->erasure, build, txn);
+    }
+    if (!rc) {
         rc = hny__build_write_rowids(build, txn, &p->record);
     }
     if (!rc) {
@@ -427,6 +432,9 @@ int hny_build_publish(hny_build *build, hny_boundary boundary) {
     if (!rc) {
         rc = hny__update_graph(&p.update, build);
     }
+    if (!rc) {
+        rc = hny__erasure_plan(&p.erasure, &p.update);
+    }
     hny_reader_end(build->reader);
     if (!rc) {
         rc = write_publication(&p);
@@ -435,5 +443,6 @@ int hny_build_publish(hny_build *build, hny_boundary boundary) {
         delete_replaced(build);
     }
     hny__graph_update_free(&p.update);
+    hny__erasure_free(&p.erasure);
     return hny__build_note(build, rc);
 }

@@ -5,6 +5,7 @@
 
 #include "base/interrupt.h"
 #include "base/os.h"
+#include "build/erase.h"
 
 #define DEFAULT_BYTES ((size_t)32 << 20)
 
@@ -145,7 +146,11 @@ static int write_family(hny_build *build, hny__txn *txn, hny__family family) {
 
 static int write_staged_body(void *arg, hny__txn *txn) {
     hny_build *const build = arg;
-    int rc = write_family(build, txn, HNY__CODES);
+    /* If this build fails, slots without a row have codes. */
+    int rc = build->has_base ? hny__erase_mark(build, txn) : HNY_OK;
+    if (!rc) {
+        rc = write_family(build, txn, HNY__CODES);
+    }
     if (!rc && build->geometry.quantizer.residual_bytes) {
         rc = write_family(build, txn, HNY__RESIDUALS);
     }

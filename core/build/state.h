@@ -3,7 +3,7 @@
 **
 ** build.c opens a build and takes changes in, staging.c writes the codes of new rows,
 ** update_graph.c links them, publish.c makes the result the newest state, garbage.c removes what
-** is left behind, shrink.c gives its space back.
+** is left behind, erase.c overwrites what deleted rows have left, shrink.c gives space back.
 */
 #ifndef HNY_STATE_H
 #define HNY_STATE_H
@@ -79,6 +79,7 @@ struct hny_build {
     size_t row_refs_count, row_refs_capacity;
     hny__attribute_updates attribute_updates;
     hny__refit refit;
+    bool erase_pages; /* something is to be overwritten by hny_build_erase */
     int64_t *touched; /* rowids; only with a base */
     size_t touched_count, touched_capacity;
     uint64_t changes, expected; /* for progress figures */

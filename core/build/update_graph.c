@@ -140,11 +140,16 @@ static int make_graph(hny__graph_update *update) {
 
 /*
 ** When a fifth of the nodes are deleted, or a tenth with HNY_BUILD_CONSOLIDATE, so that the cost
-** of a consolidation is in proportion to what was deleted.
+** of a consolidation is in proportion to what was deleted.  With HNY_BUILD_ERASE besides, at once:
+** links tell what was near a deleted row.
 */
 static bool is_consolidation_due(const hny_build *build) {
+    const int at_once = HNY_BUILD_CONSOLIDATE | HNY_BUILD_ERASE;
     const uint64_t dead = build->record.deleted;
     const uint64_t share = build->flags & HNY_BUILD_CONSOLIDATE ? 10 : 5;
+    if ((build->flags & at_once) == at_once) {
+        return build->has_base && dead > 0;
+    }
     return build->has_base && dead > 0 && dead * share >= dead + build->record.live;
 }
 

@@ -170,6 +170,9 @@ static void env_free(hny__env *env) {
     if (env->lock_fd >= 0) {
         close(env->lock_fd);
     }
+    if (env->erased) {
+        roaring_bitmap_free(env->erased);
+    }
     free(env->lock);
     pthread_rwlock_destroy(&env->map_lock);
     pthread_mutex_destroy(&env->mapping_lock);

@@ -1,12 +1,13 @@
 /*
-** What env_registry.c, env_txn.c and records.c share: an environment and a transaction as LMDB has
-** them.  No other file looks inside.
+** What env_registry.c, env_txn.c, records.c and erase_pages.c share: an environment and a
+** transaction as LMDB has them.  No other file looks inside.
 */
 #ifndef HNY_ENV_STATE_H
 #define HNY_ENV_STATE_H
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <roaring/roaring.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -45,6 +46,8 @@ struct hny__env {
     _Atomic(hny__mapping *) mapping;
     pthread_mutex_t mapping_lock; /* taken to replace it */
     atomic_bool verified;         /* LMDB's pages were checked, or there were none */
+    roaring_bitmap_t *erased;     /* free pages that are zeros (erase_pages.h); NULL: none known */
+    size_t erased_at;             /* in this state */
     pthread_mutex_t progress_lock;
     hny_progress progress;
 };

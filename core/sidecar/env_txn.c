@@ -8,6 +8,7 @@
 
 #include "base/disk.h"
 #include "sidecar/env_state.h"
+#include "sidecar/erase_pages.h"
 #include "sidecar/lmdb_check.h"
 #include "sidecar/lmdb_guard.h"
 #include "sidecar/lmdb_status.h"
@@ -399,6 +400,7 @@ int hny__env_write(hny__env *env, hny__write_body body, void *arg) {
     }
     if (!rc) {
         extend_file(env);
+        hny__erase_follow(env);
     } else if (rc == HNY_FULL) {
         shorten_file(env);
     }

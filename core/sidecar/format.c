@@ -86,7 +86,8 @@
 **   412     4     attribute_set   hny_options
 **   416     8     boundary_digest of the newest boundary's value
 **   424     4     copies          slots that are copies; 0: there are no blocks of kind 12
-**   428     4     (zeros)
+**   428     4     erased          1: no slot without a row has the code or attributes of a row that
+**                                 was deleted, nor has a free page of the file; else 0
 **
 ** BOUNDARY
 **
@@ -113,7 +114,7 @@
 ** A slot is the place of a row, a number from 0 up; an upper row is one node on one level above
 ** 0.  Row r of a kind is row r % n of block r / n, where n = per_block is the number of rows in a
 ** block.  A block has p * 4096 - 16 bytes, which LMDB stores in p whole pages; unused bytes are
-** zero.  p is 1 for kinds 5, 6, 7 and 12, and layout_rows chooses it for the others.
+** zero.  p is 1 for kinds 5, 6, 7, 10 and 12, and layout_rows chooses it for the others.
 **
 ** Codes (kind 3), a row for each slot:
 **
@@ -127,6 +128,9 @@
 **              4          digest  low bytes of XXH3-64 over both, seeded with a key that has the
 **                                 slot as its number
 **              ...        (zeros) to a multiple of 4, or of a cache line if that adds little
+**
+** If the table is erased, a deleted node has the code of a live row near it, whose slot is in the
+** place of the rowid; or if there is none, as in a free slot, zeros, with HNY__NONE as the slot.
 **
 ** A code that is the vector is a row of row.h.  Other codes have their numbers, zeros to a
 ** multiple of 4, and a trailer:
@@ -527,6 +531,7 @@ int hny__chunk_decode(const void *value, size_t size, const hny__key *key, uint1
 #define PAGE        4096u
 #define PAGE_HEAD   16u
 #define ROWS_OFFSET 48u /* in blocks of codes, residual codes and attributes */
+#define MIN_PAGES   2u
 #define MAX_PAGES   12u
 #define LINE        64u
 #define ROWID_BYTES 8u
@@ -541,11 +546,15 @@ static void finish_layout(hny__layout *layout) {
 }
 
 /*
-** Blocks are small, since a changed row causes its whole block to be written: of 1 to 12 pages the
+** Blocks are small, since a changed row causes its whole block to be written: of 2 to 12 pages the
 ** first number whose waste is within 2 % of the best.  A larger row has a block of its own.
+**
+** One page is too few: LMDB uses the memory of single pages again without clearing it, and writes
+** what was in it into the gaps of its own pages, so that codes of deleted rows came back.
 */
 static void layout_rows(hny__layout *layout, hny__kind kind, uint32_t row_bytes, uint32_t pitch) {
-    const uint32_t first = (ROWS_OFFSET + pitch + PAGE_HEAD + PAGE - 1) / PAGE;
+    const uint32_t needed = (ROWS_OFFSET + pitch + PAGE_HEAD + PAGE - 1) / PAGE;
+    const uint32_t first = needed > MIN_PAGES ? needed : MIN_PAGES;
     const uint32_t last = first > MAX_PAGES ? first : MAX_PAGES;
     double best = 0, taken = 0;
     for (uint32_t pages = first; pages <= last; pages++) {

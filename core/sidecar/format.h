@@ -14,7 +14,7 @@
 #error "the sidecar is little-endian, and so must the host be"
 #endif
 
-#define HNY__FORMAT    8u
+#define HNY__FORMAT    9u
 #define HNY__NONE      UINT32_MAX
 #define HNY__MAX_SLOTS (1u << 30)
 
@@ -149,7 +149,7 @@ typedef struct hny__table_record {
     uint32_t attribute_set;
     uint64_t boundary_digest;
     uint32_t copies;
-    uint32_t zeros;
+    uint32_t erased;
 } hny__table_record;
 
 /* An empty table: no slots, no graph, no rowids. */

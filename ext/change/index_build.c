@@ -8,6 +8,7 @@
 #include "shadow/error.h"
 #include "shadow/external_content.h"
 #include "shadow/host_interrupt.h"
+#include "shadow/secure_delete.h"
 #include "shadow/table_ids.h"
 
 /* Internal to this file: the engine failed; its status is in build->status. */
@@ -88,11 +89,13 @@ static int feed_delta(hx_view *view, hny_build *engine, const hx_merge_base *bas
 
 /*
 ** A build without changes publishes nothing: each boundary that is published drops the oldest one,
-** which readers may need.  An explicit build also links rows that were appended unlinked.
+** which readers may need.  An explicit build also links rows that were appended unlinked, and one
+** under PRAGMA secure_delete overwrites what earlier ones have left.
 */
 static bool is_up_to_date(const hx_index_build *build, const hny_build *engine,
                           const hx_merge_base *base) {
-    if ((build->asked && hny_build_unlinked(engine)) || hny_build_refits(engine)) {
+    if ((build->asked && hny_build_unlinked(engine)) || hny_build_refits(engine) ||
+        hny_build_unerased(engine)) {
         return false;
     }
     return !build->restart && base->kind != HX_MERGE_BASE_NONE && base->age == 0 &&
@@ -153,7 +156,11 @@ static int update_index(hx_view *view, hny_build *engine, const hx_log *log,
         rc = publish_changes(view, engine, &base, build);
     }
     if (build->sweep && rc == SQLITE_OK && build->status == HNY_OK) {
-        return sweep_orphans(view, engine);
+        rc = sweep_orphans(view, engine);
+    }
+    /* What a failure leaves is left to the next build. */
+    if (rc == SQLITE_OK && build->status == HNY_OK) {
+        (void)hny_build_erase(engine);
     }
     return rc;
 }
@@ -202,11 +209,22 @@ static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
            64 * (uint64_t)(log->tip.seq - log->trim.seq);
 }
 
+static int flags_of_build(hx_view *view, const hx_index_build *build, int *out) {
+    bool erase;
+    const int rc = hx_secure_delete(view->shadow, &erase);
+    *out =
+        (build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND) | (erase ? HNY_BUILD_ERASE : 0);
+    return rc;
+}
+
 static int attempt_build(hx_view *view, hx_index_build *build) {
     const hx_options *const set = hx_view_options(view);
     hny_build *engine;
     hx_log log;
-    int rc = hx_log_read(view->shadow, &log);
+    int flags, rc = flags_of_build(view, build, &flags);
+    if (rc == SQLITE_OK) {
+        rc = hx_log_read(view->shadow, &log);
+    }
     if (rc) {
         return rc;
     }
@@ -221,9 +239,8 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     build->current = build->sparse = false;
     const hny_build_limits limits = {set->threads, commit_bytes(view, &log),
                                      hx_interrupt(view->shadow)};
-    build->status =
-        hny_build_open(view->sidecar, hx_view_config(view)->number, &options, &limits,
-                       build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND, &engine);
+    build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options, &limits,
+                                   flags, &engine);
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }

@@ -14,6 +14,7 @@
 **          'copy' to `what`       'chmod' to `what`       'patch' every `what[0]` by `what[1]`,
 **                                                         'old:new' in hex, in another file
 **          'mode' in octal        'link' to `what`        'name' a second one, `what`
+**          'has' the bytes of the blob `what`: 1 or 0
 **          'pipe', 'socket', 'folder' with a file in it: made there; 'clear' removes what is there
 **
 ** 'garbage', 'copy' and 'patch' make a new file and rename it over the old one: an open sidecar's
@@ -272,6 +273,15 @@ static int replace(const char *path, const unsigned char *bytes, size_t size) {
     return fclose(f) == 0 && written ? rename(temporary, path) : -1;
 }
 
+static int file_has(const char *path, sqlite3_value *what) {
+    size_t size = 0;
+    unsigned char *const bytes = read_all(path, &size);
+    const int has = bytes && memmem(bytes, size, sqlite3_value_blob(what),
+                                    (size_t)sqlite3_value_bytes(what)) != NULL;
+    free(bytes);
+    return has;
+}
+
 static int file_copy(const char *path, const char *to) {
     size_t size = 0;
     unsigned char *const bytes = read_all(path, &size);
@@ -423,6 +433,8 @@ static void file_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) 
         sqlite3_result_error(ctx, "test_file(action, path [, what])", -1);
     } else if (!strcmp(action, "exists")) {
         sqlite3_result_int(ctx, stat(path, &st) == 0);
+    } else if (!strcmp(action, "has") && argc > 2) {
+        sqlite3_result_int(ctx, file_has(path, argv[2]));
     } else if (!strcmp(action, "size") && stat(path, &st) == 0) {
         sqlite3_result_int64(ctx, st.st_size);
     } else if (!strcmp(action, "mode") && stat(path, &st) == 0) {
