@@ -80,10 +80,13 @@ build/%/harness/run: build/%/harness/run.o build/%/harness/helpers.a build/%/lib
 	@echo '  link $@'
 	$(Q)$(ZIG) build-exe -target $($*_TARGET) -dynamic -lc -rdynamic $^ -femit-bin=$@
 
+# grep: two builds in two folders would differ.
 build/dist/%/hannoy.so: build/%/hannoy.so
 	@mkdir -p $(@D)
 	@echo '  strip $@'
 	$(Q)$(ZIG) objcopy --strip-all --extract-to $@.debug $< $@
+	@! grep -lF '$(CURDIR)' $@ $@.debug || \
+	    { echo 'dist: this file names the folder of its build, as code of zig would' >&2; false; }
 
 .PHONY: dist test-dist wheels npm packages test-packages
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
