@@ -139,6 +139,179 @@ class Command(unittest.TestCase):
         self.check_vectors("v", 50)
         self.assertEqual(self.rows("SELECT DISTINCT lang FROM v"), [("en",)])
 
+    @unittest.skipUnless(importlib.util.find_spec("sqlite_vec"), "no sqlite-vec")
+    def test_vec0_types(self):
+        """BLOBs of int8 and of bits are taken as such, with the metric of the table."""
+        import sqlite_vec
+
+        db = sqlite3.connect(self.path("old.db"))
+        db.enable_load_extension(True)
+        sqlite_vec.load(db)
+        numbers = [bytes((i, 255 - i, 3, 4)) for i in range(40)]
+        with db:
+            db.execute("CREATE VIRTUAL TABLE a USING vec0(e int8[4] distance_metric=cosine)")
+            db.execute("CREATE VIRTUAL TABLE b USING vec0(e bit[32])")
+            for name in "ab":
+                form = "vec_int8(?)" if name == "a" else "vec_bit(?)"
+                db.executemany(f"INSERT INTO {name}(rowid, e) VALUES (?, {form})",
+                               enumerate(numbers, 1))
+        db.close()
+        for name, type, metric in (("a", "int8", "cosine"), ("b", "bit", "hamming")):
+            self.hannoy("import", "app.db", name, "old.db", "--table", name)
+            facts = self.facts(name)
+            self.assertEqual((facts["type"], facts["metric"]), (type, metric))
+            self.assertEqual(self.rows(f"SELECT vector FROM {name} ORDER BY id"),
+                             [(blob,) for blob in numbers])
+
+    def test_hannoy_table(self):
+        """Of another database, in its own type."""
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors[:60].astype("f2"))
+        self.hannoy("import", "old.db", "v", "v.npy", "--type", "float16", "--metric", "l2")
+        self.hannoy("import", "app.db", "w", "old.db", "--table", "v")
+        facts = self.facts("w")
+        self.assertEqual((facts["type"], facts["metric"], facts["rows"]),
+                         ("float16", "euclidean", 60))
+        self.assertEqual(self.rows("SELECT vector FROM w WHERE id = 7")[0][0],
+                         self.vectors[6].astype("<f2").tobytes())
+
+    @unittest.skipUnless(importlib.util.find_spec("vectorlite_py"), "no vectorlite")
+    def test_vectorlite(self):
+        import numpy
+        import vectorlite_py
+
+        db = sqlite3.connect(self.path("old.db"))
+        db.enable_load_extension(True)
+        db.load_extension(vectorlite_py.vectorlite_path())
+        index = self.path("an index")
+        with db:
+            db.execute("CREATE VIRTUAL TABLE old USING vectorlite(e float32[8] cosine,"
+                       f" hnsw(max_elements=900), '{index}')")
+            db.executemany("INSERT INTO old(rowid, e) VALUES (?, ?)",
+                           [(i + 1, self.vectors[i].tobytes()) for i in range(700)])
+        db.close()
+        with open(index, "rb") as file:
+            before = file.read()
+        self.hannoy("import", "app.db", "v", "old.db", "--table", "old")
+        rows = self.rows("SELECT id, vector FROM v ORDER BY id")
+        self.assertEqual([row[0] for row in rows], list(range(1, 701)))
+        self.assertEqual(self.facts("v")["metric"], "cosine")
+        # vectorlite keeps vectors of the cosine at length 1.
+        found = numpy.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(700, DIM)
+        want = self.vectors[:700] / numpy.linalg.norm(self.vectors[:700], axis=1, keepdims=True)
+        self.assertLess(abs(found - want).max(), 1e-5)
+        with open(index, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def make_table(self, count=300):
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors[:count])
+        self.hannoy("import", "app.db", "v", "v.npy", "--no-build")
+
+    def test_export_table(self):
+        with open(self.path("v.jsonl"), "w", encoding="utf-8") as lines:
+            for i in range(300):
+                record = {"id": f"k{i}", "lang": "en" if i % 2 == 0 else None, "year": i,
+                          "vector": self.vectors[i].tolist()}
+                lines.write(json.dumps(record) + "\n")
+        self.hannoy("import", "app.db", "v", "v.jsonl", "--no-build", "--metric", "l2")
+        want = self.rows("SELECT id, lang, year, vector FROM v ORDER BY id")
+        self.hannoy("export", "app.db", "v", "out.db", "--table", "items")
+        db = sqlite3.connect(self.path("out.db"))
+        found = db.execute("SELECT id, lang, year, vector FROM items ORDER BY id").fetchall()
+        self.assertEqual(found, want)
+        self.hannoy("export", "app.db", "v", "out.db", "--table", "items",
+                    fails='out.db: table "items" already exists')
+        self.assertEqual(db.execute("SELECT count(*) FROM items").fetchone(), (300,))
+        db.close()
+        if importlib.util.find_spec("sqlite_vec"):
+            self.check_vec0(want)
+
+    def check_vec0(self, want):
+        import sqlite_vec
+
+        self.hannoy("export", "app.db", "v", "out.db", "--table", "vec", "--vec0")
+        db = sqlite3.connect(self.path("out.db"))
+        db.enable_load_extension(True)
+        sqlite_vec.load(db)
+        found = db.execute("SELECT id, lang, year, vector FROM vec ORDER BY id").fetchall()
+        self.assertEqual(found, want)
+        near = db.execute("SELECT id, distance FROM vec WHERE vector MATCH ? AND k = 1",
+                          (want[5][3],)).fetchall()
+        self.assertEqual(near, [(want[5][0], 0)])
+        db.close()
+
+    def test_export_lmdb(self):
+        self.make_table()
+        self.hannoy("export", "app.db", "v", "env", "--index", 7)
+        self.hannoy("export", "app.db", "v", "env", "--index", 7,
+                    fails="env has an index 7 already")
+        self.hannoy("export", "app.db", "v", "env", "--index", 8)
+
+    @unittest.skipUnless(importlib.util.find_spec("hannoy"), "no Rust crate hannoy")
+    def test_rust_crate(self):
+        """The crate builds what was exported, and what it built is imported."""
+        self.make_table()
+        self.hannoy("export", "app.db", "v", "env", "--index", 0)
+        program = (
+            "import hannoy, numpy\n"
+            "database = hannoy.Database('env', hannoy.Metric.COSINE, env_size=1 << 26)\n"
+            "given = numpy.load('v.npy')\n"
+            f"with database.writer({DIM}, m=16, ef=96) as writer:\n"
+            "    writer.add_item(1000, given[0])\n"
+            "out = numpy.zeros((1, 3), 'u4'), numpy.zeros((1, 3), 'f4')\n"
+            "database.reader().by_array(given[6:7], 3, 300, out)\n"
+            "print(out[0][0][0])\n"
+        )
+        # The crate keeps its environment open, and LMDB opens one once in a process.
+        found = subprocess.run([sys.executable, "-I", "-c", program], cwd=self.folder,
+                               stdout=subprocess.PIPE, timeout=120)
+        self.assertEqual(found.stdout, b"7\n")
+        self.hannoy("import", "app.db", "w", "env")
+        self.assertEqual(self.rows("SELECT count(*), max(id) FROM w"), [(301, 1000)])
+        self.assertEqual(self.rows("SELECT vector FROM w WHERE id = 7"),
+                         [(self.vectors[6].tobytes(),)])
+
+    def test_export_failed(self):
+        """The target is as it was."""
+        self.make_table()
+        db = self.open()
+        with db:
+            db.execute("DELETE FROM v")
+        with open(self.path("out.parquet"), "w") as file:
+            file.write("mine")
+        self.hannoy("export", "app.db", "v", "out.parquet",
+                    fails="the table is empty, and a parquet file needs a first row")
+        with open(self.path("out.parquet")) as file:
+            self.assertEqual(file.read(), "mine")
+        self.assertFalse(os.path.exists(self.path("out.parquet.part")))
+
+    def test_build_interrupted(self):
+        """Ctrl-C ends a statement that would never end."""
+        program = (
+            "import sys\n"
+            "from rich.console import Console\n"
+            "from sqlite_hannoy.command import building\n"
+            "from sqlite_hannoy.command.table import Table, connect\n"
+            "show = building.show\n"
+            "building.show = lambda *a: (print('runs', flush=True), show(*a))[1]\n"
+            "try:\n"
+            "    building.run('app.db', Table(connect('app.db'), 'v'), 'WITH RECURSIVE n(i) AS"
+            " (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n', [],"
+            " Console(file=sys.stderr))\n"
+            "except Exception as error:\n"
+            "    print(error.message)\n"
+        )
+        self.make_table(10)
+        run = subprocess.Popen([sys.executable, "-I", "-c", program], cwd=self.folder,
+                               stdout=subprocess.PIPE)
+        self.assertEqual(run.stdout.readline(), b"runs\n")
+        run.send_signal(signal.SIGINT)
+        out = run.communicate(timeout=240)[0].decode()
+        self.assertIn("interrupted; the table and its index are as they were", out)
+
     def test_lmdb(self):
         """The keys and values that the crates write."""
         import lmdb

@@ -25,11 +25,11 @@ class Batch:
         )
 
 
-def as_array(vectors: List[Any], first: int) -> Any:
+def as_array(vectors: List[Any], first: int, dtype: str = "<f4") -> Any:
     """Lists of numbers as an array; first: the number of the first row, for the message."""
     size = len(vectors[0]) if vectors and vectors[0] is not None else 0
     for i, vector in enumerate(vectors):
         if vector is None or len(vector) != size:
             given = "no vector" if vector is None else f"a vector of {len(vector)} numbers"
             raise ValueError(f"row {first + i} has {given}, row {first} one of {size}")
-    return numpy.asarray(vectors, "<f4")
+    return numpy.asarray(vectors, dtype)

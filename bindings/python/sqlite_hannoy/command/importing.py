@@ -126,8 +126,13 @@ class Import:
             raise click.ClickException(
                 f"the vectors have {vectors.shape[1]} numbers, {self.table.name} has {self.dim}"
             )
-        kept = DTYPES[self.type] if self.type == "float16" and vectors.dtype == "<f2" else "<f4"
-        return map(bytes, numpy.ascontiguousarray(vectors, kept))
+        # A table takes its own type, which it then does not convert, or float32.
+        kept = DTYPES.get(self.type)
+        given = kept if kept and vectors.dtype == kept else "<f4"
+        # A row of the array is a buffer, which sqlite3 binds; rows need not be side by side.
+        if vectors.dtype != given or vectors.strides[1] != vectors.itemsize:
+            vectors = numpy.ascontiguousarray(vectors, given)
+        return iter(vectors)
 
     def finish(self) -> None:
         """After the last row."""

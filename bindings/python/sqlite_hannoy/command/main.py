@@ -16,7 +16,7 @@ from .batch import Batch
 from .importing import Import, create, source_of
 from .readers import READERS, Names, Reader
 from .table import DTYPES, Table, connect, names_of_tables, quote
-from .writers import WRITERS
+from .writers import WRITERS, Writer
 
 console = Console()
 CHUNK = 10000
@@ -34,9 +34,9 @@ def open_reader(
     if not os.path.exists(path):
         raise click.ClickException(f"there is no {path}")
     if from_table:
-        from .sqlite_reader import SqliteReader
+        from .sqlite_reader import open_table
 
-        return SqliteReader(path, from_table, names)
+        return open_table(path, from_table, names)
     if os.path.isdir(path) or path.endswith(".mdb"):
         from .lmdb_reader import LmdbReader
 
@@ -85,8 +85,8 @@ def import_(
     """Imports SOURCE into TABLE of DATABASE, which are made if they are missing.
 
     SOURCE: .npy, .fvecs, .bvecs, .parquet, .jsonl or .csv; a SQLite database with --table, also
-    one of sqlite-vec; or the folder of an LMDB environment of the Rust crates hannoy and arroy.
-    After Ctrl-C, the same command goes on after the last row that was committed.
+    one of sqlite-vec or vectorlite; or the folder of an LMDB environment of the Rust crates hannoy
+    and arroy.  After Ctrl-C, the same command goes on after the last row that was committed.
     """
     reader = open_reader(source, Names(vector, key, split(columns)), from_table, index, name)
     db = connect(database, make=True)
@@ -147,38 +147,73 @@ def batches_of(table: Table, column: str, columns: List[str], size: int) -> Iter
         )
 
 
+def open_writer(
+    source: Table, vector: str, rest: List[str], total: int, target: str,
+    to_table: Optional[str], vec0: bool, index: Optional[int],
+) -> Writer:
+    names = (vector, source.key, rest, total)
+    metric = source.option(vector, "metric")
+    if to_table:
+        from .sqlite_writer import SqliteWriter
+
+        return SqliteWriter(target, to_table, source.types, metric if vec0 else None, *names)
+    if index is not None:
+        from .lmdb_writer import LmdbWriter
+
+        return LmdbWriter(target, index, metric, *names)
+    suffix = os.path.splitext(target)[1].lower()
+    if suffix not in WRITERS:
+        raise click.ClickException(
+            f"{target} is none of {', '.join(WRITERS)}; --table writes to a SQLite database,"
+            " --index to an LMDB environment"
+        )
+    return WRITERS[suffix](target, *names)
+
+
 @main.command()
 @click.argument("database")
 @click.argument("table")
 @click.argument("target")
 @click.option("--column", help="The vector, if the table has several.")
 @click.option("--columns", help="Other columns to write, with commas; '' for none  [all].")
+@click.option("--table", "to_table", help="TARGET is a SQLite database; the table to make in it.")
+@click.option("--vec0", is_flag=True, help="That table is one of sqlite-vec.")
+@click.option("--index", type=int, help="TARGET is an LMDB environment; the number of the index.")
 def export(
-    database: str, table: str, target: str, column: Optional[str], columns: Optional[str]
+    database: str, table: str, target: str, column: Optional[str], columns: Optional[str],
+    to_table: Optional[str], vec0: bool, index: Optional[int],
 ) -> None:
     """Exports TABLE of DATABASE to TARGET: .npy, .fvecs, .parquet, .jsonl or .csv.
 
     .npy and .fvecs have the vectors alone, in the order of the rows.  Bits become +1 and -1.
+    With --table, TARGET is a SQLite database; with --index, the folder of an LMDB environment of
+    the Rust crate hannoy, whose next build makes the graph.
     """
     source = Table(connect(database), table)
     vector = source.vector(column)
     rest = source.columns if columns is None else split(columns) or []
+    if index is not None:
+        rest = []
     for name in rest:
         if name not in source.columns:
             raise click.ClickException(f"{table} has no column {name}")
-    suffix = os.path.splitext(target)[1].lower()
-    if suffix not in WRITERS:
-        raise click.ClickException(f"{target} is none of {', '.join(WRITERS)}")
     source.db.execute("BEGIN")  # all of it is one snapshot
     total = source.db.execute(f"SELECT count({quote(vector)}) FROM {quote(table)}").fetchone()[0]
-    writer = WRITERS[suffix](target, vector, source.key, rest, total)
-    with building.bar(console) as progress:
-        task = progress.add_task("exporting", total=total, rate="")
-        for batch in batches_of(source, vector, rest, CHUNK):
-            writer.write(batch)
-            progress.advance(task, len(batch))
-            progress.update(task, rate=building.rate_of(progress, task))
-    writer.close()
+    writer = open_writer(source, vector, rest, total, target, to_table, vec0, index)
+    try:
+        with building.bar(console) as progress:
+            task = progress.add_task("exporting", total=total, rate="")
+            for batch in batches_of(source, vector, rest, CHUNK):
+                writer.write(batch)
+                progress.advance(task, len(batch))
+                progress.update(task, rate=building.rate_of(progress, task))
+        writer.finish()
+    except KeyboardInterrupt:
+        writer.abandon()
+        raise click.ClickException(f"interrupted; {target} is as it was") from None
+    except BaseException:
+        writer.abandon()
+        raise
     console.print(f"{total:,} rows exported to {target}")
 
 

@@ -30,22 +30,12 @@ def connect(path: str, make: bool = False) -> sqlite3.Connection:
 
 
 def names_of_tables(db: sqlite3.Connection) -> List[str]:
-    rows = db.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
-        " ORDER BY name"
-    ).fetchall()
-    names = []
-    for (name,) in rows:
-        try:
-            db.execute("SELECT value FROM hannoy_info(?) WHERE key = 'rows'", (name,)).fetchone()
-            names.append(name)
-        except sqlite3.Error:
-            pass  # of another module
-    return names
+    rows = db.execute("SELECT name FROM hannoy_tables() WHERE schema = 'main' ORDER BY name")
+    return [row[0] for row in rows]
 
 
 class Table:
-    """name; key: its column; vectors: the columns of vectors; columns: the others."""
+    """name; key: its column; vectors: the columns of vectors; columns: the others; types: all."""
 
     def __init__(self, db: sqlite3.Connection, name: str) -> None:
         self.db = db
@@ -67,6 +57,7 @@ class Table:
             self.vectors = [next(row[0] for row in rows[1:] if row[1] == "BLOB")]
         self.key = names[0] if names[0] not in self.vectors else "rowid"
         self.columns = [name for name in names if name not in self.vectors and name != self.key]
+        self.types = {"rowid": "INTEGER", **{name: type or "TEXT" for name, type in rows}}
 
     def info(self) -> Dict[str, Any]:
         """All keys of hannoy_info but `links`, which reads the whole graph."""

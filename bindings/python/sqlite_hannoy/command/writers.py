@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import struct
 from typing import Any, Dict, List
 
@@ -12,7 +13,10 @@ from .batch import Batch
 
 
 class Writer:
-    """vector, id: their names in the file; columns: those beside."""
+    """vector, id: their names in the target; columns: those beside.
+
+    What it wrote is there after finish(); after abandon(), the target is as it was before.
+    """
 
     def __init__(self, path: str, vector: str, id: str, columns: List[str], total: int) -> None:
         self.path, self.vector, self.id, self.columns = path, vector, id, columns
@@ -21,8 +25,30 @@ class Writer:
     def write(self, batch: Batch) -> None:
         raise NotImplementedError
 
+    def finish(self) -> None:
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        raise NotImplementedError
+
+
+class FileWriter(Writer):
+    """Into a file beside the target, which takes its place at the end."""
+
+    def __init__(self, path: str, *names: Any) -> None:
+        super().__init__(path + ".part", *names)
+        self.target = path
+
     def close(self) -> None:
         pass
+
+    def finish(self) -> None:
+        self.close()
+        os.replace(self.path, self.target)
+
+    def abandon(self) -> None:
+        if os.path.exists(self.path):
+            os.remove(self.path)
 
     def records(self, batch: Batch) -> List[Dict[str, Any]]:
         return [
@@ -35,7 +61,7 @@ class Writer:
         ]
 
 
-class NpyWriter(Writer):
+class NpyWriter(FileWriter):
     """The vectors alone, in the order of the ids."""
 
     def write(self, batch: Batch) -> None:
@@ -48,12 +74,13 @@ class NpyWriter(Writer):
 
     def close(self) -> None:
         if self.written == 0:
-            numpy.save(self.path, numpy.zeros((0, 0), "<f4"))
+            with open(self.path, "wb") as file:
+                numpy.save(file, numpy.zeros((0, 0), "<f4"))
         else:
             self.array.flush()
 
 
-class FvecsWriter(Writer):
+class FvecsWriter(FileWriter):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.file = open(self.path, "wb")
@@ -67,7 +94,7 @@ class FvecsWriter(Writer):
         self.file.close()
 
 
-class ParquetWriter(Writer):
+class ParquetWriter(FileWriter):
     writer: Any = None
 
     def write(self, batch: Batch) -> None:
@@ -88,7 +115,7 @@ class ParquetWriter(Writer):
         self.writer.close()
 
 
-class JsonlWriter(Writer):
+class JsonlWriter(FileWriter):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.file = open(self.path, "w", encoding="utf-8", newline="")
