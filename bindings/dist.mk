@@ -88,7 +88,7 @@ build/dist/%/hannoy.so: build/%/hannoy.so
 	@! grep -lF '$(CURDIR)' $@ $@.debug || \
 	    { echo 'dist: this file names the folder of its build, as code of zig would' >&2; false; }
 
-.PHONY: dist test-dist wheels npm packages test-packages
+.PHONY: dist test-dist wheels npm packages test-packages bench-import
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
 test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
@@ -102,3 +102,10 @@ npm: dist ## npm packages of `make dist`, in build/dist/npm
 packages: wheels npm ## all packages
 test-packages: packages ## installs each package into a clean place and uses it there
 	@bindings/test_packages.sh $(PACKAGE)
+
+build/release/bench/insert_rows: build/release/bench/insert_rows.o
+	@echo '  link $@'
+	$(Q)$(call LINK,release) $^ -o $@ -lsqlite3
+
+bench-import: wheels build/release/bench/insert_rows ## `hannoy import` beside INSERTs in C
+	@bindings/python/bench.sh build/release/bench/insert_rows $(BENCH_ARGS)
