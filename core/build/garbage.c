@@ -72,26 +72,16 @@ int hny__delete_kind(hny__env *env, uint32_t space, hny__kind kind) {
 
 typedef struct garbage {
     const hny_build *build;
-    const uint32_t *live_tables; /* table numbers */
-    size_t live_count;
+    roaring_bitmap_t *live_tables;    /* table numbers */
     roaring_bitmap_t *used_spaces;    /* of live tables */
     roaring_bitmap_t *dropped_tables; /* that have a record and are not live */
     roaring_bitmap_t *dropped_spaces; /* that exist and that no live table uses */
 } garbage;
 
-static bool is_live_table(const garbage *g, uint32_t table) {
-    for (size_t i = 0; i < g->live_count; i++) {
-        if (g->live_tables[i] == table) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void sort_out_table(garbage *g, uint32_t number, const hny__key *key,
                            const hny__value *value) {
     hny__table_record table;
-    if (!is_live_table(g, number)) {
+    if (!roaring_bitmap_contains(g->live_tables, number)) {
         roaring_bitmap_add(g->dropped_tables, number);
     } else if (!hny__table_record_read(value->data, value->size, key, &table)) {
         roaring_bitmap_add(g->used_spaces, table.space);
@@ -173,14 +163,21 @@ static int delete_garbage(hny__env *env, garbage *g) {
     return rc;
 }
 
+static void free_garbage(garbage *g) {
+    roaring_bitmap_t *const all[] = {g->live_tables, g->used_spaces, g->dropped_tables,
+                                     g->dropped_spaces};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (all[i]) {
+            roaring_bitmap_free(all[i]);
+        }
+    }
+}
+
 int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
-    garbage g = {build,
-                 live,
-                 count,
-                 roaring_bitmap_create(),
-                 roaring_bitmap_create(),
-                 roaring_bitmap_create()};
-    int rc = g.used_spaces && g.dropped_tables && g.dropped_spaces ? HNY_OK : HNY_NOMEM;
+    garbage g = {build, roaring_bitmap_of_ptr(count, live), roaring_bitmap_create(),
+                 roaring_bitmap_create(), roaring_bitmap_create()};
+    int rc =
+        g.live_tables && g.used_spaces && g.dropped_tables && g.dropped_spaces ? HNY_OK : HNY_NOMEM;
     hny_reader_end(build->reader);
     if (!rc) {
         rc = find_garbage(build->env, &g);
@@ -189,14 +186,6 @@ int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
         build->erase_pages |= (build->flags & HNY_BUILD_ERASE) && !is_garbage_empty(&g);
         rc = delete_garbage(build->env, &g);
     }
-    if (g.used_spaces) {
-        roaring_bitmap_free(g.used_spaces);
-    }
-    if (g.dropped_tables) {
-        roaring_bitmap_free(g.dropped_tables);
-    }
-    if (g.dropped_spaces) {
-        roaring_bitmap_free(g.dropped_spaces);
-    }
+    free_garbage(&g);
     return rc;
 }

@@ -9,7 +9,6 @@
 #include "shadow/boundary.h"
 #include "shadow/error.h"
 #include "shadow/shadow.h"
-#include "shadow/table_ids.h"
 
 #define FORMAT 1
 
@@ -206,15 +205,11 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
 
 /* -------------------------------------------------------------------------------- interface -- */
 
-int hx_config_create(hx_shadow *shadow) {
+int hx_config_create(hx_shadow *shadow, uint32_t number) {
     const int vectors = shadow->columns.vectors;
     char key[KEY_BYTES];
-    uint32_t number = 0;
     int64_t digest = 0;
-    int rc = hx_table_ids_next(shadow, vectors, &number);
-    if (rc == SQLITE_OK) {
-        rc = put_integer(shadow, "format", FORMAT);
-    }
+    int rc = put_integer(shadow, "format", FORMAT);
     for (int i = 0; i < vectors && rc == SQLITE_OK; i++) {
         const uint32_t own = number + (uint32_t)i;
         rc = put_options(shadow, i, &shadow->config.vectors[i].options, own, &digest);

@@ -38,8 +38,8 @@ typedef struct hx_config {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Writes the first configuration of a new table. */
-int hx_config_create(hx_shadow *shadow);
+/* Writes the first configuration of a new table, whose indexes have the numbers from `number` on. */
+int hx_config_create(hx_shadow *shadow, uint32_t number);
 
 /* Reads the trim point.  Reads shadow->config again if the stored one differs. */
 int hx_config_read(hx_shadow *shadow, hny_boundary *trim);

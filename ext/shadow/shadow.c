@@ -6,6 +6,7 @@
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
+#include "shadow/table_ids.h"
 
 typedef struct shadow_table {
     const char *suffix;
@@ -153,7 +154,19 @@ static int owns_table(hx_shadow *shadow, const shadow_table *table, bool *out) {
 
 /* ---------------------------------------------------------------------- create, drop, rename -- */
 
-static int create_tables(hx_shadow *shadow) {
+static int create_config(hx_shadow *shadow, uint32_t number) {
+    char *const remark = hx_table_ids_remark(number, shadow->columns.vectors);
+    const int rc =
+        remark ? hx_sql_exec(shadow,
+                             "CREATE TABLE \"%w\".\"%w_config\"(key TEXT PRIMARY KEY, value "
+                             "%s) WITHOUT ROWID",
+                             shadow->schema, shadow->name, remark)
+               : SQLITE_NOMEM;
+    sqlite3_free(remark);
+    return rc;
+}
+
+static int create_tables(hx_shadow *shadow, uint32_t number) {
     const char *const schema = shadow->schema, *const name = shadow->name;
     const bool external = hx_columns_external(&shadow->columns);
     sqlite3_stmt *insert;
@@ -165,10 +178,7 @@ static int create_tables(hx_shadow *shadow) {
                          schema, name);
     }
     if (rc == SQLITE_OK) {
-        rc = hx_sql_exec(shadow,
-                         "CREATE TABLE \"%w\".\"%w_config\"(key TEXT PRIMARY KEY, value) "
-                         "WITHOUT ROWID",
-                         schema, name);
+        rc = create_config(shadow, number);
     }
     /* Fails if a default is not an expression that an INSERT takes. */
     return rc || external ? rc : hx_sql_get(shadow, HX_SQL_CONTENT_INSERT, &insert);
@@ -176,16 +186,20 @@ static int create_tables(hx_shadow *shadow) {
 
 int hx_shadow_create(hx_shadow *shadow) {
     const bool external = hx_columns_external(&shadow->columns);
+    uint32_t number = 0;
     hx_log log;
     int rc = check_names(shadow, shadow->name);
     if (rc == SQLITE_OK && external) {
         rc = hx_external_content_check(shadow);
     }
     if (rc == SQLITE_OK) {
-        rc = create_tables(shadow);
+        rc = hx_table_ids_next(shadow, shadow->columns.vectors, &number);
     }
     if (rc == SQLITE_OK) {
-        rc = hx_config_create(shadow);
+        rc = create_tables(shadow, number);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_config_create(shadow, number);
     }
     if (rc || !external) {
         return rc;

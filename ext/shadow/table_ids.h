@@ -18,6 +18,9 @@ typedef struct hx_shadow hx_shadow;
 */
 int hx_table_ids_next(hx_shadow *shadow, int count, uint32_t *out);
 
+/* The comment with them in the text of CREATE TABLE name_config; for sqlite3_free(). */
+char *hx_table_ids_remark(uint32_t first, int count);
+
 /* The numbers of all indexes in the schema of this table; *out is for sqlite3_free(). */
 int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count);
 
