@@ -38,7 +38,7 @@ typedef struct hx_config {
 
 /* All functions return an SQLite code and leave its sentence in the table (error.h). */
 
-/* Writes the first configuration of a new table, whose indexes have the numbers from `number` on. */
+/* Writes the first configuration of a new table, whose indexes are numbered from `number` on. */
 int hx_config_create(hx_shadow *shadow, uint32_t number);
 
 /* Reads the trim point.  Reads shadow->config again if the stored one differs. */
