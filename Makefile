@@ -90,7 +90,7 @@ aarch64_SHARED := -Wl,-z,defs
 # Calls that a test program counts.
 WRAP_test_publish := -Wl,--wrap=hny__put_block
 WRAP_test_paging := -Wl,--wrap=madvise -Wl,--wrap=mincore -Wl,--wrap=getrusage \
-    -Wl,--wrap=clock_gettime
+    -Wl,--wrap=clock_gettime -Wl,--wrap=hny__free_memory
 
 # The kernels of an instruction set are compiled for it, and chosen at run time.
 ISA_x86_64_kernel_avx2.o := -mavx2 -mfma -mf16c -mpopcnt

@@ -241,10 +241,13 @@ int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_
     if (!rc && !hny__beam_gave_up(beam)) {
         set_asking(reader, hny__paging_check(&reader->paging));
         if (beam->asks) {
-            hny__look_ahead_hits(beam, limit);
+            hny__look_ahead_hits(beam, limit + MEASURE_AHEAD);
         }
         rc = measure_pool(reader, limit, search);
     }
     hny__paging_end(&reader->paging);
+    if (beam->asks) {
+        hny__read_ahead_step(&reader->ahead, &reader->view);
+    }
     return rc;
 }

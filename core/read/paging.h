@@ -35,6 +35,11 @@ void hny__paging_init(hny__paging *paging);
 /* The reader has opened a file, of which some pages are not in memory, or all are. */
 void hny__paging_open(hny__paging *paging, bool absent);
 
+/* Is it left to the searches whether they ask? */
+static inline bool hny__paging_adapts(const hny__paging *paging) {
+    return paging->rule == HNY__PAGING_ADAPTS;
+}
+
 /* A search begins.  Does it ask? */
 bool hny__paging_begin(hny__paging *paging);
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/free_memory.h"
 #include "read/warmup.h"
 #include "sidecar/records.h"
 
@@ -119,11 +120,20 @@ bool hny_reader_has_attributes(const hny_reader *reader) {
 
 #define SAMPLED_PAGES 64 /* 20 us */
 
+/* Does all of the sidecar fit into free memory, with a quarter of that left? */
+static bool fits_memory(const hny_reader *reader) {
+    return hny__env_bytes(reader->env) <= hny__free_memory() / 4 * 3;
+}
+
 /* The first time that the reader sees a file. */
 static void warm_up(hny_reader *reader) {
-    const unsigned absent = hny__count_absent_pages(&reader->view, SAMPLED_PAGES);
-    hny__paging_open(&reader->paging, absent > 0);
-    hny__warmup(&reader->view, hny__warmup_budget());
+    const bool absent = hny__count_absent_pages(&reader->view, SAMPLED_PAGES) > 0;
+    const size_t budget = hny__warmup_budget(SIZE_MAX);
+    hny__paging_open(&reader->paging, absent);
+    hny__read_ahead_begin(&reader->ahead, absent && budget == SIZE_MAX &&
+                                              hny__paging_adapts(&reader->paging) &&
+                                              fits_memory(reader));
+    hny__warmup(&reader->view, budget == SIZE_MAX ? 0 : budget);
     reader->warmed_up = true;
 }
 

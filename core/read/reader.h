@@ -7,6 +7,7 @@
 #include "graph/beam_search.h"
 #include "read/filter_bitmap.h"
 #include "read/paging.h"
+#include "read/read_ahead.h"
 #include "sidecar/sidecar.h"
 
 struct hny_reader {
@@ -31,6 +32,7 @@ struct hny_reader {
 
     hny__paging paging;
     hny__asks asks; /* of the search, if it asks */
+    hny__read_ahead ahead;
 
     /* Of the present search: */
     hny__beam beam;

@@ -10,8 +10,8 @@
 #include "base/os.h"
 #include "sidecar/records.h"
 
-size_t hny__warmup_budget(void) {
-    return hny__os_variable_bytes("HANNOY_READER_PREFETCH_MEMORY", 0);
+size_t hny__warmup_budget(size_t otherwise) {
+    return hny__os_variable_bytes("HANNOY_READER_PREFETCH_MEMORY", otherwise);
 }
 
 typedef struct warmup {
@@ -36,7 +36,7 @@ static void request_block(warmup *w, hny__family family, uint32_t number) {
     if (!roaring_bitmap_add_checked(w->requested[family], number)) {
         return;
     }
-    if (w->left < layout->bytes || hny__get(w->view->txn, &key, &value)) {
+    if (w->left < layout->bytes || hny__locate(w->view->txn, &key, &value)) {
         w->left = 0;
         return;
     }

@@ -3,15 +3,15 @@
 **
 ** On a cold cache a query waits for hundreds of reads, one after the other.  The environment
 ** variable HANNOY_READER_PREFETCH_MEMORY is the number of bytes that a reader asks the kernel to
-** read ahead.
+** read ahead when it opens the file.  Without it, see read_ahead.h.
 */
 #ifndef HNY_WARMUP_H
 #define HNY_WARMUP_H
 
 #include "sidecar/view.h"
 
-/* The value of the variable; 0 if it is not set or not a number. */
-size_t hny__warmup_budget(void);
+/* The value of the variable; `otherwise` if it is not set or not a number. */
+size_t hny__warmup_budget(size_t otherwise);
 
 /*
 ** Asks the kernel for up to `bytes` of a pinned state: the upper levels, then links and codes,

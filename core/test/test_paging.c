@@ -39,7 +39,11 @@ static struct {
     long faults, blocks;    /* counts of the thread */
     long more;              /* of both, with each look */
     unsigned looks, advice; /* calls of getrusage, and of madvise for pages */
+    uint64_t free_memory;
+    size_t ahead; /* bytes from the start of the file that were asked for in order */
 } kernel;
+
+static const uint8_t *file_start; /* NULL: `ahead` is not counted */
 
 int __real_madvise(void *address, size_t bytes, int advice);
 int __wrap_madvise(void *address, size_t bytes, int advice);
@@ -52,6 +56,9 @@ int __wrap_madvise(void *address, size_t bytes, int advice) {
         return __real_madvise(address, bytes, advice);
     }
     kernel.advice++;
+    if (file_start && (uint8_t *)address == file_start + kernel.ahead) {
+        kernel.ahead += bytes;
+    }
     return mprotect(address, bytes, PROT_READ);
 }
 
@@ -75,6 +82,11 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
     kernel.now += kernel.step;
     *now = (struct timespec){(time_t)(kernel.now / 1000000000u), (long)(kernel.now % 1000000000u)};
     return 0;
+}
+
+uint64_t __wrap_hny__free_memory(void);
+uint64_t __wrap_hny__free_memory(void) {
+    return kernel.free_memory;
 }
 
 static uintptr_t page_bytes;
@@ -287,6 +299,38 @@ static void test_pages_are_asked_for(void **unused) {
     close_reader(reader);
 }
 
+/* Bytes of the file that searches ask for beside their pages. */
+static size_t count_ahead(uint64_t free_memory, bool absent, const char *budget) {
+    kernel.absent = absent;
+    kernel.more = 1;
+    kernel.free_memory = free_memory;
+    kernel.ahead = 0;
+    if (budget) {
+        setenv("HANNOY_READER_PREFETCH_MEMORY", budget, 1);
+    }
+    hny_reader *const reader = open_reader(NULL);
+    unsetenv("HANNOY_READER_PREFETCH_MEMORY");
+    const hny__value file = hny__all_pages(reader->view.txn);
+    file_start = file.data;
+    for (int i = 0; i < 5; i++) {
+        search(reader, i, K, 0);
+    }
+    file_start = NULL;
+    close_reader(reader);
+    return kernel.ahead == file.size ? file.size : 0;
+}
+
+/* A file that is not in memory, and for which there is memory, is read ahead. */
+static void test_read_ahead(void **unused) {
+    (void)unused;
+    const size_t bytes = count_ahead(UINT64_MAX, true, NULL);
+    assert_true(bytes > 1000000);
+    assert_int_equal(count_ahead(bytes / 3 * 4 + 8, true, NULL), bytes);
+    assert_int_equal(count_ahead(bytes, true, NULL), 0);
+    assert_int_equal(count_ahead(UINT64_MAX, false, NULL), 0);
+    assert_int_equal(count_ahead(UINT64_MAX, true, "0"), 0);
+}
+
 static int compare_distances(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -359,6 +403,7 @@ int main(void) {
         cmocka_unit_test_setup(test_absent, reset_kernel),
         cmocka_unit_test_setup(test_rules, reset_kernel),
         cmocka_unit_test_setup(test_pages_are_asked_for, reset_kernel),
+        cmocka_unit_test_setup(test_read_ahead, reset_kernel),
         cmocka_unit_test_setup(test_recall, reset_kernel),
         cmocka_unit_test_setup(test_all_rows, reset_kernel),
     };
