@@ -204,6 +204,13 @@ const char *hny_sidecar_path(const hny_sidecar *sidecar);
 */
 int hny_sidecar_move(hny_sidecar *sidecar, const char *folder);
 
+/*
+** A number that the caller keeps with the handle: what hny_build_sweep was last called for.  0 at
+** first, and again when the handle opens another file.
+*/
+uint64_t hny_sidecar_swept(const hny_sidecar *sidecar);
+void hny_sidecar_set_swept(hny_sidecar *sidecar, uint64_t swept);
+
 /* What a build of this process on the same file is doing, on whichever thread. */
 typedef struct hny_progress {
     uint32_t table;       /* 0: no build runs in this process */

@@ -83,7 +83,8 @@ run_fuzzers() {
         corpus=build/corpus/${fuzzer##*/}
         mkdir -p "$corpus"
         bounded fuzzer $((FUZZ_SECONDS + 60)) "$fuzzer" -max_total_time="$FUZZ_SECONDS" \
-            -artifact_prefix=build/corpus/ -verbosity=0 -print_final_stats=1 "$corpus" || return 1
+            -seed="$FUZZ_SEED" -artifact_prefix=build/corpus/ -verbosity=0 -print_final_stats=1 \
+            "$corpus" || return 1
         echo '1 passed, 0 failed'
     done
 }
@@ -147,7 +148,7 @@ replay_files() { # VARIANT
     for source in {core,ext}/fuzz/fuzz_*.c; do
         [ -f "$source" ] || continue
         find sql_tests docs -type f -print0 | sort -z |
-            xargs -0 timeout -k 10 60 "build/$1/${source%.c}" || return 1
+            xargs -0 timeout -k 10 240 "build/$1/${source%.c}" || return 1
     done
 }
 

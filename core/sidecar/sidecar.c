@@ -16,6 +16,7 @@ struct hny_sidecar {
     char *path;
     hny__env *env;   /* NULL: not open */
     unsigned checks; /* of env, for reading */
+    uint64_t swept;  /* the caller's, of env */
 };
 
 #define FULL_CHECK 64 /* one in so many checks includes the paths */
@@ -83,6 +84,15 @@ const char *hny_sidecar_path(const hny_sidecar *sidecar) {
 static void close_env(hny_sidecar *sidecar) {
     hny__env_unref(sidecar->env);
     sidecar->env = NULL;
+    sidecar->swept = 0;
+}
+
+uint64_t hny_sidecar_swept(const hny_sidecar *sidecar) {
+    return sidecar->swept;
+}
+
+void hny_sidecar_set_swept(hny_sidecar *sidecar, uint64_t swept) {
+    sidecar->swept = swept;
 }
 
 int hny_sidecar_move(hny_sidecar *sidecar, const char *folder) {

@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#include "replay.h"
+#include "fuzz/replay.h"
 #include "schema/options.h"
 
 static bool within(uint32_t value, uint32_t min, uint32_t max) {

@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#include "replay.h"
+#include "fuzz/replay.h"
 #include "values/json.h"
 #include "values/vector.h"
 

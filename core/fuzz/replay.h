@@ -1,8 +1,8 @@
 /*
 ** Every fuzzer is also a program that replays the files given as its arguments:
 **
-**   make fuzzers        build/fuzzer/ext/fuzz/fuzz_…: the fuzzer, for which clang has the main
-**   make asan           build/asan/ext/fuzz/fuzz_…: the replayer, -DFUZZ_REPLAY, by any compiler
+**   make fuzzers        build/fuzzer/…/fuzz/fuzz_…: the fuzzer, for which clang has the main
+**   make asan           build/asan/…/fuzz/fuzz_…: the replayer, -DFUZZ_REPLAY, by any compiler
 **
 ** Include it once, in the fuzzer's only file.
 */
