@@ -36,8 +36,8 @@ static const char *name_of(const hx_columns *columns, int i) {
 }
 
 /*
-** Names, types and defaults are the user's.  SQLite reads them as these columns and nothing else, or
-** refuses them: a type may have a reserved word.
+** Names, types and defaults are the user's.  SQLite reads them as these columns alone, or refuses
+** them: a type may have a reserved word.
 */
 static void check_declaration(const hx_columns *columns) {
     char *const sql = hx_columns_declaration(columns);

@@ -234,6 +234,10 @@ static void check_memory(void) {
     }
 }
 
+static bool is_forged(mutation how) {
+    return how == FORGED_ROW || how == FORGED_VALUE || how == TAKEN_BACK || how == FORGED_BACK;
+}
+
 static void use_damaged(const mutant *m) {
     const table *const t = &tables[m->which];
     sqlite3 *db = db_open(case_path("t.db"));
@@ -253,9 +257,8 @@ static void use_damaged(const mutant *m) {
     change(db, t, 4 * ROWS, 20);
     db_must(db, "DELETE FROM v WHERE rowid %% 4 = %lld", (long long)(m->seed % 3));
     for (int i = 0; i < 3; i++) {
-        /* A build takes over a row that all digests confirm, as integrity-check says. */
-        db_must(db, "INSERT INTO v(v) VALUES ('%s')",
-                i && m->how == FORGED_ROW ? "rebuild" : "build");
+        /* A build takes over what all digests confirm, as integrity-check says. */
+        db_must(db, "INSERT INTO v(v) VALUES ('%s')", i && is_forged(m->how) ? "rebuild" : "build");
         ask(db, m, i ? "after a further build" : "after a build");
         if (is_sound(db, "after a build")) {
             break;

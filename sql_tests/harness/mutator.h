@@ -1,7 +1,8 @@
 /*
 ** Mutations of sidecar files, by LMDB's format and ours: one bit; a field of a page header, a node,
 ** an overflow page, the free list or a meta page; one of our values, with its digest made anew; a
-** row that all digests confirm; truncation, extension, and a mixture of two moments.
+** row, a node of the map of rowids or a boundary that all digests confirm; a value of another
+** moment; truncation, extension, and a mixture of the pages of two moments.
 **
 ** Nothing of the engine's is used: LMDB's layout is repeated here, and rows of codes are found by
 ** their digests.
@@ -20,6 +21,9 @@ typedef enum mutation {
     OUR_VALUES,
     STALE_DIGEST, /* of ours, without its digest made anew */
     FORGED_ROW,   /* a row of codes, and all digests and checks up to the table record made anew */
+    FORGED_VALUE, /* the same of a node of the map of rowids, or a boundary */
+    TAKEN_BACK,   /* a value as it was at another moment */
+    FORGED_BACK,  /* with all digests and checks above it */
     CUT,
     EXTENDED,
     MIXED, /* with pages of another moment */
