@@ -128,10 +128,11 @@ check_kernels() { # PLATFORM
 
 # The recall of each kind of code takes long, and is the same on every platform.
 check_sql() { # PLATFORM
-    local log=build/dist/sql-$1.log files
+    local log=build/dist/sql-$1.log files seconds=300 # of a file
+    case $1 in *"-$(uname -m)-"*) ;; *) seconds=1800 ;; esac
     mapfile -t files < <(find sql_tests -name '*.test' | grep -v recall/codes | sort)
     on "$1" "build/$1/harness/run" --ext "build/dist/$1/hannoy.so" \
-        "${files[@]}" README.md docs/*.md >"$log" 2>&1
+        --timeout $seconds "${files[@]}" README.md docs/*.md >"$log" 2>&1
     local code=$? p f
     read -r p _ f _ < <(grep -oE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
     if [ "$code" != 0 ] && [ "${f:-0}" = 0 ]; then f=1; fi
