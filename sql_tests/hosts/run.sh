@@ -53,6 +53,13 @@ markdown-memory vec_python renamed python $here/sqlite_vec/markdown_memory.py FO
 hydrogen        vec_python renamed python $here/sqlite_vec/hydrogen.py FOLDER
 context8        vec_python renamed python $here/sqlite_vec/context8_backend.py FOLDER
 deepagents      vec_node   $node24 $built/vec_node/deepagents.mjs FOLDER
+page-c          c          $here/pages/run.sh c $built EXTENSION FOLDER
+page-python     python     $here/pages/run.sh python $built EXTENSION FOLDER
+page-js         node       $here/pages/run.sh js $built EXTENSION FOLDER
+page-go         go         $here/pages/run.sh go $built EXTENSION FOLDER
+page-rust       rust       $here/pages/run.sh rust $built EXTENSION FOLDER
+page-java       java       $here/pages/run.sh java $built EXTENSION FOLDER
+page-ruby       ruby       $here/pages/run.sh ruby $built EXTENSION FOLDER
 EOF
 }
 
@@ -141,6 +148,11 @@ prepare() {
     local need=$1 tools sources reason made
     case $need in
         shell) tools=sqlite3 sources='' ;;
+        c) tools=cc sources='' ;;
+        ruby)
+            tools=ruby sources=''
+            ruby -e 'require "sqlite3"' 2>/dev/null || { echo 'there is no gem sqlite3'; return 1; }
+            ;;
         python) tools=${PYTHON:-/usr/bin/python3} sources=$(echo python/*.txt) ;;
         node)
             tools='node npm' sources=node/package.json

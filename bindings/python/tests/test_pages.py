@@ -38,7 +38,7 @@ class Pages(unittest.TestCase):
         self.run_page("install.md")
 
     @unittest.skipUnless(
-        all(importlib.util.find_spec(n) for n in ("langchain_core", "llama_index")),
+        all(importlib.util.find_spec(n) for n in ("langchain_core", "llama_index", "sqlalchemy")),
         "no LangChain or LlamaIndex",
     )
     def test_frameworks(self):
