@@ -1,6 +1,6 @@
 # hannoy for SQLite.  `make help` lists the targets.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -388,6 +388,10 @@ deps-all: deps-aarch64 ## the same for test-all
 install: hannoy.so ## copy hannoy.so to PREFIX/lib (/usr/local); then .load hannoy finds it
 	install -D -m 755 hannoy.so '$(DESTDIR)$(PREFIX)/lib/hannoy.so'
 	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
+
+.PHONY: docs
+docs: ## the documentation as a site, in build/docs/site; checks its links
+	@docs/site/build.sh
 
 .PHONY: clean
 clean: ## remove what was built

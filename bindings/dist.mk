@@ -88,7 +88,7 @@ build/dist/%/hannoy.so: build/%/hannoy.so
 	@! grep -lF '$(CURDIR)' $@ $@.debug || \
 	    { echo 'dist: this file names the folder of its build, as code of zig would' >&2; false; }
 
-.PHONY: dist test-dist wheels npm crate packages test-packages bench-import
+.PHONY: dist test-dist wheels npm crate packages test-packages bench-import release-check
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
 test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
@@ -104,6 +104,9 @@ crate: $(DIST_SOURCES)/made ## Rust crate, in build/dist/crate
 packages: wheels npm crate ## all packages
 test-packages: packages ## installs each package into a clean place and uses it there
 	@bindings/test_packages.sh $(PACKAGE)
+
+release-check: packages build/release/harness/run ## one version, and each package by its file
+	@bindings/release_check.sh $(VERSION) $(DIST)
 
 build/release/bench/insert_rows: build/release/bench/insert_rows.o
 	@echo '  link $@'

@@ -10,8 +10,9 @@ passed=0 failed=0
 
 mapfile -t sources < <(find core ext sql_tests/harness bench -name '.?*' -prune -o \
     -name '*.[ch]' -print | sort)
-mapfile -t scripts < <(find Makefile .ci sql_tests bench bindings examples -name '.?*' -prune -o \
-    \( -name '*.sh' -o -name '*.py' -o -path '.ci/*' -type f -o -name Makefile \) -print | sort)
+mapfile -t scripts < <(find Makefile .ci sql_tests bench bindings docs examples \
+    -name '.?*' -prune -o \( -name '*.sh' -o -name '*.py' -o -path '.ci/*' -type f -o \
+    -name Makefile \) -print | sort)
 
 # expect_none TITLE: passes where standard input is empty, else shows it.
 expect_none() {
