@@ -129,7 +129,15 @@ check_kernels() { # PLATFORM
 # The recall of each kind of code takes long, and is the same on every platform.
 check_sql() { # PLATFORM
     local log=build/dist/sql-$1.log files seconds=300 # of a file
-    case $1 in *"-$(uname -m)-"*) ;; *) seconds=1800 ;; esac
+    case $1 in
+        *"-$(uname -m)-"*) ;;
+        *-musl)
+            # musl asks the system for robust mutexes, which LMDB's locks are made of.
+            echo "$1: SQL: skipped: qemu has no get_robust_list"
+            return
+            ;;
+        *) seconds=1800 ;;
+    esac
     mapfile -t files < <(find sql_tests -name '*.test' | grep -v recall/codes | sort)
     on "$1" "build/$1/harness/run" --ext "build/dist/$1/hannoy.so" \
         --timeout $seconds "${files[@]}" README.md docs/*.md >"$log" 2>&1
