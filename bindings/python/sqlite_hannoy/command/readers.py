@@ -52,10 +52,28 @@ class Names:
             self.rest = [name for name in names if name not in (self.vector, self.id)]
 
 
+def arrays_of(path: str, offset: int, rows: Any, size: int) -> Iterator[Any]:
+    """The rows of a file from an offset on, in parts of that size, all in one buffer: each part is
+    overwritten by the next.  Through a memory map, each page of the file would be a fault."""
+    buffer = numpy.empty((min(size, len(rows)), *rows.shape[1:]), rows.dtype)
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset)
+        for at in range(0, len(rows), size):
+            part = buffer[: min(size, len(rows) - at)]
+            view = memoryview(part.view("u1").reshape(-1))
+            while view:
+                count = file.readinto(view)
+                if not count:
+                    raise click.ClickException(f"{path} ends before row {at + len(part)}")
+                view = view[count:]
+            yield part
+
+
 class NpyReader(Reader):
     """numpy's array of two dimensions."""
 
     def __init__(self, path: str, names: Names) -> None:
+        self.path = path
         self.array = numpy.load(path, mmap_mode="r")
         if self.array.ndim != 2 or self.array.dtype.kind not in "fiu":
             raise click.ClickException(
@@ -66,6 +84,10 @@ class NpyReader(Reader):
         self.columns = {}
 
     def batches(self, size: int) -> Iterator[Batch]:
+        if self.array.flags.c_contiguous:
+            for part in arrays_of(self.path, self.array.offset, self.array, size):
+                yield Batch(part)
+            return
         for at in range(0, self.array.shape[0], size):
             yield Batch(self.array[at : at + size])
 
@@ -89,8 +111,7 @@ class VecsReader(Reader):
         )
 
     def batches(self, size: int) -> Iterator[Batch]:
-        for at in range(0, len(self.rows), size):
-            rows = self.rows[at : at + size]
+        for rows in arrays_of(self.path, 0, self.rows, size):
             if (rows["dim"] != self.dim).any():
                 raise click.ClickException(f"{self.path} has rows of several dimensions")
             yield Batch(rows["numbers"])
