@@ -105,6 +105,7 @@ static int lock_sidecar(hny_build *build) {
     }
     build->env = hny__env_ref(env);
     hny__env_drop_dead_readers(env);
+    hny__shrink_clean(build);
     return start_from_newest_state(build);
 }
 

@@ -67,19 +67,42 @@ static int copy_all(const hny_build *build, hny__env *to) {
     return rc;
 }
 
-/* What a shrinking that was killed has left is removed first. */
-static void remove_files(const char *path) {
+static void remove_lock(const char *path) {
     char *const lock = hny__lockfile_name(path);
     if (lock) {
         unlink(lock);
     }
     free(lock);
+}
+
+static void remove_files(const char *path) {
+    remove_lock(path);
     unlink(path);
+}
+
+/* The caller frees it; NULL: out of memory. */
+static char *path_of_copy(const hny_build *build) {
+    static const char ending[] = "-new";
+    const char *const path = hny_sidecar_path(build->sidecar);
+    const size_t length = strlen(path);
+    char *const copy = malloc(length + sizeof ending);
+    if (copy) {
+        memcpy(copy, path, length);
+        memcpy(copy + length, ending, sizeof ending);
+    }
+    return copy;
+}
+
+void hny__shrink_clean(const hny_build *build) {
+    char *const copy = hny_sidecar_path(build->sidecar) ? path_of_copy(build) : NULL;
+    if (copy) {
+        remove_files(copy);
+    }
+    free(copy);
 }
 
 static int copy_to_file(const hny_build *build, const char *path) {
     hny__env *env;
-    remove_files(path);
     int rc = hny__env_open(path, hny_sidecar_path(build->sidecar), true, &env);
     if (rc) {
         return rc;
@@ -89,21 +112,23 @@ static int copy_to_file(const hny_build *build, const char *path) {
     return rc;
 }
 
+/*
+** Once the copy is in its place, another process may lock it and make a copy of its own: from then
+** on nothing of this one's is there to be removed.
+*/
 static int replace_file(const hny_build *build) {
-    static const char ending[] = "-new";
-    const char *const path = hny_sidecar_path(build->sidecar);
-    const size_t length = strlen(path);
-    char *const copy = malloc(length + sizeof ending);
+    char *const copy = path_of_copy(build);
     if (!copy) {
         return HNY_NOMEM;
     }
-    memcpy(copy, path, length);
-    memcpy(copy + length, ending, sizeof ending);
     int rc = copy_to_file(build, copy);
-    if (!rc && rename(copy, path)) {
+    remove_lock(copy);
+    if (!rc && rename(copy, hny_sidecar_path(build->sidecar))) {
         rc = HNY_IO;
     }
-    remove_files(copy);
+    if (rc) {
+        unlink(copy);
+    }
     free(copy);
     return rc;
 }

@@ -101,6 +101,12 @@ static inline bool hny__build_needs_attribute_space(const hny_build *build) {
     return build->refit.needed && build->record.attributes && !build->record.attribute_space;
 }
 
+/*
+** Under the builder's lock: removes what hny_build_shrink left in a process that was killed.  Only a
+** process that has the lock writes such a file.
+*/
+void hny__shrink_clean(const hny_build *build);
+
 /* Removes the rows of the base that a build which refits was not given. */
 int hny__build_drop_left_over(hny_build *build);
 
