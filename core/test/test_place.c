@@ -1,5 +1,7 @@
 /* What is at a path, who may use a file, and paths that others cannot change. */
+#define _GNU_SOURCE /* setgroups */
 #include <fcntl.h>
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -191,6 +193,77 @@ static void test_groups(void **unused) {
     close(fd);
 }
 
+enum { GROUP = 5678, FIRST_USER = 2001 };
+
+/* Adds a row to the sidecar and finds all that are there. */
+static void build_row(int64_t rows) {
+    const hny_options options = {{1, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_FLOAT32, 4, 8, 0, 0};
+    const float vector = (float)rows;
+    hny_sidecar *sidecar;
+    hny_build *build;
+    hny_reader *reader;
+    hny_stats stats;
+    assert_int_equal(hny_sidecar_new(other, "", &sidecar), HNY_OK);
+    assert_int_equal(
+        hny_build_open(sidecar, 1, &options, &(hny_build_limits){1, 0, {0}}, 0, &build), HNY_OK);
+    assert_int_equal(hny_build_put(build, rows, &vector, NULL), HNY_OK);
+    assert_int_equal(hny_build_publish(build, (hny_boundary){rows, rows}), HNY_OK);
+    assert_int_equal(hny_build_shrink(build, true), HNY_OK);
+    hny_build_close(build);
+    assert_int_equal(hny_reader_new(sidecar, 1, options.shape, 0, 0, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    assert_int_equal(hny_reader_stats(reader, false, &stats), HNY_OK);
+    assert_int_equal(stats.rows, rows);
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+    hny_sidecar_unref(sidecar);
+}
+
+/* As a user whose own group is another one. */
+static void build_as(uid_t user, int64_t rows) {
+    const gid_t group = GROUP;
+    int status;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        umask(077);
+        if (setgroups(1, &group) || setgid(user) || setuid(user)) {
+            _exit(1);
+        }
+        build_row(rows);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Users of one group share a database in a setgid folder: both files stay the group's. */
+static void test_setgid_folder(void **unused) {
+    char sidecar[80], sidecar_lock[96];
+    struct stat st;
+    (void)unused;
+    if (geteuid() != 0) {
+        skip();
+    }
+    write_file(other, "");
+    snprintf(sidecar, sizeof sidecar, "%s-hannoy", other);
+    snprintf(sidecar_lock, sizeof sidecar_lock, "%s-lock", sidecar);
+    assert_int_equal(chown(folder, 0, GROUP), 0);
+    assert_int_equal(chmod(folder, 02770), 0);
+    assert_int_equal(chown(other, FIRST_USER, GROUP), 0);
+    assert_int_equal(chmod(other, 0660), 0);
+    for (int64_t i = 0; i < 4; i++) {
+        build_as(FIRST_USER + (uid_t)(i % 2), i + 1);
+        const char *const files[] = {sidecar, sidecar_lock};
+        for (int j = 0; j < 2; j++) {
+            assert_int_equal(stat(files[j], &st), 0);
+            assert_int_equal(st.st_gid, GROUP);
+            assert_int_equal(st.st_mode & 07777, 0660);
+        }
+    }
+    unlink(sidecar);
+    unlink(sidecar_lock);
+}
+
 /* A file that has another name, too, may belong to someone else: its mode stays. */
 static void test_second_name(void **unused) {
     int fd;
@@ -214,6 +287,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_links, begin, end),
         cmocka_unit_test_setup_teardown(test_folders, begin, end),
         cmocka_unit_test_setup_teardown(test_groups, begin, end),
+        cmocka_unit_test_setup_teardown(test_setgid_folder, begin, end),
         cmocka_unit_test_setup_teardown(test_second_name, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
