@@ -102,8 +102,8 @@ static inline bool hny__build_needs_attribute_space(const hny_build *build) {
 }
 
 /*
-** Under the builder's lock: removes what hny_build_shrink left in a process that was killed.  Only a
-** process that has the lock writes such a file.
+** Under the builder's lock: removes what hny_build_shrink left in a process that was killed.  Only
+** a process that has the lock writes such a file.
 */
 void hny__shrink_clean(const hny_build *build);
 
