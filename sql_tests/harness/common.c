@@ -248,6 +248,18 @@ bool suite_time_left(void) {
     return arg.seconds <= 0 || now() - suite.began < arg.seconds;
 }
 
+void suite_random_runs(long all, long each, case_fn *fn) {
+    long left = arg.steps ? arg.steps : all;
+    for (uint64_t seed = arg.seed; left > 0 && suite_time_left(); seed++) {
+        random_run run = {.seed = seed, .steps = left < each ? left : each};
+        char name[60];
+        snprintf(name, sizeof name, "--seed %llu --steps %ld", (unsigned long long)seed, run.steps);
+        suite_case(name, 120, fn, &run);
+        left -= run.steps;
+    }
+    suite_wait();
+}
+
 const char *suite_folder(void) {
     return suite.dir;
 }

@@ -67,6 +67,19 @@ void suite_begin(const char *program, bool fast);
 bool suite_case(const char *name, double seconds, case_fn *fn, void *data);
 void suite_wait(void); /* until no case runs */
 bool suite_time_left(void);
+
+/* A run of random steps, which follows from its seed alone. */
+typedef struct random_run {
+    uint64_t seed;
+    long steps;
+} random_run;
+
+/*
+** Cases of at most `each` random steps, with seeds from arg.seed up, until arg.steps (else `all`)
+** are done or the time is up.  The data of `fn` is a random_run.
+*/
+void suite_random_runs(long all, long each, case_fn *fn);
+
 const char *suite_folder(void); /* what cases share; the parent of each one's own folder */
 int suite_failed(void);
 int suite_end(void); /* waits, cleans up, prints the closing line, gives the exit code */

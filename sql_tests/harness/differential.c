@@ -232,11 +232,6 @@ static void one_statement(sqlite3 *db, const schema *s) {
 ** --------------------------------------------------------------------------------------- a run --
 */
 
-typedef struct plan {
-    uint64_t seed;
-    long steps;
-} plan;
-
 /*
 ** text REGEXP pattern: does the text contain the pattern?  As LIKE in Debian's SQLite, of no BLOB:
 ** what text a BLOB is in UTF-16 depends on where it is from.
@@ -268,7 +263,7 @@ static void create_views(sqlite3 *db, const schema *s) {
 }
 
 static void run_case(void *data) {
-    const plan *const p = data;
+    const random_run *const p = data;
     rng r = rng_of(p->seed);
     schema s;
     sqlite3 *const db = db_open(case_path("test.db"));
@@ -297,15 +292,7 @@ int main(int argc, char **argv) {
     if (totals == MAP_FAILED) {
         return 2;
     }
-    long left = arg.steps ? arg.steps : DEFAULT_ALL;
-    for (uint64_t seed = arg.seed; left > 0 && suite_time_left(); seed++) {
-        plan p = {.seed = seed, .steps = left < RUN_STEPS ? left : RUN_STEPS};
-        char name[60];
-        snprintf(name, sizeof name, "--seed %llu --steps %ld", (unsigned long long)seed, p.steps);
-        suite_case(name, 120, run_case, &p);
-        left -= p.steps;
-    }
-    suite_wait();
+    suite_random_runs(DEFAULT_ALL, RUN_STEPS, run_case);
     printf("%ld statements, %ld rows compared\n", totals->statements, totals->rows);
     return suite_end();
 }

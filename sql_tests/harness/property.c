@@ -123,14 +123,9 @@ static void last_look(world *w) {
     }
 }
 
-typedef struct plan {
-    uint64_t seed;
-    long steps;
-} plan;
-
 static void run_case(void *data) {
     static const char names[CONNECTIONS][4] = {"w0", "w1", "r0", "r1"};
-    const plan *const p = data;
+    const random_run *const p = data;
     world *const w = calloc(1, sizeof *w);
     if (!w) {
         fail("out of memory");
@@ -183,15 +178,7 @@ int main(int argc, char **argv) {
     if (count == MAP_FAILED) {
         return 2;
     }
-    long left = arg.steps ? arg.steps : DEFAULT_ALL;
-    for (uint64_t seed = arg.seed; left > 0 && suite_time_left(); seed++) {
-        plan p = {.seed = seed, .steps = left < RUN_STEPS ? left : RUN_STEPS};
-        char name[60];
-        snprintf(name, sizeof name, "--seed %llu --steps %ld", (unsigned long long)seed, p.steps);
-        suite_case(name, 120, run_case, &p);
-        left -= p.steps;
-    }
-    suite_wait();
+    suite_random_runs(DEFAULT_ALL, RUN_STEPS, run_case);
     printf("%ld steps, %ld snapshots and %ld queries checked, %ld commits, %ld vetoed, %ld busy, "
            "%ld builds asked for, %ld streams\n",
            count->steps, count->snapshots, count->queries, count->commits, count->vetoes,
