@@ -351,7 +351,12 @@ build/release/bench/kernels: build/release/bench/kernels.o $(release_CORE)
 	@echo '  link $@'
 	$(Q)$(call LINK,release) $^ -o $@ $(CORE_LIBS)
 
-.PHONY: bench bench-quick bench-filters bench-kernels
+build/release/bench/random_reads: bench/random_reads.c
+	@mkdir -p $(@D)
+	@echo '  cc $@'
+	$(Q)$(CC) -std=c11 -O2 -Wall -Wextra -pthread $< -o $@
+
+.PHONY: bench bench-quick bench-filters bench-memory bench-kernels
 bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLDER…' OUT=FOLDER
 	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
 	@$(MAKE) hannoy.so build/release/bench/kernels
@@ -365,6 +370,12 @@ bench-filters: ## searches with a filter, beside other libraries, on the first D
 	@$(MAKE) hannoy.so
 	@PYTHON='$(PYTHON)' bench/venv.sh
 	bench/.venv/bin/python bench/filters.py --out '$(OUT)' $(firstword $(DATA))
+
+bench-memory: ## searches with less memory than the sidecar takes, on the first DATA; as root
+	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
+	@$(MAKE) hannoy.so build/release/bench/random_reads
+	@PYTHON='$(PYTHON)' bench/venv.sh
+	bench/.venv/bin/python bench/memory.py --out '$(OUT)' $(BENCH_ARGS) $(firstword $(DATA))
 
 bench-quick: ## the same of 20,000 rows of one set, in build/bench-quick, in a few minutes
 	@$(MAKE) bench OUT=build/bench-quick BENCH_ARGS='--quick $(BENCH_ARGS)'

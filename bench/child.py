@@ -2,11 +2,13 @@
 
     child.py build DATABASE THREADS
     child.py query DATABASE QUERIES BYTES PRAGMAS     # a file of float32 queries of so many bytes
+    child.py passes DATABASE QUERIES BYTES COUNT      # COUNT times all of them, rowids alone
 
 Prints one line of JSON.  Imports little, so that the process before the build is small.
 """
 
 import json
+import resource
 import sqlite3
 import sys
 import threading
@@ -83,6 +85,44 @@ def query(path, queries, size, pragmas):
     }
 
 
+def reads():
+    """Page faults that read, and bytes read, by this process so far."""
+    with open("/proc/self/io", encoding="ascii") as file:
+        counts = dict(line.split(": ") for line in file)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_majflt, int(counts["read_bytes"])
+
+
+def one_pass(connection, blobs):
+    """Times in milliseconds, and what each query read and found, on average."""
+    times, found = [], []
+    faults, read = reads()
+    for blob in blobs:
+        start = time.perf_counter()
+        rows = connection.execute("SELECT rowid FROM v(?, 10)", (blob,)).fetchall()
+        times.append((time.perf_counter() - start) * 1e3)
+        found.append([rowid for (rowid,) in rows])
+    more_faults, more_read = reads()
+    ordered = sorted(times)
+    return {
+        "first": times[0],
+        "mean": sum(times) / len(times),
+        "median": ordered[len(times) // 2],
+        "p99": ordered[len(times) * 99 // 100],
+        "faults": (more_faults - faults) / len(times),
+        "pages": (more_read - read) / 4096 / len(times),
+        "found": found,
+    }
+
+
+def passes(path, queries, size, count):
+    """The first pass begins with the first query of this process."""
+    data = Path(queries).read_bytes()
+    size = int(size)
+    blobs = [data[at : at + size] for at in range(0, len(data), size)]
+    connection = connect(path)
+    return [one_pass(connection, blobs) for _ in range(int(count))]
+
+
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    print(json.dumps(build(*rest) if what == "build" else query(*rest)))
+    print(json.dumps({"build": build, "query": query, "passes": passes}[what](*rest)))

@@ -20,6 +20,9 @@ asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property
     asan:interrupts asan:crash)
 clang_steps=(fuzzers clang:sql clang:unit)
 command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
+# In a control group of so many MiB, where one can be made.
+memory_steps=(sql-memory property-memory)
+in_memory=(sql_tests/in_memory.sh 64)
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
     property-short asan:property-short mutants-short differential-short lint crash-short layers
@@ -47,6 +50,8 @@ count() {
         END { print p + 0, f + 0 }' "$1"
 }
 
+wrapper=() # of the programs of a step
+
 emulated() { # VARIANT
     [ "$1" = aarch64 ] && [ "$(uname -m)" != aarch64 ]
 }
@@ -57,7 +62,7 @@ bounded() {
     local variant=$1 seconds=$2 emulator=() code=0
     shift 2
     if emulated "$variant"; then emulator=(qemu-aarch64-static -L build/sysroot); fi
-    timeout -k 10 "$seconds" "${emulator[@]}" "$@" || code=$?
+    timeout -k 10 "$seconds" "${wrapper[@]}" "${emulator[@]}" "$@" || code=$?
     [ $code -lt 124 ] ||
         echo "$1: ended with $code (124: not done in $seconds s; 128 + N: signal N)"
     return $code
@@ -190,6 +195,15 @@ run_step() { # VARIANT NAME
         program "$1" "${2#fuzz-}" $((FUZZ_SECONDS + 120)) --jobs 2 --seed "$FUZZ_SEED" \
             --steps 1000000000 --seconds "$FUZZ_SECONDS"
         ;;
+    *:sql-memory)
+        wrapper=("${in_memory[@]}")
+        mapfile -t files < <(sql_files "$1" short)
+        program "$1" run 900 "${files[@]}"
+        ;;
+    *:property-memory)
+        wrapper=("${in_memory[@]}")
+        program "$1" property 900 --seed 301001 --steps 40000 --jobs 1
+        ;;
     *:*) program "$1" "$2" 900 ;;
     esac
 }
@@ -245,7 +259,14 @@ steps=()
 for name in "$@"; do
     case $name in
     test) steps+=("${test_steps[@]}") ;;
-    rest) steps+=("${rest_steps[@]}") ;;
+    rest)
+        steps+=("${rest_steps[@]}")
+        if reason=$("${in_memory[@]}" true 2>&1); then
+            steps+=("${memory_steps[@]}")
+        else
+            summary+=("skipped: ${memory_steps[*]}: $reason")
+        fi
+        ;;
     asan) steps+=("${asan_steps[@]}") ;;
     tsan) steps+=("${tsan_steps[@]}") ;;
     aarch64) steps+=("${aarch64_steps[@]}") ;;
