@@ -88,7 +88,7 @@ build/dist/%/hannoy.so: build/%/hannoy.so
 	@! grep -lF '$(CURDIR)' $@ $@.debug || \
 	    { echo 'dist: this file names the folder of its build, as code of zig would' >&2; false; }
 
-.PHONY: dist test-dist wheels npm crate packages test-packages bench-import release-check
+.PHONY: dist test-dist wheels npm crate gomodule packages test-packages bench-import release-check
 dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
 test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
@@ -101,7 +101,9 @@ npm: dist ## npm packages of `make dist`, in build/dist/npm
 	@node bindings/node/pack.mjs $(VERSION) build/dist build/dist/npm $(DIST)
 crate: $(DIST_SOURCES)/made ## Rust crate, in build/dist/crate
 	@bindings/rust/pack.sh $(VERSION) $(CURDIR)/$(DIST_SOURCES) $(CURDIR)/build/dist/crate
-packages: wheels npm crate ## all packages
+gomodule: $(DIST_SOURCES)/made ## Go module, in build/dist/go
+	@bindings/go/pack.sh $(VERSION) $(CURDIR)/$(DIST_SOURCES) $(CURDIR)/build/dist/go
+packages: wheels npm crate gomodule ## all packages
 test-packages: packages ## installs each package into a clean place and uses it there
 	@bindings/test_packages.sh $(PACKAGE)
 
