@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "build/copies.h"
 #include "graph/effort.h"
+#include "vector/rerank.h"
 
 /*
 ** 512 queries for ten neighbours each measure a recall of 0.95 to within 0.007 (two deviations),
@@ -21,8 +22,12 @@
 
 #define FAR_SAMPLE 64 /* queries for FAR_K neighbours, since each has ten times as many to find */
 
-/* Nearest rows by code that are measured, so that the FAR_K nearest are among them. */
+/*
+** Nearest rows by code that are measured, so that the FAR_K nearest are among them; and as many as
+** a search keeps at most, of near-duplicates.
+*/
 #define SCANNED_NEIGHBORS 160
+#define MAX_SCANNED       HNY__MAX_KEPT
 
 #define SCAN_QUERIES 8 /* queries of one scan: a row is read once for all of them */
 #define SCAN_ROWS    64
@@ -61,7 +66,7 @@ typedef struct sample_query {
     uint32_t slot;
     uint32_t count; /* of exact neighbours: FAR_K, or fewer if there are not so many rows */
     float crowding; /* for the present k */
-    neighbor nearest[SCANNED_NEIGHBORS];
+    neighbor nearest[FAR_K];
 } sample_query;
 
 typedef struct calibration {
@@ -75,6 +80,7 @@ typedef struct calibration {
     uint32_t first, step; /* in `order`: from the first on every step-th query is run */
     hny__effort effort;
     atomic_uint hits, wanted; /* of the k nearest: found, and how many there are */
+    atomic_ullong distances;
 } calibration;
 
 static int compare_neighbors(const void *a, const void *b) {
@@ -90,11 +96,17 @@ typedef struct query_tools {
     hny__worker *worker;
     hny__encoder encoder;
     hny__scorer scorer;
+    hny__rerank rerank;
 } query_tools;
 
 static int query_tools_init(query_tools *tools, hny__worker *worker) {
-    tools->worker = worker;
+    *tools = (query_tools){.worker = worker};
     return hny__encoder_init(&tools->encoder, &worker->graph->geometry.quantizer);
+}
+
+static void query_tools_free(query_tools *tools) {
+    hny__encoder_free(&tools->encoder);
+    hny__rerank_free(&tools->rerank);
 }
 
 /* Makes the row of a slot the query. */
@@ -110,20 +122,16 @@ static int set_query_row(query_tools *tools, uint32_t slot) {
     return HNY_OK;
 }
 
-/* Measures neighbours of the query row on the finest codes, and sorts them. */
-static int measure_neighbors(query_tools *tools, uint32_t slot, neighbor *list, uint32_t count) {
+/* Measures a row against the query row, that of `slot`, on the finest codes. */
+static int measure_neighbor(query_tools *tools, uint32_t slot, neighbor *other, double *error) {
     hny__view *const view = &tools->worker->view;
-    const uint8_t *const code = hny__view_code(view, slot);
-    for (uint32_t i = 0; i < count; i++) {
-        double error;
-        const uint8_t *const other = hny__view_code(view, list[i].slot);
-        const uint8_t *const residual = hny__view_residual(view, list[i].slot);
-        if (!other || (view->geometry.quantizer.residual_bytes && !residual)) {
-            return view->status;
-        }
-        list[i].distance = hny__encoder_distance(&tools->encoder, code, other, residual, &error);
+    const uint8_t *const query = hny__view_code(view, slot);
+    const uint8_t *const code = hny__view_code(view, other->slot);
+    const uint8_t *const residual = hny__view_residual(view, other->slot);
+    if (!code || (view->geometry.quantizer.residual_bytes && !residual)) {
+        return view->status;
     }
-    qsort(list, count, sizeof *list, compare_neighbors);
+    other->distance = hny__encoder_distance(&tools->encoder, query, code, residual, error);
     return HNY_OK;
 }
 
@@ -135,13 +143,23 @@ static bool is_farther_neighbor(const neighbor *a, const neighbor *b) {
 
 HNY__DEFINE_HEAP(farthest_neighbor, neighbor, is_farther_neighbor)
 
-/* Keeps the SCANNED_NEIGHBORS nearest by rank, in a heap with the farthest on top. */
-static void offer_neighbor(sample_query *query, double rank, uint32_t slot) {
-    if (query->count < SCANNED_NEIGHBORS) {
-        farthest_neighbor_push(query->nearest, query->count++, (neighbor){rank, slot});
-    } else if (rank < query->nearest[0].distance) {
-        query->nearest[0] = (neighbor){rank, slot};
-        farthest_neighbor_sift_down(query->nearest, SCANNED_NEIGHBORS, 0);
+/* A scan for some queries, and for each the nearest by rank, the farthest of them on top. */
+typedef struct query_scan {
+    sample_query *queries;
+    uint32_t count, limit; /* of queries; of rows that are kept for each */
+    neighbor *lists[SCAN_QUERIES];
+    uint32_t list_counts[SCAN_QUERIES];
+    hny__scorer scorers[SCAN_QUERIES];
+    int8_t *numbers; /* of the scorers */
+} query_scan;
+
+static void offer_neighbor(query_scan *scan, uint32_t i, double rank, uint32_t slot) {
+    neighbor *const list = scan->lists[i];
+    if (scan->list_counts[i] < scan->limit) {
+        farthest_neighbor_push(list, scan->list_counts[i]++, (neighbor){rank, slot});
+    } else if (rank < list[0].distance) {
+        list[0] = (neighbor){rank, slot};
+        farthest_neighbor_sift_down(list, scan->limit, 0);
     }
 }
 
@@ -164,112 +182,158 @@ static uint32_t collect_rows(hny__worker *worker, const calibration *c, uint32_t
 }
 
 /* Scans all rows once for some queries. */
-static int scan_for_queries(hny__worker *worker, const calibration *c, sample_query *queries,
-                            const hny__scorer *scorers, uint32_t count) {
+static int scan_for_queries(hny__worker *worker, const calibration *c, query_scan *scan) {
     uint32_t slots[SCAN_ROWS];
     const uint8_t *rows[SCAN_ROWS];
     float ranks[SCAN_ROWS];
     const uint32_t all = worker->graph->record.slots;
+    memset(scan->list_counts, 0, sizeof scan->list_counts);
     for (uint32_t first = 0; first < all && !worker->view.status; first += SCAN_ROWS) {
         const uint32_t end = all - first < SCAN_ROWS ? all : first + SCAN_ROWS;
         const uint32_t found = collect_rows(worker, c, first, end, slots, rows);
-        for (uint32_t i = 0; i < count; i++) {
-            hny__scorer_ranks(&scorers[i], rows, found, ranks);
+        for (uint32_t i = 0; i < scan->count; i++) {
+            hny__scorer_ranks(&scan->scorers[i], rows, found, ranks);
             for (uint32_t j = 0; j < found; j++) {
-                offer_neighbor(&queries[i], (double)ranks[j], slots[j]);
+                offer_neighbor(scan, i, (double)ranks[j], slots[j]);
             }
         }
     }
     return worker->view.status;
 }
 
-/* A scorer for each query.  `numbers` has space for dim numbers of each. */
-static int make_scorers(query_tools *tools, const sample_query *queries, uint32_t count,
-                        int8_t *numbers, hny__scorer *scorers) {
+/* A scorer for each query. */
+static int make_scorers(query_tools *tools, query_scan *scan) {
     const uint32_t dim = tools->encoder.quantizer.shape.dim;
-    for (uint32_t i = 0; i < count; i++) {
-        const int rc = set_query_row(tools, queries[i].slot);
+    for (uint32_t i = 0; i < scan->count; i++) {
+        const int rc = set_query_row(tools, scan->queries[i].slot);
         if (rc) {
             return rc;
         }
-        scorers[i] = tools->scorer;
-        if (scorers[i].numbers && scorers[i].numbers == tools->encoder.whole) {
-            scorers[i].numbers = memcpy(numbers + (size_t)i * dim, tools->encoder.whole, dim);
+        hny__scorer *const scorer = &scan->scorers[i];
+        *scorer = tools->scorer;
+        if (scorer->numbers && scorer->numbers == tools->encoder.whole) {
+            scorer->numbers = memcpy(scan->numbers + (size_t)i * dim, tools->encoder.whole, dim);
         }
     }
     return HNY_OK;
 }
 
-static int find_exact_neighbors(query_tools *tools, const calibration *c, sample_query *queries,
-                                uint32_t count, int8_t *numbers) {
-    hny__scorer scorers[SCAN_QUERIES];
-    int rc = make_scorers(tools, queries, count, numbers, scorers);
+/*
+** Measures the list of a query.  *lacks: it is full, and rows behind it may be among the NEAR_K
+** nearest, since the codes hardly tell its rows apart.
+*/
+static int measure_list(query_tools *tools, query_scan *scan, uint32_t i, bool *lacks) {
+    sample_query *const query = &scan->queries[i];
+    neighbor *const list = scan->lists[i];
+    const uint32_t count = scan->list_counts[i];
+    const float last = count ? (float)list[0].distance : 0;
+    int rc = set_query_row(tools, query->slot);
     if (!rc) {
-        rc = scan_for_queries(tools->worker, c, queries, scorers, count);
+        rc = hny__rerank_begin(&tools->rerank, &tools->encoder.quantizer, NEAR_K, 0);
     }
-    for (uint32_t i = 0; i < count && !rc; i++) {
-        sample_query *const query = &queries[i];
-        rc = set_query_row(tools, query->slot);
+    for (uint32_t j = 0; j < count && !rc; j++) {
+        const float rank = (float)list[j].distance;
+        double error;
+        rc = measure_neighbor(tools, query->slot, &list[j], &error);
         if (!rc) {
-            rc = measure_neighbors(tools, query->slot, query->nearest, query->count);
+            hny__rerank_add(&tools->rerank, rank, list[j].distance, error, 1);
         }
-        if (query->count > FAR_K) {
-            query->count = FAR_K;
-        }
+    }
+    if (rc) {
+        return rc;
+    }
+    *lacks |= count == scan->limit && hny__rerank_compares(&tools->encoder.quantizer) &&
+              hny__rerank_wants(&tools->rerank, last);
+    qsort(list, count, sizeof *list, compare_neighbors);
+    query->count = count < FAR_K ? count : FAR_K;
+    memcpy(query->nearest, list, query->count * sizeof *list);
+    return HNY_OK;
+}
+
+/* Finds the nearest of each query among its `limit` nearest by rank. */
+static int measure_scanned(query_tools *tools, const calibration *c, query_scan *scan,
+                           uint32_t limit, bool *lacks) {
+    scan->limit = limit;
+    int rc = scan_for_queries(tools->worker, c, scan);
+    for (uint32_t i = 0; i < scan->count && !rc; i++) {
+        rc = measure_list(tools, scan, i, lacks);
     }
     return rc;
+}
+
+static int find_exact_neighbors(query_tools *tools, const calibration *c, query_scan *scan) {
+    bool lacks = false;
+    int rc = make_scorers(tools, scan);
+    if (!rc) {
+        rc = measure_scanned(tools, c, scan, SCANNED_NEIGHBORS, &lacks);
+    }
+    return rc || !lacks ? rc : measure_scanned(tools, c, scan, MAX_SCANNED, &lacks);
 }
 
 static int exact_task(hny__worker *worker, void *arg, uint32_t index) {
     calibration *const c = arg;
     const uint32_t first = index * SCAN_QUERIES, left = c->count - first;
-    const uint32_t count = left < SCAN_QUERIES ? left : SCAN_QUERIES;
+    query_scan scan = {.queries = &c->queries[first],
+                       .count = left < SCAN_QUERIES ? left : SCAN_QUERIES};
     query_tools tools;
     int rc = query_tools_init(&tools, worker);
     if (rc) {
         return rc;
     }
-    int8_t *const numbers = malloc((size_t)SCAN_QUERIES * tools.encoder.quantizer.shape.dim);
-    rc = numbers ? find_exact_neighbors(&tools, c, &c->queries[first], count, numbers) : HNY_NOMEM;
-    free(numbers);
-    hny__encoder_free(&tools.encoder);
+    neighbor *const lists = malloc((size_t)SCAN_QUERIES * MAX_SCANNED * sizeof *lists);
+    scan.numbers = malloc((size_t)SCAN_QUERIES * tools.encoder.quantizer.shape.dim);
+    for (uint32_t i = 0; lists && i < SCAN_QUERIES; i++) {
+        scan.lists[i] = lists + (size_t)i * MAX_SCANNED;
+    }
+    rc = lists && scan.numbers ? find_exact_neighbors(&tools, c, &scan) : HNY_NOMEM;
+    free(scan.numbers);
+    free(lists);
+    query_tools_free(&tools);
     return rc;
 }
 
 /* ---------------------------------------------------------------------------------- searches -- */
 
-/* Counts how many of the query's k nearest are among those found. */
-static void count_hits(calibration *c, const sample_query *query, const neighbor *found,
-                       uint32_t count) {
-    const uint32_t wanted = query->count < c->k ? query->count : c->k;
-    uint32_t hits = 0;
-    for (uint32_t i = 0; i < count && i < c->k; i++) {
-        for (uint32_t j = 0; j < wanted; j++) {
-            hits += query->nearest[j].slot == found[i].slot;
+static bool is_neighbor(const sample_query *query, uint32_t wanted, uint32_t slot) {
+    for (uint32_t i = 0; i < wanted; i++) {
+        if (query->nearest[i].slot == slot) {
+            return true;
         }
     }
-    atomic_fetch_add(&c->hits, hits);
-    atomic_fetch_add(&c->wanted, wanted);
+    return false;
 }
 
-/* Measures the best of the pool, as a user's search does. */
+/*
+** Measures the best of the pool as a user's search does, and counts how many are as near as the
+** nearest that the scan found.  Of near-duplicates a search may find nearer ones than those, and
+** equal ones stand for each other.  Where codes are bits, the scan knows so few of the nearest that
+** the nearer ones count as missed: they tell how hard it is to find any.
+*/
 static int judge_pool(query_tools *tools, calibration *c, const sample_query *query) {
-    const size_t limit = hny__quantizer_rerank(&tools->encoder.quantizer, c->k, 0);
-    neighbor *const found = malloc((limit + 1) * sizeof *found);
+    const hny__quantizer *const quantizer = &tools->encoder.quantizer;
+    const bool is_vague = !hny__rerank_compares(quantizer);
+    const uint32_t wanted = query->count < c->k ? query->count : c->k;
+    uint32_t hits = 0, unknown = 0;
     size_t position = 0;
-    uint32_t count = 0;
     hny__found next;
-    if (!found) {
-        return HNY_NOMEM;
+    int rc = hny__rerank_begin(&tools->rerank, quantizer, c->k, 0);
+    while (!rc && hny__beam_next(&tools->worker->beam, &position, &next) &&
+           hny__rerank_wants(&tools->rerank, next.rank)) {
+        neighbor found = {0, next.node};
+        double error;
+        rc = measure_neighbor(tools, query->slot, &found, &error);
+        if (rc) {
+            return rc;
+        }
+        hny__rerank_add(&tools->rerank, next.rank, found.distance, error, 1);
+        if (wanted && found.distance <= query->nearest[wanted - 1].distance) {
+            hits++;
+            unknown += is_vague && !is_neighbor(query, wanted, found.slot);
+        }
     }
-    while (count < limit && hny__beam_next(&tools->worker->beam, &position, &next)) {
-        found[count++] = (neighbor){0, next.node};
-    }
-    const int rc = measure_neighbors(tools, query->slot, found, count);
-    if (!rc) {
-        count_hits(c, query, found, count);
-    }
-    free(found);
+    hits = hits < wanted ? hits : wanted;
+    atomic_fetch_add(&c->hits, hits > unknown ? hits - unknown : 0);
+    atomic_fetch_add(&c->wanted, wanted);
     return rc;
 }
 
@@ -286,10 +350,12 @@ static int begin_query(query_tools *tools, const sample_query *query, hny__found
 static int run_query(query_tools *tools, calibration *c, const sample_query *query) {
     hny__beam *const beam = &tools->worker->beam;
     hny__found start;
+    beam->distances = 0;
     int rc = begin_query(tools, query, &start);
     if (!rc) {
         rc = hny__beam_search(beam, HNY__LINKS, &tools->scorer, start, c->effort);
     }
+    atomic_fetch_add(&c->distances, beam->distances);
     return rc ? rc : judge_pool(tools, c, query);
 }
 
@@ -301,7 +367,7 @@ static int query_task(hny__worker *worker, void *arg, uint32_t index) {
         return rc;
     }
     rc = run_query(&tools, c, c->order[c->first + index * c->step]);
-    hny__encoder_free(&tools.encoder);
+    query_tools_free(&tools);
     return rc;
 }
 
@@ -321,7 +387,7 @@ static int crowding_task(hny__worker *worker, void *arg, uint32_t index) {
                                         hny__crowding_effort(record, c->k),
                                         hny__crowding_reach(record), &query->crowding);
     }
-    hny__encoder_free(&tools.encoder);
+    query_tools_free(&tools);
     return rc;
 }
 
@@ -341,36 +407,65 @@ static uint32_t step_at_point(const hny__graph *graph, uint32_t count, int point
     return (uint32_t)(count / (max_queries < 1 ? 1 : max_queries)) + 1;
 }
 
-static int measure_point(hny__worker_pool *pool, calibration *c, query_range range,
-                         double *recall) {
+/* *cost: distances of a query. */
+static int measure_point(hny__worker_pool *pool, calibration *c, query_range range, double *recall,
+                         double *cost) {
+    const uint32_t queries = (range.count - 1) / c->step + 1;
     c->first = range.first;
+    atomic_store(&c->distances, 0);
     atomic_store(&c->hits, 0);
     atomic_store(&c->wanted, 0);
-    const int rc =
-        hny__worker_pool_run(pool, (range.count - 1) / c->step + 1, query_task, c, calibrating);
+    const int rc = hny__worker_pool_run(pool, queries, query_task, c, calibrating);
     *recall = (double)atomic_load(&c->hits) / (atomic_load(&c->wanted) + 1e-9);
+    *cost = (double)atomic_load(&c->distances) / queries;
     return rc;
+}
+
+/* A larger stretch that finds more for this share of distances more is taken in any case. */
+#define BARGAIN (1.0 / 16)
+
+/*
+** Hides the points of a curve from which such a stretch leads on: a search does not stop there.
+** Near-duplicates lie at one distance, and to reach all of them costs hardly more than some.
+*/
+static void hide_cheap_steps(uint16_t *curve, const double *costs, int measured) {
+    for (int i = 0; i < measured;) {
+        int end = i;
+        while (end + 1 < measured && costs[end + 1] <= costs[i] * (1 + BARGAIN)) {
+            end++;
+        }
+        const uint16_t before = i ? curve[i - 1] : 0;
+        for (int hidden = i; hidden < end && curve[hidden] < curve[end]; hidden++) {
+            curve[hidden] = before;
+        }
+        i = end + 1;
+    }
 }
 
 static int measure_curve(hny__worker_pool *pool, calibration *c, query_range range, bool adaptive,
                          uint16_t *curve) {
-    double recall = 0;
+    double recall = 0, costs[HNY__CURVE];
     bool done = false;
+    int measured = 0;
     for (int i = 0; i < HNY__CURVE; i++) {
         c->effort = hny__curve_effort(&pool->graph->record, adaptive, c->k, i);
         if (!done && c->effort.ef >= c->k) {
             double found;
             c->step = step_at_point(pool->graph, range.count, i);
-            const int rc = measure_point(pool, c, range, &found);
+            const int rc = measure_point(pool, c, range, &found, &costs[i]);
             if (rc) {
                 return rc;
             }
+            measured = i + 1;
             done = found >= HNY__CURVE_TOP || (found <= recall && recall >= HNY__CURVE_PLATEAU);
             if (found > recall) { /* a point with fewer queries may find less */
                 recall = found;
             }
         }
         curve[i] = (uint16_t)(recall * HNY__RECALL_UNIT);
+    }
+    if (adaptive) {
+        hide_cheap_steps(curve, costs, measured);
     }
     return HNY_OK;
 }

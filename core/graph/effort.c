@@ -82,6 +82,9 @@ static double with_reserve(double recall, double reserve) {
     return recall + reserve * (1 - recall);
 }
 
+/* A curve that rises by more from point to point is no line between them. */
+#define STEEP 0.1
+
 /* Where a curve reaches a recall, on the axis of its grid: 1.5 is halfway from point 1 to 2. */
 static double curve_position(const uint16_t *curve, double wanted) {
     int i = 0;
@@ -93,6 +96,9 @@ static double curve_position(const uint16_t *curve, double wanted) {
     }
     if (i == HNY__CURVE) {
         return HNY__CURVE - 1;
+    }
+    if (curve[i] - curve[i - 1] > STEEP * HNY__RECALL_UNIT) {
+        return i;
     }
     return i - 1 + (wanted - curve[i - 1]) / (curve[i] - curve[i - 1]);
 }

@@ -1,6 +1,10 @@
 /* A query's search of the graph: descent, beam, and measuring the best of its pool. */
 #include "read/graph_search.h"
 
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sort.h"
 #include "graph/look_ahead.h"
 #include "read/hits.h"
 
@@ -84,7 +88,7 @@ static hny__source source_of_reader(hny_reader *reader) {
 /* --------------------------------------------------------------------------------- measuring -- */
 
 #define MEASURE_AHEAD 4 /* a row's residual code and rowid lie far apart: prefetched for so many */
-#define CONFIRM_AHEAD 2 /* by its rowid, where the map of rowids has it */
+#define CONFIRM_AHEAD 4 /* by its rowid, where the map of rowids has it */
 
 static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     const uint8_t *const residual = hny__view_residual(&reader->view, slot);
@@ -94,95 +98,114 @@ static void prefetch_row_parts(hny_reader *reader, uint32_t slot) {
     hny__view_prefetch_rowid(&reader->view, slot);
 }
 
-static int measure_row(hny_reader *reader, uint32_t slot, hny__best_hits *best) {
-    hny_hit hit;
-    int rc = hny__reader_measure(reader, slot, &hit);
-    if (rc || !hny__best_hits_wants(best, &hit)) {
-        return rc;
+static int append_measured(hny_reader *reader, uint32_t slot, hny_hit hit) {
+    if (hny__grow((void **)&reader->measured, &reader->measured_capacity, reader->measured_count,
+                  sizeof *reader->measured)) {
+        return HNY_NOMEM;
     }
-    rc = hny__reader_confirm(reader, slot);
-    if (!rc) {
-        hny__best_hits_add(best, &hit);
-    }
-    return rc;
+    reader->measured[reader->measured_count++] = (hny__measured){hit, slot};
+    return HNY_OK;
 }
 
-/* Of the rows of a node so many more than could be returned are measured, for the least rowids. */
+static bool has_lower_rowid(const hny__measured *a, const hny__measured *b) {
+    return a->hit.rowid < b->hit.rowid;
+}
+
+HNY__DEFINE_SORT(sort_by_rowid, hny__measured, has_lower_rowid)
+
+/* Of the rows of a node so many more than could be returned are looked at, for the least rowids. */
 #define RING_ROWS 64
 
+/* Have two slots the same code and residual code? */
+static bool has_equal_codes(hny__view *view, uint32_t a, uint32_t b) {
+    const hny__quantizer *const quantizer = &view->geometry.quantizer;
+    const uint8_t *const code = hny__view_code(view, a), *const other = hny__view_code(view, b);
+    if (!code || !other || memcmp(code, other, quantizer->format.row_bytes) != 0) {
+        return false;
+    }
+    const uint8_t *const fine = hny__view_residual(view, a), *const finer =
+                                                                 hny__view_residual(view, b);
+    return quantizer->residual_bytes == 0 ||
+           (fine && finer && memcmp(fine, finer, quantizer->residual_bytes) == 0);
+}
+
 /*
-** Measures a node's rows, which have the same codes; *measured counts them.  A copy that was met
-** before is in two rings, or is linked: only a damaged sidecar has that.
+** Appends the rows of a node that are not hidden, all of which are as far as `hit`.  *found counts
+** them.  Only a damaged sidecar has a copy in two rings, a linked one, or one with other codes.
 */
-static int measure_ring(hny_reader *reader, uint32_t node, hny__best_hits *best, size_t *measured) {
+static int append_ring(hny_reader *reader, uint32_t node, hny_hit hit, size_t *found) {
     hny__view *const view = &reader->view;
+    const size_t first = reader->measured_count, limit = reader->rerank.min;
     uint32_t left = view->table.copies;
-    size_t found = 0;
     int rc = HNY_OK;
-    for (uint32_t slot = node; slot != HNY__NONE && found < best->limit + RING_ROWS && !rc;
+    *found = 0;
+    for (uint32_t slot = node; slot != HNY__NONE && *found < limit + RING_ROWS && !rc;
          slot = next_of_ring(view, node, slot, &left)) {
-        if (slot != node && view->marks[slot] == view->epoch) {
+        if (slot != node &&
+            (view->marks[slot] == view->epoch || !has_equal_codes(view, node, slot))) {
             hny__view_fail(view, HNY_CORRUPT);
             break;
         }
         if (reader->row_hidden && reader->row_hidden(reader, slot)) {
             continue;
         }
-        rc = measure_row(reader, slot, best);
-        if (!rc) {
-            view->marks[slot] = view->epoch;
-            found++;
-        }
+        hit.rowid = hny__view_rowid(view, slot);
+        rc = append_measured(reader, slot, hit);
+        view->marks[slot] = view->epoch;
+        (*found)++;
     }
-    *measured += found;
+    if (*found > limit) {
+        sort_by_rowid(reader->measured + first, *found);
+        reader->measured_count = first + limit;
+    }
     return rc ? rc : view->status;
 }
 
-/*
-** Measures the rows of the first nodes of the pool, `limit` rows together.  Ranks are float32: a
-** node behind the limit-th row by no more than a rounding may be nearer, or as near with a lower
-** rowid, so those are measured too.
-*/
-static int measure_pool(hny_reader *reader, size_t limit, hny_search *search) {
-    const hny__row_format *const format = &reader->view.geometry.quantizer.format;
+/* Measures a node, and appends its rows unless enough are nearer. */
+static int measure_node(hny_reader *reader, hny__found node) {
+    hny_hit hit;
+    size_t rows = 1;
+    int rc = hny__reader_measure(reader, node.node, &hit);
+    if (!rc && hny__rerank_keeps(&reader->rerank, hny_hit_lower_bound(&hit))) {
+        rc = reader->view.table.copies ? append_ring(reader, node.node, hit, &rows)
+                                       : append_measured(reader, node.node, hit);
+    }
+    if (!rc) {
+        hny__rerank_add(&reader->rerank, node.rank, hit.distance, hit.error, rows);
+    }
+    return rc;
+}
+
+/* Measures the nodes of the pool that may be among the nearest. */
+static int measure_pool(hny_reader *reader) {
     const hny__beam *const beam = &reader->beam;
-    hny__best_hits best = {search->hits, 0, limit};
-    size_t position = 0, ahead = 0, confirm_ahead = 0, measured = 0;
-    float last_rank = 0;
+    size_t position = 0, ahead = 0;
     hny__found next, later;
+    int rc = HNY_OK;
     for (int i = 0; i < MEASURE_AHEAD && hny__beam_next(beam, &ahead, &next); i++) {
         prefetch_row_parts(reader, next.node);
     }
-    for (int i = 0; i < CONFIRM_AHEAD && hny__beam_next(beam, &confirm_ahead, &next); i++) {
-        hny__view_prefetch_confirm(&reader->view, next.node);
-    }
-    while (hny__beam_next(beam, &position, &next)) {
-        if (measured >= limit && next.rank > last_rank) {
-            break;
-        }
-        if (measured < limit) {
-            last_rank = next.rank + 2 * hny__rank_slack(format, next.rank);
-        }
+    while (!rc && hny__beam_next(beam, &position, &next) &&
+           hny__rerank_wants(&reader->rerank, next.rank)) {
         if (hny__beam_next(beam, &ahead, &later)) {
             prefetch_row_parts(reader, later.node);
         }
-        if (hny__beam_next(beam, &confirm_ahead, &later)) {
-            hny__view_prefetch_confirm(&reader->view, later.node);
-        }
-        int rc;
-        if (reader->view.table.copies) {
-            rc = measure_ring(reader, next.node, &best, &measured);
-        } else {
-            rc = measure_row(reader, next.node, &best);
-            measured++;
-        }
-        if (rc) {
-            return rc;
+        rc = measure_node(reader, next);
+    }
+    return rc;
+}
+
+/* Drops the measured rows that came before nearer ones, but for a few. */
+static void drop_far_rows(hny_reader *reader) {
+    size_t kept = 0;
+    for (size_t i = 0; i < reader->measured_count; i++) {
+        const hny__measured row = reader->measured[i];
+        if (i < reader->rerank.min ||
+            hny__rerank_keeps(&reader->rerank, hny_hit_lower_bound(&row.hit))) {
+            reader->measured[kept++] = row;
         }
     }
-    hny__hits_sort(best.items, best.count);
-    search->count = best.count;
-    return HNY_OK;
+    reader->measured_count = kept;
 }
 
 /* ------------------------------------------------------------------------------------ search -- */
@@ -207,7 +230,93 @@ static void set_asking(hny_reader *reader, bool asks) {
     }
 }
 
-static int walk_graph(hny_reader *reader, const hny__effort_plan *plan) {
+/* A search of level 0, and the unlinked rows. */
+static int search_nodes(hny_reader *reader, hny__found start, const hny__effort_plan *plan,
+                        hny__effort *effort) {
+    hny__beam *const beam = &reader->beam;
+    int rc = hny__beam_search_by_plan(beam, &reader->scorer, start, plan, effort);
+    if (!rc && reader->view.table.unlinked && !hny__beam_gave_up(beam)) {
+        rc = hny__beam_scan_unlinked(beam, &reader->scorer, *effort);
+    }
+    return rc;
+}
+
+/* Measures the pool for the k nearest. */
+static int rank_pool(hny_reader *reader, const hny_search *search) {
+    const uint64_t k = search->k ? search->k : search->ef, live = reader->view.table.live;
+    reader->measured_count = 0;
+    const int rc = hny__rerank_begin(&reader->rerank, &reader->view.geometry.quantizer,
+                                     (size_t)(k < live ? k : live), search->ef);
+    if (!rc && reader->beam.asks) {
+        hny__look_ahead_hits(&reader->beam, reader->rerank.min + MEASURE_AHEAD);
+    }
+    return rc ? rc : measure_pool(reader);
+}
+
+#define WIDENING 4
+
+/*
+** May nodes behind the pool be among the nearest, because codes do not tell them from those in it?
+** The nearer half is left out of account: a row that is the query itself is nearer than its
+** near-duplicates.
+*/
+static bool is_pool_blind(const hny_reader *reader, hny__effort effort) {
+    const hny__beam *const beam = &reader->beam;
+    if (beam->count < 2 || beam->count < effort.near) {
+        return false;
+    }
+    const float last = beam->pool[beam->count - 1].rank;
+    return last <= hny__rerank_reach(&reader->rerank) &&
+           hny__rerank_is_blind(&reader->rerank, last - beam->pool[effort.near / 2].rank);
+}
+
+/*
+** Makes an effort reach the nodes that codes do not tell from those of the pool.  An adaptive beam
+** keeps no more than HNY__MAX_KEPT nodes, and a classic one as many as it is told to.
+*/
+static void widen_effort(const hny_reader *reader, hny__effort *effort) {
+    const hny__beam *const beam = &reader->beam;
+    const float reach = hny__rerank_reach(&reader->rerank);
+    const float near = beam->pool[effort->near - 1].rank;
+    const float stretch = near > 0 ? reach / near : reach < 0 ? near / reach : 0;
+    if (effort->stretch > 0 && stretch > effort->stretch && beam->count < HNY__MAX_KEPT) {
+        effort->stretch = stretch;
+        return;
+    }
+    const size_t kept = beam->count * WIDENING;
+    *effort = hny__classic_effort(kept < HNY__MAX_SLOTS ? (uint32_t)kept : HNY__MAX_SLOTS);
+}
+
+/*
+** Searches again, wider, as long as that finds nodes which may be among the nearest.  It gives up
+** for a scan after as many distances as take the time of that.
+*/
+static int search_near_duplicates(hny_reader *reader, const hny_search *search, hny__found start,
+                                  hny__effort effort) {
+    hny__beam *const beam = &reader->beam;
+    size_t before = 0;
+    int rc = HNY_OK;
+    while (!rc && beam->count > before && beam->count >= effort.near &&
+           beam->pool[beam->count - 1].rank <= hny__rerank_reach(&reader->rerank)) {
+        widen_effort(reader, &effort);
+        const hny__effort_plan plan = hny__uniform_plan(effort);
+        before = beam->count;
+        if (!beam->max_distances) {
+            beam->max_distances = beam->distances + reader->view.table.slots / 2;
+        }
+        rc = search_nodes(reader, start, &plan, &effort);
+        if (rc || hny__beam_gave_up(beam)) {
+            reader->measured_count = 0;
+            return rc;
+        }
+        rc = rank_pool(reader, search);
+    }
+    return rc;
+}
+
+/* Searches the graph and measures what it finds. */
+static int search_and_measure(hny_reader *reader, const hny_search *search,
+                              const hny__effort_plan *plan) {
     const hny__table_record *const table = &reader->view.table;
     const hny__entry entry = {table->entry_slot, table->entry_upper, table->entry_level};
     hny__beam *const beam = &reader->beam;
@@ -216,38 +325,62 @@ static int walk_graph(hny_reader *reader, const hny__effort_plan *plan) {
     int rc = hny__beam_descend(beam, &reader->scorer, &entry, 0, &start);
     set_asking(reader, hny__paging_check(&reader->paging));
     if (!rc) {
-        rc = hny__beam_search_by_plan(beam, &reader->scorer, start, plan, &effort);
+        rc = search_nodes(reader, start, plan, &effort);
     }
-    if (!rc && table->unlinked) {
-        rc = hny__beam_scan_unlinked(beam, &reader->scorer, effort);
+    if (rc || hny__beam_gave_up(beam)) {
+        return rc;
     }
-    reader->work.distances += beam->distances;
-    if (rc == HNY_CORRUPT) {
-        hny__env_set_damaged(reader->env);
+    set_asking(reader, hny__paging_check(&reader->paging));
+    rc = rank_pool(reader, search);
+    if (!rc && search->k && is_pool_blind(reader, effort)) {
+        rc = search_near_duplicates(reader, search, start, effort);
     }
     return rc;
 }
 
-int hny__graph_search(hny_reader *reader, hny_search *search, const hny__effort_plan *plan,
-                      size_t limit, uint64_t max_distances) {
+int hny__graph_search(hny_reader *reader, const hny_search *search, const hny__effort_plan *plan,
+                      uint64_t max_distances) {
     hny__beam *const beam = &reader->beam;
     prepare_beam(reader, search, max_distances);
+    reader->measured_count = 0;
     int rc = hny__beam_prepare(beam);
     if (rc) {
         return rc;
     }
     set_asking(reader, hny__paging_begin(&reader->paging));
-    rc = walk_graph(reader, plan);
-    if (!rc && !hny__beam_gave_up(beam)) {
-        set_asking(reader, hny__paging_check(&reader->paging));
-        if (beam->asks) {
-            hny__look_ahead_hits(beam, limit + MEASURE_AHEAD);
-        }
-        rc = measure_pool(reader, limit, search);
+    rc = search_and_measure(reader, search, plan);
+    reader->work.distances += beam->distances;
+    if (rc == HNY_CORRUPT) {
+        hny__env_set_damaged(reader->env);
+    }
+    if (!rc) {
+        drop_far_rows(reader);
     }
     hny__paging_end(&reader->paging);
     if (beam->asks) {
         hny__read_ahead_step(&reader->ahead, &reader->view);
     }
+    return rc;
+}
+
+int hny__graph_hits(hny_reader *reader, hny_search *search) {
+    const size_t count = reader->measured_count;
+    int rc = HNY_OK;
+    search->hits = count ? search->reserve(search->arg, count) : NULL;
+    if (count && !search->hits) {
+        return HNY_NOMEM;
+    }
+    for (size_t i = 0; i < CONFIRM_AHEAD && i < count; i++) {
+        hny__view_prefetch_confirm(&reader->view, reader->measured[i].slot);
+    }
+    for (size_t i = 0; i < count && !rc; i++) {
+        if (i + CONFIRM_AHEAD < count) {
+            hny__view_prefetch_confirm(&reader->view, reader->measured[i + CONFIRM_AHEAD].slot);
+        }
+        rc = hny__reader_confirm(reader, reader->measured[i].slot);
+        search->hits[i] = reader->measured[i].hit;
+    }
+    search->count = count;
+    hny__hits_sort(search->hits, count);
     return rc;
 }

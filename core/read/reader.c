@@ -73,6 +73,8 @@ void hny_reader_free(hny_reader *reader) {
     hny__filter_cache_clear(&reader->filters);
     hny__beam_free(&reader->beam);
     hny__asks_free(&reader->asks);
+    hny__rerank_free(&reader->rerank);
+    free(reader->measured);
     drop_encoder(reader);
     hny_sidecar_unref(reader->sidecar);
     free(reader);

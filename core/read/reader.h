@@ -9,6 +9,13 @@
 #include "read/paging.h"
 #include "read/read_ahead.h"
 #include "sidecar/sidecar.h"
+#include "vector/rerank.h"
+
+/* A row that was measured. */
+typedef struct hny__measured {
+    hny_hit hit;
+    uint32_t slot;
+} hny__measured;
 
 struct hny_reader {
     hny_sidecar *sidecar; /* a reference */
@@ -41,6 +48,9 @@ struct hny_reader {
     const hny__filter_bitmap *matches;               /* of `filter`; NULL: not computed */
     bool (*row_hidden)(void *reader, uint32_t slot); /* NULL: no row is */
     hny_work work;
+    hny__rerank rerank;
+    hny__measured *measured; /* by a graph search: the rows that may be among the nearest */
+    size_t measured_count, measured_capacity;
 };
 
 /* Makes the encoder for the pinned state, unless there is one already.  HNY_OK or HNY_NOMEM. */

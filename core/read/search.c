@@ -13,7 +13,7 @@ static size_t count_wanted_hits(const hny_reader *reader, const hny_search *sear
     return wanted < live ? wanted : live;
 }
 
-/* Resets the reader's and the search's state, gets memory for `limit` hits, encodes the query. */
+/* Resets the reader's and the search's state, and encodes the query. */
 static int begin_search(hny_reader *reader, hny_search *search, size_t limit) {
     search->hits = NULL;
     search->count = 0;
@@ -23,10 +23,6 @@ static int begin_search(hny_reader *reader, hny_search *search, size_t limit) {
     reader->work = (hny_work){HNY_SCAN, 0, 0};
     if (limit == 0) {
         return HNY_OK;
-    }
-    search->hits = search->reserve(search->arg, limit);
-    if (!search->hits) {
-        return HNY_NOMEM;
     }
     const int rc = hny__reader_make_encoder(reader);
     if (rc) {
@@ -55,6 +51,12 @@ static int find_matches(hny_reader *reader, const hny_search *search) {
     return rc;
 }
 
+/* Gets memory for `limit` hits, and scans. */
+static int scan_rows(hny_reader *reader, hny_search *search, const hny_hit *after, size_t limit) {
+    search->hits = search->reserve(search->arg, limit);
+    return search->hits ? hny__scan_codes(reader, search, after, limit) : HNY_NOMEM;
+}
+
 int hny_reader_scan(hny_reader *reader, hny_search *search) {
     const size_t limit = count_wanted_hits(reader, search);
     int rc = begin_search(reader, search, limit);
@@ -62,7 +64,7 @@ int hny_reader_scan(hny_reader *reader, hny_search *search) {
         rc = find_matches(reader, search);
     }
     if (!rc && limit) {
-        rc = hny__scan_codes(reader, search, search->after, limit);
+        rc = scan_rows(reader, search, search->after, limit);
     }
     end_search(reader, search, limit, rc);
     return rc;
@@ -138,7 +140,7 @@ static hny__effort_plan plan_search(const hny_reader *reader, const hny_search *
 
 /* The hits of a scan, in the order of a search's. */
 static int scan_instead(hny_reader *reader, hny_search *search, size_t limit) {
-    const int rc = hny__scan_codes(reader, search, NULL, limit);
+    const int rc = scan_rows(reader, search, NULL, limit);
     if (!rc) {
         hny__hits_sort(search->hits, search->count);
     }
@@ -156,12 +158,11 @@ static int search_filtered(hny_reader *reader, hny_search *search, size_t limit)
     }
     if (use_graph) {
         reader->work.strategy = HNY_GRAPH;
-        rc = hny__graph_search(reader, search, &plan, limit, max_distances);
+        rc = hny__graph_search(reader, search, &plan, max_distances);
         const size_t wanted = search->k && search->k < limit ? (size_t)search->k : limit;
-        const bool enough =
-            search->count >= wanted || (reader->matches && search->count >= reader->matches->count);
-        if (rc || enough) {
-            return rc;
+        const size_t found = reader->measured_count;
+        if (rc || found >= wanted || (reader->matches && found >= reader->matches->count)) {
+            return rc ? rc : hny__graph_hits(reader, search);
         }
         reader->work.strategy = HNY_GRAPH_THEN_SCAN;
         if (!reader->matches) {
@@ -187,10 +188,10 @@ static uint64_t max_unfiltered_distances(const hny_reader *reader, uint32_t ef) 
 static int search_unfiltered(hny_reader *reader, hny_search *search, size_t limit) {
     const hny__effort_plan plan = plan_search(reader, search);
     reader->work.strategy = HNY_GRAPH;
-    const int rc = hny__graph_search(reader, search, &plan, limit,
+    const int rc = hny__graph_search(reader, search, &plan,
                                      max_unfiltered_distances(reader, plan.efforts[0].ef));
     if (rc || !hny__beam_gave_up(&reader->beam)) {
-        return rc;
+        return rc ? rc : hny__graph_hits(reader, search);
     }
     reader->work.strategy = HNY_GRAPH_THEN_SCAN;
     return scan_instead(reader, search, limit);

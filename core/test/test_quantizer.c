@@ -227,6 +227,33 @@ static void test_tight_i4(void **unused) {
     }
 }
 
+/* Of near vectors the distance is known to a part of itself, also under cosine. */
+static void test_tight_near(void **unused) {
+    static float a[384], b[384];
+    static coded x, y;
+    (void)unused;
+    for (int codes = HNY_CODES_INT8; codes <= HNY_CODES_INT4; codes++) {
+        for (uint8_t metric = HNY_COSINE; metric <= HNY_EUCLIDEAN; metric++) {
+            const hny_shape shape = {384, metric, HNY_FLOAT32};
+            hny__encoder encoder;
+            double error;
+            start(&encoder, shape, (hny_codes)codes);
+            for (uint32_t i = 0; i < shape.dim; i++) {
+                a[i] = random_number();
+                b[i] = a[i] + random_number() / 50;
+            }
+            encode(&encoder, b, 1, &y);
+            encode(&encoder, a, 1, &x);
+            const double said = hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error);
+            const double exact = hny__exact_distance(shape, x.stored, y.stored);
+            assert_true(fabs(said - exact) <= error);
+            assert_true(error < exact * (codes == HNY_CODES_INT8 ? 0.05 : 0.5));
+            assert_true(fabs(said - exact) < exact * 0.1);
+            hny__encoder_free(&encoder);
+        }
+    }
+}
+
 /* Under cosine multiples of a vector have the same codes. */
 static void test_scales(void **unused) {
     static const float scales[] = {1, 0x1p-20f, 0x1p100f, 0x1p-120f};
@@ -263,6 +290,7 @@ static void test_odd(void **unused) {
         encode(&encoder, one, 1, &y);
         encode(&encoder, zero, 1, &x);
         assert_true(hny__encoder_distance(&encoder, x.code, y.code, y.residual, &error) == 1);
+        assert_true(hny__encoder_distance(&encoder, x.code, x.code, x.residual, &error) == 1);
         for (size_t i = 0; i < 2 && !encoder.quantizer.exact; i++) {
             encode(&encoder, odd[i], 1, &y);
             encode(&encoder, one, 1, &x);
@@ -275,9 +303,10 @@ static void test_odd(void **unused) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_tight),  cmocka_unit_test(test_tight_i4),
-        cmocka_unit_test(test_scales), cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_tight),      cmocka_unit_test(test_tight_i4),
+        cmocka_unit_test(test_scales),     cmocka_unit_test(test_odd),
+        cmocka_unit_test(test_tight_near),
     };
     if (argc > 1) {
         state = strtoull(argv[1], NULL, 10);

@@ -486,7 +486,9 @@ static float read_vector(hny__encoder *encoder, const void *vector) {
         normalise(shape, vector, encoder->numbers);
     }
     encoder->length = shape.metric == HNY_DOT ? sqrt(hny__exact_square(shape, vector)) : 0;
-    return largest_or_zeroed(encoder->numbers, shape.dim);
+    const float largest = largest_or_zeroed(encoder->numbers, shape.dim);
+    encoder->is_zero = largest <= 0;
+    return largest;
 }
 
 void hny__encode(hny__encoder *encoder, const void *vector, void *code, void *residual) {
@@ -556,6 +558,7 @@ void hny__encoder_decode(hny__encoder *encoder, const void *code, const void *re
     float *const numbers = encoder->decoded;
     encoder->decoded = encoder->numbers;
     encoder->numbers = numbers;
+    encoder->is_zero = false;
     if (encoder->quantizer.shape.metric == HNY_DOT) {
         const hny_shape decoded = {encoder->quantizer.shape.dim, HNY_DOT, HNY_FLOAT32};
         encoder->length = sqrt(hny__exact_square(decoded, numbers));
@@ -572,6 +575,26 @@ double hny__quantizer_rounding(const hny__quantizer *quantizer) {
 }
 
 /*
+** Under cosine the distance of unit vectors is half of their squared euclidean distance d, which
+** the errors e of the codes change by at most d e + e^2 / 2.  So of near vectors it is known far
+** better than from a dot product, which is off by e whatever the distance: codes of near-duplicates
+** had distances of 0.  False: the vectors are not near, or the query is zero.
+*/
+static bool near_cosine_distance(const hny__encoder *encoder, double code_error, double *distance,
+                                 double *error) {
+    const uint32_t dim = encoder->quantizer.shape.dim;
+    const float square = hny__kernels_get()->l2_f32(encoder->numbers, encoder->decoded, dim);
+    const double d = sqrt((double)square), e = code_error + 0x1p-23;
+    if (encoder->is_zero || !(d + e / 2 < 0.9)) {
+        return false;
+    }
+    *distance = (double)square / 2;
+    *error = d * e + e * e / 2 + *distance * hny__quantizer_rounding(&encoder->quantizer) +
+             3.0 * dim * (double)FLT_MIN;
+    return true;
+}
+
+/*
 ** The distance of the encoder's vector (the query) to `decoded`.  *error bounds its difference from
 ** the distance to the row's own vector, of which `decoded` is an approximation: by the triangle
 ** inequality, or under cosine, where lengths are 1, by Cauchy-Schwarz, that is the error of the
@@ -583,6 +606,9 @@ static double distance_to_decoded(const hny__encoder *encoder, double code_error
     const uint32_t dim = quantizer->shape.dim;
     double distance, underflow = 3.0 * dim * (double)FLT_MIN;
     if (quantizer->shape.metric == HNY_COSINE) {
+        if (near_cosine_distance(encoder, code_error, &distance, error)) {
+            return distance;
+        }
         distance = 1 - (double)kernels->dot_f32(encoder->numbers, encoder->decoded, dim);
         *error = code_error + 1.01 * hny__quantizer_rounding(quantizer);
     } else if (quantizer->shape.metric == HNY_DOT) {

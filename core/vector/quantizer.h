@@ -88,6 +88,7 @@ typedef struct hny__encoder {
     float *numbers; /* the vector encoded last, under cosine at unit length; NULL if exact */
     float *decoded; /* what a code stands for */
     double length;  /* of the vector encoded last; under dot only */
+    bool is_zero;   /* that vector */
     /* With codes of 4 bits, the vector encoded last in int8: */
     int8_t *whole;
     float step;          /* factor from these numbers to what they stand for */

@@ -2,6 +2,7 @@
 ** SQL functions for what plain SQL cannot say.
 **
 **     test_vector(seed, dim)             a float32 BLOB, the same for the same arguments everywhere
+**     test_vector(seed, dim, other, noise)  that of the other seed, plus `noise` times that of seed
 **     test_blob('[1, nan]', 'f32')       JSON to little-endian bytes: f64, f32, f16, i8, bit
 **     test_json(blob, 'f32')             and back
 **     test_distance(metric, type, a, b [, dim])  of two stored vectors, in plain double arithmetic
@@ -44,13 +45,25 @@ static uint64_t next_random(uint64_t *state) {
     return z ^ z >> 31;
 }
 
-static void vector_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
-    (void)argc;
-    uint64_t state = (uint64_t)sqlite3_value_int64(argv[0]) * 0x9e3779b97f4a7c15u + 1;
-    const int dim = sqlite3_value_int(argv[1]);
+static float *random_vector(sqlite3_value *seed, int dim) {
+    uint64_t state = (uint64_t)sqlite3_value_int64(seed) * 0x9e3779b97f4a7c15u + 1;
     float *const vector = run_alloc((size_t)dim * sizeof *vector);
     for (int i = 0; i < dim; i++) {
         vector[i] = (float)((int64_t)next_random(&state) >> 40) / (float)(1 << 23);
+    }
+    return vector;
+}
+
+static void vector_function(sqlite3_context *ctx, int argc, sqlite3_value **argv) {
+    const int dim = sqlite3_value_int(argv[1]);
+    float *vector = random_vector(argv[0], dim);
+    if (argc == 4) {
+        float *const near = random_vector(argv[2], dim);
+        for (int i = 0; i < dim; i++) {
+            near[i] += (float)sqlite3_value_double(argv[3]) * vector[i];
+        }
+        free(vector);
+        vector = near;
     }
     sqlite3_result_blob(ctx, vector, dim * (int)sizeof *vector, free);
 }
@@ -490,6 +503,7 @@ int functions_register(sqlite3 *db) {
         int flags;
     } functions[] = {
         {"test_vector", 2, vector_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
+        {"test_vector", 4, vector_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_blob", 2, blob_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_json", 2, json_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
         {"test_distance", 4, distance_function, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS},
