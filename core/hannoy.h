@@ -211,7 +211,7 @@ int hny_sidecar_move(hny_sidecar *sidecar, const char *folder);
 uint64_t hny_sidecar_swept(const hny_sidecar *sidecar);
 void hny_sidecar_set_swept(hny_sidecar *sidecar, uint64_t swept);
 
-/* What a build of this process on the same file is doing, on whichever thread. */
+/* What a build of this process on the same file is doing, on whichever thread.  Not the linker. */
 typedef struct hny_progress {
     uint32_t table;       /* 0: no build runs in this process */
     const char *phase;    /* "reading", "reordering", "consolidating", "linking", "calibrating",
@@ -449,12 +449,15 @@ typedef struct hny_build hny_build;
 #define HNY_BUILD_CONSOLIDATE 1
 #define HNY_BUILD_APPEND      2
 #define HNY_BUILD_ERASE       4
+#define HNY_BUILD_DEFER       8  /* with APPEND: whatever their number; the linker links them */
+#define HNY_BUILD_LINK        16 /* without changes: only links; takes the lock to publish */
 
 /* What a build may use. */
 typedef struct hny_build_limits {
     unsigned threads; /* 0: one per processor that this process may use */
     uint64_t reserve; /* bytes of the disk that others must be able to write when it has ended */
     hny_interrupt interrupt;
+    uint32_t link; /* of HNY_BUILD_LINK: so many of the unlinked rows; 0: all */
 } hny_build_limits;
 
 /*
@@ -548,5 +551,65 @@ int hny_build_shrink(hny_build *build, bool all);
 
 /* Releases the lock and drops what was not published. */
 void hny_build_close(hny_build *build);
+
+/* -------------------------------------------------------------------------------- the linker -- */
+
+/*
+** A thread of the process that links appended rows (HNY_BUILD_DEFER) behind the calls that appended
+** them, a step at a time.  It ends when nothing is left to do.  All of this is safe from several
+** threads, each with handles of its own.
+*/
+
+/*
+** Is linking left to the linker where a table's setting is `set`?  HANNOY_BACKGROUND in the
+** environment, 0 or 1, overrides that.  False if no thread could be made.
+*/
+bool hny_linker_enabled(bool set);
+
+/*
+** Links the rows of this table from now on, until the handle leaves.  `flags`: HNY_BUILD_ERASE, if
+** what deleted rows have left is to be overwritten.
+*/
+int hny_linker_wake(hny_sidecar *sidecar, uint32_t table, const hny_options *options,
+                    const hny_build_limits *limits, int flags);
+
+/* What the linker does with a table, for this handle. */
+typedef enum hny_linker_state {
+    HNY_LINKER_IDLE,    /* nothing */
+    HNY_LINKER_WAITING, /* for its turn, or for a build of another process */
+    HNY_LINKER_PAUSED,  /* while another build of this process runs */
+    HNY_LINKER_RUNNING
+} hny_linker_state;
+typedef struct hny_linker_report {
+    hny_linker_state state;
+    hny_progress progress; /* while it runs */
+    int status;            /* of the last step; HNY_OK also before the first one */
+    int64_t at;            /* when that ended, in seconds since 1970 */
+} hny_linker_report;
+void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *out);
+
+/*
+** After HNY_BUSY: the next step waits for a build of another thread, for a tenth of a second.  If
+** the linker of this process publishes a small step of this file, or erases, waits for that and
+** returns true: the build may be tried again.
+*/
+bool hny_linker_yield(hny_sidecar *sidecar);
+
+/*
+** No step on this file runs from pause to resume; a running one is given up first.  The pause is
+** the caller's, as is the handle, which must not be moved meanwhile.
+*/
+typedef struct hny_pause {
+    struct hny_pause *next;
+    const hny_sidecar *sidecar;
+} hny_pause;
+void hny_linker_pause(const hny_sidecar *sidecar, hny_pause *pause);
+void hny_linker_resume(const hny_pause *pause);
+
+/*
+** Before a handle is moved or freed: nothing is linked on its behalf any more.  Waits for the first
+** step of a table at most a second, and for a later one until it has seen the interrupt.
+*/
+void hny_linker_leave(const hny_sidecar *sidecar);
 
 #endif

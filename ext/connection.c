@@ -102,6 +102,9 @@ unsigned *hx_connection_depth(hx_connection *connection) {
 /* ---------------------------------------------------------------------------------- sidecars -- */
 
 static void free_sidecar(schema_sidecar *old) {
+    if (old->sidecar) {
+        hny_linker_leave(old->sidecar);
+    }
     hny_sidecar_unref(old->sidecar);
     sqlite3_free(old->schema);
     sqlite3_free(old->database);
@@ -214,6 +217,7 @@ int hx_connection_move(hx_connection *connection, const char *folder) {
     char *const copy = folder ? sqlite3_mprintf("%s", folder) : NULL;
     int status = folder && !copy ? HNY_NOMEM : HNY_OK;
     for (schema_sidecar *s = connection->sidecars; s && status == HNY_OK; s = s->next) {
+        hny_linker_leave(s->sidecar);
         status = hny_sidecar_move(s->sidecar, copy);
     }
     if (status) {

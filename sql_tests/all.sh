@@ -5,7 +5,8 @@
 #
 # test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
 # VARIANT: before it for another build than release, and with -short after it for less of what a
-# long one does.  What a step printed is shown when it ends; build/log/ has it before.
+# long one does, or -background: rows are linked behind the COMMIT.  What a step printed is shown
+# when it ends; build/log/ has it before.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
 # One that ends otherwise than with code 0 has failed at least once, whatever it printed.  What
@@ -15,7 +16,8 @@ cd "$(dirname "$0")/.."
 
 # The longest first: most steps keep one core busy, and none is to wait for the other at the end.
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
-tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes)
+tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes tsan:sql-background
+    tsan:processes-background)
 asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
     asan:interrupts asan:crash)
 clang_steps=(fuzzers clang:sql clang:unit)
@@ -26,11 +28,13 @@ in_memory=(sql_tests/in_memory.sh 64)
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
     property-short asan:property-short mutants-short differential-short lint crash-short layers
-    asan:schemas-short asan:replay)
+    asan:schemas-short asan:replay property-short-background crash-short-background)
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
     "${clang_steps[@]}" mutants fault property differential asan:differential schemas asan:schemas
-    asan:fuzz-mutants asan:fuzz-schemas asan:fuzz-differential processes interrupts crash)
+    sql-background property-background crash-background processes-background states-background
+    differential-background asan:property-background asan:fuzz-mutants asan:fuzz-schemas
+    asan:fuzz-differential processes interrupts crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -160,6 +164,12 @@ replay_files() { # VARIANT
 # A long run of random steps has other seeds than a short one.
 run_step() { # VARIANT NAME
     local files
+    case $2 in
+    *-background)
+        local -x HANNOY_BACKGROUND=1
+        set -- "$1" "${2%-background}"
+        ;;
+    esac
     case $1:$2 in
     *:unit) run_units "$1" ;;
     *:unit-short) run_units "$1" test_graph.c ;;

@@ -13,7 +13,6 @@
 #include "base/status.h"
 #include "build/staging.h"
 #include "build/state.h"
-#include "sidecar/lock.h"
 
 #define REPORT_CHANGES 1024 /* changes between two polls of the interrupt */
 
@@ -86,15 +85,36 @@ static int start_from_newest_state(hny_build *build) {
     return rc;
 }
 
+int hny__build_take(hny_build *build) {
+    return hny__env_lock(build->env, hny_sidecar_path(build->sidecar), HNY__LOCK_BUILDER,
+                         &build->lock);
+}
+
+int hny__build_take_graph(hny_build *build) {
+    return build->link_lock.held ? HNY_OK
+                                 : hny__env_lock(build->env, hny_sidecar_path(build->sidecar),
+                                                 HNY__LOCK_LINKER, &build->link_lock);
+}
+
+int hny__build_reserve(hny_build *build) {
+    return hny__disk_hold(hny_sidecar_path(build->sidecar), build->reserve_bytes, &build->reserve);
+}
+
 static int lock_sidecar(hny_build *build) {
     const char *const path = hny_sidecar_path(build->sidecar);
     hny__env *env;
-    int rc = hny__sidecar_env(build->sidecar, true, &env);
+    int rc = hny__sidecar_env(build->sidecar, !(build->flags & HNY_BUILD_LINK), &env);
     if (!rc && hny__env_readonly(env)) {
         rc = HNY_IO;
     }
     if (!rc) {
-        rc = hny__lock_take(path, &build->lock);
+        build->env = hny__env_ref(env);
+    }
+    if (!rc && !(build->flags & HNY_BUILD_LINK)) {
+        rc = hny__build_take(build);
+    }
+    if (!rc && !(build->flags & HNY_BUILD_DEFER)) {
+        rc = hny__build_take_graph(build);
     }
     if (rc) {
         return rc == HNY_MISSING ? HNY_BUSY : rc;
@@ -103,7 +123,6 @@ static int lock_sidecar(hny_build *build) {
     if (hny__env_current(env, path) == HNY_MISSING) {
         return HNY_BUSY;
     }
-    build->env = hny__env_ref(env);
     hny__env_drop_dead_readers(env);
     hny__shrink_clean(build);
     return start_from_newest_state(build);
@@ -113,11 +132,11 @@ static void unlock_sidecar(hny_build *build) {
     free_refit(&build->refit);
     hny_reader_free(build->reader);
     build->reader = NULL;
-    if (build->env) {
-        hny__env_set_progress(build->env, 0, NULL, 0, 0);
+    if (build->lock.held || build->link_lock.held) {
+        hny__env_set_progress(build->env, hny__build_kind(build), 0, NULL, 0, 0);
     }
-    hny__lock_release(build->lock);
-    build->lock = -1;
+    hny__env_unlock(build->env, HNY__LOCK_BUILDER, &build->lock);
+    hny__env_unlock(build->env, HNY__LOCK_LINKER, &build->link_lock);
     hny__env_unref(build->env);
     build->env = NULL;
 }
@@ -129,11 +148,12 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         return HNY_NOMEM;
     }
     build->sidecar = hny_sidecar_ref(sidecar);
-    build->lock = build->reserve = -1;
+    build->reserve = -1;
     build->table = table;
     build->options = *options;
     build->threads = limits->threads;
     build->flags = flags;
+    build->link = limits->link;
     build->interrupt = limits->interrupt;
     hny__size_signal_hold(&build->size_signal);
     build->deleted_slots = roaring_bitmap_create();
@@ -144,13 +164,14 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
     if (!rc) {
         rc = hny__free_ids_init(&build->uppers, HNY__KIND_FREE_UPPER);
     }
-    if (!rc) {
-        rc = hny__disk_hold(hny_sidecar_path(sidecar), limits->reserve, &build->reserve);
+    build->reserve_bytes = limits->reserve;
+    if (!rc && !(flags & HNY_BUILD_LINK)) {
+        rc = hny__build_reserve(build);
     }
     if (!rc) {
         rc = lock_sidecar(build);
     }
-    if (hny__status_replaces(rc)) {
+    if (hny__status_replaces(rc) && !(flags & HNY_BUILD_LINK)) {
         /* The environment is marked as damaged or broken now: the second attempt replaces it. */
         unlock_sidecar(build);
         rc = lock_sidecar(build);
@@ -162,7 +183,7 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         hny_build_close(build);
         return rc;
     }
-    hny__env_set_progress(build->env, table, "reading", 0, 0);
+    hny__env_set_progress(build->env, hny__build_kind(build), table, "reading", 0, 0);
     *out = build;
     return HNY_OK;
 }
@@ -223,23 +244,40 @@ bool hny_build_unerased(const hny_build *build) {
 }
 
 int hny_build_restart(hny_build *build) {
+    const int taken = hny__build_take_graph(build);
+    if (taken) {
+        return taken;
+    }
     hny_reader_end(build->reader);
     start_from_nothing(build);
     return hny__staging_open(build);
 }
 
+/*
+** Rows that are appended take no free slots.  In a table of which a third is free they do, and are
+** linked at once, so that a sidecar of rows that are replaced again and again does not grow on.
+*/
+static bool is_sparse(const hny__table_record *base, uint64_t changes) {
+    return base->free_slots > base->live / 2 && base->free_slots >= changes;
+}
+
 void hny_build_expect(hny_build *build, uint64_t changes) {
     build->expected = changes;
-    build->appends = (build->flags & HNY_BUILD_APPEND) && build->has_base &&
-                     build->base.entry_slot != HNY__NONE &&
-                     build->base.unlinked + changes <= hny__unlinked_limit(build->base.live);
+    const hny__table_record *const base = build->has_base ? &build->base : NULL;
+    if (build->flags & HNY_BUILD_DEFER) {
+        build->appends = !base || !is_sparse(base, changes);
+    } else {
+        build->appends = build->flags & HNY_BUILD_APPEND && base && base->entry_slot != HNY__NONE &&
+                         base->unlinked + changes <= hny__unlinked_limit(base->live);
+    }
 }
 
 /* ----------------------------------------------------------------------------------- changes -- */
 
 static int count_change(hny_build *build) {
     if (++build->changes % REPORT_CHANGES == 0) {
-        hny__env_set_progress(build->env, build->table, "reading", build->changes, build->expected);
+        hny__env_set_progress(build->env, hny__build_kind(build), build->table, "reading",
+                              build->changes, build->expected);
         if (hny__interrupted(build->interrupt)) {
             return HNY_INTERRUPT;
         }

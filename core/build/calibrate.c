@@ -39,8 +39,13 @@
 */
 #define POINT_SHARE (1.0 / 128)
 
+/* Rows that a walk can reach, or will when the build has ended. */
+static uint64_t count_linked_rows(const hny__table_record *record) {
+    return record->live > record->unlinked ? record->live - record->unlinked : 0;
+}
+
 uint32_t hny__calibrate_sample(const hny__table_record *record, uint64_t new_nodes) {
-    const uint64_t live = record->live;
+    const uint64_t live = count_linked_rows(record);
     if (live < MIN_LIVE || new_nodes < MIN_SAMPLE) {
         return 0;
     }
@@ -186,8 +191,8 @@ static int scan_for_queries(hny__worker *worker, const calibration *c, query_sca
     uint32_t slots[SCAN_ROWS];
     const uint8_t *rows[SCAN_ROWS];
     float ranks[SCAN_ROWS];
-    const uint32_t all = worker->graph->record.slots;
     memset(scan->list_counts, 0, sizeof scan->list_counts);
+    const uint32_t all = hny__linked(&worker->graph->record);
     for (uint32_t first = 0; first < all && !worker->view.status; first += SCAN_ROWS) {
         const uint32_t end = all - first < SCAN_ROWS ? all : first + SCAN_ROWS;
         const uint32_t found = collect_rows(worker, c, first, end, slots, rows);
@@ -402,7 +407,7 @@ typedef struct query_range {
 
 /* Stride over the queries of a range at a point of a curve, as large as its share asks for. */
 static uint32_t step_at_point(const hny__graph *graph, uint32_t count, int point) {
-    const double linking = (double)graph->record.live * graph->ef_construction;
+    const double linking = (double)count_linked_rows(&graph->record) * graph->ef_construction;
     const double max_queries = linking * POINT_SHARE / hny__curve_ef(point);
     return (uint32_t)(count / (max_queries < 1 ? 1 : max_queries)) + 1;
 }
@@ -524,7 +529,7 @@ static int measure_curves(hny__worker_pool *pool, calibration *c) {
         return rc;
     }
     pool->graph->record.curves = curves;
-    pool->graph->record.calibrated = pool->graph->record.live;
+    pool->graph->record.calibrated = (uint32_t)count_linked_rows(&pool->graph->record);
     return HNY_OK;
 }
 

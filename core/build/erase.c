@@ -396,7 +396,7 @@ static int erase_pages_body(void *arg, hny__txn *txn) {
     return rc || !e->complete ? rc : write_erased(e->build, txn, e->last);
 }
 
-#define READER_TRIES 20
+#define READER_TRIES 20      /* 1 where the linker erases when it has ended */
 #define READER_PAUSE 1000000 /* nanoseconds: a search takes about as long */
 
 /* HNY_BUSY: readers have some of the pages. */
@@ -404,7 +404,8 @@ static int erase_pages_of_file(const hny_build *build, bool last) {
     const struct timespec pause = {0, READER_PAUSE};
     page_erasure e = {build, last, false};
     int rc = HNY_OK;
-    for (int i = 0; i < READER_TRIES && !rc && !e.complete; i++) {
+    const int tries = hny__build_defers(build) ? 1 : READER_TRIES;
+    for (int i = 0; i < tries && !rc && !e.complete; i++) {
         if (i > 0) {
             nanosleep(&pause, NULL);
         }
@@ -423,7 +424,7 @@ int hny_build_erase(hny_build *build) {
         return HNY_OK;
     }
     hny_reader_end(build->reader);
-    hny__env_set_progress(build->env, build->table, "erasing", 0, 0);
+    hny__env_set_progress(build->env, hny__build_kind(build), build->table, "erasing", 0, 0);
     int rc = hny__env_write(build->env, mark_body, build);
     if (!rc) {
         rc = erase_pages_of_file(build, false);

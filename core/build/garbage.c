@@ -180,6 +180,9 @@ int hny_build_sweep(hny_build *build, const uint32_t *live, size_t count) {
         g.live_tables && g.used_spaces && g.dropped_tables && g.dropped_spaces ? HNY_OK : HNY_NOMEM;
     hny_reader_end(build->reader);
     if (!rc) {
+        rc = hny__build_take_graph(build);
+    }
+    if (!rc) {
         rc = find_garbage(build->env, &g);
     }
     if (!rc) {

@@ -54,8 +54,8 @@ int hny__graph_init(hny__graph *graph, const hny__table_record *base, bool has_b
     graph->uppers = calloc(upper_blocks(graph) + 1u, sizeof *graph->uppers);
     int rc = graph->uppers ? HNY_OK : HNY_NOMEM;
     if (!rc) {
-        rc =
-            plane_init(&graph->planes[0], HNY__LINKS, &graph->geometry, record->slots, base_linked);
+        rc = plane_init(&graph->planes[0], HNY__LINKS, &graph->geometry, hny__linked(record),
+                        base_linked);
     }
     if (!rc) {
         rc = plane_init(&graph->planes[1], HNY__UPPER, &graph->geometry, record->uppers,

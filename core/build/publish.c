@@ -5,13 +5,18 @@
 ** Blocks behind those of the published state are written before that, in transactions of their
 ** own, since no reader sees them.
 */
+#define _DEFAULT_SOURCE /* usleep */
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/sort.h"
 #include "build/erase.h"
 #include "build/garbage.h"
 #include "build/staging.h"
 #include "build/update_graph.h"
+
+#define PUBLISHING "publishing"
 
 #define BLOCKS_PER_WRITE 8192 /* 32 MiB of them */
 
@@ -408,7 +413,7 @@ static int publish_body(void *arg, hny__txn *txn) {
 static int write_publication(publication *p) {
     hny_build *const build = p->build;
     hny__graph *const graph = &p->update.graph;
-    hny__env_set_progress(build->env, build->table, "publishing", 0, 0);
+    hny__env_set_progress(build->env, hny__build_kind(build), build->table, PUBLISHING, 0, 0);
     int rc = hny__build_assign_space(build);
     graph->record.space = build->record.space;
     for (int i = 0; i < 2 && p->update.changed && !rc; i++) {
@@ -420,7 +425,153 @@ static int write_publication(publication *p) {
     return rc ? rc : hny__env_write(build->env, publish_body, p);
 }
 
+/* ---------------------------------------------------------------------------- links only -- */
+
+#define LOCK_POLL_US 2000
+
+/* Waits for builds of others, which append only, or make this one useless. */
+static int wait_for_lock(hny_build *build) {
+    for (;;) {
+        const int rc = hny__build_take(build);
+        if (rc != HNY_BUSY) {
+            return rc;
+        }
+        if (hny__interrupted(build->interrupt)) {
+            return HNY_INTERRUPT;
+        }
+        (void)usleep(LOCK_POLL_US);
+    }
+}
+
+/* Has nothing changed since but rows that were appended or deleted? */
+static bool is_same_graph(const hny__table_record *a, const hny__table_record *b) {
+    return a->space == b->space && hny__linked(a) == hny__linked(b) && a->uppers == b->uppers &&
+           a->free_uppers == b->free_uppers && a->free_slots == b->free_slots &&
+           a->copies == b->copies && a->entry_slot == b->entry_slot &&
+           a->entry_upper == b->entry_upper && b->slots >= a->slots && b->deleted >= a->deleted;
+}
+
+/* The deleted slots of the pinned state; the caller frees *out. */
+static int read_deleted(hny_build *build, roaring_bitmap_t **out) {
+    *out = roaring_bitmap_create();
+    return *out ? hny__deleted_ids_read(&build->reader->view, *out) : HNY_NOMEM;
+}
+
+/*
+** Did another build delete a row that was linked, or one of a ring that has new copies?  It may
+** have given its slot another code (erase.h).
+*/
+static bool is_any_linked(const hny__graph_update *update, const hny__table_record *base,
+                          const roaring_bitmap_t *deleted) {
+    const uint32_t first = hny__linked(base), end = hny__linked(&update->build->record);
+    const hny__copies *const copies = &update->copies;
+    roaring_uint32_iterator_t slot;
+    roaring_init_iterator(deleted, &slot);
+    for (; slot.has_value && slot.current_value < end; roaring_advance_uint32_iterator(&slot)) {
+        if (slot.current_value >= first || (copies->words && copies->words[slot.current_value])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Pins the newest state.  HNY_BUSY: what was linked does not fit it. */
+static int pin_fitting_state(const hny__graph_update *update, hny_boundary *boundary) {
+    hny_build *const build = update->build;
+    roaring_bitmap_t *before = NULL, *after = NULL;
+    int rc = read_deleted(build, &before);
+    hny_reader_end(build->reader);
+    if (!rc) {
+        rc = hny_reader_begin(build->reader);
+    }
+    if (!rc) {
+        rc = hny_reader_boundary(build->reader, 0, boundary);
+    }
+    if (!rc && !is_same_graph(&build->base, &build->reader->view.table)) {
+        rc = HNY_BUSY;
+    }
+    if (!rc) {
+        rc = read_deleted(build, &after);
+    }
+    if (!rc) {
+        roaring_bitmap_andnot_inplace(after, before);
+        rc = is_any_linked(update, &build->base, after) ? HNY_BUSY : HNY_OK;
+    }
+    if (before) {
+        roaring_bitmap_free(before);
+    }
+    if (after) {
+        roaring_bitmap_free(after);
+    }
+    return rc;
+}
+
+/* Makes what was linked a change of the newest state.  HNY_BUSY: that has another graph. */
+static int rebase_links(const hny__graph_update *update, hny_boundary *boundary) {
+    hny_build *const build = update->build;
+    const hny__table_record base = build->base, made = build->record;
+    const int rc = pin_fitting_state(update, boundary);
+    if (rc) {
+        return rc;
+    }
+    hny__table_record now = build->reader->view.table;
+    build->base = now;
+    now.unlinked -= base.unlinked - made.unlinked;
+    now.deleted -= base.deleted - made.deleted;
+    now.free_slots = made.free_slots;
+    now.copies = made.copies;
+    now.uppers = made.uppers;
+    now.free_uppers = made.free_uppers;
+    now.entry_slot = made.entry_slot;
+    now.entry_upper = made.entry_upper;
+    now.entry_level = made.entry_level;
+    now.calibrated = made.calibrated;
+    now.curves = made.curves;
+    now.erased = now.erased && roaring_bitmap_is_empty(update->freed_slots);
+    build->record = now;
+    return HNY_OK;
+}
+
+/* A state whose graph another build has replaced may seem damaged. */
+static int settle_links(hny_build *build, int rc) {
+    if (rc != HNY_CORRUPT) {
+        return rc;
+    }
+    hny_reader_end(build->reader);
+    const int begun = hny_reader_begin(build->reader);
+    const bool same = !begun && is_same_graph(&build->base, &build->reader->view.table);
+    hny_reader_end(build->reader);
+    return same ? hny__build_note(build, rc) : HNY_BUSY;
+}
+
+static int publish_links(hny_build *build) {
+    publication p = {.build = build};
+    int rc = hny__update_graph(&p.update, build);
+    if (!rc) {
+        hny__env_set_progress(build->env, HNY__LOCK_LINKER, build->table, PUBLISHING, 0, 0);
+        rc = wait_for_lock(build);
+    }
+    if (!rc && hny__env_current(build->env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) {
+        rc = HNY_BUSY;
+    }
+    if (!rc) {
+        rc = rebase_links(&p.update, &p.boundary);
+    }
+    if (!rc) {
+        rc = hny__build_reserve(build);
+    }
+    hny_reader_end(build->reader);
+    if (!rc) {
+        rc = write_publication(&p);
+    }
+    hny__graph_update_free(&p.update);
+    return settle_links(build, rc);
+}
+
 int hny_build_publish(hny_build *build, hny_boundary boundary) {
+    if (build->flags & HNY_BUILD_LINK) {
+        return publish_links(build);
+    }
     publication p = {.build = build, .boundary = boundary};
     int rc = hny__build_drop_left_over(build);
     if (!rc) {

@@ -9,6 +9,13 @@
 
 #define DEFAULT_BYTES ((size_t)32 << 20)
 
+/*
+** Rows that the linker links in the order of their slots, a part at a time, have an order of their
+** own in each of so many parts of a buffer: in one order over all, the graph would grow from one
+** end of the table to the other, and be calibrated there.
+*/
+#define DEFERRED_PARTS 4
+
 static size_t staging_bytes(void) {
     const size_t bytes = hny__os_variable_bytes("HANNOY_BUILD_MEMORY", DEFAULT_BYTES);
     return bytes > SIZE_MAX / 2 ? DEFAULT_BYTES : bytes;
@@ -42,7 +49,8 @@ int hny__staging_open(hny_build *build) {
     }
     const size_t code = quantizer->format.row_bytes, residual = quantizer->residual_bytes;
     const size_t attributes = build->options.attributes * sizeof *staging->attributes;
-    const size_t capacity = staging_bytes() / (code + residual + attributes) + 1;
+    const size_t bytes = staging_bytes() / (build->flags & HNY_BUILD_DEFER ? DEFERRED_PARTS : 1);
+    const size_t capacity = bytes / (code + residual + attributes) + 1;
     staging->capacity = capacity;
     staging->codes = malloc(capacity * code);
     staging->residuals = malloc(capacity * residual + 1);
@@ -176,7 +184,7 @@ static int assign_slots(hny_build *build) {
         rc = hny__free_ids_take(&build->slots, &build->reader->view, free_slots,
                                 &build->record.slots, &node.slot);
         staging->slots[i] = node.slot;
-        if (!rc) {
+        if (!rc && !hny__build_defers(build)) {
             rc = hny__build_add_node(build, node);
         }
         if (!rc) {
@@ -345,7 +353,7 @@ static int merge_runs(hny_build *build) {
     if (!merge.link_orders) {
         return HNY_NOMEM;
     }
-    hny__env_set_progress(build->env, build->table, "reordering", 0, 0);
+    hny__env_set_progress(build->env, hny__build_kind(build), build->table, "reordering", 0, 0);
     for (size_t i = 0; i < sort->runs_count; i++) {
         merge.link_orders[i] = link_order;
         link_order += (uint32_t)hny__sort_run_length(sort, i);
@@ -383,7 +391,7 @@ static int empty_buffer(hny_build *build) {
     if (rc) {
         return rc;
     }
-    if (can_spill(build) && !spill_run(build)) {
+    if (!(build->flags & HNY_BUILD_DEFER) && can_spill(build) && !spill_run(build)) {
         return staging->sort.runs_count == HNY__MAX_SORT_RUNS ? merge_runs(build) : HNY_OK;
     }
     rc = write_reordered_rows(build);

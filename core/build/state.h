@@ -50,18 +50,21 @@ typedef struct hny__staging {
 struct hny_build {
     hny_sidecar *sidecar; /* a reference */
     hny__env *env;        /* a reference */
-    int lock;             /* descriptor of the builder's lock; -1: none is held */
-    int reserve;          /* of a file that takes room on the disk; -1: none */
+    hny__lock lock;       /* the builder's */
+    hny__lock link_lock;  /* the linker's */
+    uint64_t reserve_bytes;
+    int reserve; /* of a file that takes so much room on the disk; -1: none */
     hny__size_signal size_signal;
     uint32_t table;
     hny_options options;
     unsigned threads;
     int flags;
+    uint32_t link; /* rows that were appended are linked, at most; 0: all */
     hny_interrupt interrupt;
 
     hny_reader *reader;           /* of the base, the state that the build starts from */
     bool has_base;                /* else the build starts over, in a space of its own */
-    bool appends;                 /* new rows get slots at the end and stay unlinked */
+    bool appends;                 /* new rows get slots at the end and may stay unlinked */
     hny__table_record base;       /* if has_base */
     uint32_t old_space;           /* to be deleted after the build started over; 0: none */
     uint32_t old_attribute_space; /* to be deleted if it was replaced; 0: none */
@@ -109,6 +112,38 @@ void hny__shrink_clean(const hny_build *build);
 
 /* Removes the rows of the base that a build which refits was not given. */
 int hny__build_drop_left_over(hny_build *build);
+
+/*
+** Ends the pin of the base before a write.  A build that only links keeps it: others write
+** meanwhile, and its threads share pointers into the pages of that state.
+*/
+static inline void hny__build_unpin(hny_build *build) {
+    if (!(build->flags & HNY_BUILD_LINK)) {
+        hny_reader_end(build->reader);
+    }
+}
+
+/* Whose progress it is: what the linker does is told apart from other builds. */
+static inline hny__lock_kind hny__build_kind(const hny_build *build) {
+    return build->flags & HNY_BUILD_LINK ? HNY__LOCK_LINKER : HNY__LOCK_BUILDER;
+}
+
+/* Is it certain that new rows stay unlinked? */
+static inline bool hny__build_defers(const hny_build *build) {
+    return build->appends && build->flags & HNY_BUILD_DEFER;
+}
+
+/*
+** Takes the linker's lock: whatever changes links, or deletes a graph, holds it.  HNY_BUSY: a
+** linker reads the graph.
+*/
+int hny__build_take_graph(hny_build *build);
+
+/* Takes the builder's lock, for a build that was opened without it.  HNY_BUSY: a build runs. */
+int hny__build_take(hny_build *build);
+
+/* Takes the room that others must be able to write when the build has ended. */
+int hny__build_reserve(hny_build *build);
 
 /* Queues a slot for linking; its level and upper row are drawn later. */
 int hny__build_add_node(hny_build *build, hny__new_node node);

@@ -15,9 +15,11 @@
 static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed) {
     hny_build *const build = update->build;
     hny__table_record *const record = &build->record;
-    const uint32_t end = build->has_base ? build->base.slots : 0;
+    const uint32_t all = build->has_base ? build->base.slots : 0;
+    const uint32_t first = all ? hny__linked(&build->base) : 0;
+    const uint32_t end = build->link && build->link < all - first ? first + build->link : all;
     int rc = hny__build_pin(build);
-    for (uint32_t slot = end ? hny__linked(&build->base) : 0; slot < end && !rc; slot++) {
+    for (uint32_t slot = first; slot < end && !rc; slot++) {
         if (roaring_bitmap_contains(build->deleted_slots, slot) ||
             hny__view_deleted(&build->reader->view, slot)) {
             roaring_bitmap_add(freed, slot);
@@ -30,7 +32,7 @@ static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed
             rc = build->reader->view.status;
         }
     }
-    record->unlinked = 0;
+    record->unlinked = all - end;
     return rc;
 }
 
@@ -161,7 +163,7 @@ static int consolidate_graph(hny__graph_update *update, const roaring_bitmap_t *
     if (rc) {
         return rc;
     }
-    hny_reader_end(build->reader);
+    hny__build_unpin(build);
     roaring_bitmap_or_inplace(update->freed_slots, build->deleted_slots);
     roaring_bitmap_remove_range(update->freed_slots, hny__linked(&build->base), HNY__MAX_SLOTS);
     roaring_bitmap_andnot_inplace(update->freed_slots, free_slots);
@@ -241,11 +243,12 @@ static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
     if (!rc) {
         rc = hny__worker_pool_init(&update->pool, graph, build->threads, build->table,
                                    build->interrupt);
+        update->pool.kind = hny__build_kind(build);
     }
     if (!rc && is_consolidation_due(build)) {
         rc = consolidate_graph(update, freed);
     }
-    hny_reader_end(build->reader);
+    hny__build_unpin(build);
     if (!rc && build->new_nodes_count) {
         rc = hny__insert_all(&update->pool, build->new_nodes, (uint32_t)build->new_nodes_count);
     }
@@ -266,8 +269,9 @@ static int change_graph(hny__graph_update *update, roaring_bitmap_t *freed) {
 
 /* Are there few enough unlinked rows, and deleted nodes, to leave the graph as it is? */
 static bool may_stay_unlinked(const hny_build *build, uint32_t unlinked) {
-    return build->appends && unlinked <= hny__unlinked_limit(build->record.live) &&
-           !is_consolidation_due(build);
+    return hny__build_defers(build) ||
+           (build->appends && unlinked <= hny__unlinked_limit(build->record.live) &&
+            !is_consolidation_due(build));
 }
 
 int hny__update_graph(hny__graph_update *update, hny_build *build) {
@@ -282,6 +286,10 @@ int hny__update_graph(hny__graph_update *update, hny_build *build) {
     if (may_stay_unlinked(build, unlinked)) {
         build->record.unlinked = unlinked;
         return HNY_OK;
+    }
+    const int taken = hny__build_take_graph(build);
+    if (taken) {
+        return taken;
     }
     /* Apart, since a consolidation returns in freed_slots what it freed. */
     roaring_bitmap_t *const freed = roaring_bitmap_create();

@@ -29,8 +29,11 @@ int hny__worker_pool_init(hny__worker_pool *pool, hny__graph *graph, unsigned th
     if (threads > HNY__MAX_THREADS) {
         threads = HNY__MAX_THREADS;
     }
-    *pool = (hny__worker_pool){graph, calloc(threads, sizeof *pool->workers), threads, table,
-                               interrupt};
+    *pool = (hny__worker_pool){.graph = graph,
+                               .workers = calloc(threads, sizeof *pool->workers),
+                               .count = threads,
+                               .table = table,
+                               .interrupt = interrupt};
     if (!pool->workers) {
         return HNY_NOMEM;
     }
@@ -54,7 +57,7 @@ static bool is_calling_thread(const worker_job *job) {
 
 static void report_progress(const worker_job *job) {
     const hny__phase *const phase = &job->phase;
-    hny__env_set_progress(job->pool->graph->env, job->pool->table, phase->name,
+    hny__env_set_progress(job->pool->graph->env, job->pool->kind, job->pool->table, phase->name,
                           phase->before + atomic_load(&job->pool->graph->done),
                           phase->total ? phase->total : job->count);
 }

@@ -16,7 +16,8 @@ typedef struct hny__worker_pool {
     hny__graph *graph;
     hny__worker *workers;
     unsigned count;
-    uint32_t table; /* for progress figures */
+    hny__lock_kind kind; /* for progress figures, */
+    uint32_t table;      /* as this */
     hny_interrupt interrupt;
 } hny__worker_pool;
 

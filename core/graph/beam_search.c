@@ -616,13 +616,12 @@ int hny__beam_scan_unlinked(hny__beam *beam, const hny__scorer *scorer, hny__eff
     const level_search search = {HNY__LINKS, scorer, effort};
     const uint32_t slots = beam->view->table.slots;
     int rc = HNY_OK;
-    beam->distances += beam->view->table.unlinked;
-    for (uint32_t slot = hny__linked(&beam->view->table); slot < slots && !rc;
+    for (uint32_t slot = hny__linked(&beam->view->table); slot < slots && !rc && !must_stop(beam);
          slot += UNLINKED_BATCH) {
         const uint32_t left = slots - slot;
         rc = pool_unlinked_rows(beam, &search, slot, left < UNLINKED_BATCH ? left : UNLINKED_BATCH);
     }
-    return rc;
+    return rc ? rc : beam_status(beam);
 }
 
 /* ----------------------------------------------------------------------------------- descent -- */

@@ -139,7 +139,10 @@ int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__fo
 int hny__beam_measure_crowding(hny__beam *beam, const hny__scorer *scorer, hny__found start,
                                hny__effort effort, float reach, float *out);
 
-/* After a search of level 0: adds the nearest of the slots that are not linked yet. */
+/*
+** After a search of level 0: adds the nearest of the slots that are not linked yet.  Their
+** distances are not among those that the search may take.
+*/
 int hny__beam_scan_unlinked(hny__beam *beam, const hny__scorer *scorer, hny__effort effort);
 
 /* The node of the pool at *position, which moves on; false: there is none. */

@@ -237,6 +237,7 @@ static int search_nodes(hny_reader *reader, hny__found start, const hny__effort_
     int rc = hny__beam_search_by_plan(beam, &reader->scorer, start, plan, effort);
     if (!rc && reader->view.table.unlinked && !hny__beam_gave_up(beam)) {
         rc = hny__beam_scan_unlinked(beam, &reader->scorer, *effort);
+        reader->work.distances += reader->view.table.unlinked;
     }
     return rc;
 }

@@ -91,12 +91,17 @@ static double usual_distances(uint32_t ef) {
     return BASE_DISTANCES + DISTANCES_PER_EF * (double)(ef > 10 ? ef - 10 : 0);
 }
 
-/* Is a graph search cheaper than a scan where so many rows match? */
+/*
+** Is a graph search cheaper than a scan where so many rows match?  It scans the rows that are not
+** linked yet, too.
+*/
 static bool graph_is_cheaper(const hny_reader *reader, uint32_t ef, double matches) {
     const double share = matches / reader->view.table.live;
     const double cost = reader->view.geometry.quantizer.codes == HNY_CODES_INT4 ? DISTANCE_COST_INT4
                                                                                 : DISTANCE_COST;
-    return matches > 0 && cost * usual_distances(ef) / share < matches;
+    const hny__table_record *const table = &reader->view.table;
+    return matches > 0 && table->entry_slot != HNY__NONE &&
+           cost * usual_distances(ef) / share + table->unlinked < matches;
 }
 
 /*
@@ -186,6 +191,9 @@ static uint64_t max_unfiltered_distances(const hny_reader *reader, uint32_t ef) 
 }
 
 static int search_unfiltered(hny_reader *reader, hny_search *search, size_t limit) {
+    if (reader->view.table.entry_slot == HNY__NONE) {
+        return scan_instead(reader, search, limit);
+    }
     const hny__effort_plan plan = plan_search(reader, search);
     reader->work.strategy = HNY_GRAPH;
     const int rc = hny__graph_search(reader, search, &plan,

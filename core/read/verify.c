@@ -398,7 +398,7 @@ static int verify_entry(verification *v) {
     const hny__table_record *const table = &v->view->table;
     uint32_t owner, down;
     uint8_t level;
-    if (table->live + table->deleted == 0) {
+    if (table->entry_slot == HNY__NONE) {
         return HNY_OK;
     }
     if (roaring_bitmap_contains(v->free_slots, table->entry_slot)) {

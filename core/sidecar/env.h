@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "hannoy.h"
+#include "sidecar/lock.h"
 
 typedef struct hny__env hny__env;
 typedef struct hny__txn hny__txn;
@@ -64,6 +65,19 @@ int hny__env_stat(const hny__env *env, struct stat *out);
 
 bool hny__env_readonly(const hny__env *env);
 
+/* What excludes other builds; all zero: not held. */
+typedef struct hny__lock {
+    bool held;
+    int fd; /* of the file at `path`; a private file is locked within the process */
+} hny__lock;
+
+/*
+** Takes a lock (lock.h) of the environment's file, which is at `path`, NULL for a private one.
+** HNY_BUSY at once if another build has it; other statuses as hny__lock_take.
+*/
+int hny__env_lock(hny__env *env, const char *path, hny__lock_kind kind, hny__lock *out);
+void hny__env_unlock(hny__env *env, hny__lock_kind kind, hny__lock *lock);
+
 /* A record or block failed its checks: the next build replaces the file. */
 void hny__env_set_damaged(hny__env *env);
 bool hny__env_damaged(const hny__env *env);
@@ -77,9 +91,10 @@ int hny__env_pages(const hny__env *env, uint64_t *pages, uint64_t *used);
 /* Frees the reader slots of processes that ended without doing so. */
 void hny__env_drop_dead_readers(hny__env *env);
 
-void hny__env_set_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
-                           uint64_t total);
-hny_progress hny__env_progress(hny__env *env);
+/* Of the build that has this lock. */
+void hny__env_set_progress(hny__env *env, hny__lock_kind kind, uint32_t table, const char *phase,
+                           uint64_t done, uint64_t total);
+hny_progress hny__env_progress(hny__env *env, hny__lock_kind kind);
 
 /* ------------------------------------------------------------------------------ transactions -- */
 

@@ -530,7 +530,7 @@ static int look_again(const char *path, const char *model, const struct stat *ju
 }
 
 int hny__env_discard(const char *path, const char *model, const struct stat *judged) {
-    int fd, rc = hny__lock_take(path, &fd);
+    int fd, rc = hny__lock_take(path, HNY__LOCK_BUILDER, &fd);
     if (rc == HNY_FOLDER && rmdir(path) == 0) {
         return HNY_OK;
     }
@@ -543,6 +543,26 @@ int hny__env_discard(const char *path, const char *model, const struct stat *jud
     }
     hny__lock_release(fd);
     return rc == HNY_MISSING ? HNY_OK : rc;
+}
+
+int hny__env_lock(hny__env *env, const char *path, hny__lock_kind kind, hny__lock *out) {
+    *out = (hny__lock){.fd = -1};
+    if (path) {
+        const int rc = hny__lock_take(path, kind, &out->fd);
+        out->held = rc == HNY_OK;
+        return rc;
+    }
+    out->held = !atomic_exchange(&env->locked[kind], true);
+    return out->held ? HNY_OK : HNY_BUSY;
+}
+
+void hny__env_unlock(hny__env *env, hny__lock_kind kind, hny__lock *lock) {
+    if (lock->held && lock->fd >= 0) {
+        hny__lock_release(lock->fd);
+    } else if (lock->held) {
+        atomic_store(&env->locked[kind], false);
+    }
+    lock->held = false;
 }
 
 int hny__env_stat(const hny__env *env, struct stat *out) {
@@ -563,16 +583,16 @@ bool hny__env_damaged(const hny__env *env) {
     return atomic_load(&env->damaged);
 }
 
-void hny__env_set_progress(hny__env *env, uint32_t table, const char *phase, uint64_t done,
-                           uint64_t total) {
+void hny__env_set_progress(hny__env *env, hny__lock_kind kind, uint32_t table, const char *phase,
+                           uint64_t done, uint64_t total) {
     pthread_mutex_lock(&env->progress_lock);
-    env->progress = (hny_progress){table, phase, done, total};
+    env->progress[kind] = (hny_progress){table, phase, done, total};
     pthread_mutex_unlock(&env->progress_lock);
 }
 
-hny_progress hny__env_progress(hny__env *env) {
+hny_progress hny__env_progress(hny__env *env, hny__lock_kind kind) {
     pthread_mutex_lock(&env->progress_lock);
-    const hny_progress progress = env->progress;
+    const hny_progress progress = env->progress[kind];
     pthread_mutex_unlock(&env->progress_lock);
     return progress;
 }

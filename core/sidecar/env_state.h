@@ -39,6 +39,7 @@ struct hny__env {
     atomic_bool broken;     /* LMDB has given up on it; all users must close it */
     atomic_bool damaged;    /* a record or block in it failed its checks */
     atomic_ullong min_size; /* the file had this many bytes; fewer now: it was truncated */
+    atomic_bool locked[HNY__LOCK_KINDS]; /* a private file's */
     MDB_env *mdb;
     MDB_dbi dbi; /* of write transactions */
     uint32_t page_size;
@@ -49,7 +50,7 @@ struct hny__env {
     roaring_bitmap_t *erased;     /* free pages that are zeros (erase_pages.h); NULL: none known */
     size_t erased_at;             /* in this state */
     pthread_mutex_t progress_lock;
-    hny_progress progress;
+    hny_progress progress[HNY__LOCK_KINDS];
 };
 
 #define HNY__NO_STATE SIZE_MAX

@@ -367,7 +367,7 @@ int hny__table_record_check(const hny__table_record *t) {
     if (t->rowid_height ? t->rowid_root >= t->rowid_nodes : t->rowid_root != HNY__NONE) {
         return HNY_CORRUPT;
     }
-    if (t->live + t->deleted == 0) {
+    if (t->live + t->deleted == t->unlinked) {
         return t->entry_slot == HNY__NONE ? HNY_OK : HNY_CORRUPT;
     }
     if (t->entry_slot >= hny__linked(t) || t->entry_level > 63) {

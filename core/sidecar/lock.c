@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,19 @@
 
 /* ------------------------------------------------------------------------ the builder's lock -- */
 
+/* Bytes of the data file that stand for a lock; the file need not have them.  By hny__lock_kind. */
+typedef struct lock_range {
+    off_t first, length;
+} lock_range;
+
+static const lock_range lock_ranges[HNY__LOCK_KINDS] = {{0, (off_t)1 << 62}, {(off_t)1 << 62, 1}};
+
 /* A shared lock, for files that this user cannot write, excludes builds as well. */
-static int lock_data_file(const char *path, bool shared, int *fd) {
-    struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+static int lock_data_file(const char *path, bool shared, hny__lock_kind kind, int *fd) {
+    struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = lock_ranges[kind].first,
+                         .l_len = lock_ranges[kind].length};
     struct stat opened_file, current;
     int opened;
     *fd = -1;
@@ -40,9 +51,59 @@ static int lock_data_file(const char *path, bool shared, int *fd) {
     return HNY_OK;
 }
 
-int hny__lock_take(const char *path, int *fd) {
-    *fd = -1;
-    return path ? lock_data_file(path, false, fd) : HNY_OK;
+/*
+** Descriptors that hold a lock.  The lock lasts until it is released or all copies of the
+** descriptor are closed: a child of a fork closes those that it inherits, or it would hold the lock
+** of a parent that has died, for good.
+*/
+#define MOST_LOCKS 64
+
+static struct {
+    pthread_mutex_t mutex;
+    int fds[MOST_LOCKS];
+    unsigned count;
+} held_locks = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void lock_held_locks(void) {
+    pthread_mutex_lock(&held_locks.mutex);
+}
+
+static void unlock_held_locks(void) {
+    pthread_mutex_unlock(&held_locks.mutex);
+}
+
+static void close_inherited_locks(void) {
+    for (unsigned i = 0; i < held_locks.count; i++) {
+        close(held_locks.fds[i]);
+    }
+    held_locks.count = 0;
+    pthread_mutex_unlock(&held_locks.mutex);
+}
+
+static void watch_forks_of_locks(void) {
+    (void)pthread_atfork(lock_held_locks, unlock_held_locks, close_inherited_locks);
+}
+
+static pthread_once_t lock_forks_once = PTHREAD_ONCE_INIT;
+
+static void forget_held_lock(int fd) {
+    for (unsigned i = 0; i < held_locks.count; i++) {
+        if (held_locks.fds[i] == fd) {
+            held_locks.fds[i] = held_locks.fds[--held_locks.count];
+            break;
+        }
+    }
+}
+
+int hny__lock_take(const char *path, hny__lock_kind kind, int *fd) {
+    pthread_once(&lock_forks_once, watch_forks_of_locks);
+    pthread_mutex_lock(&held_locks.mutex);
+    int rc = held_locks.count < MOST_LOCKS ? lock_data_file(path, false, kind, fd) : HNY_BUSY;
+    if (!rc) {
+        held_locks.fds[held_locks.count++] = *fd;
+    }
+    pthread_mutex_unlock(&held_locks.mutex);
+    return rc;
 }
 
 /*
@@ -52,8 +113,11 @@ int hny__lock_take(const char *path, int *fd) {
 void hny__lock_release(int fd) {
     struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     if (fd >= 0) {
+        pthread_mutex_lock(&held_locks.mutex);
+        forget_held_lock(fd);
         (void)fcntl(fd, F_OFD_SETLK, &lock);
         close(fd);
+        pthread_mutex_unlock(&held_locks.mutex);
     }
 }
 
@@ -133,7 +197,7 @@ static int create_lock_file(const char *lock, ino_t inode, const char *model) {
 static int create_under_lock(const char *lock, const char *path, ino_t inode, bool held,
                              const char *model) {
     int fd;
-    int rc = lock_data_file(path, access(path, W_OK) != 0, &fd);
+    int rc = lock_data_file(path, access(path, W_OK) != 0, HNY__LOCK_BUILDER, &fd);
     if (rc) {
         return rc;
     }

@@ -22,10 +22,16 @@
 #define HNY__MAX_READERS 1024 /* LMDB's default of 126 is few for connection pools; 64 bytes each */
 
 /*
-** Takes the builder's lock: an open-file-description lock on the data file.  HNY_BUSY at once if a
-** build in this process or another one has it.  *fd is -1 for path NULL, a private file.
+** The builder's lock is held by a build that writes, the linker's by one that changes links or
+** deletes a graph.
 */
-int hny__lock_take(const char *path, int *fd);
+typedef enum hny__lock_kind { HNY__LOCK_BUILDER, HNY__LOCK_LINKER, HNY__LOCK_KINDS } hny__lock_kind;
+
+/*
+** Takes one: an open-file-description lock on the data file.  HNY_BUSY at once if a build in this
+** process or another one has it; *fd is -1 then.
+*/
+int hny__lock_take(const char *path, hny__lock_kind kind, int *fd);
 void hny__lock_release(int fd);
 
 /* The path of the lock file of a data file.  The caller frees it.  NULL: out of memory. */

@@ -62,6 +62,27 @@ int hny_sidecar_new(const char *database, const char *folder, hny_sidecar **out)
     return HNY_OK;
 }
 
+int hny__sidecar_again(const hny_sidecar *sidecar, hny_sidecar **out) {
+    hny_sidecar *const again = calloc(1, sizeof *again);
+    if (!again) {
+        return HNY_NOMEM;
+    }
+    again->refs = 1;
+    if (!sidecar->path) {
+        again->env = sidecar->env ? hny__env_ref(sidecar->env) : NULL;
+        *out = again;
+        return HNY_OK;
+    }
+    again->database = strdup(sidecar->database);
+    again->path = strdup(sidecar->path);
+    if (!again->database || !again->path) {
+        hny_sidecar_unref(again);
+        return HNY_NOMEM;
+    }
+    *out = again;
+    return HNY_OK;
+}
+
 hny_sidecar *hny_sidecar_ref(hny_sidecar *sidecar) {
     sidecar->refs++;
     return sidecar;
@@ -162,5 +183,5 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out) {
     if (hny__sidecar_env(sidecar, false, &env)) {
         return;
     }
-    *out = hny__env_progress(env);
+    *out = hny__env_progress(env, HNY__LOCK_BUILDER);
 }

@@ -13,4 +13,7 @@
 */
 int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out);
 
+/* Another handle on the same file, for another thread.  Of a private one, as it is now. */
+int hny__sidecar_again(const hny_sidecar *sidecar, hny_sidecar **out);
+
 #endif

@@ -121,7 +121,7 @@ static void test_shared(void **unused) {
     write_to(env, 1);
     assert_int_equal(mdb_env_get_maxreaders(env->mdb, &readers), 0);
     assert_int_equal(readers, HNY__MAX_READERS);
-    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
     assert_int_equal(elsewhere(), HNY_OK);
     hny__lock_release(fd);
     hny__env_unref(env);
@@ -140,7 +140,7 @@ static void test_removed(void **unused) {
     hny__env *const first = open_it(1);
     write_to(first, 1);
     pin(first, &txn);
-    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
     assert_int_equal(hny__env_usable(first), HNY_OK);
     assert_int_equal(unlink(lock), 0);
     assert_int_equal(hny__env_usable(first), HNY_MISSING);
@@ -443,7 +443,7 @@ static void test_nameless(void **unused) {
         hny__env *const env = open_it(1);
         write_to(env, i);
         hny__env_unref(env);
-        assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+        assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
         assert_int_equal(elsewhere(), HNY_OK);
         assert_int_equal(truncate(lock, sizes[i % 4]), 0);
         assert_int_equal(elsewhere(), HNY_BUSY);
@@ -458,14 +458,14 @@ static void test_lock_and_fork(void **unused) {
     (void)unused;
     hny__env *const env = open_it(1);
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
     const pid_t pid = fork();
     if (pid == 0) {
         close(ends[1]);
         _exit(read(ends[0], &byte, 1) < 0); /* lives until the parent closes its end */
     }
     hny__lock_release(fd);
-    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
     hny__lock_release(fd);
     close(ends[0]);
     close(ends[1]);
@@ -565,7 +565,7 @@ static void test_discard(void **unused) {
     /* The damaged one, but not while a build runs. */
     env = open_it(0);
     assert_int_equal(hny__env_stat(env, &judged), HNY_OK);
-    assert_int_equal(hny__lock_take(data, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
     assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_BUSY);
     hny__lock_release(fd);
     assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_OK);

@@ -71,7 +71,8 @@ static void world_close(world *w) {
 static hny_build *open_build(world *w, int flags) {
     hny_build *build;
     assert_int_equal(hny_build_open(w->sidecar, TABLE, &w->options,
-                                    &(hny_build_limits){1, 0, w->interrupt}, flags, &build),
+                                    &(hny_build_limits){.threads = 1, .interrupt = w->interrupt},
+                                    flags, &build),
                      HNY_OK);
     return build;
 }
@@ -350,7 +351,7 @@ static void test_whole_tables(void **unused) {
     world_open(&w, HNY_FLOAT32, HNY_EUCLIDEAN, HNY_CODES_INT4);
     hny_build *build;
     assert_int_equal(hny_build_open(w.sidecar, TABLE + 1, &w.options,
-                                    &(hny_build_limits){1, 0, {0}}, HNY_BUILD_ERASE, &build),
+                                    &(hny_build_limits){.threads = 1}, HNY_BUILD_ERASE, &build),
                      HNY_OK);
     for (uint32_t id = 0; id < ROWS; id++) {
         put_row(&w, build, id);

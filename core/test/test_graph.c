@@ -40,6 +40,9 @@ typedef struct world {
     uint8_t present[IDS];
     int64_t seq;
     int appended; /* builds that found unlinked rows */
+    int refused;  /* builds that the linker excluded, */
+    int dropped;  /* and steps of it that did not fit the newest state */
+    int rebased;  /* steps that did */
     unsigned threads;
     int spread; /* distinct values of a component: few of them make equal vectors */
 } world;
@@ -101,12 +104,23 @@ static uint32_t rows_of(const world *w) {
     return rows;
 }
 
+static world *copy_world(const world *w) {
+    world *const copy = malloc(sizeof *copy);
+    assert_non_null(copy);
+    *copy = *w;
+    copy->vectors = malloc(IDS * w->bytes);
+    assert_non_null(copy->vectors);
+    memcpy(copy->vectors, w->vectors, IDS * w->bytes);
+    return copy;
+}
+
 /* One build of `changes` random changes; `restart` starts over. */
 static void change(world *w, uint32_t changes, uint32_t deletes, int restart, int flags) {
     hny_build *build;
     uint8_t touched[IDS] = {0};
+    world *const before = copy_world(w);
     assert_int_equal(hny_build_open(w->sidecar, 7, &w->options,
-                                    &(hny_build_limits){w->threads, 0, {0}}, flags, &build),
+                                    &(hny_build_limits){.threads = w->threads}, flags, &build),
                      HNY_OK);
     for (uint32_t i = 0; i < changes; i++) {
         const uint32_t id = below(IDS);
@@ -131,9 +145,19 @@ static void change(world *w, uint32_t changes, uint32_t deletes, int restart, in
             assert_int_equal(hny_build_remove(build, rowid_of(id)), HNY_OK);
         }
     }
-    w->seq += changes;
-    assert_int_equal(hny_build_publish(build, (hny_boundary){w->seq, w->seq * 31}), HNY_OK);
+    const int64_t seq = w->seq + changes;
+    const int rc = hny_build_publish(build, (hny_boundary){seq, seq * 31});
     hny_build_close(build);
+    if (rc == HNY_BUSY && flags & HNY_BUILD_DEFER) { /* so many slots are free that it would link */
+        memcpy(w->present, before->present, sizeof w->present);
+        memcpy(w->vectors, before->vectors, IDS * w->bytes);
+        w->refused++;
+    } else {
+        assert_int_equal(rc, HNY_OK);
+        w->seq = seq;
+    }
+    free(before->vectors);
+    free(before);
 }
 
 /* The exact answer, masked ids left out. */
@@ -354,6 +378,74 @@ static void test_repeats(void **unused) {
     assert_int_equal(links[0], links[1]);
 }
 
+/* Other builds between the start of a build that only links, and its publication. */
+typedef enum meanwhile { NOTHING, APPENDED, REFUSED } meanwhile;
+
+static void link_rows(world *w, uint32_t count, meanwhile what) {
+    hny_build *build;
+    hny_stats before, after;
+    hny_reader *reader;
+    const hny_build_limits limits = {.threads = w->threads, .link = count};
+    assert_int_equal(hny_build_open(w->sidecar, 7, &w->options, &limits, HNY_BUILD_LINK, &build),
+                     HNY_OK);
+    assert_int_equal(hny_reader_stats(hny_build_reader(build), false, &before), HNY_OK);
+    if (what == APPENDED) {
+        change(w, 1 + below(count % 2 ? 150 : 4), 40, 0, HNY_BUILD_APPEND | HNY_BUILD_DEFER);
+    } else if (what == REFUSED) { /* it would change links */
+        hny_build *other;
+        assert_int_equal(hny_build_open(w->sidecar, 7, &w->options, &limits, 0, &other), HNY_BUSY);
+    }
+    const int rc = hny_build_publish(build, before.boundary);
+    hny_build_close(build);
+    if (what == APPENDED && rc == HNY_BUSY) { /* it has deleted a row that was linked */
+        w->dropped++;
+    } else {
+        assert_int_equal(rc, HNY_OK);
+        w->rebased += what == APPENDED;
+    }
+    assert_int_equal(hny_reader_new(w->sidecar, 7, w->shape, 0, 0, &reader), HNY_OK);
+    assert_int_equal(hny_reader_begin(reader), HNY_OK);
+    assert_int_equal(hny_reader_stats(reader, false, &after), HNY_OK);
+    if (what == NOTHING) {
+        assert_true(after.unlinked == (before.unlinked > count ? before.unlinked - count : 0));
+    }
+    assert_true(after.boundary.seq == w->seq);
+    hny_reader_end(reader);
+    hny_reader_free(reader);
+}
+
+/* Rows are appended, and linked in steps by builds that others come between. */
+static void test_links(void **unused) {
+    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
+    (void)unused;
+    assert_non_null(mkdtemp(folder));
+    snprintf(database, sizeof database, "%s/a.db", folder);
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        world w;
+        world_open(&w, database, (hny_shape){6, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_INT8, 5,
+                   threads, 100);
+        change(&w, 100, 10, 1, threads == 1 ? 0 : HNY_BUILD_APPEND | HNY_BUILD_DEFER);
+        verify(&w);
+        for (int i = 0; i < 40; i++) {
+            change(&w, 1 + below(300), i % 3 ? 20 : 70, 0, HNY_BUILD_APPEND | HNY_BUILD_DEFER);
+            link_rows(&w, 1 + below(200), (meanwhile)(i % 3));
+            verify(&w);
+            if (i % 10 == 9) {
+                change(&w, 50, 40, i % 20 == 9, 0);
+                verify(&w);
+            }
+        }
+        assert_true(w.appended > 20 && w.refused < 10);
+        assert_true(w.dropped && w.rebased);
+        world_close(&w);
+    }
+    snprintf(path, sizeof path, "%s-hannoy", database);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s-hannoy-lock", database);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* A closed sidecar can be opened again, read and built upon. */
 static void test_reopen(void **unused) {
     char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
@@ -381,7 +473,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_metrics),       cmocka_unit_test(test_codes),
         cmocka_unit_test(test_equal_vectors), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_spills),        cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_reopen),
+        cmocka_unit_test(test_reopen),        cmocka_unit_test(test_links),
     };
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252u;
     printf("seed %llu\n", (unsigned long long)state);

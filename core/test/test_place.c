@@ -205,7 +205,7 @@ static void build_row(int64_t rows) {
     hny_stats stats;
     assert_int_equal(hny_sidecar_new(other, "", &sidecar), HNY_OK);
     assert_int_equal(
-        hny_build_open(sidecar, 1, &options, &(hny_build_limits){1, 0, {0}}, 0, &build), HNY_OK);
+        hny_build_open(sidecar, 1, &options, &(hny_build_limits){.threads = 1}, 0, &build), HNY_OK);
     assert_int_equal(hny_build_put(build, rows, &vector, NULL), HNY_OK);
     assert_int_equal(hny_build_publish(build, (hny_boundary){rows, rows}), HNY_OK);
     assert_int_equal(hny_build_shrink(build, true), HNY_OK);

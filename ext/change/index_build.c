@@ -247,11 +247,17 @@ static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
            64 * (uint64_t)(log->tip.seq - log->trim.seq);
 }
 
+/* Is linking left to the linker? */
+static bool is_deferred(const hx_view *view, const hx_index_build *build) {
+    const uint32_t set = hx_view_options(view)->background;
+    return !build->asked && set && hny_linker_enabled(set == 1);
+}
+
 static int flags_of_build(hx_view *view, const hx_index_build *build, int *out) {
     bool erase;
     const int rc = hx_secure_delete(view->shadow, &erase);
-    *out =
-        (build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND) | (erase ? HNY_BUILD_ERASE : 0);
+    *out = build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND;
+    *out |= (is_deferred(view, build) ? HNY_BUILD_DEFER : 0) | (erase ? HNY_BUILD_ERASE : 0);
     return rc;
 }
 
@@ -274,11 +280,17 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
                                  view->shadow->config.attribute_set};
     build->at = log.tip;
     build->taken = 0;
-    build->current = build->sparse = false;
-    const hny_build_limits limits = {set->threads, commit_bytes(view, &log),
-                                     hx_interrupt(view->shadow)};
-    build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options, &limits,
-                                   flags, &engine);
+    build->current = build->sparse = build->needs_pause = false;
+    const bool defers = flags & HNY_BUILD_DEFER;
+    const hny_build_limits limits = {.threads = set->threads,
+                                     .reserve = commit_bytes(view, &log),
+                                     .interrupt = hx_interrupt(view->shadow)};
+    bool again = true;
+    while (again) {
+        build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options,
+                                       &limits, flags, &engine);
+        again = build->status == HNY_BUSY && defers && hny_linker_yield(view->sidecar);
+    }
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }
@@ -293,7 +305,13 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     if (rc || build->status) {
         hny_sidecar_set_swept(view->sidecar, 0); /* it may have left something */
     }
+    build->needs_pause = defers && build->status == HNY_BUSY;
     hny_build_close(engine);
+    if (defers && rc == SQLITE_OK && build->current) {
+        const hny_build_limits behind = {.threads = set->threads, .reserve = limits.reserve};
+        (void)hny_linker_wake(view->sidecar, hx_view_config(view)->number, &options, &behind,
+                              flags & HNY_BUILD_ERASE);
+    }
     return rc;
 }
 
@@ -316,22 +334,39 @@ static int hold_and_build(hx_view *view, hx_index_build *build) {
     return rc;
 }
 
+/* What links, or drops a graph, excludes the linker. */
+static int pause_and_build(hx_view *view, hx_index_build *build) {
+    hny_pause pause;
+    if (is_deferred(view, build) && !build->needs_pause) {
+        return hold_and_build(view, build);
+    }
+    hny_linker_pause(view->sidecar, &pause);
+    const int rc = hold_and_build(view, build);
+    hny_linker_resume(&pause);
+    return rc;
+}
+
 /* From all rows, of which there are few beside what the index holds. */
 static int start_over(hx_view *view, hx_index_build *build) {
     const int64_t taken = build->taken;
     build->restart = true;
-    const int rc = hold_and_build(view, build);
+    const int rc = pause_and_build(view, build);
     build->restart = false;
     build->taken = taken;
     return rc;
 }
 
 /* A damaged or broken sidecar is set aside, and the second attempt starts over. */
+static bool deserves_another_attempt(const hx_index_build *build) {
+    return build->status == HNY_CORRUPT || build->status == HNY_BROKEN || build->needs_pause;
+}
+
 int hx_index_build_run(hx_view *view, hx_index_build *build) {
     int rc = build->asked ? repair_database(view->shadow) : SQLITE_OK;
+    build->needs_pause = false;
     for (int i = 0; i < 2 && rc == SQLITE_OK; i++) {
-        rc = hold_and_build(view, build);
-        if (rc || (build->status != HNY_CORRUPT && build->status != HNY_BROKEN)) {
+        rc = pause_and_build(view, build);
+        if (rc || !deserves_another_attempt(build)) {
             break;
         }
     }

@@ -23,11 +23,12 @@ typedef struct hx_index_build {
     hx_loan hold;    /* of HX_SQL_HOLD: keeps the read snapshot; returned before linking */
     bool needs_hold; /* no write transaction keeps the snapshot */
     /* out */
-    int status;      /* the engine's; HNY_BUSY: another build runs */
-    bool current;    /* the sidecar has the snapshot's tip as a boundary */
-    int64_t taken;   /* changes applied */
-    hny_boundary at; /* the snapshot's tip */
-    bool sparse;     /* so much of the index is of deleted rows that it should start over */
+    int status;       /* the engine's; HNY_BUSY: another build runs */
+    bool current;     /* the sidecar has the snapshot's tip as a boundary */
+    int64_t taken;    /* changes applied */
+    hny_boundary at;  /* the snapshot's tip */
+    bool sparse;      /* so much of the index is of deleted rows that it should start over */
+    bool needs_pause; /* the linker has the graph, which this build replaces or changes */
 } hx_index_build;
 
 /*

@@ -199,16 +199,20 @@ static int describe_state(hx_view *view, char **out, bool *well) {
     return rc;
 }
 
-/* In UTC, as SQLite's datetime() has it; NULL while the index is used. */
-static int result_since(sqlite3_int64 since, sqlite3_context *context) {
+/* In UTC, as SQLite's datetime() has it.  NULL: out of memory. */
+static char *sentence_of_time(int64_t since) {
     const time_t seconds = (time_t)since;
     struct tm at;
-    if (since == 0 || !gmtime_r(&seconds, &at)) {
-        return SQLITE_OK;
+    if (!gmtime_r(&seconds, &at)) {
+        return sqlite3_mprintf("an unknown time");
     }
-    return result_text(context, sqlite3_mprintf("%04d-%02d-%02d %02d:%02d:%02d", at.tm_year + 1900,
-                                                at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min,
-                                                at.tm_sec));
+    return sqlite3_mprintf("%04d-%02d-%02d %02d:%02d:%02d", at.tm_year + 1900, at.tm_mon + 1,
+                           at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
+}
+
+/* NULL while the index is used. */
+static int result_since(sqlite3_int64 since, sqlite3_context *context) {
+    return since ? result_text(context, sentence_of_time(since)) : SQLITE_OK;
 }
 
 static int value_scans_since(hx_view *view, sqlite3_context *context) {
@@ -265,6 +269,43 @@ static int result_done(const hx_view *view, sqlite3_context *context) {
 static int result_total(const hx_view *view, sqlite3_context *context) {
     sqlite3_result_int64(context, (int64_t)progress_of(view).total);
     return SQLITE_OK;
+}
+
+static int value_linker(hx_view *view, sqlite3_context *context) {
+    static const char *const words[] = {[HNY_LINKER_IDLE] = "idle",
+                                        [HNY_LINKER_WAITING] = "waiting",
+                                        [HNY_LINKER_PAUSED] = "paused",
+                                        [HNY_LINKER_RUNNING] = "running"};
+    hny_linker_report report;
+    hny_linker_look(view->sidecar, hx_view_config(view)->number, &report);
+    const hny_progress *const p = &report.progress;
+    char *const now = p->phase
+                          ? sqlite3_mprintf("running: %s %llu of %llu", p->phase, p->done, p->total)
+                          : sqlite3_mprintf("%s", words[report.state]);
+    if (report.status == HNY_OK || report.status == HNY_BUSY || report.status == HNY_INTERRUPT) {
+        return result_text(context, now);
+    }
+    char *const at = sentence_of_time(report.at);
+    char *const all =
+        now && at ? sqlite3_mprintf("%s; failed at %s: %s", now, at, hny_strerror(report.status))
+                  : NULL;
+    sqlite3_free(now);
+    sqlite3_free(at);
+    return result_text(context, all);
+}
+
+/* The first vector's whose linker does something or has failed. */
+static int value_table_linker(hx_table *table, sqlite3_context *context) {
+    int chosen = 0;
+    for (int i = table->shadow.columns.vectors - 1; i >= 0; i--) {
+        hx_view *const view = &table->views[i];
+        hny_linker_report report;
+        hny_linker_look(view->sidecar, hx_view_config(view)->number, &report);
+        if (report.state != HNY_LINKER_IDLE || report.status) {
+            chosen = i;
+        }
+    }
+    return value_linker(&table->views[chosen], context);
 }
 
 static int value_phase(hx_view *view, sqlite3_context *context) {
@@ -430,16 +471,25 @@ static int value_linear_below(hx_table *table, sqlite3_context *context) {
     return rc;
 }
 
-/* A number, or the word auto. */
+static int result_or_auto(uint32_t value, sqlite3_context *context) {
+    if (value == HX_AUTO) {
+        sqlite3_result_text(context, "auto", -1, SQLITE_STATIC);
+    } else {
+        sqlite3_result_int64(context, value);
+    }
+    return SQLITE_OK;
+}
+
+static int value_background(hx_table *table, sqlite3_context *context) {
+    const hx_options *options;
+    const int rc = table_options(table, &options);
+    return rc ? rc : result_or_auto(options->background, context);
+}
+
 static int value_log_keep(hx_table *table, sqlite3_context *context) {
     const hx_options *options;
     const int rc = table_options(table, &options);
-    if (options->log_keep == HX_AUTO) {
-        sqlite3_result_text(context, "auto", -1, SQLITE_STATIC);
-    } else {
-        sqlite3_result_int64(context, options->log_keep);
-    }
-    return rc;
+    return rc ? rc : result_or_auto(options->log_keep, context);
 }
 
 /* ---------------------------------------------------------------------------- the last query -- */
@@ -516,6 +566,7 @@ static const item items[] = {
     {"boundary", value_boundary, NULL},
     {"state", value_state, value_table_state},
     {"scans_since", value_scans_since, value_table_scans_since},
+    {"linker", value_linker, value_table_linker},
     {"phase", value_phase, value_table_phase},
     {"done", value_done, value_table_done},
     {"total", value_total, value_table_total},
@@ -531,6 +582,7 @@ static const item items[] = {
     {"threads", NULL, value_threads},
     {"linear_below", NULL, value_linear_below},
     {"log_keep", NULL, value_log_keep},
+    {"background", NULL, value_background},
     {"notes", NULL, value_notes},
     {"sidecar", NULL, value_sidecar},
     {"kernels", NULL, value_kernels},

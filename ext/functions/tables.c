@@ -27,8 +27,8 @@ typedef struct tables_cursor {
 } tables_cursor;
 
 /* The first ones name the table; each of the others is a key of hannoy_info. */
-static const char *const columns[] = {"schema",  "name",  "state",       "rows",
-                                      "pending", "bytes", "scans_since", "sidecar"};
+static const char *const columns[] = {"schema", "name",        "state",  "rows",   "pending",
+                                      "bytes",  "scans_since", "linker", "sidecar"};
 enum {
     COLUMN_SCHEMA,
     COLUMN_NAME,
@@ -167,7 +167,7 @@ static int tables_column(hx_tvf_cursor *base, sqlite3_context *context, int colu
 static const hx_tvf tables_function = {
     .name = "hannoy_tables",
     .declaration = "CREATE TABLE x(schema TEXT, name TEXT, state TEXT, rows INTEGER, pending "
-                   "INTEGER, bytes INTEGER, scans_since TEXT, sidecar TEXT)",
+                   "INTEGER, bytes INTEGER, scans_since TEXT, linker TEXT, sidecar TEXT)",
     .first_argument = COLUMN_COUNT,
     .cost = 1000,
     .rows = 10,

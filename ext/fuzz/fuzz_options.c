@@ -35,7 +35,7 @@ static bool same(const hx_options *a, const hx_options *b) {
            a->ef_construction == b->ef_construction && a->ef == b->ef && a->recall == b->recall &&
            a->autobuild == b->autobuild && a->threads == b->threads &&
            a->linear_below == b->linear_below && a->log_keep == b->log_keep &&
-           a->sidecar == b->sidecar;
+           a->background == b->background && a->sidecar == b->sidecar;
 }
 
 /* No error and what was accepted, or a sentence. */
@@ -96,6 +96,7 @@ static void try_setting(const char *text) {
                           .autobuild = 1000,
                           .linear_below = 1000,
                           .log_keep = HX_AUTO,
+                          .background = HX_AUTO,
                           .sidecar = HX_PLACE_AUTO};
     const hx_options before = options;
     const char *key = NULL;

@@ -50,6 +50,8 @@ static const option options_known[] = {
      1000},
     {"log_keep", NULL, offsetof(hx_options, log_keep), CHANGEABLE | SHARED | AUTO, 0, MAX_COUNT,
      HX_AUTO},
+    {"background", NULL, offsetof(hx_options, background), CHANGEABLE | SHARED | AUTO, 0, 1,
+     HX_AUTO},
     {"sidecar", hx_places, offsetof(hx_options, sidecar), SHARED, 0, 0, HX_PLACE_AUTO},
 };
 

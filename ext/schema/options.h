@@ -33,6 +33,7 @@ typedef struct hx_options {
     uint32_t threads;         /* of a build; 0: one a core */
     uint32_t linear_below;    /* a table of fewer rows is scanned exactly */
     uint32_t log_keep;        /* changes that the log keeps; HX_AUTO: in proportion to the table */
+    uint32_t background;      /* a thread links the rows that a COMMIT appends; HX_AUTO */
     uint8_t sidecar;          /* hx_place: where the index is */
 } hx_options;
 
@@ -51,8 +52,8 @@ int hx_options_from_text(const char *text, hx_options *out, char **error);
 
 /*
 ** Parses a command such as 'ef=200' and sets one of the options that can be changed: metric, codes,
-** m, ef_construction, ef, recall, autobuild, threads, linear_below and log_keep.  *key is its
-** listed name, a constant, and *value its new value.  SQLITE_ERROR on bad input.
+** m, ef_construction, ef, recall, autobuild, threads, linear_below, log_keep and background.  *key
+** is its listed name, a constant, and *value its new value.  SQLITE_ERROR on bad input.
 */
 int hx_setting_parse(const char *text, hx_options *options, const char **key, int64_t *value,
                      char **error);

@@ -13,9 +13,10 @@
 
 #define ALL_OPTIONS                                                                                \
     "dim, metric, type, codes, m, ef_construction, ef, recall, autobuild, threads, "               \
-    "linear_below, log_keep, sidecar"
+    "linear_below, log_keep, background, sidecar"
 #define ALL_SETTINGS                                                                               \
-    "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below, log_keep"
+    "metric, codes, m, ef_construction, ef, recall, autobuild, threads, linear_below, "            \
+    "log_keep, background"
 #define ALL_METRICS                                                                                \
     "cosine, euclidean (or l2), manhattan (or l1), hamming, dot (or ip or inner_product)"
 #define ALL_TYPES "float32, float16, int8, bit"
@@ -64,6 +65,7 @@ static void assert_options(hx_options got, hx_options wanted) {
     assert_int_equal(got.threads, wanted.threads);
     assert_int_equal(got.linear_below, wanted.linear_below);
     assert_int_equal(got.log_keep, wanted.log_keep);
+    assert_int_equal(got.background, wanted.background);
     assert_int_equal(got.sidecar, wanted.sidecar);
 }
 
@@ -78,6 +80,7 @@ static void standard_values(void **state) {
                                1000,
                                0,
                                1000,
+                               HX_AUTO,
                                HX_AUTO,
                                HX_PLACE_AUTO};
     assert_options(PARSED("dim=768", "metric=cosine"), wanted);
@@ -97,11 +100,11 @@ static void standard_codes(void **state) {
 static void every_option(void **state) {
     (void)state;
     const hx_options wanted = {
-        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345,
+        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345, 0,
         HX_PLACE_PRIVATE};
-    assert_options(PARSED("sidecar=Private", "log_keep=12345", "linear_below=77", "threads=2",
-                          "autobuild=0", "ef=64", "recall=.9", "ef_construction=200", "m=8",
-                          "codes=bit", "type=bit", "metric=hamming", "dim=3"),
+    assert_options(PARSED("background=0", "sidecar=Private", "log_keep=12345", "linear_below=77",
+                          "threads=2", "autobuild=0", "ef=64", "recall=.9", "ef_construction=200",
+                          "m=8", "codes=bit", "type=bit", "metric=hamming", "dim=3"),
                    wanted);
 }
 
@@ -116,6 +119,7 @@ static void ways_to_write(void **state) {
                                1000,
                                0,
                                1000,
+                               HX_AUTO,
                                HX_AUTO,
                                HX_PLACE_AUTO};
     assert_options(PARSED(" dim = 768 ", "metric='cosine'", "type=int8"), wanted);
@@ -274,7 +278,7 @@ static void stored_and_back(void **state) {
         PARSED("dim=768", "metric=cosine"),
         PARSED("dim=65536", "metric=l1", "type=float16", "m=63", "ef_construction=4096",
                "ef=100000", "autobuild=2147483647", "threads=256", "linear_below=2147483647",
-               "log_keep=0"),
+               "log_keep=0", "background=0"),
         PARSED("dim=1", "metric=hamming", "type=bit", "m=4", "ef_construction=4", "ef=1",
                "autobuild=0", "threads=0", "linear_below=0")};
     for (int i = 0; i < COUNT(options); i++) {
@@ -290,7 +294,8 @@ static void stored_and_back(void **state) {
     char *const text = hx_options_text(&options[1]);
     assert_string_equal(text, "dim=65536, metric=manhattan, type=float16, codes=int8, m=63, "
                               "ef_construction=4096, ef=100000, recall=0.95, autobuild=2147483647, "
-                              "threads=256, linear_below=2147483647, log_keep=0, sidecar=auto");
+                              "threads=256, linear_below=2147483647, log_keep=0, "
+                              "background=0, sidecar=auto");
     sqlite3_free(text);
 }
 
@@ -308,6 +313,7 @@ static void stored_by_an_older_version(void **state) {
                                1000,
                                0,
                                1000,
+                               HX_AUTO,
                                HX_AUTO,
                                HX_PLACE_AUTO};
     assert_options(back, wanted);
@@ -354,6 +360,9 @@ static void settings(void **state) {
                  {"codes=float16", "codes", HNY_CODES_FLOAT16},
                  {"linear_below=5", "linear_below", 5},
                  {"log_keep=7", "log_keep", 7},
+                 {"background=1", "background", 1},
+                 {"background=auto", "background", HX_AUTO},
+                 {"background=0", "background", 0},
                  {"LOG_KEEP='Auto'", "log_keep", HX_AUTO},
                  {"Ef_Construction=64", "ef_construction", 64}};
     for (int i = 0; i < COUNT(cases); i++) {
@@ -376,6 +385,7 @@ static void settings(void **state) {
                                2,
                                5,
                                HX_AUTO,
+                               0,
                                HX_PLACE_AUTO};
     assert_options(options, wanted);
 }

@@ -100,7 +100,8 @@ static void record_free(record *rec) {
 
 /* Only these have lines below them. */
 static int has_block(const char *word) {
-    static const char *const names[] = {"statement", "query", "cursor", "fetch", "meanwhile"};
+    static const char *const names[] = {"statement", "query", "eventually",
+                                        "cursor",    "fetch", "meanwhile"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!strcmp(word, names[i])) {
             return 1;
@@ -338,6 +339,36 @@ static void do_query(run *r, const record *rec) {
     text_free(&message);
 }
 
+/* Does the query give the expected rows?  0 also after an error. */
+static int gives_expected(run *r, const record *rec, const char *types, text *why) {
+    rows got = {0}, expected = {0};
+    int same = !exec(r, rec, types, &got, why) && expected_rows(r, rec, strlen(types), &expected);
+    same = same && rows_equal(&expected, &got, types, why);
+    rows_free(&got);
+    rows_free(&expected);
+    return same;
+}
+
+#define EVENTUALLY_TRIES 6000
+#define EVENTUALLY_US    10000
+
+static void do_eventually(run *r, const record *rec) {
+    text why = {0};
+    int same = gives_expected(r, rec, rec->words[1], &why);
+    for (int i = 1; i < EVENTUALLY_TRIES && !same; i++) {
+        usleep(EVENTUALLY_US);
+        text_free(&why);
+        why = (text){0};
+        same = gives_expected(r, rec, rec->words[1], &why);
+    }
+    if (same) {
+        run_pass(r);
+    } else {
+        run_fail(r, rec->line, "not even after a minute: %s", text_string(&why));
+    }
+    text_free(&why);
+}
+
 static void do_cursor(run *r, const record *rec) {
     cursor_open(r, rec->words[1], text_string(&rec->sql), rec->line);
 }
@@ -484,6 +515,7 @@ static const struct {
 } directives[] = {
     {"statement", do_statement},
     {"query", do_query},
+    {"eventually", do_eventually},
     {"cursor", do_cursor},
     {"fetch", do_fetch},
     {"close", do_close},
