@@ -307,6 +307,10 @@ test-aarch64: deps-aarch64 ## the unit and SQL tests on 64-bit ARM, emulated on 
 test-hosts: hannoy.so ## a program in each host; installs the hosts into build/hosts
 	@sql_tests/hosts/run.sh $(HOSTS)
 
+.PHONY: test-cluster
+test-cluster: hannoy.so ## nodes of libsql-server, Litestream, and rqlite in RQLITE_BIN, killed
+	@RQLITE_BIN='$(RQLITE_BIN)' sql_tests/cluster/run.sh $(SERVERS)
+
 .PHONY: test-sqlites
 test-sqlites: release ## the SQL tests with other SQLites, or those of SQLITES='FILE…'
 	@sql_tests/sqlites.sh $(SQLITES)
