@@ -81,7 +81,8 @@ static int put_row(hny_build *build, int kind, int64_t rowid) {
 
 static int open_build(hny_sidecar *sidecar, int kind, int flags, hny_build **out) {
     const hny_options options = options_of(kind);
-    return hny_build_open(sidecar, TABLE, &options, &(hny_build_limits){1, 0, {0}}, flags, out);
+    const hny_build_limits limits = {.threads = 1};
+    return hny_build_open(sidecar, TABLE, &options, &limits, flags, out);
 }
 
 /* Rows first .. end - 1 are put, and of every seventh before them one is removed. */
