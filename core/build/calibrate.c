@@ -426,7 +426,7 @@ static int measure_point(hny__worker_pool *pool, calibration *c, query_range ran
     return rc;
 }
 
-/* A larger stretch that finds more for this share of distances more is taken in any case. */
+/* A larger stretch that misses half as much for this share of distances more is always taken. */
 #define BARGAIN (1.0 / 16)
 
 /*
@@ -440,8 +440,9 @@ static void hide_cheap_steps(uint16_t *curve, const double *costs, int measured)
             end++;
         }
         const uint16_t before = i ? curve[i - 1] : 0;
-        for (int hidden = i; hidden < end && curve[hidden] < curve[end]; hidden++) {
-            curve[hidden] = before;
+        const int missed = HNY__RECALL_UNIT - curve[end];
+        for (int j = i; j < end && 2 * missed <= HNY__RECALL_UNIT - curve[j]; j++) {
+            curve[j] = before;
         }
         i = end + 1;
     }

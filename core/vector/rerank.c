@@ -12,7 +12,10 @@
 */
 #define DEVIATIONS 4
 
-/* The ranks of an ordinary query's pool differ by ten times as much. */
+/*
+** From the middle of a pool to its end, ranks differ by some six deviations where it holds 12
+** nodes of WordNet vectors, and more where it holds as many as a search by recall keeps.
+*/
 #define BLIND_DEVIATIONS 5
 
 static bool is_farther_bound(const double *a, const double *b) {
@@ -23,13 +26,15 @@ HNY__DEFINE_HEAP(farthest_bound, double, is_farther_bound)
 
 #define LEAST_MEASURED 10
 
-/* So many tell how far ranks are off. */
+/* How many rows tell how far ranks are off. */
 static size_t min_measured(const hny__quantizer *quantizer, size_t k, size_t ef) {
     if (quantizer->exact) {
         return k;
     }
-    return hny__rerank_compares(quantizer) ? k + k / 4 + 4
-                                           : hny__quantizer_rerank(quantizer, k, ef);
+    if (!hny__rerank_compares(quantizer)) {
+        return hny__quantizer_rerank(quantizer, k, ef);
+    }
+    return k + k / 4 + 4 > LEAST_MEASURED ? k + k / 4 + 4 : LEAST_MEASURED;
 }
 
 int hny__rerank_begin(hny__rerank *rerank, const hny__quantizer *quantizer, size_t k, size_t ef) {
