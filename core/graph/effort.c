@@ -234,6 +234,12 @@ static float crowding_for_k(const hny__table_record *record, int crowd, uint64_t
     return (float)(k > FAR ? limit * (double)k / FAR : limit);
 }
 
+static hny__effort adaptive_effort(const hny__table_record *record, const target *t, uint32_t near,
+                                   double stretch) {
+    return (hny__effort){t->min_ef > near ? t->min_ef : near, near,
+                         stretch_of_ranks(record, stretch)};
+}
+
 /* A plan of a stretch for each class. */
 static hny__effort_plan plan_classes(const hny__table_record *record, const target *t, uint64_t k) {
     hny__effort_plan plan = {.first = hny__crowding_effort(record, k),
@@ -244,8 +250,7 @@ static hny__effort_plan plan_classes(const hny__table_record *record, const targ
         const double *const recall = crowd < HNY__CROWD_CLASSES - 1 ? t->recall : t->last;
         stretch = fmax(stretch, stretch_for(record->curves.adaptive[0][crowd],
                                             record->curves.adaptive[1][crowd], recall, k));
-        plan.efforts[crowd] = (hny__effort){t->min_ef > near ? t->min_ef : near, near,
-                                            stretch_of_ranks(record, stretch)};
+        plan.efforts[crowd] = adaptive_effort(record, t, near, stretch);
         if (crowd < HNY__CROWD_CLASSES - 1) {
             plan.crowding[crowd] = crowding_for_k(record, crowd, k);
         }
@@ -255,7 +260,7 @@ static hny__effort_plan plan_classes(const hny__table_record *record, const targ
 
 hny__effort_plan hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
                                  double recall) {
-    if (!record->calibrated) {
+    if (!record->calibrated || (ef && ef >= record->live)) {
         return hny__uniform_plan(hny__classic_effort(ef ? ef : default_ef(k)));
     }
     const target t = ef ? target_of_ef(record, k, ef) : target_of_recall(record, k, recall);
@@ -263,6 +268,5 @@ hny__effort_plan hny__effort_for(const hny__table_record *record, uint64_t k, ui
     if (stretch > UNIFORM_STRETCH) {
         return plan_classes(record, &t, k);
     }
-    const uint32_t near = adaptive_ef(k);
-    return hny__uniform_plan((hny__effort){near, near, stretch_of_ranks(record, stretch)});
+    return hny__uniform_plan(adaptive_effort(record, &t, adaptive_ef(k), stretch));
 }

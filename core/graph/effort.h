@@ -73,7 +73,8 @@ hny__effort_plan hny__uniform_plan(hny__effort effort);
 
 /*
 ** The effort for the k nearest: as good as a classic search with `ef`, or if that is 0, for this
-** recall.  Without curves it is the classic search itself.
+** recall.  Without curves, and with an ef of all rows, it is the classic search itself, which then
+** finds all that can be reached.
 */
 hny__effort_plan hny__effort_for(const hny__table_record *record, uint64_t k, uint32_t ef,
                                  double recall);
