@@ -21,14 +21,14 @@ static bool transactions_ok(uint64_t even, uint64_t odd) {
     return even % 2 == 0 && (odd == even + 1 || even == odd + 1);
 }
 
-/* Reads and checks both; the newest one to `out`. */
+/* Reads both; the newest one to `out`, whose trees are checked. */
 static int read_metas(int fd, hny__meta *out) {
     uint8_t bytes[HNY__META_BYTES];
     hny__meta metas[2];
     if (pread(fd, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
-    int rc = hny__meta_read(bytes, &metas[0]);
+    int rc = hny__meta_read_numbers(bytes, &metas[0]);
     if (rc) {
         return rc;
     }
@@ -36,15 +36,16 @@ static int read_metas(int fd, hny__meta *out) {
     if (pread(fd, bytes, sizeof bytes, second) != (ssize_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
-    rc = hny__meta_read(bytes, &metas[1]);
+    rc = hny__meta_read_numbers(bytes, &metas[1]);
     if (!rc && (metas[1].page_size != metas[0].page_size ||
                 !transactions_ok(metas[0].txn, metas[1].txn))) {
         rc = HNY_CORRUPT;
     }
-    if (!rc) {
-        *out = metas[metas[1].txn > metas[0].txn];
+    if (rc) {
+        return rc;
     }
-    return rc;
+    *out = metas[metas[1].txn > metas[0].txn];
+    return hny__meta_trees_ok(out) ? HNY_OK : HNY_CORRUPT;
 }
 
 /* The metas may be read while another process writes one, and the file may grow: then again. */

@@ -89,12 +89,15 @@ int hny__env_newest_meta(const hny__env *env, hny__meta *out) {
         if (memcmp(bytes, again, sizeof bytes) != 0) {
             continue;
         }
-        rc = hny__meta_read(bytes[0], &metas[0]);
+        rc = hny__meta_read_numbers(bytes[0], &metas[0]);
         if (!rc) {
-            rc = hny__meta_read(bytes[1], &metas[1]);
+            rc = hny__meta_read_numbers(bytes[1], &metas[1]);
         }
         if (!rc) {
             *out = metas[metas[1].txn > metas[0].txn];
+            rc = hny__meta_trees_ok(out) ? HNY_OK : HNY_CORRUPT;
+        }
+        if (!rc) {
             return HNY_OK;
         }
     }

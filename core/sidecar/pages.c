@@ -71,7 +71,7 @@ static bool tree_ok(const hny__tree *tree, uint64_t last_page, uint32_t sort_fla
            tree->depth <= MAX_DEPTH;
 }
 
-int hny__meta_read(const uint8_t *bytes, hny__meta *out) {
+int hny__meta_read_numbers(const uint8_t *bytes, hny__meta *out) {
     if (load_field(bytes, META_MAGIC, 4) != LMDB_MAGIC ||
         load16(bytes, PAGE_FLAGS) != HNY__PAGE_META) {
         return HNY_CORRUPT;
@@ -89,10 +89,17 @@ int hny__meta_read(const uint8_t *bytes, hny__meta *out) {
     }
     read_tree(bytes + META_FREE_TREE, &out->free);
     read_tree(bytes + META_MAIN_TREE, &out->main);
-    return tree_ok(&out->free, out->last_page, LMDB_INTEGERKEY) &&
-                   tree_ok(&out->main, out->last_page, 0)
-               ? HNY_OK
-               : HNY_CORRUPT;
+    return HNY_OK;
+}
+
+bool hny__meta_trees_ok(const hny__meta *meta) {
+    return tree_ok(&meta->free, meta->last_page, LMDB_INTEGERKEY) &&
+           tree_ok(&meta->main, meta->last_page, 0);
+}
+
+int hny__meta_read(const uint8_t *bytes, hny__meta *out) {
+    const int rc = hny__meta_read_numbers(bytes, out);
+    return rc || hny__meta_trees_ok(out) ? rc : HNY_CORRUPT;
 }
 
 /* ------------------------------------------------------------------------------------- pages -- */

@@ -48,6 +48,14 @@ typedef struct hny__meta {
 */
 int hny__meta_read(const uint8_t *bytes, hny__meta *out);
 
+/*
+** The same without a check of the trees, for the older of the two meta pages: a write that was cut
+** short leaves it with some of the next state's fields.  LMDB neither reads the older one nor keeps
+** any of its fields when it writes the next.
+*/
+int hny__meta_read_numbers(const uint8_t *bytes, hny__meta *out);
+bool hny__meta_trees_ok(const hny__meta *meta);
+
 /* The pages of one state of a file, mapped into memory. */
 typedef struct hny__pages {
     const uint8_t *base;
