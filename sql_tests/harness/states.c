@@ -453,7 +453,7 @@ static void run_too_many_rows(void *unused) {
     r = rng_of(arg.seed);
     sqlite3 *const db = db_open(case_path("test.db"));
     db_must(db, "CREATE VIRTUAL TABLE v USING hannoy(dim=1, metric=l2, m=4, ef_construction=4,"
-                " autobuild=1)");
+                " autobuild=1, background=0)");
     db_must(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50100) "
                 "INSERT INTO v(rowid, vector) SELECT i, '[' || (i * 7919 %% 50101) || ']' FROM n");
     if (db_info(db, "v", "nodes") != 50100) {
