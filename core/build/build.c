@@ -333,8 +333,7 @@ static int test_base_codes(hny_build *build, uint32_t slot, const hny__staged_ro
     if (rc) {
         return rc;
     }
-    return memcmp(code, staged->code, quantizer->format.row_bytes) == 0 &&
-           (!residual || memcmp(residual, staged->residual, quantizer->residual_bytes) == 0);
+    return hny__view_has_codes(view, slot, staged->code, staged->residual);
 }
 
 /* For a row that stays in its slot: what the map of rowids has of it. */

@@ -283,18 +283,10 @@ static int add_reverse_links(hny__worker *worker, const level_links *chosen) {
 */
 static uint32_t find_original(hny__worker *worker, uint32_t slot, size_t candidates) {
     hny__view *const view = &worker->view;
-    const hny__quantizer *const quantizer = &view->geometry.quantizer;
-    const uint8_t *const code = hny__view_code(view, slot);
-    const uint8_t *const residual = hny__view_residual(view, slot);
-    for (size_t i = 0; code && i < candidates && i < ORIGINALS && !view->status; i++) {
-        const hny__candidate *const candidate = &worker->candidates[i];
-        if (memcmp(code, candidate->row, quantizer->format.row_bytes) != 0 ||
-            hny__graph_hidden(worker, candidate->link)) {
-            continue;
-        }
-        const uint8_t *const other = residual ? hny__view_residual(view, candidate->link) : NULL;
-        if (!residual || (other && memcmp(residual, other, quantizer->residual_bytes) == 0)) {
-            return candidate->link;
+    for (size_t i = 0; i < candidates && i < ORIGINALS && !view->status; i++) {
+        const uint32_t other = worker->candidates[i].link;
+        if (hny__view_same_codes(view, slot, other) && !hny__graph_hidden(worker, other)) {
+            return other;
         }
     }
     return HNY__NONE;

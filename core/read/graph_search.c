@@ -116,19 +116,6 @@ HNY__DEFINE_SORT(sort_by_rowid, hny__measured, has_lower_rowid)
 /* Of the rows of a node so many more than could be returned are looked at, for the least rowids. */
 #define RING_ROWS 64
 
-/* Have two slots the same code and residual code? */
-static bool has_equal_codes(hny__view *view, uint32_t a, uint32_t b) {
-    const hny__quantizer *const quantizer = &view->geometry.quantizer;
-    const uint8_t *const code = hny__view_code(view, a), *const other = hny__view_code(view, b);
-    if (!code || !other || memcmp(code, other, quantizer->format.row_bytes) != 0) {
-        return false;
-    }
-    const uint8_t *const fine = hny__view_residual(view, a), *const finer =
-                                                                 hny__view_residual(view, b);
-    return quantizer->residual_bytes == 0 ||
-           (fine && finer && memcmp(fine, finer, quantizer->residual_bytes) == 0);
-}
-
 /*
 ** Appends the rows of a node that are not hidden, all of which are as far as `hit`.  *found counts
 ** them.  Only a damaged sidecar has a copy in two rings, a linked one, or one with other codes.
@@ -142,7 +129,7 @@ static int append_ring(hny_reader *reader, uint32_t node, hny_hit hit, size_t *f
     for (uint32_t slot = node; slot != HNY__NONE && *found < limit + RING_ROWS && !rc;
          slot = next_of_ring(view, node, slot, &left)) {
         if (slot != node &&
-            (view->marks[slot] == view->epoch || !has_equal_codes(view, node, slot))) {
+            (view->marks[slot] == view->epoch || !hny__view_same_codes(view, node, slot))) {
             hny__view_fail(view, HNY_CORRUPT);
             break;
         }

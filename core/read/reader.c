@@ -296,8 +296,7 @@ static int test_codes(hny_reader *reader, uint32_t slot, const void *vector) {
         return rc;
     }
     hny__encode(&reader->encoder, vector, reader->code, reader->residual);
-    return memcmp(code, reader->code, quantizer->format.row_bytes) == 0 &&
-           (!residual || memcmp(residual, reader->residual, quantizer->residual_bytes) == 0);
+    return hny__view_has_codes(view, slot, reader->code, reader->residual);
 }
 
 static int test_attributes(hny_reader *reader, uint32_t slot, const hny_attribute *attributes) {

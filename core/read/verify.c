@@ -281,14 +281,6 @@ static int verify_reach(verification *v) {
 
 /* ------------------------------------------------------------------------------------ copies -- */
 
-static bool has_same_codes(hny__view *view, uint32_t a, uint32_t b) {
-    const hny__quantizer *const quantizer = &view->geometry.quantizer;
-    const uint8_t *const x = hny__view_code(view, a), *const y = hny__view_code(view, b);
-    const uint8_t *const s = hny__view_residual(view, a), *const t = hny__view_residual(view, b);
-    return x && y && memcmp(x, y, quantizer->format.row_bytes) == 0 &&
-           (!s || (t && memcmp(s, t, quantizer->residual_bytes) == 0));
-}
-
 /* A copy of the ring of `node`.  `found` has all copies that were met so far. */
 static int verify_copy(verification *v, uint32_t node, uint32_t slot, roaring_bitmap_t *found) {
     uint32_t links[HNY__MAX_LINKS];
@@ -299,7 +291,7 @@ static int verify_copy(verification *v, uint32_t node, uint32_t slot, roaring_bi
     if (!roaring_bitmap_add_checked(found, slot)) {
         return report_fault(v, "slot %u is twice among copies", slot);
     }
-    if (!has_same_codes(v->view, node, slot)) {
+    if (!hny__view_same_codes(v->view, node, slot)) {
         return report_fault(v, "slot %u is a copy of %u with other codes", slot, node);
     }
     if (hny__view_links(v->view, HNY__LINKS, slot, links)) {

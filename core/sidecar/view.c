@@ -224,6 +224,27 @@ const uint8_t *hny__view_verify(hny__view *view, uint32_t slot, const uint8_t *r
     return row;
 }
 
+bool hny__view_has_codes(hny__view *view, uint32_t slot, const uint8_t *code,
+                         const uint8_t *residual) {
+    const hny__quantizer *const quantizer = &view->geometry.quantizer;
+    const uint8_t *const own = hny__view_code(view, slot);
+    if (!own || memcmp(own, code, quantizer->format.row_bytes) != 0) {
+        return false;
+    }
+    if (quantizer->residual_bytes == 0) {
+        return true;
+    }
+    const uint8_t *const own_residual = hny__view_residual(view, slot);
+    return own_residual && memcmp(own_residual, residual, quantizer->residual_bytes) == 0;
+}
+
+bool hny__view_same_codes(hny__view *view, uint32_t a, uint32_t b) {
+    const uint8_t *const code = hny__view_code(view, a);
+    const uint8_t *const residual = hny__view_residual(view, a);
+    const bool found = code && (residual || !view->geometry.quantizer.residual_bytes);
+    return found && hny__view_has_codes(view, b, code, residual);
+}
+
 int64_t hny__view_rowid(hny__view *view, uint32_t slot) {
     const uint8_t *const row = hny__view_code(view, slot);
     return row ? hny__rowid_of(&view->geometry.layout[HNY__CODES], row) : 0;

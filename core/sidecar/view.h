@@ -138,6 +138,16 @@ static inline const uint8_t *hny__view_residual(hny__view *view, uint32_t slot) 
                                                    : NULL;
 }
 
+/*
+** Has a slot these codes?  `residual` is not looked at if the table has none.  Also false with
+** view->status set: failed.
+*/
+bool hny__view_has_codes(hny__view *view, uint32_t slot, const uint8_t *code,
+                         const uint8_t *residual);
+
+/* Have two slots the same ones? */
+bool hny__view_same_codes(hny__view *view, uint32_t a, uint32_t b);
+
 /* Its attributes, or NULL: also if the table has none. */
 static inline const hny_attribute *hny__view_attributes(hny__view *view, uint32_t slot) {
     if (!view->table.attributes) {
