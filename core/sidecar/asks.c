@@ -84,7 +84,6 @@ static void request_pages(hny__asks *asks) {
         }
         madvise((void *)pages[first], next - pages[first], MADV_WILLNEED);
     }
-    asks->requested += asks->page_count;
     asks->page_count = 0;
 }
 

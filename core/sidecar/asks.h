@@ -29,7 +29,6 @@ typedef struct hny__asks {
     size_t page_count, page_capacity;
     uintptr_t *recent; /* pages that this search has asked for, each at its hash */
     uintptr_t page_bytes;
-    uint64_t requested; /* pages so far */
 } hny__asks;
 
 void hny__asks_free(hny__asks *asks);
