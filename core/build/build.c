@@ -183,7 +183,7 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         hny_build_close(build);
         return rc;
     }
-    hny__env_set_progress(build->env, hny__build_kind(build), table, "reading", 0, 0);
+    hny__build_progress(build, "reading", 0, 0);
     *out = build;
     return HNY_OK;
 }
@@ -276,8 +276,7 @@ void hny_build_expect(hny_build *build, uint64_t changes) {
 
 static int count_change(hny_build *build) {
     if (++build->changes % REPORT_CHANGES == 0) {
-        hny__env_set_progress(build->env, hny__build_kind(build), build->table, "reading",
-                              build->changes, build->expected);
+        hny__build_progress(build, "reading", build->changes, build->expected);
         if (hny__interrupted(build->interrupt)) {
             return HNY_INTERRUPT;
         }

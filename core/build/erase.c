@@ -115,8 +115,8 @@ static int spread_sources(erase_plan *p) {
         any = false;
         for (size_t i = 0; i < e->count; i++) {
             hny__erased_slot *const erased = &e->slots[i];
-            const bool new = erased->source == HNY__NONE;
-            if (roaring_bitmap_contains(p->freed, erased->slot) || (!new &&round >= ROUNDS)) {
+            const bool is_new = erased->source == HNY__NONE;
+            if (roaring_bitmap_contains(p->freed, erased->slot) || (!is_new && round >= ROUNDS)) {
                 continue;
             }
             const uint32_t source = choose_source(p, erased->slot, true);
@@ -424,7 +424,7 @@ int hny_build_erase(hny_build *build) {
         return HNY_OK;
     }
     hny_reader_end(build->reader);
-    hny__env_set_progress(build->env, hny__build_kind(build), build->table, "erasing", 0, 0);
+    hny__build_progress(build, "erasing", 0, 0);
     int rc = hny__env_write(build->env, mark_body, build);
     if (!rc) {
         rc = erase_pages_of_file(build, false);

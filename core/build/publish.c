@@ -413,7 +413,7 @@ static int publish_body(void *arg, hny__txn *txn) {
 static int write_publication(publication *p) {
     hny_build *const build = p->build;
     hny__graph *const graph = &p->update.graph;
-    hny__env_set_progress(build->env, hny__build_kind(build), build->table, PUBLISHING, 0, 0);
+    hny__build_progress(build, PUBLISHING, 0, 0);
     int rc = hny__build_assign_space(build);
     graph->record.space = build->record.space;
     for (int i = 0; i < 2 && p->update.changed && !rc; i++) {
@@ -548,7 +548,7 @@ static int publish_links(hny_build *build) {
     publication p = {.build = build};
     int rc = hny__update_graph(&p.update, build);
     if (!rc) {
-        hny__env_set_progress(build->env, HNY__LOCK_LINKER, build->table, PUBLISHING, 0, 0);
+        hny__build_progress(build, PUBLISHING, 0, 0);
         rc = wait_for_lock(build);
     }
     if (!rc && hny__env_current(build->env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) {

@@ -143,6 +143,6 @@ int hny_build_shrink(hny_build *build, bool all) {
     if (rc || pages < used || pages - used < FEW_PAGES || (!all && used > pages / 2)) {
         return rc;
     }
-    hny__env_set_progress(build->env, hny__build_kind(build), build->table, "shrinking", 0, 0);
+    hny__build_progress(build, "shrinking", 0, 0);
     return hny__build_note(build, replace_file(build));
 }

@@ -353,7 +353,7 @@ static int merge_runs(hny_build *build) {
     if (!merge.link_orders) {
         return HNY_NOMEM;
     }
-    hny__env_set_progress(build->env, hny__build_kind(build), build->table, "reordering", 0, 0);
+    hny__build_progress(build, "reordering", 0, 0);
     for (size_t i = 0; i < sort->runs_count; i++) {
         merge.link_orders[i] = link_order;
         link_order += (uint32_t)hny__sort_run_length(sort, i);

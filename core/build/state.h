@@ -128,6 +128,11 @@ static inline hny__lock_kind hny__build_kind(const hny_build *build) {
     return build->flags & HNY_BUILD_LINK ? HNY__LOCK_LINKER : HNY__LOCK_BUILDER;
 }
 
+static inline void hny__build_progress(const hny_build *build, const char *phase, uint64_t done,
+                                       uint64_t total) {
+    hny__env_set_progress(build->env, hny__build_kind(build), build->table, phase, done, total);
+}
+
 /* Is it certain that new rows stay unlinked? */
 static inline bool hny__build_defers(const hny_build *build) {
     return build->appends && build->flags & HNY_BUILD_DEFER;
