@@ -285,12 +285,10 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     const hny_build_limits limits = {.threads = set->threads,
                                      .reserve = commit_bytes(view, &log),
                                      .interrupt = hx_interrupt(view->shadow)};
-    bool again = true;
-    while (again) {
+    do {
         build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options,
                                        &limits, flags, &engine);
-        again = build->status == HNY_BUSY && defers && hny_linker_yield(view->sidecar);
-    }
+    } while (build->status == HNY_BUSY && defers && hny_linker_yield(view->sidecar));
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }
