@@ -414,9 +414,19 @@ static void link_rows(world *w, uint32_t count, meanwhile what) {
     hny_reader_free(reader);
 }
 
+/* Its two files are all that the folder has. */
+static void remove_sidecar(const char *folder, const char *database) {
+    char path[80];
+    snprintf(path, sizeof path, "%s-hannoy", database);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s-hannoy-lock", database);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* Rows are appended, and linked in steps by builds that others come between. */
 static void test_links(void **unused) {
-    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
+    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64];
     (void)unused;
     assert_non_null(mkdtemp(folder));
     snprintf(database, sizeof database, "%s/a.db", folder);
@@ -439,16 +449,12 @@ static void test_links(void **unused) {
         assert_true(w.dropped && w.rebased);
         world_close(&w);
     }
-    snprintf(path, sizeof path, "%s-hannoy", database);
-    assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s-hannoy-lock", database);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
+    remove_sidecar(folder, database);
 }
 
 /* A closed sidecar can be opened again, read and built upon. */
 static void test_reopen(void **unused) {
-    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64], path[80];
+    char folder[] = "/tmp/hannoy-test-XXXXXX", database[64];
     world w;
     (void)unused;
     assert_non_null(mkdtemp(folder));
@@ -461,11 +467,7 @@ static void test_reopen(void **unused) {
         verify(&w);
     }
     world_close(&w);
-    snprintf(path, sizeof path, "%s-hannoy", database);
-    assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s-hannoy-lock", database);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
+    remove_sidecar(folder, database);
 }
 
 int main(int argc, char **argv) {
