@@ -220,6 +220,11 @@ static void unlist_job(const link_job *job) {
     }
 }
 
+static void remove_job(link_job *job) {
+    unlist_job(job);
+    free_job(job);
+}
+
 static void move_job_to_end(link_job *job) {
     link_job **last = &linker.jobs;
     unlist_job(job);
@@ -304,8 +309,7 @@ static void settle_job(link_job *job, const link_step *step, int rc) {
     job->stepped = true;
     job->step = step->next;
     if (job->owners_count == 0) {
-        unlist_job(job);
-        free_job(job);
+        remove_job(job);
     } else if (step->more || job->asked || rc == HNY_BUSY || rc == HNY_INTERRUPT) {
         move_job_to_end(job); /* the next table's turn */
     } else {
@@ -460,8 +464,7 @@ static int make_ready(link_job *job, hny_sidecar *sidecar) {
         rc = hny__sidecar_again(sidecar, &job->sidecar);
     }
     if (rc && job->owners_count == 0) {
-        unlist_job(job);
-        free_job(job);
+        remove_job(job);
     }
     return rc;
 }
@@ -497,8 +500,14 @@ static hny_linker_state state_of(const link_job *job) {
     return is_paused(job) ? HNY_LINKER_PAUSED : HNY_LINKER_WAITING;
 }
 
-void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *out) {
+/* Of the step that runs on the file, if one does. */
+static hny_progress progress_on_file(hny_sidecar *sidecar) {
     hny__env *env;
+    return hny__sidecar_env(sidecar, false, &env) ? (hny_progress){.phase = NULL}
+                                                  : hny__env_progress(env, HNY__LOCK_LINKER);
+}
+
+void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *out) {
     *out = (hny_linker_report){.state = HNY_LINKER_IDLE};
     pthread_mutex_lock(&linker.lock);
     const link_job *const job = find_job(sidecar, table);
@@ -508,22 +517,14 @@ void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *ou
         out->at = job->at;
     }
     pthread_mutex_unlock(&linker.lock);
-    if (out->state == HNY_LINKER_RUNNING && !hny__sidecar_env(sidecar, false, &env)) {
-        out->progress = hny__env_progress(env, HNY__LOCK_LINKER);
+    if (out->state == HNY_LINKER_RUNNING) {
+        out->progress = progress_on_file(sidecar);
     }
-}
-
-static bool is_publishing(hny_sidecar *sidecar) {
-    hny__env *env;
-    const char *phase = NULL;
-    if (!hny__sidecar_env(sidecar, false, &env)) {
-        phase = hny__env_progress(env, HNY__LOCK_LINKER).phase;
-    }
-    return phase && strcmp(phase, "publishing") == 0;
 }
 
 bool hny_linker_yield(hny_sidecar *sidecar) {
-    const bool publishing = is_publishing(sidecar);
+    const char *const phase = progress_on_file(sidecar).phase;
+    const bool publishing = phase && strcmp(phase, HNY__PHASE_PUBLISHING) == 0;
     pthread_mutex_lock(&linker.lock);
     const uint64_t step = linker.steps;
     const link_job *const job = linker.current;
@@ -581,8 +582,7 @@ static void drop_job(uint64_t number) {
         job = find_numbered_job(number);
     }
     if (job && job->owners_count == 0) {
-        unlist_job(job);
-        free_job(job);
+        remove_job(job);
     }
 }
 

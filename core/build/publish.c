@@ -16,8 +16,6 @@
 #include "build/staging.h"
 #include "build/update_graph.h"
 
-#define PUBLISHING "publishing"
-
 #define BLOCKS_PER_WRITE 8192 /* 32 MiB of them */
 
 /*
@@ -413,7 +411,7 @@ static int publish_body(void *arg, hny__txn *txn) {
 static int write_publication(publication *p) {
     hny_build *const build = p->build;
     hny__graph *const graph = &p->update.graph;
-    hny__build_progress(build, PUBLISHING, 0, 0);
+    hny__build_progress(build, HNY__PHASE_PUBLISHING, 0, 0);
     int rc = hny__build_assign_space(build);
     graph->record.space = build->record.space;
     for (int i = 0; i < 2 && p->update.changed && !rc; i++) {
@@ -548,7 +546,7 @@ static int publish_links(hny_build *build) {
     publication p = {.build = build};
     int rc = hny__update_graph(&p.update, build);
     if (!rc) {
-        hny__build_progress(build, PUBLISHING, 0, 0);
+        hny__build_progress(build, HNY__PHASE_PUBLISHING, 0, 0);
         rc = wait_for_lock(build);
     }
     if (!rc && hny__env_current(build->env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) {

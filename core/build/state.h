@@ -128,6 +128,9 @@ static inline hny__lock_kind hny__build_kind(const hny_build *build) {
     return build->flags & HNY_BUILD_LINK ? HNY__LOCK_LINKER : HNY__LOCK_BUILDER;
 }
 
+/* The phase in which a build writes what it has made: the linker's is over soon then. */
+#define HNY__PHASE_PUBLISHING "publishing"
+
 static inline void hny__build_progress(const hny_build *build, const char *phase, uint64_t done,
                                        uint64_t total) {
     hny__env_set_progress(build->env, hny__build_kind(build), build->table, phase, done, total);
