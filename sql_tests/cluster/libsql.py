@@ -9,17 +9,14 @@ import json
 import os
 import shutil
 
-from checks import check, finish, until
+from checks import BUILD, LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
+from checks import check, check_answers, check_same_bits, check_walks, finish, until
 from server import Server, ServerError, free_ports, request
 from vectors import Stored, from_base64, in_base64, made
 
 TABLE = "CREATE VIRTUAL TABLE v USING hannoy(dim=64, metric=cosine)"
 INSERT = "INSERT OR REPLACE INTO v(rowid, vector) VALUES (?, ?)"
-SEARCH = "SELECT rowid, distance FROM v WHERE knn_match(vector, ?) AND k = 10"
-STRATEGY = "SELECT value FROM hannoy_info('v') WHERE key = 'last_strategy'"
-BUILD = "SELECT hannoy_build('v')"
 BATCH = 100
-WALKS_WITHIN = 10
 
 
 def value(python):
@@ -39,7 +36,7 @@ def python(value):
 class Sqld(Server):
     def __init__(self, name, folder, sqld, extensions):
         super().__init__(f"{folder}/{name}.log")
-        self.name, self.sqld, self.extensions = name, sqld, extensions
+        self.name, self.sqld, self.extensions = f"the {name}", sqld, extensions
         self.folder = f"{folder}/{name}"
         http, grpc = free_ports(2)
         self.http, self.grpc = f"127.0.0.1:{http}", f"127.0.0.1:{grpc}"
@@ -53,7 +50,7 @@ class Sqld(Server):
             command += ["--grpc-listen-addr", self.grpc]
         self.run(*command)
         if until(60, lambda: self.call("SELECT 1")) is None:
-            raise SystemExit(f"the {self.name} is not ready after 60 s: see {self.log}")
+            raise SystemExit(f"{self.name} is not ready after 60 s: see {self.log}")
 
     def call(self, *statements):
         """The rows of each statement, SQL or SQL and its parameters.  All run in one connection."""
@@ -78,10 +75,13 @@ class Sqld(Server):
         return rows, strategy[0][0]
 
     def stored(self):
-        return dict(self.call("SELECT rowid, vector FROM v")[0])
+        return dict(self.call(STORED)[0])
 
     def state(self):
-        return self.call("SELECT value FROM hannoy_info('v') WHERE key = 'state'")[0][0][0]
+        return self.call(STATE)[0][0][0]
+
+    def build(self):
+        self.call(BUILD)
 
 
 class Servers:
@@ -97,28 +97,14 @@ class Servers:
             self.stored.put(batch, shift)
 
     def check(self, after):
-        want = self.primary.call("SELECT max(seq) FROM v_log")
-        log = "SELECT max(seq) FROM v_log"
-        caught_up = until(60, lambda: self.replica.call(log) == want)
-        check(caught_up is not None, f"{after}: the replica has all changes")
-        answers = []
-        for server in (self.primary, self.replica):
-            if "no index" in server.state():
-                server.call(BUILD)
-            took = until(WALKS_WITHIN, lambda: server.search(self.queries[0])[1] == "walk")
-            shown = f"after {took:.1f} s" if took is not None else server.state()
-            check(took is not None, f"{after}: the {server.name} searches by its index", shown)
-            wrong = self.stored.differing(server.stored())
-            check(not wrong, f"{after}: the {server.name} has all {len(self.stored.chosen)} rows",
-                  f"{len(wrong)} differ, such as {wrong[:5]}" if wrong else "")
-            answers.append([server.search(q)[0] for q in self.queries])
-            judged = [self.stored.judge(q, a) for q, a in zip(self.queries, answers[-1])]
-            recall = sum(r for r, _ in judged) / len(judged)
-            error = max(e for _, e in judged)
-            check(recall > 0.9 and error < 1e-12, f"{after}: the {server.name} finds the nearest",
-                  f"recall {recall:.3f}, distances within {error:.0e}")
-        differ = sum(dict(a).get(r, d) != d for a, b in zip(*answers) for r, d in b)
-        check(differ == 0, f"{after}: distances are the same bits on both")
+        want = self.primary.call(LAST_CHANGE)
+        caught_up = until(60, lambda: self.replica.call(LAST_CHANGE) == want)
+        check(caught_up is not None, f"{after}: {self.replica.name} has all changes")
+        check_walks(self.primary, self.queries[0], after)
+        check_walks(self.replica, self.queries[0], after, asked=True)
+        nodes = (self.primary, self.replica)
+        answers = [check_answers(node, self.stored, self.queries, after) for node in nodes]
+        check_same_bits(answers, after)
 
 
 def trusted(extension, folder):

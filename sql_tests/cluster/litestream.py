@@ -9,15 +9,11 @@ import os
 import sqlite3
 import subprocess
 
-from checks import check, finish, until
+from checks import BUILD, LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
+from checks import check, check_answers, check_walks, finish, until
 from server import Server
 from vectors import Stored, made
 
-SEARCH = "SELECT rowid, distance FROM v WHERE knn_match(vector, ?) AND k = 10"
-STRATEGY = "SELECT value FROM hannoy_info('v') WHERE key = 'last_strategy'"
-STATE = "SELECT value FROM hannoy_info('v') WHERE key = 'state'"
-BUILD = "SELECT hannoy_build('v')"
-WALKS_WITHIN = 10
 SETTINGS = """
 dbs:
   - path: {folder}/app.db
@@ -30,6 +26,8 @@ dbs:
 
 class Database:
     """Opened for one question each time, as restored files are replaced."""
+
+    name = "the database"
 
     def __init__(self, path, extension, mode="rw"):
         self.path, self.extension, self.mode = path, extension, mode
@@ -49,33 +47,19 @@ class Database:
         except sqlite3.Error as e:  # the file is not there yet, or being written
             raise OSError(str(e)) from e
 
+    def search(self, vector):
+        """(rows, strategy)"""
+        rows, strategy = self.ask((SEARCH, vector.tobytes()), STRATEGY)
+        return rows, strategy[0][0]
 
-class Checker:
-    def __init__(self, stored, queries):
-        self.stored, self.queries = stored, queries
+    def stored(self):
+        return dict(self.ask(STORED)[0])
 
-    def check(self, database, after):
-        def has_all():
-            return not self.stored.differing(dict(database.ask("SELECT rowid, vector FROM v")[0]))
+    def state(self):
+        return self.ask(STATE)[0][0][0]
 
-        check(until(30, has_all) is not None, f"{after}: all {len(self.stored.chosen)} rows")
-        (sound,) = database.ask("PRAGMA integrity_check")
-        check(sound == [("ok",)], f"{after}: the database is sound", sound if sound[1:] else "")
-
-        def walks():
-            return database.ask((SEARCH, self.queries[0].tobytes()), STRATEGY)[1] == [("walk",)]
-
-        if "no index" in database.ask(STATE)[0][0][0]:
-            database.ask(BUILD)
-        took = until(WALKS_WITHIN, walks)
-        check(took is not None, f"{after}: searches use an index",
-              "" if took is None else f"after {took:.1f} s")
-        answers = database.ask(*[(SEARCH, q.tobytes()) for q in self.queries])
-        judged = [self.stored.judge(q, a) for q, a in zip(self.queries, answers)]
-        recall = sum(r for r, _ in judged) / len(judged)
-        error = max(e for _, e in judged)
-        check(recall > 0.9 and error < 1e-12, f"{after}: the nearest are found",
-              f"recall {recall:.3f}, distances within {error:.0e}")
+    def build(self):
+        self.ask(BUILD)
 
 
 class Writer:
@@ -91,6 +75,14 @@ class Writer:
         self.stored.put(rowids, shift)
 
 
+def check_copy(database, stored, queries, after):
+    until(30, lambda: not stored.differing(database.stored()))
+    (sound,) = database.ask("PRAGMA integrity_check")
+    check(sound == [("ok",)], f"{after}: the database is sound", sound if sound[1:] else "")
+    check_walks(database, queries[0], after, asked=True)
+    check_answers(database, stored, queries, after)
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("extension")
@@ -100,7 +92,7 @@ def main():
     o = options.parse_args()
     vectors = made(o.rows + 50)
     stored = Stored(vectors[: o.rows])
-    checker = Checker(stored, vectors[o.rows :])
+    queries = vectors[o.rows :]
     source = Database(f"{o.folder}/app.db", o.extension, "rwc")
     writer = Writer(source, stored)
     writer.db.execute("PRAGMA journal_mode = wal")
@@ -108,8 +100,11 @@ def main():
     with open(f"{o.folder}/litestream.yml", "w") as f:
         f.write(SETTINGS.format(folder=o.folder))
 
-    def restore(path):
+    first = Database(f"{o.folder}/first.db", o.extension)
+
+    def restore(database):
         """What the replica has, when it has all that was written."""
+        path = database.path
 
         def restored():
             for name in (path, path + "-wal", path + "-shm"):
@@ -117,10 +112,9 @@ def main():
                     os.unlink(name)
             command = [o.litestream, "restore", "-o", path, f"file://{o.folder}/replica"]
             done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            have = done.returncode == 0 and Database(path, o.extension).ask(log)
-            return have == source.ask(log)
+            have = done.returncode == 0 and database.ask(LAST_CHANGE)
+            return have == source.ask(LAST_CHANGE)
 
-        log = "SELECT max(seq) FROM v_log"
         if until(60, restored) is None:
             check(False, f"{path} is restored within 60 s")
 
@@ -129,21 +123,21 @@ def main():
     try:
         replicate.run(o.litestream, "replicate", "-config", f"{o.folder}/litestream.yml")
         writer.write(range(1, o.rows // 2))
-        restore(f"{o.folder}/first.db")
-        checker.check(Database(f"{o.folder}/first.db", o.extension), "restored")
+        restore(first)
+        check_copy(first, stored, queries, "restored")
 
         followed = Database(f"{o.folder}/followed.db", o.extension, "ro")
         follow.run(o.litestream, "restore", "-f", "-follow-interval", "300ms", "-o",
                    followed.path, f"file://{o.folder}/replica")
-        checker.check(followed, "followed")
+        check_copy(followed, stored, queries, "followed")
         for begin in range(o.rows // 2, o.rows + 1, 500):
             writer.write(range(begin, min(begin + 500, o.rows + 1)))
-        checker.check(followed, "followed over builds")
+        check_copy(followed, stored, queries, "followed over builds")
         writer.write(range(1, o.rows // 4), shift=1)
-        checker.check(followed, "followed over changes")
+        check_copy(followed, stored, queries, "followed over changes")
 
-        restore(f"{o.folder}/first.db")
-        checker.check(Database(f"{o.folder}/first.db", o.extension), "restored over a sidecar")
+        restore(first)
+        check_copy(first, stored, queries, "restored over a sidecar")
     finally:
         follow.kill()
         replicate.kill()

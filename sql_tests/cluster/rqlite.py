@@ -13,17 +13,14 @@ import shutil
 import threading
 import time
 
-from checks import check, finish, note, until
+import checks
+from checks import BUILD, LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY, check, finish, note, until
 from server import Server, ServerError, free_ports, request
 from vectors import Stored, from_base64, made
 
 TABLE = "CREATE VIRTUAL TABLE v USING hannoy(dim=64, metric=cosine)"
 INSERT = "INSERT OR REPLACE INTO v(rowid, vector) VALUES (?, ?)"
-SEARCH = "SELECT rowid, distance FROM v WHERE knn_match(vector, ?) AND k = 10"
-STRATEGY = "SELECT value FROM hannoy_info('v') WHERE key = 'last_strategy'"
-BUILD = "SELECT hannoy_build('v')"
 BATCH = 500
-WALKS_WITHIN = 10  # seconds from ready to the first search by the index
 # Snapshots are frequent, so that a node that was away gets one and not the log.
 SNAPSHOTS = ["-raft-snap", "40", "-raft-snap-int", "2s"]
 
@@ -36,7 +33,8 @@ def parameter(vector):
 class Node(Server):
     def __init__(self, number, folder, rqlited, extension):
         super().__init__(f"{folder}/node{number}.log")
-        self.number, self.rqlited, self.extension = number, rqlited, extension
+        self.number, self.name = number, f"node {number}"
+        self.rqlited, self.extension = rqlited, extension
         self.folder = f"{folder}/node{number}"
         self.http, self.raft = (f"127.0.0.1:{port}" for port in free_ports(2))
 
@@ -47,7 +45,7 @@ class Node(Server):
             command += ["-join", join.raft]
         self.run(*command, self.folder)
         if until(120, lambda: request(f"http://{self.http}/readyz", timeout=2)) is None:
-            raise SystemExit(f"node {self.number} is not ready after 120 s: see {self.log}")
+            raise SystemExit(f"{self.name} is not ready after 120 s: see {self.log}")
 
     def wipe(self):
         shutil.rmtree(self.folder)
@@ -73,12 +71,14 @@ class Node(Server):
         return [tuple(r) for r in rows], strategy[0][0]
 
     def stored(self):
-        (rows,) = self.query(["SELECT rowid, vector FROM v"])
+        (rows,) = self.query([STORED])
         return {rowid: from_base64(vector) for rowid, vector in rows}
 
     def state(self):
-        (rows,) = self.query(["SELECT value FROM hannoy_info('v') WHERE key = 'state'"])
-        return rows[0][0]
+        return self.query([STATE])[0][0][0]
+
+    def build(self):
+        self.query([BUILD])
 
     def leader(self):
         nodes = json.loads(request(f"http://{self.http}/nodes?ver=2", timeout=5))["nodes"]
@@ -128,42 +128,21 @@ class Cluster:
         self.stored.remove(range(first, last + 1))
 
     def settle(self):
-        """Every node has applied what the leader had when this was called.
-
-        Logs begin elsewhere: each node trims its own by its own index.
-        """
-        last = ["SELECT max(seq) FROM v_log"]
-        (want,) = self.leader().query(last, level="strong")
+        """Every node has applied what the leader had when this was called."""
+        (want,) = self.leader().query([LAST_CHANGE], level="strong")
         for node in self.nodes:
-            if until(120, lambda: node.query(last)[0] == want) is None:
-                check(False, f"node {node.number} applies all writes within 120 s")
+            if until(120, lambda: node.query([LAST_CHANGE])[0] == want) is None:
+                check(False, f"{node.name} applies all writes within 120 s")
 
-    def check_walks(self, node, after):
-        if node.search(self.queries[0])[1] != "walk" and "no index" in node.state():
-            note(f"node {node.number} has no index, and is asked for one")
-            node.query([BUILD])
-        took = until(WALKS_WITHIN, lambda: node.search(self.queries[0])[1] == "walk")
-        shown = f"after {took:.1f} s" if took is not None else node.state()
-        check(took is not None, f"{after}: node {node.number} searches by its index", shown)
+    def check_walks(self, node, after, asked=False):
+        checks.check_walks(node, self.queries[0], after, asked)
 
     def check_answers(self, after):
         self.settle()
-        answers = []
-        for node in self.nodes:
-            wrong = self.stored.differing(node.stored())
-            check(not wrong, f"{after}: node {node.number} has all {len(self.stored.chosen)} rows",
-                  f"{len(wrong)} differ, such as {wrong[:5]}" if wrong else "")
-            answers.append([node.search(q)[0] for q in self.queries])
-            judged = [self.stored.judge(q, a) for q, a in zip(self.queries, answers[-1])]
-            recall = sum(r for r, _ in judged) / len(judged)
-            error = max(e for _, e in judged)
-            check(recall > 0.9 and error < 1e-12, f"{after}: node {node.number} finds the nearest",
-                  f"recall {recall:.3f}, distances within {error:.0e}")
-        differ = 0
-        for first, *others in zip(*answers):
-            bits = dict(first)
-            differ += sum(bits.get(r, d) != d for other in others for r, d in other)
-        check(differ == 0, f"{after}: distances are the same bits on all nodes")
+        answers = [
+            checks.check_answers(node, self.stored, self.queries, after) for node in self.nodes
+        ]
+        checks.check_same_bits(answers, after)
 
 
 class Writer(threading.Thread):
@@ -250,7 +229,7 @@ def wipe(cluster):
     node.kill()
     node.wipe()
     node.start(join=cluster.leader())
-    cluster.check_walks(node, "wiped and joined")
+    cluster.check_walks(node, "wiped and joined", asked=True)
     cluster.check_answers("wiped and joined")
 
 
