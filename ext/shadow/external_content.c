@@ -5,6 +5,7 @@
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
+#include "shadow/table_columns.h"
 
 /* ------------------------------------------------------------------------------------ checks -- */
 
@@ -38,25 +39,11 @@ static int check_kind(hx_shadow *shadow) {
     return rc;
 }
 
-/*
-** The column that is another name of the rowid; *out NULL: there is none.  INTEGER PRIMARY KEY
-** DESC is none, and has an index of its own, as the key of a table WITHOUT ROWID has.
-*/
-static int read_key(hx_shadow *shadow, char **out) {
-    return hx_sql_query_text(
-        shadow,
-        sqlite3_mprintf("SELECT max(name) FROM pragma_table_info(%Q, %Q) WHERE pk > 0 AND NOT "
-                        "EXISTS (SELECT 1 FROM pragma_index_list(%Q, %Q) WHERE origin = 'pk') "
-                        "GROUP BY 1 = 1 HAVING count(*) = 1 AND upper(max(type)) = 'INTEGER'",
-                        source_name(shadow), shadow->schema, source_name(shadow), shadow->schema),
-        out);
-}
-
 /* VACUUM may renumber the rows of a table without an INTEGER PRIMARY KEY. */
 static int check_source_key(hx_shadow *shadow) {
     const char *const rowid = shadow->columns.source.rowid;
     char *key;
-    int rc = read_key(shadow, &key);
+    int rc = hx_table_rowid_column(shadow, source_name(shadow), &key);
     if (rc) {
         return rc;
     }
@@ -76,18 +63,12 @@ static int check_source_key(hx_shadow *shadow) {
 }
 
 static int check_source_column(hx_shadow *shadow, const char *name) {
-    sqlite3_stmt *stmt = NULL;
-    int rc = hx_sql_query(
-        shadow, &stmt,
-        sqlite3_mprintf("SELECT 1 FROM pragma_table_xinfo(%Q, %Q) WHERE name = %Q COLLATE "
-                        "NOCASE",
-                        source_name(shadow), shadow->schema, name));
-    sqlite3_finalize(stmt);
-    if (rc == SQLITE_DONE) {
-        rc = hx_fail(shadow, SQLITE_ERROR, "hannoy: %s has no column %s; name one that it has",
-                     source_name(shadow), name);
-    }
-    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+    bool found;
+    const int rc = hx_table_has_columns(shadow, source_name(shadow), &name, 1, &found);
+    return rc || found
+               ? rc
+               : hx_fail(shadow, SQLITE_ERROR, "hannoy: %s has no column %s; name one that it has",
+                         source_name(shadow), name);
 }
 
 int hx_external_content_check(hx_shadow *shadow) {
@@ -111,15 +92,10 @@ int hx_external_content_check(hx_shadow *shadow) {
 
 /* Is there a column of this name that is not the rowid? */
 static int is_shadowed(hx_shadow *shadow, const char *name, const char *key, bool *out) {
-    sqlite3_stmt *stmt;
-    const int rc = hx_sql_query(
-        shadow, &stmt,
-        sqlite3_mprintf("SELECT 1 FROM pragma_table_xinfo(%Q, %Q) WHERE name = %Q COLLATE NOCASE "
-                        "AND name <> %Q COLLATE NOCASE",
-                        source_name(shadow), shadow->schema, name, key));
-    *out = rc == SQLITE_ROW;
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    *out = false;
+    return sqlite3_stricmp(name, key) == 0
+               ? SQLITE_OK
+               : hx_table_has_columns(shadow, source_name(shadow), &name, 1, out);
 }
 
 /*
@@ -130,7 +106,7 @@ int hx_external_content_rowid(hx_shadow *shadow, char **out) {
     static const char *const names[] = {"rowid", "_rowid_", "oid"};
     const char *const given = shadow->columns.source.rowid;
     char *key;
-    int rc = read_key(shadow, &key);
+    int rc = hx_table_rowid_column(shadow, source_name(shadow), &key);
     *out = NULL;
     if (rc || !key) {
         return rc;
@@ -217,11 +193,24 @@ static int create_trigger(hx_shadow *shadow, int event) {
     return rc;
 }
 
+/* IF EXISTS would do, if it could run in xCreate (table_columns.h). */
+static int drop_trigger(hx_shadow *shadow, const char *event) {
+    const unsigned number = shadow->config.vectors[0].number;
+    bool exists;
+    const int rc =
+        hx_sql_ask(shadow, &exists,
+                   sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE type = 'trigger' AND "
+                                   "lower(name) = 'hannoy_%u_%s'",
+                                   shadow->schema, number, event));
+    return rc || !exists ? rc
+                         : hx_sql_exec(shadow, "DROP TRIGGER \"%w\".hannoy_%u_%s", shadow->schema,
+                                       number, event);
+}
+
 static int drop_triggers(hx_shadow *shadow) {
     int rc = SQLITE_OK;
     for (int i = 0; i < EVENT_COUNT && rc == SQLITE_OK; i++) {
-        rc = hx_sql_exec(shadow, "DROP TRIGGER IF EXISTS \"%w\".hannoy_%u_%s", shadow->schema,
-                         shadow->config.vectors[0].number, events[i]);
+        rc = drop_trigger(shadow, events[i]);
     }
     return rc;
 }
@@ -249,20 +238,16 @@ int hx_external_content_detach(hx_shadow *shadow) {
 }
 
 static int has_trigger(hx_shadow *shadow, int event, bool *out) {
-    sqlite3_stmt *stmt;
     char *const text = trigger_text(shadow, event);
-    if (!text) {
-        return SQLITE_NOMEM;
-    }
-    const int rc = hx_sql_query(
-        shadow, &stmt,
-        sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE type = 'trigger' AND "
-                        "lower(tbl_name) = lower(%Q) AND sql = 'CREATE TRIGGER ' || %Q",
-                        shadow->schema, source_name(shadow), text));
-    *out = rc == SQLITE_ROW;
-    sqlite3_finalize(stmt);
+    const int rc =
+        text ? hx_sql_ask(
+                   shadow, out,
+                   sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE type = 'trigger' AND "
+                                   "lower(tbl_name) = lower(%Q) AND sql = 'CREATE TRIGGER ' || %Q",
+                                   shadow->schema, source_name(shadow), text))
+             : SQLITE_NOMEM;
     sqlite3_free(text);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc;
 }
 
 int hx_external_content_followed(hx_shadow *shadow, bool *out) {

@@ -6,18 +6,21 @@
 #include "shadow/content.h"
 #include "shadow/error.h"
 #include "shadow/external_content.h"
+#include "shadow/table_columns.h"
 #include "shadow/table_ids.h"
+
+#define MAX_OWN_COLUMNS 3
 
 typedef struct shadow_table {
     const char *suffix;
-    const char *columns; /* those that make it ours, as a list for IN */
-    int count;           /* of them */
+    const char *columns[MAX_OWN_COLUMNS]; /* those that make it ours */
+    int count;                            /* of them */
 } shadow_table;
 
 static const shadow_table shadow_tables[] = {
-    {"content", "'id', 'vector'", 2},
-    {"log", "'seq', 'id', 'chain'", 3},
-    {"config", "'key', 'value'", 2},
+    {"content", {"id", "vector"}, 2},
+    {"log", {"seq", "id", "chain"}, 3},
+    {"config", {"key", "value"}, 2},
 };
 enum { TABLE_COUNT = sizeof shadow_tables / sizeof shadow_tables[0] };
 
@@ -101,15 +104,6 @@ void hx_shadow_free(hx_shadow *shadow) {
 
 /* ------------------------------------------------------------------------------------- names -- */
 
-/* Steps a query that has a row if something is true. */
-static int ask(hx_shadow *shadow, bool *out, char *text) {
-    sqlite3_stmt *stmt;
-    const int rc = hx_sql_query(shadow, &stmt, text);
-    *out = rc == SQLITE_ROW;
-    sqlite3_finalize(stmt);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
 /*
 ** Refuses a name under which a shadow table could not be told from a table of the user's.  With
 ** content= this includes v_content: SQLite asks for the suffix alone (xShadowName), and would
@@ -120,10 +114,10 @@ static int check_names(hx_shadow *shadow, const char *name) {
         const char *const suffix = shadow_tables[i].suffix;
         bool exists;
         const int rc =
-            ask(shadow, &exists,
-                sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE name = '%q_%q' "
-                                "COLLATE NOCASE AND type IN ('table', 'view')",
-                                shadow->schema, name, suffix));
+            hx_sql_ask(shadow, &exists,
+                       sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE name = '%q_%q' "
+                                       "COLLATE NOCASE AND type IN ('table', 'view')",
+                                       shadow->schema, name, suffix));
         if (rc) {
             return rc;
         }
@@ -142,14 +136,17 @@ static int check_names(hx_shadow *shadow, const char *name) {
 ** user's.
 */
 static int owns_table(hx_shadow *shadow, const shadow_table *table, bool *out) {
-    return ask(
-        shadow, out,
-        sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema AS t, pragma_table_info(t.name, "
-                        "%Q) AS c WHERE t.name = '%q_%q' COLLATE NOCASE AND t.type = 'table' "
-                        "AND t.rootpage > 0 AND c.name IN (%s) GROUP BY t.name HAVING "
-                        "count(*) = %d",
-                        shadow->schema, shadow->schema, shadow->name, table->suffix, table->columns,
-                        table->count));
+    char *const name = sqlite3_mprintf("%s_%s", shadow->name, table->suffix);
+    int rc = name ? hx_sql_ask(shadow, out,
+                               sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_schema WHERE name = %Q "
+                                               "COLLATE NOCASE AND type = 'table' AND rootpage > 0",
+                                               shadow->schema, name))
+                  : SQLITE_NOMEM;
+    if (rc == SQLITE_OK && *out) {
+        rc = hx_table_has_columns(shadow, name, table->columns, table->count, out);
+    }
+    sqlite3_free(name);
+    return rc;
 }
 
 /* ---------------------------------------------------------------------- create, drop, rename -- */

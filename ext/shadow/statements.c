@@ -501,6 +501,14 @@ int hx_sql_query(hx_shadow *shadow, sqlite3_stmt **out, char *text) {
     return hx_sql_next(shadow, *out);
 }
 
+int hx_sql_ask(hx_shadow *shadow, bool *out, char *text) {
+    sqlite3_stmt *stmt;
+    const int rc = hx_sql_query(shadow, &stmt, text);
+    *out = rc == SQLITE_ROW;
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 int hx_sql_query_text(hx_shadow *shadow, char *text, char **out) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_query(shadow, &stmt, text);

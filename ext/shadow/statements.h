@@ -163,6 +163,9 @@ int hx_sql_exec(hx_shadow *shadow, const char *format, ...);
 */
 int hx_sql_query(hx_shadow *shadow, sqlite3_stmt **out, char *text);
 
+/* *out: the query has a row.  Takes over `text` as hx_sql_query() does.  SQLITE_OK or an error. */
+int hx_sql_ask(hx_shadow *shadow, bool *out, char *text);
+
 /*
 ** The text that a query gives first, for sqlite3_free(); *out NULL: the query has no row.  Takes
 ** over `text` as hx_sql_query() does.  SQLITE_OK or an error.

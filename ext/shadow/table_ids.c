@@ -6,6 +6,7 @@
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
+#include "shadow/table_columns.h"
 
 typedef struct id_list {
     uint32_t *items;
@@ -47,21 +48,22 @@ static int parse_remark(const char *sql, id_list *list, bool *found) {
     return rc;
 }
 
-/*
-** Adds the numbers in name_config.  A table without one is skipped: it belongs to another module,
-** or is being created.
-*/
+/* Adds the numbers in a table name_config, which may be another module's. */
 static int read_table_ids(hx_shadow *shadow, const char *name, id_list *list) {
+    static const char *const columns[] = {"key", "value"};
+    char *const config = sqlite3_mprintf("%s_config", name);
+    bool ours = false;
+    int rc = config ? hx_table_has_columns(shadow, config, columns, 2, &ours) : SQLITE_NOMEM;
+    sqlite3_free(config);
+    if (rc || !ours) {
+        return rc;
+    }
     sqlite3_stmt *stmt;
-    int rc = hx_sql_query(
+    rc = hx_sql_query(
         shadow, &stmt,
         sqlite3_mprintf("SELECT value FROM \"%w\".\"%w_config\" WHERE (key = 'table' OR key GLOB "
                         "'table.*') AND value BETWEEN 1 AND %u",
                         shadow->schema, name, UINT32_MAX));
-    if (!stmt && rc == SQLITE_ERROR) {
-        hx_forgive(shadow);
-        return SQLITE_OK;
-    }
     while (rc == SQLITE_ROW) {
         rc = add_table_id(list, (uint32_t)sqlite3_column_int64(stmt, 0));
         if (rc == SQLITE_OK) {
@@ -74,24 +76,27 @@ static int read_table_ids(hx_shadow *shadow, const char *name, id_list *list) {
 
 /* ------------------------------------------------------------------------------ of all -- */
 
-/* A row of the schema: a table, or before it its name_config. */
-static int add_schema_row(hx_shadow *shadow, sqlite3_stmt *stmt, char **known, id_list *list) {
+/*
+** A row of the schema: a table of ours, or before it its name_config.  *unread is the last
+** name_config without numbers in the text.  A table that is being created has no name_config yet.
+*/
+static int add_schema_row(hx_shadow *shadow, sqlite3_stmt *stmt, char **unread, id_list *list) {
     const char *const name = (const char *)sqlite3_column_text(stmt, 0);
     bool found;
     if (!name) {
         return SQLITE_NOMEM;
     }
-    if (sqlite3_column_int(stmt, 1)) {
-        const int rc = parse_remark((const char *)sqlite3_column_text(stmt, 2), list, &found);
-        if (rc || !found) {
-            return rc;
-        }
-        sqlite3_free(*known);
-        *known = sqlite3_mprintf("%s", name);
-        return *known ? SQLITE_OK : SQLITE_NOMEM;
+    if (!sqlite3_column_int(stmt, 1)) {
+        return *unread && sqlite3_stricmp(*unread, name) == 0 ? read_table_ids(shadow, name, list)
+                                                              : SQLITE_OK;
     }
-    return *known && sqlite3_stricmp(*known, name) == 0 ? SQLITE_OK
-                                                        : read_table_ids(shadow, name, list);
+    const int rc = parse_remark((const char *)sqlite3_column_text(stmt, 2), list, &found);
+    if (rc || found) {
+        return rc;
+    }
+    sqlite3_free(*unread);
+    *unread = sqlite3_mprintf("%s", name);
+    return *unread ? SQLITE_OK : SQLITE_NOMEM;
 }
 
 /*
@@ -101,7 +106,7 @@ static int add_schema_row(hx_shadow *shadow, sqlite3_stmt *stmt, char **known, i
 */
 int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
     id_list list = {NULL, 0, 0};
-    char *known = NULL; /* the last table whose numbers were in the text */
+    char *unread = NULL;
     sqlite3_stmt *stmt = NULL;
     int rc = hx_sql_query(
         shadow, &stmt,
@@ -111,13 +116,13 @@ int hx_table_ids_all(hx_shadow *shadow, uint32_t **out, size_t *count) {
                         "'!') ORDER BY 1 COLLATE NOCASE, 2 DESC",
                         shadow->schema));
     while (rc == SQLITE_ROW) {
-        rc = add_schema_row(shadow, stmt, &known, &list);
+        rc = add_schema_row(shadow, stmt, &unread, &list);
         if (rc == SQLITE_OK) {
             rc = hx_sql_next(shadow, stmt);
         }
     }
     sqlite3_finalize(stmt);
-    sqlite3_free(known);
+    sqlite3_free(unread);
     if (rc != SQLITE_DONE) {
         sqlite3_free(list.items);
         return rc;
