@@ -6,23 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HANNOY, PLAIN_SQL, SIDES };
-
-/* The state of random_pair. */
-typedef struct writer {
-    const schema *s;
-    rng *r;
-    sqlite3_str *out[SIDES];
-    pair *pair;
-} writer;
-
-static bool chance(const writer *w, double probability) {
-    return rng_chance(w->r, probability);
-}
-
-static int below(const writer *w, int n) {
-    return (int)rng_below(w->r, (uint32_t)n);
-}
+#include "random_terms.h"
 
 static void both(writer *w, const char *format, ...) {
     va_list list;
@@ -35,331 +19,11 @@ static void both(writer *w, const char *format, ...) {
     sqlite3_free(text);
 }
 
-/* A literal as it is, or as a parameter; static buffers, eight in turn. */
-static const char *literal_or_parameter(writer *w, const char *literal) {
-    static char ring[8][12];
-    static int next;
-    pair *const p = w->pair;
-    if (p->count == MAX_PARAMETERS || chance(w, 0.6)) {
-        return literal;
-    }
-    char *const name = ring[next++ % 8];
-    snprintf(name, 12, ":p%d", p->count);
-    p->parameters[p->count++] = sqlite3_mprintf("%s", literal);
-    return name;
-}
-
-/*
-** ---------------------------------------------------------------------------------- conditions --
-*/
-
-/*
-** A condition on a row of v, in which @N is the alias of the table and @D the distance.  `inner`:
-** SQLite tells a search of it, so that k counts rows that pass.
-*/
-typedef struct term {
-    char text[400];
-    bool inner;
-} term;
-
-#define MAX_TERMS 5
-
-enum { LITERAL, FROM_TYPED, FROM_ANY };
-
-typedef struct operand {
-    char text[120];
-    int source;
-    bool collated; /* a column with a collation of its own */
-} operand;
-
-/* A value to compare with; `outer`: columns of t can be had. */
-static operand random_operand(writer *w, bool outer) {
-    static const char *const typed[] = {"t.t", "t.c", "t.i", "t.r"};
-    static const char *const any[] = {"t.b",
-                                      "t.u",
-                                      "t.u || ''",
-                                      "+t.i",
-                                      "t.i + 0",
-                                      "CAST(t.t AS INTEGER)",
-                                      "CAST(t.i AS TEXT)",
-                                      "abs(t.r)",
-                                      "(SELECT u FROM t AS o WHERE o.id = t.id)",
-                                      "(SELECT i FROM t AS o WHERE o.id = t.id)"};
-    static const char *const free_ones[] = {"(SELECT min(t) FROM t)",
-                                            "(SELECT max(i) FROM t)",
-                                            "CAST(1 AS INTEGER)",
-                                            "CAST('1' AS TEXT)",
-                                            "CAST('01' AS NUMERIC)",
-                                            "1 + 1",
-                                            "'a' || 'b'",
-                                            "lower('AB')"};
-    operand o = {.source = LITERAL};
-    const char *text;
-    if (outer && chance(w, 0.4)) {
-        o.source = chance(w, 0.6) ? FROM_TYPED : FROM_ANY;
-        const int which = below(w, o.source == FROM_TYPED ? 4 : 10);
-        text = o.source == FROM_TYPED ? typed[which] : any[which];
-        o.collated = o.source == FROM_TYPED && which == 1;
-    } else if (chance(w, 0.1)) {
-        o.source = FROM_ANY;
-        text = free_ones[below(w, 8)];
-    } else {
-        const char *const literal = random_value(w->r);
-        text = literal_or_parameter(w, literal);
-    }
-    snprintf(o.text, sizeof o.text, "%s", text);
-    return o;
-}
-
-static const char *const comparisons[] = {"=", "<>", "<", "<=", ">", ">=", "IS", "IS NOT"};
-
-static bool is_negative(const char *op) {
-    return !strcmp(op, "<>") || !strcmp(op, "IS NOT");
-}
-
-/*
-** With k: does the search know how SQLite compares?  A number that is not written in the statement
-** may have an affinity, and for <> and IS NOT SQLite does not tell the collation.
-*/
-static bool is_countable(const column *c, const char *op, const operand *o, bool swapped) {
-    if (is_negative(op) && o->collated && swapped) {
-        return false;
-    }
-    if (c->affinity == NUMERIC_COLUMN) {
-        return true;
-    }
-    if (o->source == LITERAL) {
-        return true;
-    }
-    return o->source == FROM_TYPED;
-}
-
-static const column *some_column(const writer *w) {
-    return &w->s->columns[below(w, w->s->count)];
-}
-
-/* Returns false where the condition could not be counted in k. */
-static bool compare_term(writer *w, term *out, bool outer, bool counted) {
-    const column *const c = some_column(w);
-    const char *const op = comparisons[below(w, 8)];
-    const operand o = random_operand(w, outer);
-    const bool swapped = !strncmp(op, "IS", 2) ? false : chance(w, 0.3);
-    static const char *const mirrored[] = {"=", "<>", ">", ">=", "<", "<="};
-    if (counted && !is_countable(c, op, &o, swapped)) {
-        return false;
-    }
-    out->inner = true;
-    if (swapped) {
-        int which = 0;
-        while (strcmp(comparisons[which], op) != 0) {
-            which++;
-        }
-        snprintf(out->text, sizeof out->text, "%s %s @N.%s", o.text, mirrored[which], c->name);
-    } else if (!is_negative(op) && strncmp(op, "IS", 2) != 0 && o.text[0] == '\'' &&
-               chance(w, 0.3)) {
-        static const char *const names[] = {"BINARY", "NOCASE", "RTRIM"};
-        snprintf(out->text, sizeof out->text, "@N.%s %s %s COLLATE %s", c->name, op, o.text,
-                 names[below(w, 3)]);
-    } else {
-        snprintf(out->text, sizeof out->text, "@N.%s %s %s", c->name, op, o.text);
-    }
-    return true;
-}
-
-static bool between_term(writer *w, term *out, bool outer, bool counted) {
-    const column *const c = some_column(w);
-    const operand a = random_operand(w, outer), b = random_operand(w, outer);
-    if (counted && (!is_countable(c, "<", &a, false) || !is_countable(c, "<", &b, false))) {
-        return false;
-    }
-    out->inner = true;
-    snprintf(out->text, sizeof out->text, "@N.%s BETWEEN %s AND %s", c->name, a.text, b.text);
-    return true;
-}
-
-/* Some values, two of them different, so that it stays an IN. */
-static void random_list(writer *w, char *out, size_t size) {
-    int length =
-        snprintf(out, size, "('%d', %s", below(w, 3), literal_or_parameter(w, random_value(w->r)));
-    for (int i = below(w, 4); i > 0; i--) {
-        length += snprintf(out + length, size - (size_t)length, ", %s", random_value(w->r));
-    }
-    snprintf(out + length, size - (size_t)length, ")");
-}
-
-static bool in_term(writer *w, term *out, bool counted) {
-    static const char *const typed[] = {"(SELECT t FROM t)", "(SELECT c FROM t WHERE id < 5)",
-                                        "(SELECT 1 WHERE 0)"};
-    static const char *const any[] = {"(SELECT u FROM t)", "(SELECT i FROM t WHERE id > 3)",
-                                      "(SELECT b FROM t)", "(SELECT i + 0 FROM t)"};
-    const column *const c = some_column(w);
-    char list[200];
-    out->inner = true;
-    if (chance(w, 0.5)) {
-        random_list(w, list, sizeof list);
-    } else if (chance(w, 0.5) || (counted && c->affinity != NUMERIC_COLUMN)) {
-        snprintf(list, sizeof list, "%s", typed[below(w, 3)]);
-    } else {
-        snprintf(list, sizeof list, "%s", any[below(w, 4)]);
-    }
-    snprintf(out->text, sizeof out->text, "@N.%s IN %s", c->name, list);
-    return true;
-}
-
-static bool pattern_term(writer *w, term *out, bool outer) {
-    static const char *const like[] = {"'a%'", "'%b%'", "'_'", "'%1'", "'abc%'", "'É%'", "NULL"};
-    static const char *const glob[] = {"'a*'", "'*[1-9]*'", "'?'", "'abc*'", "''", "NULL"};
-    const column *const c = some_column(w);
-    out->inner = true;
-    if (outer && chance(w, 0.2)) {
-        snprintf(out->text, sizeof out->text, "@N.%s LIKE t.t", c->name);
-    } else if (chance(w, 0.5)) {
-        snprintf(out->text, sizeof out->text, "@N.%s LIKE %s", c->name,
-                 literal_or_parameter(w, like[below(w, 7)]));
-    } else if (chance(w, 0.8)) {
-        snprintf(out->text, sizeof out->text, "@N.%s GLOB %s", c->name,
-                 literal_or_parameter(w, glob[below(w, 6)]));
-    } else {
-        snprintf(out->text, sizeof out->text, "@N.%s REGEXP 'a'", c->name);
-    }
-    return true;
-}
-
-static bool null_term(writer *w, term *out) {
-    static const char *const forms[] = {"IS NULL", "IS NOT NULL", "NOTNULL", "ISNULL"};
-    out->inner = true;
-    snprintf(out->text, sizeof out->text, "@N.%s %s", some_column(w)->name, forms[below(w, 4)]);
-    return true;
-}
-
-static bool rows_term(writer *w, term *out) {
-    static const char *const sets[] = {"(1, 3, 5, 7, 9, 11, 13)", "(2, '4', 6.0, NULL, 'x', 8)",
-                                       "(SELECT id FROM t)", "(SELECT i FROM t)",
-                                       "(SELECT id * 3 FROM t)"};
-    static const char *const keys[] = {"('key1', 'key2', 'key5', 'key30')", "(SELECT key FROM t)",
-                                       "('key3', NULL)"};
-    out->inner = true;
-    if (w->s->kind == TEXT_KEY && chance(w, 0.5)) {
-        snprintf(out->text, sizeof out->text, "@N.name IN %s", keys[below(w, 3)]);
-    } else {
-        snprintf(out->text, sizeof out->text, "@N.%s IN %s",
-                 w->s->kind == INTEGER_KEY && chance(w, 0.5) ? "name" : "rowid", sets[below(w, 5)]);
-    }
-    return true;
-}
-
-static bool distance_term(writer *w, term *out, bool outer) {
-    static const char *const bounds[] = {"0",    "1",   "2.5",   "'1.5'", "3",  "0.2",
-                                         "NULL", "'x'", "x'31'", "1e999", "-1", "0.5"};
-    const char *const bound =
-        outer && chance(w, 0.1) ? "t.r" : literal_or_parameter(w, bounds[below(w, 12)]);
-    out->inner = true;
-    if (chance(w, 0.2)) {
-        snprintf(out->text, sizeof out->text, "@D BETWEEN %s AND 3", bound);
-    } else {
-        static const char *const ops[] = {"<", "<=", ">", ">="};
-        snprintf(out->text, sizeof out->text, "@D %s %s", ops[below(w, 4)], bound);
-    }
-    return true;
-}
-
-/* What SQLite does not tell a search of. */
-static bool later_term(writer *w, term *out, bool outer) {
-    const column *const c = some_column(w), *const d = some_column(w);
-    const char *const value = random_value(w->r);
-    switch (below(w, outer ? 13 : 10)) {
-    case 0:
-        snprintf(out->text, sizeof out->text, "(@N.%s = %s OR @N.rowid = %d)", c->name, value,
-                 below(w, 20));
-        break;
-    case 1:
-        snprintf(out->text, sizeof out->text, "@N.%s NOT IN (%s, 'a')", c->name, value);
-        break;
-    case 2:
-        snprintf(out->text, sizeof out->text, "@N.%s NOT LIKE '%%a%%'", c->name);
-        break;
-    case 3:
-        snprintf(out->text, sizeof out->text, "@N.%s NOT BETWEEN %s AND 'b'", c->name, value);
-        break;
-    case 4:
-        snprintf(out->text, sizeof out->text, "+@N.%s = %s", c->name, value);
-        break;
-    case 5:
-        snprintf(out->text, sizeof out->text, "@N.rowid %s %d", comparisons[2 + below(w, 4)],
-                 below(w, w->s->rows));
-        break;
-    case 6:
-        snprintf(out->text, sizeof out->text, "length(@N.%s) > 1", c->name);
-        break;
-    case 7:
-        snprintf(out->text, sizeof out->text, "(@N.%s IS NULL OR @N.%s < %s OR @D < 2)", c->name,
-                 d->name, value);
-        break;
-    case 8:
-        snprintf(out->text, sizeof out->text,
-                 "(@N.rowid = %d OR @N.rowid IN (1, 2, 3, 4) OR @N.%s = 1)", below(w, 20), c->name);
-        break;
-    case 9:
-        snprintf(out->text, sizeof out->text, "@N.rowid = %s",
-                 literal_or_parameter(w, chance(w, 0.5) ? "3" : "'5'"));
-        break;
-    case 10:
-        snprintf(out->text, sizeof out->text, "@N.rowid = t.%s", chance(w, 0.5) ? "id" : "i");
-        break;
-    case 11:
-        snprintf(out->text, sizeof out->text,
-                 w->s->kind == TEXT_KEY ? "@N.name = t.key" : "t.id = @N.rowid");
-        break;
-    default:
-        snprintf(out->text, sizeof out->text, "(@N.rowid = t.id OR @N.%s = t.u)", c->name);
-        break;
-    }
-    out->inner = false;
-    return true;
-}
-
-/* `outer`: columns of t can be had before the search begins; `counted`: there is a k. */
-static term random_term(writer *w, bool outer, bool counted) {
-    for (;;) {
-        term t = {.text = ""};
-        bool made;
-        switch (below(w, 10)) {
-        case 0:
-        case 1:
-        case 2:
-            made = compare_term(w, &t, outer, counted);
-            break;
-        case 3:
-            made = between_term(w, &t, outer, counted);
-            break;
-        case 4:
-            made = in_term(w, &t, counted);
-            break;
-        case 5:
-            made = pattern_term(w, &t, outer);
-            break;
-        case 6:
-            made = null_term(w, &t);
-            break;
-        case 7:
-            made = rows_term(w, &t);
-            break;
-        case 8:
-            made = distance_term(w, &t, outer);
-            break;
-        default:
-            made = later_term(w, &t, outer);
-            break;
-        }
-        if (made) {
-            return t;
-        }
-    }
-}
-
 /*
 ** ------------------------------------------------------------------------------------- searches --
 */
+
+#define MAX_TERMS 5
 
 typedef struct search {
     char query[120]; /* an expression; of an item its rowid */
@@ -374,23 +38,23 @@ typedef struct search {
 enum { AS_KNN_MATCH, AS_MATCH_OPERATOR, AS_COLUMN, AS_ARGUMENTS, SEARCH_SPELLINGS };
 
 static search random_search(writer *w, bool outer) {
-    search s = {.k = chance(w, 0.55) ? below(w, 8) : -1};
-    s.item = chance(w, 0.12);
-    s.spelling = below(w, SEARCH_SPELLINGS);
+    search s = {.k = writer_chance(w, 0.55) ? writer_below(w, 8) : -1};
+    s.item = writer_chance(w, 0.12);
+    s.spelling = writer_below(w, SEARCH_SPELLINGS);
     if (s.item) {
         const bool text = w->s->kind == TEXT_KEY;
         snprintf(s.query, sizeof s.query, "%s",
-                 outer && chance(w, 0.5) ? (text ? "t.key" : "t.id")
-                                         : literal_or_parameter(w, text ? "'key4'" : "4"));
-    } else if (outer && chance(w, 0.4)) {
+                 outer && writer_chance(w, 0.5) ? (text ? "t.key" : "t.id")
+                                                : writer_literal(w, text ? "'key4'" : "4"));
+    } else if (outer && writer_chance(w, 0.4)) {
         snprintf(s.query, sizeof s.query, "t.q");
     } else {
-        snprintf(s.query, sizeof s.query, "%s", literal_or_parameter(w, random_vector(w->s)));
+        snprintf(s.query, sizeof s.query, "%s", writer_literal(w, random_vector(w->s)));
     }
     char number[12];
     snprintf(number, sizeof number, "%d", s.k);
-    snprintf(s.count, sizeof s.count, "%s", literal_or_parameter(w, number));
-    for (int i = below(w, MAX_TERMS); i > 0; i--) {
+    snprintf(s.count, sizeof s.count, "%s", writer_literal(w, number));
+    for (int i = writer_below(w, MAX_TERMS); i > 0; i--) {
         s.terms[s.terms_count++] = random_term(w, outer, s.k >= 0);
     }
     return s;
@@ -529,26 +193,26 @@ static void write_terms(writer *w, const search *s, const char *alias) {
 static void write_columns(writer *w, const search *s, const char *alias) {
     fill_both(w, s, alias, "@N.rowid, @D");
     for (int i = 0; i < w->s->count; i++) {
-        if (chance(w, 0.4)) {
+        if (writer_chance(w, 0.4)) {
             both(w, ", %s.%s", alias, w->s->columns[i].name);
         }
     }
-    if (schema_key(w->s) && chance(w, 0.3)) {
+    if (schema_key(w->s) && writer_chance(w, 0.3)) {
         both(w, ", %s.name", alias);
     }
 }
 
 static void write_order(writer *w, const search *s, const char *alias, bool joined) {
-    w->pair->ordered = chance(w, 0.7);
+    w->pair->ordered = writer_chance(w, 0.7);
     if (!w->pair->ordered) {
         return;
     }
     both(w, " ORDER BY %s", joined ? "t.id, " : "");
-    fill_both(w, s, alias, chance(w, 0.9) ? "@D, @N.rowid" : "@D DESC, @N.rowid DESC");
-    if (chance(w, 0.4)) {
-        both(w, " LIMIT %d", below(w, 6));
-    } else if (chance(w, 0.2)) {
-        both(w, " LIMIT %d OFFSET %d", 1 + below(w, 6), below(w, 4));
+    fill_both(w, s, alias, writer_chance(w, 0.9) ? "@D, @N.rowid" : "@D DESC, @N.rowid DESC");
+    if (writer_chance(w, 0.4)) {
+        both(w, " LIMIT %d", writer_below(w, 6));
+    } else if (writer_chance(w, 0.2)) {
+        both(w, " LIMIT %d OFFSET %d", 1 + writer_below(w, 6), writer_below(w, 4));
     }
 }
 
@@ -596,20 +260,20 @@ static bool has_half_bound(const search *s) {
 static void write_join(writer *w) {
     static const char *const joins[] = {" JOIN ", ", ", " CROSS JOIN ", " LEFT JOIN "};
     search s = random_search(w, true);
-    const int join = has_half_bound(&s) ? 2 : below(w, 4);
+    const int join = has_half_bound(&s) ? 2 : writer_below(w, 4);
     if (join < 2 && can_come_first(&s)) {
         for (int i = 0; i < s.terms_count; i++) {
             s.terms[i].inner &= !uses_t(s.terms[i].text);
         }
     }
-    const bool on = join == 3 || (join != 1 && chance(w, 0.5));
+    const bool on = join == 3 || (join != 1 && writer_chance(w, 0.5));
     both(w, "SELECT t.id, t.t, ");
     write_columns(w, &s, "n");
     both(w, " FROM t%s", joins[join]);
     write_table(w, &s, "n");
     both(w, on ? " ON " : " WHERE ");
     write_terms(w, &s, "n");
-    both(w, on ? " WHERE t.id > %d" : " AND t.id > %d", below(w, 5));
+    both(w, on ? " WHERE t.id > %d" : " AND t.id > %d", writer_below(w, 5));
     write_order(w, &s, "n", true);
 }
 
@@ -621,14 +285,14 @@ static void write_join_after(writer *w) {
     write_columns(w, &s, "n");
     both(w, " FROM ");
     write_table(w, &s, "n");
-    both(w, "%st ON t.id = n.rowid", joins[below(w, 3)]);
-    if (chance(w, 0.3)) {
-        both(w, " AND t.id > %d", below(w, 6));
+    both(w, "%st ON t.id = n.rowid", joins[writer_below(w, 3)]);
+    if (writer_chance(w, 0.3)) {
+        both(w, " AND t.id > %d", writer_below(w, 6));
     }
     both(w, " WHERE ");
     write_terms(w, &s, "n");
-    if (chance(w, 0.3)) {
-        both(w, " AND t.id = %s", literal_or_parameter(w, "3"));
+    if (writer_chance(w, 0.3)) {
+        both(w, " AND t.id = %s", writer_literal(w, "3"));
     }
     write_order(w, &s, "n", true);
 }
@@ -637,7 +301,7 @@ static void write_scalar(writer *w) {
     static const char *const results[] = {"count(*)", "min(@D)", "sum(@N.rowid)", "max(@N.rowid)"};
     const search s = random_search(w, true);
     both(w, "SELECT t.id, (SELECT ");
-    fill_both(w, &s, "n", results[below(w, 4)]);
+    fill_both(w, &s, "n", results[writer_below(w, 4)]);
     both(w, " FROM ");
     write_table(w, &s, "n");
     both(w, " WHERE ");
@@ -647,9 +311,10 @@ static void write_scalar(writer *w) {
 
 static void write_exists(writer *w) {
     const search s = random_search(w, true);
-    const bool in = chance(w, 0.4);
+    const bool in = writer_chance(w, 0.4);
     both(w, "SELECT t.id FROM t WHERE t.id < 7 AND %s%s(SELECT ", in ? "t.id " : "",
-         in ? (chance(w, 0.7) ? "IN " : "NOT IN ") : (chance(w, 0.7) ? "EXISTS " : "NOT EXISTS "));
+         in ? (writer_chance(w, 0.7) ? "IN " : "NOT IN ")
+            : (writer_chance(w, 0.7) ? "EXISTS " : "NOT EXISTS "));
     fill_both(w, &s, "n", in ? "@N.rowid" : "1");
     both(w, " FROM ");
     write_table(w, &s, "n");
@@ -665,10 +330,10 @@ static void write_derived(writer *w, const search *s) {
     write_table(w, s, "n");
     both(w, " WHERE ");
     write_terms(w, s, "n");
-    if (chance(w, 0.3)) {
+    if (writer_chance(w, 0.3)) {
         both(w, " ORDER BY ");
         fill_both(w, s, "n", "@D, @N.rowid");
-        both(w, " LIMIT %d", below(w, 8));
+        both(w, " LIMIT %d", writer_below(w, 8));
     }
     both(w, ")");
 }
@@ -682,15 +347,15 @@ static void write_outside(writer *w) {
                                              " WHERE +s.d > 0.5",
                                              "",
                                              " WHERE s.id + 0 IN (SELECT id FROM t)"};
-    both(w, "%s", conditions[below(w, 7)]);
+    both(w, "%s", conditions[writer_below(w, 7)]);
 }
 
 static void write_subquery(writer *w) {
     static const char *const with[] = {"", " MATERIALIZED", " NOT MATERIALIZED"};
     const search s = random_search(w, false);
-    const bool cte = chance(w, 0.6), join = chance(w, 0.4);
+    const bool cte = writer_chance(w, 0.6), join = writer_chance(w, 0.4);
     if (cte) {
-        both(w, "WITH s AS%s ", with[below(w, 3)]);
+        both(w, "WITH s AS%s ", with[writer_below(w, 3)]);
         write_derived(w, &s);
     }
     both(w, "SELECT %ss.id, s.d, s.x FROM ", join ? "t.id, " : "");
@@ -701,10 +366,11 @@ static void write_subquery(writer *w) {
         both(w, " AS s");
     }
     if (join) {
-        both(w, "%s", chance(w, 0.5) ? " JOIN t ON t.id = s.id" : " LEFT JOIN t ON t.id = s.id");
+        both(w, "%s",
+             writer_chance(w, 0.5) ? " JOIN t ON t.id = s.id" : " LEFT JOIN t ON t.id = s.id");
     }
     write_outside(w);
-    w->pair->ordered = chance(w, 0.7);
+    w->pair->ordered = writer_chance(w, 0.7);
     if (w->pair->ordered) {
         both(w, " ORDER BY s.d, s.id%s", join ? ", t.id" : "");
     }
@@ -716,9 +382,9 @@ static void write_window(writer *w) {
     const search s = random_search(w, false);
     both(w, "SELECT ");
     fill_both(w, &s, "n", "@N.rowid, ");
-    fill_both(w, &s, "n", windows[below(w, 4)]);
+    fill_both(w, &s, "n", windows[writer_below(w, 4)]);
     both(w, " OVER (");
-    if (chance(w, 0.4)) {
+    if (writer_chance(w, 0.4)) {
         both(w, "PARTITION BY n.rowid %% 3 ");
     }
     fill_both(w, &s, "n", "ORDER BY @D, @N.rowid)");
@@ -738,7 +404,7 @@ static void write_grouped(writer *w) {
     both(w, " WHERE ");
     write_terms(w, &s, "n");
     both(w, " GROUP BY n.%s COLLATE BINARY, typeof(n.%s)%s", name, name,
-         chance(w, 0.3) ? " HAVING count(*) > 1" : "");
+         writer_chance(w, 0.3) ? " HAVING count(*) > 1" : "");
 }
 
 static void write_compound(writer *w) {
@@ -746,10 +412,10 @@ static void write_compound(writer *w) {
     for (int i = 0; i < 2; i++) {
         const search s = random_search(w, false);
         if (i) {
-            both(w, "%s", operators[below(w, 4)]);
+            both(w, "%s", operators[writer_below(w, 4)]);
         }
         both(w, "SELECT ");
-        fill_both(w, &s, "n", chance(w, 0.1) ? "@N.rowid % 5" : "@N.rowid");
+        fill_both(w, &s, "n", writer_chance(w, 0.1) ? "@N.rowid % 5" : "@N.rowid");
         both(w, " FROM ");
         write_table(w, &s, "n");
         both(w, " WHERE ");
@@ -766,7 +432,7 @@ static void write_twice(writer *w) {
     write_columns(w, &m, "m");
     both(w, " FROM ");
     write_table(w, &s, "n");
-    both(w, "%s", chance(w, 0.5) ? " JOIN " : " CROSS JOIN ");
+    both(w, "%s", writer_chance(w, 0.5) ? " JOIN " : " CROSS JOIN ");
     write_table(w, &m, "m");
     both(w, " ON ");
     write_terms(w, &m, "m");
@@ -778,7 +444,7 @@ static void write_view(writer *w) {
     both(w, "SELECT s.id, s.d FROM temp.");
     sqlite3_str_appendall(w->out[HANNOY], "near_v");
     sqlite3_str_appendall(w->out[PLAIN_SQL], "near_p");
-    both(w, " AS s%s", chance(w, 0.5) ? " JOIN t ON t.id = s.id" : "");
+    both(w, " AS s%s", writer_chance(w, 0.5) ? " JOIN t ON t.id = s.id" : "");
     write_outside(w);
 }
 
@@ -786,8 +452,8 @@ static void write_view(writer *w) {
 static void write_change(writer *w) {
     search s = random_search(w, false);
     w->pair->writes = true;
-    s.spelling = below(w, AS_ARGUMENTS);
-    if (chance(w, 0.5)) {
+    s.spelling = writer_below(w, AS_ARGUMENTS);
+    if (writer_chance(w, 0.5)) {
         sqlite3_str_appendall(w->out[HANNOY], "DELETE FROM v AS n WHERE ");
         sqlite3_str_appendall(w->out[PLAIN_SQL], "DELETE FROM p AS n WHERE ");
     } else {
