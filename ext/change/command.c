@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "change/alter.h"
+#include "change/calibration.h"
 #include "change/direct.h"
 #include "change/index_build.h"
 #include "change/integrity_check.h"
@@ -109,8 +110,8 @@ static int change_setting(hx_writer *writer, const char *text) {
         return hx_fail_with(writer->shadow, rc, error);
     }
     rc = hx_fail(writer->shadow, rc,
-                 "%s, as in ef=200, or a command: build, rebuild, compact, integrity-check, add, "
-                 "drop",
+                 "%s, as in ef=200, or a command: build, rebuild, compact, integrity-check, "
+                 "calibrate, add, drop",
                  error);
     sqlite3_free(error);
     return rc;
@@ -132,7 +133,31 @@ static const char *behind_word(const char *text, const char *word) {
     return hx_token_is(hx_token_next(&text), word) && strchr(" \t\r\n+\"[`", *text) ? text : NULL;
 }
 
-static int run_command(hx_writer *writer, const char *text) {
+int hx_command_refuse_values(hx_writer *writer) {
+    return hx_fail(writer->shadow, SQLITE_ERROR,
+                   "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
+                   writer->shadow->name, hx_hidden_name(&writer->shadow->columns, HX_COMMAND));
+}
+
+static int command_calibrate(hx_writer *writer, int vector, sqlite3_value *queries) {
+    if (queries) {
+        return hx_calibrate(writer, vector, queries);
+    }
+    const hx_columns *const columns = &writer->shadow->columns;
+    return hx_fail(writer->shadow, SQLITE_ERROR,
+                   "hannoy: calibrate needs queries: INSERT INTO %s(%s, %s) VALUES('calibrate', "
+                   "'[[…], […], …]')",
+                   writer->shadow->name, hx_hidden_name(columns, HX_COMMAND),
+                   columns->at[columns->vector[0]].name);
+}
+
+static int run_command(hx_writer *writer, const char *text, int vector, sqlite3_value *queries) {
+    if (sqlite3_stricmp(text, "calibrate") == 0) {
+        return command_calibrate(writer, vector, queries);
+    }
+    if (queries) {
+        return hx_command_refuse_values(writer);
+    }
     const char *const added = behind_word(text, "add"), *const dropped = behind_word(text, "drop");
     if (added) {
         return hx_alter_add(writer, added);
@@ -160,7 +185,7 @@ static int check_direct(hx_writer *writer) {
                    writer->shadow->name);
 }
 
-int hx_command_run(hx_writer *writer, sqlite3_value *value) {
+int hx_command_run(hx_writer *writer, sqlite3_value *value, int vector, sqlite3_value *queries) {
     const char *const text = (const char *)sqlite3_value_text(value);
     hny_boundary boundary;
     if (!text) {
@@ -177,7 +202,7 @@ int hx_command_run(hx_writer *writer, sqlite3_value *value) {
         return rc;
     }
     char *const trimmed = trim_blanks(text);
-    rc = trimmed ? run_command(writer, trimmed) : SQLITE_NOMEM;
+    rc = trimmed ? run_command(writer, trimmed, vector, queries) : SQLITE_NOMEM;
     sqlite3_free(trimmed);
     return rc;
 }

@@ -459,7 +459,27 @@ static int update_row(hx_writer *writer, sqlite3_value **argv) {
 
 /* ----------------------------------------------------------------------------------- xUpdate -- */
 
-/* A value in the column named like the table is a command.  All other columns must be NULL. */
+/*
+** The vector whose column holds a command's queries; HX_ALL_VECTORS: no other column has a value,
+** or *alone is false.
+*/
+static int vector_of_command(const hx_writer *writer, sqlite3_value **argv, bool *alone) {
+    const hx_columns *const columns = &writer->shadow->columns;
+    const int last = hx_hidden_column(columns, HX_COMMAND);
+    int found = HX_ALL_VECTORS;
+    *alone = is_null(argv[NEW_ROWID]);
+    for (int i = 0; i < last; i++) {
+        if (is_null(column_values(argv)[i])) {
+            continue;
+        }
+        const bool is_vector = i < columns->count && columns->at[i].role == HX_ROLE_VECTOR;
+        *alone &= is_vector && found == HX_ALL_VECTORS;
+        found = is_vector ? columns->at[i].place : found;
+    }
+    return found;
+}
+
+/* A value in the column named like the table is a command. */
 static int insert_or_command(hx_writer *writer, sqlite3_value **argv, sqlite3_int64 *rowid) {
     const int last = hx_hidden_column(&writer->shadow->columns, HX_COMMAND);
     sqlite3_value *const text = column_values(argv)[last];
@@ -467,16 +487,14 @@ static int insert_or_command(hx_writer *writer, sqlite3_value **argv, sqlite3_in
         return hx_columns_external(&writer->shadow->columns) ? insert_touch(writer, argv, rowid)
                                                              : insert_new_row(writer, argv, rowid);
     }
-    for (int i = NEW_ROWID; i < FIRST_COLUMN + last; i++) {
-        if (!is_null(argv[i])) {
-            return hx_fail(writer->shadow, SQLITE_ERROR,
-                           "hannoy: a command stands alone: INSERT INTO %s(%s) VALUES('build')",
-                           writer->shadow->name,
-                           hx_hidden_name(&writer->shadow->columns, HX_COMMAND));
-        }
+    bool alone;
+    const int vector = vector_of_command(writer, argv, &alone);
+    if (!alone) {
+        return hx_command_refuse_values(writer);
     }
     *rowid = sqlite3_last_insert_rowid(writer->shadow->db);
-    return hx_command_run(writer, text);
+    return hx_command_run(writer, text, vector,
+                          vector == HX_ALL_VECTORS ? NULL : vector_value(writer, argv, vector));
 }
 
 int hx_write_update(hx_writer *writer, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {

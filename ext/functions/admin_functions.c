@@ -9,8 +9,8 @@
 
 #include "change/index_build.h"
 #include "functions/argument.h"
-#include "functions/recall.h"
 #include "query/plan.h"
+#include "query/recall.h"
 #include "shadow/error.h"
 #include "table.h"
 #include "values/numeric.h"
@@ -86,11 +86,13 @@ typedef struct recall_arguments {
     sqlite3_value *vector, *queries, *schema; /* NULL: not given */
 } recall_arguments;
 
+/* A text that is neither a number nor a set of queries names a vector. */
 static recall_arguments sort_arguments(int argc, sqlite3_value **argv) {
     recall_arguments a = {NULL, NULL, NULL};
     int next = 1;
     int type;
-    if (argc > 1 && (hx_value_numeric_type(argv[1], &type) || type == SQLITE_TEXT)) {
+    if (argc > 1 && !hx_query_set_is(argv[1]) &&
+        (hx_value_numeric_type(argv[1], &type) || type == SQLITE_TEXT)) {
         a.vector = argv[next++];
     }
     if (next < argc) {
@@ -148,18 +150,64 @@ static void measure_vectors(sqlite3_context *context, hx_table *table, int first
     }
 }
 
+/* The recall of a user's queries; *any false: there was nothing to find. */
+static int measure_set(hx_shadow *shadow, int vector, sqlite3_value *queries, double *recall,
+                       bool *any) {
+    hx_query_set set;
+    hx_recall measured = {.truths = NULL};
+    int rc = hx_log_refresh_config(shadow);
+    if (rc) {
+        return rc;
+    }
+    rc = hx_query_set_read(shadow, vector, queries, &set);
+    if (rc == SQLITE_OK) {
+        rc = hx_recall_init(&measured, shadow, vector, &set);
+    }
+    if (rc == SQLITE_OK) {
+        rc = hx_recall_measure(&measured, recall);
+    }
+    *any = measured.wanted > 0;
+    hx_recall_free(&measured);
+    hx_query_set_free(&set);
+    return rc;
+}
+
+static void measure_queries(sqlite3_context *context, hx_table *table, int vector, bool named,
+                            sqlite3_value *queries) {
+    double recall = 0;
+    bool any = false;
+    hx_shadow *const shadow = &table->shadow;
+    const int rc = !named && shadow->columns.vectors > 1
+                       ? hx_fail(shadow, SQLITE_ERROR,
+                                 "hannoy: %s has several vectors; name the one that the queries "
+                                 "are for: hannoy_recall('%s', '%s', …)",
+                                 shadow->name, shadow->name,
+                                 shadow->columns.at[shadow->columns.vector[0]].name)
+                       : measure_set(shadow, vector, queries, &recall, &any);
+    if (rc) {
+        hx_result_failure(context, shadow, rc);
+    } else if (any) {
+        sqlite3_result_double(context, recall);
+    }
+}
+
 static void call_recall(sqlite3_context *context, int argc, sqlite3_value **argv) {
     const recall_arguments a = sort_arguments(argc, argv);
-    int64_t queries = RECALL_QUERIES;
+    const bool given = a.queries && hx_query_set_is(a.queries);
+    int64_t count = RECALL_QUERIES;
     hx_found found;
     int first, end;
     if (hx_argument_any_null(argc, argv) ||
-        (a.queries && !read_query_count(context, a.queries, &queries)) ||
+        (a.queries && !given && !read_query_count(context, a.queries, &count)) ||
         !find_argument_table(context, argv[0], a.schema, &found)) {
         return;
     }
     if (find_vectors(context, &found.table->shadow.columns, a.vector, &first, &end)) {
-        measure_vectors(context, found.table, first, end, queries);
+        if (given) {
+            measure_queries(context, found.table, first, a.vector, a.queries);
+        } else {
+            measure_vectors(context, found.table, first, end, count);
+        }
     }
     hx_found_release(&found);
 }

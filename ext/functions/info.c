@@ -429,8 +429,9 @@ static int value_ef(hx_view *view, sqlite3_context *context) {
     if (options->ef) {
         sqlite3_result_int64(context, options->ef);
     } else if (has_index(view)) {
-        const double recall = options->recall / HX_RECALL_UNIT;
-        sqlite3_result_int64(context, hny_reader_ef(view->reader, 10, recall));
+        const double recall = hx_options_recall(options);
+        sqlite3_result_int64(context, options->aim_ef ? options->aim_ef
+                                                      : hny_reader_ef(view->reader, 10, recall));
     }
     return SQLITE_OK;
 }
@@ -441,6 +442,21 @@ static int value_recall(hx_view *view, sqlite3_context *context) {
     if (!options->ef) {
         sqlite3_result_double(context, options->recall / HX_RECALL_UNIT);
     }
+    return SQLITE_OK;
+}
+
+/* What searches aim at since a calibration with queries: by the table's own rows. */
+static int value_calibrated(hx_view *view, sqlite3_context *context) {
+    const hx_options *const options = hx_view_options(view);
+    if (!options->aim_recall) {
+        return SQLITE_OK;
+    }
+    char *const text = options->aim_ef ? sqlite3_mprintf("ef=%u", options->aim_ef)
+                                       : sqlite3_mprintf("recall=%g", hx_options_recall(options));
+    if (!text) {
+        return SQLITE_NOMEM;
+    }
+    sqlite3_result_text(context, text, -1, sqlite3_free);
     return SQLITE_OK;
 }
 
@@ -578,6 +594,7 @@ static const item items[] = {
     {"ef_construction", value_ef_construction, NULL},
     {"ef", value_ef, NULL},
     {"recall", value_recall, NULL},
+    {"calibrated", value_calibrated, NULL},
     {"autobuild", NULL, value_autobuild},
     {"threads", NULL, value_threads},
     {"linear_below", NULL, value_linear_below},

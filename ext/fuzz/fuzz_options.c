@@ -26,6 +26,8 @@ static void check_options(const hx_options *o) {
     CHECK(within(o->autobuild, 0, INT32_MAX));
     CHECK(within(o->threads, 0, 256));
     CHECK(within(o->linear_below, 0, INT32_MAX));
+    CHECK(within(o->aim_recall, 0, 9999));
+    CHECK(within(o->aim_ef, 0, 100000));
     CHECK(o->log_keep == HX_AUTO || within(o->log_keep, 0, INT32_MAX));
 }
 
@@ -35,7 +37,8 @@ static bool same(const hx_options *a, const hx_options *b) {
            a->ef_construction == b->ef_construction && a->ef == b->ef && a->recall == b->recall &&
            a->autobuild == b->autobuild && a->threads == b->threads &&
            a->linear_below == b->linear_below && a->log_keep == b->log_keep &&
-           a->background == b->background && a->sidecar == b->sidecar;
+           a->background == b->background && a->sidecar == b->sidecar &&
+           a->aim_recall == b->aim_recall && a->aim_ef == b->aim_ef;
 }
 
 /* No error and what was accepted, or a sentence. */

@@ -210,7 +210,7 @@ static hny_search new_search(hx_streams *streams) {
 /* The same for k rows, with the ef and recall of the statement or the table. */
 static hny_search search_for(hx_streams *streams, int64_t k) {
     const hx_options *const options = hx_view_options(streams->view);
-    int64_t ef = streams->request.ef ? streams->request.ef : options->ef;
+    int64_t ef = streams->request.ef ? streams->request.ef : hx_options_ef(options, k);
     if (ef && ef < k) {
         ef = k;
     }
@@ -220,7 +220,7 @@ static hny_search search_for(hx_streams *streams, int64_t k) {
     hny_search search = new_search(streams);
     search.k = (uint64_t)k;
     search.ef = (uint32_t)ef;
-    search.recall = options->recall / HX_RECALL_UNIT;
+    search.recall = hx_options_recall(options);
     return search;
 }
 

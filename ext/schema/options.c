@@ -19,7 +19,9 @@ enum {
     CHANGEABLE = 2,
     FRACTION = 4, /* of 1, in ten-thousandths */
     SHARED = 8,   /* of the table, not of one vector */
-    AUTO = 16     /* or the word auto, HX_AUTO */
+    AUTO = 16,    /* or the word auto, HX_AUTO */
+    INNER = 32,   /* of the stored text alone, where it is not 0; no user names it */
+    UNAIMS = 64   /* ends the aim of calibrated queries */
 };
 
 #define MAX_COUNT 2147483647 /* the maximum rows of a table */
@@ -37,13 +39,15 @@ typedef struct option {
 /* In the order of every list that users see. */
 static const option options_known[] = {
     {"dim", NULL, offsetof(hx_options, shape.dim), REQUIRED, 1, HNY_MAX_DIM, 0},
-    {"metric", hx_metrics, offsetof(hx_options, shape.metric), REQUIRED | CHANGEABLE, 0, 0, 0},
+    {"metric", hx_metrics, offsetof(hx_options, shape.metric), REQUIRED | CHANGEABLE | UNAIMS, 0, 0,
+     0},
     {"type", hx_types, offsetof(hx_options, shape.type), 0, 0, 0, HNY_FLOAT32},
     {"codes", hx_codes, offsetof(hx_options, codes), CHANGEABLE, 0, 0, 0},
     {"m", NULL, offsetof(hx_options, m), CHANGEABLE, 4, 63, 16},
     {"ef_construction", NULL, offsetof(hx_options, ef_construction), CHANGEABLE, 4, 4096, 128},
     {"ef", NULL, offsetof(hx_options, ef), CHANGEABLE, 0, 100000, 0},
-    {"recall", NULL, offsetof(hx_options, recall), CHANGEABLE | FRACTION, 5000, 9999, 9500},
+    {"recall", NULL, offsetof(hx_options, recall), CHANGEABLE | FRACTION | UNAIMS, 5000, 9999,
+     9500},
     {"autobuild", NULL, offsetof(hx_options, autobuild), CHANGEABLE | SHARED, 0, MAX_COUNT, 1000},
     {"threads", NULL, offsetof(hx_options, threads), CHANGEABLE | SHARED, 0, 256, 0},
     {"linear_below", NULL, offsetof(hx_options, linear_below), CHANGEABLE | SHARED, 0, MAX_COUNT,
@@ -53,6 +57,8 @@ static const option options_known[] = {
     {"background", NULL, offsetof(hx_options, background), CHANGEABLE | SHARED | AUTO, 0, 1,
      HX_AUTO},
     {"sidecar", hx_places, offsetof(hx_options, sidecar), SHARED, 0, 0, HX_PLACE_AUTO},
+    {"aim_recall", NULL, offsetof(hx_options, aim_recall), INNER | FRACTION, 0, 9999, 0},
+    {"aim_ef", NULL, offsetof(hx_options, aim_ef), INNER, 0, 100000, 0},
 };
 
 enum { OPTION_COUNT = sizeof options_known / sizeof options_known[0] };
@@ -82,7 +88,7 @@ static uint32_t get_option(const hx_options *options, const option *which) {
 static char *list_options(int flags) {
     sqlite3_str *list = sqlite3_str_new(NULL);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if ((options_known[i].flags & flags) != flags) {
+        if ((options_known[i].flags & (flags | INNER)) != flags) {
             continue;
         }
         if (sqlite3_str_length(list)) {
@@ -123,9 +129,10 @@ static bool span_is(hx_span text, const char *name) {
 
 /* ----------------------------------------------------------------------------------- parsing -- */
 
-static const option *find_option(hx_span name) {
+/* `hidden`: of these flags it has none. */
+static const option *find_option(hx_span name, int hidden) {
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (span_is(name, options_known[i].name)) {
+        if (!(options_known[i].flags & hidden) && span_is(name, options_known[i].name)) {
             return &options_known[i];
         }
     }
@@ -250,7 +257,8 @@ static int parse_value(const option *which, hx_span text, uint32_t *out, char **
 }
 
 /* Parses one option into *out; `seen` has a bit for each option parsed so far. */
-static int parse_option(hx_span argument, hx_options *out, uint32_t *seen, char **error) {
+static int parse_option(hx_span argument, int hidden, hx_options *out, uint32_t *seen,
+                        char **error) {
     hx_span name, text;
     uint32_t value;
     argument = trim(argument);
@@ -260,7 +268,7 @@ static int parse_option(hx_span argument, hx_options *out, uint32_t *seen, char 
             "hannoy: '%.*s' is not understood; write name=value, where the options are ",
             hx_span_shown(argument), argument.begin);
     }
-    const option *const which = find_option(name);
+    const option *const which = find_option(name, hidden);
     if (!which) {
         return hx_refuse_listing(error, SQLITE_ERROR, list_options(0),
                                  "hannoy: unknown option '%.*s'; the options are ",
@@ -337,7 +345,7 @@ int hx_options_parse(int argc, const char *const *argv, hx_options *out, char **
     int rc = SQLITE_OK;
     *error = NULL;
     for (int i = 0; rc == SQLITE_OK && i < argc; i++) {
-        rc = parse_option((hx_span){argv[i], strlen(argv[i])}, &options, &seen, error);
+        rc = parse_option((hx_span){argv[i], strlen(argv[i])}, INNER, &options, &seen, error);
     }
     if (rc == SQLITE_OK) {
         rc = check_complete(seen, error);
@@ -358,6 +366,9 @@ char *hx_options_text(const hx_options *options) {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const option *const which = &options_known[i];
         const uint32_t value = get_option(options, which);
+        if (which->flags & INNER && value == 0) {
+            continue;
+        }
         sqlite3_str_appendf(text, "%s%s=", i ? ", " : "", which->name);
         if (which->choices) {
             sqlite3_str_appendall(text, hx_name_of(which->choices, (uint8_t)value));
@@ -389,7 +400,7 @@ int hx_options_from_text(const char *text, hx_options *out, char **error) {
     }
     for (bool more = true; rc == SQLITE_OK && more;) {
         const size_t length = strcspn(text, ",");
-        rc = parse_option((hx_span){text, length}, &options, &seen, error);
+        rc = parse_option((hx_span){text, length}, 0, &options, &seen, error);
         more = text[length] == ',';
         text += length + more;
     }
@@ -419,7 +430,7 @@ int hx_setting_parse(const char *text, hx_options *options, const char **key, in
             "hannoy: '%.*s' is not understood; write name=value, where the settings are ",
             hx_span_shown(setting), setting.begin);
     }
-    const option *const which = find_option(name);
+    const option *const which = find_option(name, INNER);
     if (!which) {
         return hx_refuse_listing(error, SQLITE_ERROR, list_options(CHANGEABLE),
                                  "hannoy: unknown setting '%.*s'; the settings are ",
@@ -435,6 +446,9 @@ int hx_setting_parse(const char *text, hx_options *options, const char **key, in
         return rc;
     }
     set_option(options, which, parsed);
+    if (which->flags & UNAIMS) {
+        options->aim_recall = options->aim_ef = 0;
+    }
     *key = which->name;
     *value = parsed;
     return SQLITE_OK;
@@ -442,7 +456,7 @@ int hx_setting_parse(const char *text, hx_options *options, const char **key, in
 
 /* The option that an argument, or its name alone, is. */
 static const option *option_in(const char *argument) {
-    return find_option(trim((hx_span){argument, strcspn(argument, "=")}));
+    return find_option(trim((hx_span){argument, strcspn(argument, "=")}), INNER);
 }
 
 bool hx_option_is_shared(const char *argument) {
@@ -453,4 +467,22 @@ bool hx_option_is_shared(const char *argument) {
 bool hx_option_is_fixed(const char *argument) {
     const option *const which = option_in(argument);
     return which && !(which->flags & CHANGEABLE);
+}
+
+/* ------------------------------------------------------------------------------------ effort -- */
+
+/* An aim is of the 10 nearest. */
+#define AIM_K 10
+
+double hx_options_recall(const hx_options *options) {
+    const bool aims = options->aim_recall > options->recall;
+    return (aims ? options->aim_recall : options->recall) / HX_RECALL_UNIT;
+}
+
+/* For each further neighbour two candidates more, as for tables without curves. */
+int64_t hx_options_ef(const hx_options *options, int64_t k) {
+    if (options->ef || !options->aim_ef) {
+        return options->ef;
+    }
+    return options->aim_ef + (k > AIM_K ? 2 * (k - AIM_K) : 0);
 }

@@ -35,6 +35,8 @@ typedef struct hx_options {
     uint32_t log_keep;        /* changes that the log keeps; HX_AUTO: in proportion to the table */
     uint32_t background;      /* a thread links the rows that a COMMIT appends; HX_AUTO */
     uint8_t sidecar;          /* hx_place: where the index is */
+    uint32_t aim_recall;      /* of calibrated queries (change/calibration.h); 0: not calibrated */
+    uint32_t aim_ef;          /* where no recall suffices for them; else 0 */
 } hx_options;
 
 /* Parses the module's arguments, without the first three.  SQLITE_ERROR on bad input. */
@@ -63,5 +65,11 @@ bool hx_option_is_shared(const char *argument);
 
 /* Is it fixed when the table is created? */
 bool hx_option_is_fixed(const char *argument);
+
+/* The recall that searches without an ef aim at, by the table's own rows: 0.5 to 0.9999. */
+double hx_options_recall(const hx_options *options);
+
+/* The ef of a search for the k nearest that names none; 0: it goes by the recall. */
+int64_t hx_options_ef(const hx_options *options, int64_t k);
 
 #endif

@@ -67,6 +67,8 @@ static void assert_options(hx_options got, hx_options wanted) {
     assert_int_equal(got.log_keep, wanted.log_keep);
     assert_int_equal(got.background, wanted.background);
     assert_int_equal(got.sidecar, wanted.sidecar);
+    assert_int_equal(got.aim_recall, wanted.aim_recall);
+    assert_int_equal(got.aim_ef, wanted.aim_ef);
 }
 
 static void standard_values(void **state) {
@@ -82,7 +84,9 @@ static void standard_values(void **state) {
                                1000,
                                HX_AUTO,
                                HX_AUTO,
-                               HX_PLACE_AUTO};
+                               HX_PLACE_AUTO,
+                               0,
+                               0};
     assert_options(PARSED("dim=768", "metric=cosine"), wanted);
 }
 
@@ -99,9 +103,20 @@ static void standard_codes(void **state) {
 
 static void every_option(void **state) {
     (void)state;
-    const hx_options wanted = {
-        {3, HNY_HAMMING, HNY_BIT}, HNY_CODES_BIT, 8, 200, 64, 9000, 0, 2, 77, 12345, 0,
-        HX_PLACE_PRIVATE};
+    const hx_options wanted = {{3, HNY_HAMMING, HNY_BIT},
+                               HNY_CODES_BIT,
+                               8,
+                               200,
+                               64,
+                               9000,
+                               0,
+                               2,
+                               77,
+                               12345,
+                               0,
+                               HX_PLACE_PRIVATE,
+                               0,
+                               0};
     assert_options(PARSED("background=0", "sidecar=Private", "log_keep=12345", "linear_below=77",
                           "threads=2", "autobuild=0", "ef=64", "recall=.9", "ef_construction=200",
                           "m=8", "codes=bit", "type=bit", "metric=hamming", "dim=3"),
@@ -121,7 +136,9 @@ static void ways_to_write(void **state) {
                                1000,
                                HX_AUTO,
                                HX_AUTO,
-                               HX_PLACE_AUTO};
+                               HX_PLACE_AUTO,
+                               0,
+                               0};
     assert_options(PARSED(" dim = 768 ", "metric='cosine'", "type=int8"), wanted);
     assert_options(PARSED("DIM=768", "METRIC=\"Cosine\"", "Type = 'INT8'"), wanted);
     assert_options(PARSED("\n\tdim\t=\r\n'768'\f", "metric=COSINE", "type=int8"), wanted);
@@ -299,6 +316,63 @@ static void stored_and_back(void **state) {
     sqlite3_free(text);
 }
 
+/* An aim is in the stored text alone, and ends when the recall or the metric changes. */
+static void stored_aims(void **state) {
+    (void)state;
+    hx_options options = PARSED("dim=3", "metric=l2"), back;
+    char *error;
+    options.aim_recall = 9876;
+    options.aim_ef = 1500;
+    char *const text = hx_options_text(&options);
+    assert_non_null(strstr(text, "sidecar=auto, aim_recall=0.9876, aim_ef=1500"));
+    assert_int_equal(hx_options_from_text(text, &back, &error), SQLITE_OK);
+    assert_options(back, options);
+    sqlite3_free(text);
+    assert_int_equal(hx_options_from_text("dim=3, metric=l2, aim_ef=100001", &back, &error),
+                     SQLITE_CORRUPT_VTAB);
+    sqlite3_free(error);
+    REFUSED("hannoy: unknown option 'aim_ef'; the options are " ALL_OPTIONS, "dim=3", "metric=l2",
+            "aim_ef=7");
+    static const struct {
+        const char *setting;
+        bool keeps;
+    } cases[] = {{"m=17", true}, {"ef=30", true}, {"recall=0.9", false}, {"metric=dot", false}};
+    for (int i = 0; i < COUNT(cases); i++) {
+        const char *key;
+        int64_t value;
+        back = options;
+        assert_int_equal(hx_setting_parse(cases[i].setting, &back, &key, &value, &error),
+                         SQLITE_OK);
+        assert_int_equal(back.aim_recall, cases[i].keeps ? 9876 : 0);
+        assert_int_equal(back.aim_ef, cases[i].keeps ? 1500 : 0);
+    }
+    const char *key;
+    int64_t value;
+    assert_int_equal(hx_setting_parse("aim_recall=0.99", &back, &key, &value, &error),
+                     SQLITE_ERROR);
+    assert_string_equal(error,
+                        "hannoy: unknown setting 'aim_recall'; the settings are " ALL_SETTINGS);
+    sqlite3_free(error);
+}
+
+/* What a search is asked for: an aim makes it larger, never smaller. */
+static void efforts(void **state) {
+    (void)state;
+    hx_options options = PARSED("dim=3", "metric=l2", "recall=0.97");
+    assert_true(hx_options_recall(&options) == 0.97);
+    assert_int_equal(hx_options_ef(&options, 10), 0);
+    options.aim_recall = 9500;
+    assert_true(hx_options_recall(&options) == 0.97);
+    options.aim_recall = 9900;
+    assert_true(hx_options_recall(&options) == 0.99);
+    options.aim_ef = 1000;
+    assert_int_equal(hx_options_ef(&options, 1), 1000);
+    assert_int_equal(hx_options_ef(&options, 10), 1000);
+    assert_int_equal(hx_options_ef(&options, 110), 1200);
+    options.ef = 40;
+    assert_int_equal(hx_options_ef(&options, 110), 40);
+}
+
 static void stored_by_an_older_version(void **state) {
     (void)state;
     hx_options back;
@@ -315,7 +389,9 @@ static void stored_by_an_older_version(void **state) {
                                1000,
                                HX_AUTO,
                                HX_AUTO,
-                               HX_PLACE_AUTO};
+                               HX_PLACE_AUTO,
+                               0,
+                               0};
     assert_options(back, wanted);
 }
 
@@ -386,7 +462,9 @@ static void settings(void **state) {
                                5,
                                HX_AUTO,
                                0,
-                               HX_PLACE_AUTO};
+                               HX_PLACE_AUTO,
+                               0,
+                               0};
     assert_options(options, wanted);
 }
 
@@ -503,6 +581,8 @@ int main(void) {
         cmocka_unit_test(missing),
         cmocka_unit_test(long_values),
         cmocka_unit_test(stored_and_back),
+        cmocka_unit_test(stored_aims),
+        cmocka_unit_test(efforts),
         cmocka_unit_test(stored_by_an_older_version),
         cmocka_unit_test(stored_and_edited),
         cmocka_unit_test(settings),

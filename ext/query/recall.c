@@ -1,7 +1,7 @@
 /*
 ** Measures the recall of a table's own settings; contract in recall.h.
 */
-#include "functions/recall.h"
+#include "query/recall.h"
 
 #include "shadow/error.h"
 #include "shadow/shadow.h"
@@ -74,18 +74,23 @@ static int prepare_queries(measurement *m) {
     return rc;
 }
 
-/* The distances of the neighbours of a row, ascending. */
-static int search_item(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, double *distances,
-                       int *count) {
+/* The distances that a statement returns, ascending. */
+static int step_distances(hx_shadow *shadow, sqlite3_stmt *stmt, double *distances, int *count) {
     int rc;
     *count = 0;
-    sqlite3_bind_value(stmt, 1, item);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && *count < K) {
         distances[(*count)++] = sqlite3_column_double(stmt, 0);
     }
     rc = rc == SQLITE_ROW ? SQLITE_OK : sqlite3_reset(stmt);
     sqlite3_reset(stmt);
-    return rc ? hx_fail_sql(m->shadow, rc) : SQLITE_OK;
+    return rc ? hx_fail_sql(shadow, rc) : SQLITE_OK;
+}
+
+/* The same of the neighbours of a row. */
+static int search_item(measurement *m, sqlite3_stmt *stmt, sqlite3_value *item, double *distances,
+                       int *count) {
+    sqlite3_bind_value(stmt, 1, item);
+    return step_distances(m->shadow, stmt, distances, count);
 }
 
 static int measure_item(measurement *m, sqlite3_value *item) {
@@ -178,5 +183,74 @@ int hx_measure_recall(hx_shadow *shadow, int vector, int64_t queries, double *re
     sqlite3_finalize(m.next);
     sqlite3_finalize(m.search);
     sqlite3_finalize(m.exact);
+    return rc;
+}
+
+/* ---------------------------------------------------------------------------- users' queries -- */
+
+/* What a search must find: rows at most as far as the last of the nearest ones. */
+typedef struct hx_nearest {
+    int count;
+    double farthest;
+} hx_nearest;
+
+/* The statement that searches with a user's query, whose bytes are bound to it. */
+static int prepare_search(const hx_recall *recall, bool exact, sqlite3_stmt **out) {
+    const hx_columns *const columns = &recall->shadow->columns;
+    return prepare_query(
+        recall->shadow,
+        sqlite3_mprintf(
+            "SELECT \"%w\" FROM \"%w\".\"%w\" WHERE \"%w\" MATCH ?1 AND \"%w\" = %d AND "
+            "\"%w\" = %d",
+            hx_hidden_name(columns, HX_DISTANCE), recall->shadow->schema, recall->shadow->name,
+            recall->vector, hx_hidden_name(columns, HX_K), K, hx_hidden_name(columns, HX_EXACT),
+            exact),
+        out);
+}
+
+static int search_query(const hx_recall *recall, sqlite3_stmt *stmt, size_t i, double *distances,
+                        int *count) {
+    const hx_query_set *const set = recall->set;
+    sqlite3_bind_blob64(stmt, 1, set->vectors + i * set->bytes, set->bytes, SQLITE_STATIC);
+    return step_distances(recall->shadow, stmt, distances, count);
+}
+
+int hx_recall_init(hx_recall *out, hx_shadow *shadow, int vector, const hx_query_set *set) {
+    const hx_columns *const columns = &shadow->columns;
+    sqlite3_stmt *stmt = NULL;
+    *out = (hx_recall){
+        .shadow = shadow, .vector = columns->at[columns->vector[vector]].name, .set = set};
+    out->truths = sqlite3_malloc64((set->count + 1) * sizeof *out->truths);
+    int rc = out->truths ? prepare_search(out, true, &stmt) : SQLITE_NOMEM;
+    for (size_t i = 0; i < set->count && rc == SQLITE_OK; i++) {
+        double exact[K];
+        hx_nearest *const truth = &out->truths[i];
+        rc = search_query(out, stmt, i, exact, &truth->count);
+        truth->farthest = rc == SQLITE_OK && truth->count ? exact[truth->count - 1] : 0;
+        out->wanted += truth->count;
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+void hx_recall_free(hx_recall *recall) {
+    sqlite3_free(recall->truths);
+    recall->truths = NULL;
+}
+
+int hx_recall_measure(hx_recall *recall, double *out) {
+    sqlite3_stmt *stmt = NULL;
+    int64_t found = 0;
+    int rc = prepare_search(recall, false, &stmt);
+    for (size_t i = 0; i < recall->set->count && rc == SQLITE_OK; i++) {
+        double distances[K];
+        int count;
+        rc = search_query(recall, stmt, i, distances, &count);
+        for (int j = 0; j < count && rc == SQLITE_OK; j++) {
+            found += distances[j] <= recall->truths[i].farthest;
+        }
+    }
+    sqlite3_finalize(stmt);
+    *out = recall->wanted ? (double)found / (double)recall->wanted : 1;
     return rc;
 }
