@@ -566,6 +566,9 @@ void hny_build_close(hny_build *build);
 */
 bool hny_linker_enabled(bool set);
 
+/* Are so many rows unlinked, or nodes deleted, that the linker would take a step? */
+bool hny_linking_due(const hny_stats *stats);
+
 /*
 ** Links the rows of this table from now on, until the handle leaves.  `flags`: HNY_BUILD_ERASE, if
 ** what deleted rows have left is to be overwritten.

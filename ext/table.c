@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "change/heal.h"
 #include "change/integrity_check.h"
 #include "change/write.h"
 #include "query/cursor.h"
+#include "query/plan.h"
 #include "shadow/error.h"
 #include "values/refuse.h"
 
@@ -190,6 +192,13 @@ static int check_columns(hx_table *table) {
 int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
     const int rc = check_columns((hx_table *)vtab);
     return rc ? rc : hx_cursor_open(((hx_table *)vtab)->views, out);
+}
+
+int hx_table_filter(sqlite3_vtab_cursor *cursor, int plan, const char *words, int argc,
+                    sqlite3_value **argv) {
+    const int rc = hx_cursor_filter(cursor, plan, words, argc, argv);
+    const hx_table *const table = (hx_table *)cursor->pVtab;
+    return rc || !(plan & HX_PLAN_KNN) ? rc : hx_heal(&table->views[hx_plan_searched(plan)]);
 }
 
 int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {

@@ -31,6 +31,8 @@ int hx_table_disconnect(sqlite3_vtab *vtab);
 int hx_table_destroy(sqlite3_vtab *vtab);
 int hx_table_rename(sqlite3_vtab *vtab, const char *name);
 int hx_table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out);
+int hx_table_filter(sqlite3_vtab_cursor *cursor, int plan, const char *words, int argc,
+                    sqlite3_value **argv);
 int hx_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid);
 int hx_table_begin(sqlite3_vtab *vtab);
 int hx_table_sync(sqlite3_vtab *vtab);

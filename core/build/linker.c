@@ -82,7 +82,7 @@ static int check_interrupt(void *arg) {
     return atomic_load(&linker.interrupt);
 }
 
-static bool is_linking_due(const hny_stats *stats) {
+bool hny_linking_due(const hny_stats *stats) {
     return stats->unlinked > hny__unlinked_limit(stats->rows) ||
            (stats->deleted && stats->deleted * 5 >= stats->nodes);
 }
@@ -124,7 +124,7 @@ static int link_some(link_step *step) {
     if (reader) {
         rc = hny_reader_stats(reader, false, &stats);
     }
-    if (reader && !rc && !hny_build_refits(build) && is_linking_due(&stats)) {
+    if (reader && !rc && !hny_build_refits(build) && hny_linking_due(&stats)) {
         rc = hny_build_publish(build, stats.boundary);
         step->more = !rc && stats.unlinked > step->limits.link;
         step->next = !rc ? size_of_next_step(step->limits.link, stats.nodes + step->next)

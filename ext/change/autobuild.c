@@ -173,10 +173,10 @@ static bool is_waiting(const hx_writer *writer, const hx_view *view, const hx_lo
 }
 
 static int refuse_restart(hx_writer *writer, const hx_view *view, const hx_log *log) {
-    char *const sentence =
-        sqlite3_mprintf("the table has no index and too many rows to build one at COMMIT; run "
-                        "SELECT hannoy_build('%s')",
-                        writer->shadow->name);
+    char *const sentence = sqlite3_mprintf(
+        "the table has no index and too many rows to build one at COMMIT; %s "
+        "SELECT hannoy_build('%s')",
+        hx_index_build_defers(view) ? "the next search does, or" : "run", writer->shadow->name);
     if (sentence) {
         note_trouble(writer, sentence);
     }

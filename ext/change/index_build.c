@@ -247,10 +247,14 @@ static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
            64 * (uint64_t)(log->tip.seq - log->trim.seq);
 }
 
+bool hx_index_build_defers(const hx_view *view) {
+    const uint32_t set = hx_view_options(view)->background;
+    return set && hny_linker_enabled(set == 1);
+}
+
 /* Is linking left to the linker? */
 static bool is_deferred(const hx_view *view, const hx_index_build *build) {
-    const uint32_t set = hx_view_options(view)->background;
-    return !build->asked && set && hny_linker_enabled(set == 1);
+    return !build->asked && hx_index_build_defers(view);
 }
 
 static int flags_of_build(hx_view *view, const hx_index_build *build, int *out) {
@@ -259,6 +263,34 @@ static int flags_of_build(hx_view *view, const hx_index_build *build, int *out) 
     *out = build->asked ? HNY_BUILD_CONSOLIDATE : HNY_BUILD_APPEND;
     *out |= (is_deferred(view, build) ? HNY_BUILD_DEFER : 0) | (erase ? HNY_BUILD_ERASE : 0);
     return rc;
+}
+
+static hny_options engine_options(const hx_view *view) {
+    const hx_options *const set = hx_view_options(view);
+    return (hny_options){set->shape,
+                         set->codes,
+                         set->m,
+                         set->ef_construction,
+                         (uint32_t)view->shadow->columns.attributes,
+                         view->shadow->config.attribute_set};
+}
+
+/* The next build tries again. */
+static void wake_linker(hx_view *view, uint64_t reserve, int flags) {
+    const hny_options options = engine_options(view);
+    const hny_build_limits limits = {.threads = hx_view_options(view)->threads, .reserve = reserve};
+    (void)hny_linker_wake(view->sidecar, hx_view_config(view)->number, &options, &limits,
+                          flags & HNY_BUILD_ERASE);
+}
+
+void hx_index_build_link(hx_view *view) {
+    const hx_index_build build = {.asked = false};
+    int flags;
+    if (flags_of_build(view, &build, &flags)) {
+        hx_forgive(view->shadow);
+    } else {
+        wake_linker(view, commit_bytes(view, &view->snapshot.log), flags);
+    }
 }
 
 static int attempt_build(hx_view *view, hx_index_build *build) {
@@ -272,12 +304,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     if (rc) {
         return rc;
     }
-    const hny_options options = {set->shape,
-                                 set->codes,
-                                 set->m,
-                                 set->ef_construction,
-                                 (uint32_t)view->shadow->columns.attributes,
-                                 view->shadow->config.attribute_set};
+    const hny_options options = engine_options(view);
     build->at = log.tip;
     build->taken = 0;
     build->current = build->sparse = build->needs_pause = false;
@@ -306,9 +333,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     build->needs_pause = defers && build->status == HNY_BUSY;
     hny_build_close(engine);
     if (defers && rc == SQLITE_OK && build->current) {
-        const hny_build_limits behind = {.threads = set->threads, .reserve = limits.reserve};
-        (void)hny_linker_wake(view->sidecar, hx_view_config(view)->number, &options, &behind,
-                              flags & HNY_BUILD_ERASE);
+        wake_linker(view, limits.reserve, flags);
     }
     return rc;
 }

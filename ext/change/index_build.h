@@ -1,9 +1,9 @@
 /*
 ** Interface to index_build.c: applies the changes in the connection's snapshot to the sidecar.
 **
-** Used by 'build', by hannoy_build and at COMMIT.  It needs no write lock and does not write to the
-** database, except that an explicit build repairs the triggers of a content table
-** (external_content.h).  The boundary that it publishes is the tip of the snapshot.
+** Used by 'build', by hannoy_build, at COMMIT and by searches (heal.h).  It needs no write lock and
+** does not write to the database, except that an explicit build repairs the triggers of a content
+** table (external_content.h).  The boundary that it publishes is the tip of the snapshot.
 */
 #ifndef HX_INDEX_BUILD_H
 #define HX_INDEX_BUILD_H
@@ -36,6 +36,12 @@ typedef struct hx_index_build {
 ** sentence in the table.  If the engine fails, returns SQLITE_OK and sets build->status.
 */
 int hx_index_build_run(hx_view *view, hx_index_build *build);
+
+/* Do builds that nobody asked for leave links to the linker? */
+bool hx_index_build_defers(const hx_view *view);
+
+/* Wakes the linker for rows that are unlinked.  Needs a snapshot that was computed. */
+void hx_index_build_link(hx_view *view);
 
 /* Sets the sentence of an engine's failure, with the vector's name where there are several. */
 int hx_index_build_fail(const hx_view *view, int status);

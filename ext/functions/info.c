@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "change/heal.h"
 #include "functions/argument.h"
 #include "functions/tvf.h"
 #include "shadow/content.h"
@@ -344,12 +345,17 @@ static char *describe_progress(const hx_view *view) {
     return sqlite3_mprintf("; building: %s %llu of %llu", p.phase, p.done, p.total);
 }
 
-/* The state with its vector's name, the progress, and why the last COMMIT did not build. */
-static char *join_state(const char *vector, const char *state, const char *progress,
-                        const char *trouble) {
+/* Why the last builds that nobody asked for failed; NULL: they did not. */
+typedef struct troubles {
+    const char *commit, *search;
+} troubles;
+
+/* The state with its vector's name, the progress and the troubles. */
+static char *join_state(const char *vector, const char *state, const char *progress, troubles t) {
     return state && progress
-               ? sqlite3_mprintf("%s%s%s%s%s%s", vector, vector[0] ? ": " : "", state, progress,
-                                 trouble ? "; at the last COMMIT: " : "", trouble ? trouble : "")
+               ? sqlite3_mprintf("%s%s%s%s%s%s%s%s", vector, vector[0] ? ": " : "", state, progress,
+                                 t.commit ? "; at the last COMMIT: " : "", t.commit ? t.commit : "",
+                                 t.search ? "; at a search: " : "", t.search ? t.search : "")
                : NULL;
 }
 
@@ -370,9 +376,10 @@ static int value_table_state(hx_table *table, sqlite3_context *context) {
         }
     }
     char *const progress = describe_progress(built_view(table));
-    char *const text = rc ? NULL
-                          : join_state(well ? "" : hx_columns_which(columns, last), state, progress,
-                                       well ? NULL : table->writer.autobuild.trouble);
+    const troubles t = {well ? NULL : table->writer.autobuild.trouble,
+                        well ? NULL : hx_heal_trouble(&table->views[last])};
+    char *const text =
+        rc ? NULL : join_state(well ? "" : hx_columns_which(columns, last), state, progress, t);
     sqlite3_free(state);
     sqlite3_free(progress);
     return rc ? rc : result_text(context, text);
@@ -383,7 +390,8 @@ static int value_state(hx_view *view, sqlite3_context *context) {
     bool well;
     const int rc = describe_state(view, &state, &well);
     char *const progress = describe_progress(view);
-    char *const text = rc ? NULL : join_state("", state, progress, NULL);
+    const troubles t = {NULL, well ? NULL : hx_heal_trouble(view)};
+    char *const text = rc ? NULL : join_state("", state, progress, t);
     sqlite3_free(state);
     sqlite3_free(progress);
     return rc ? rc : result_text(context, text);

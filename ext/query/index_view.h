@@ -28,6 +28,7 @@ struct hx_view {
     unsigned identity;    /* hx_view_config's, that the reader was made for */
     hx_snapshot snapshot;
     hx_loss loss;
+    uint64_t woken; /* the version of the index for which the linker was woken last (heal.h) */
     hx_vector_cache cache;
     hx_presence presence;
     hx_last *last; /* of the table; borrowed */

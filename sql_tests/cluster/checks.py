@@ -1,13 +1,12 @@
 """Counts what was checked, and prints each check with the figures that it saw.
 
 A node is a server or a database: node.name, node.search(vector) -> (rows, strategy),
-node.stored() -> BLOBs by rowid, node.state(), and node.build().
+node.stored() -> BLOBs by rowid, and node.state().
 """
 
 import sys
 import time
 
-BUILD = "SELECT hannoy_build('v')"
 SEARCH = "SELECT rowid, distance FROM v WHERE knn_match(vector, ?) AND k = 10"
 STATE = "SELECT value FROM hannoy_info('v') WHERE key = 'state'"
 STRATEGY = "SELECT value FROM hannoy_info('v') WHERE key = 'last_strategy'"
@@ -50,20 +49,9 @@ def until(seconds, question):
         time.sleep(0.05)
 
 
-def check_walks(node, query, after, asked=False):
-    """The node searches by its index.
-
-    asked: it came without one, or is a copy that nobody writes to, and is asked to build it.
-    """
-
-    def walks():
-        if node.search(query)[1] == "walk":
-            return True
-        if asked:
-            node.build()
-        return False
-
-    took = until(WALKS_WITHIN, walks)
+def check_walks(node, query, after):
+    """The node searches by its index: one that came without it gets it from its searches."""
+    took = until(WALKS_WITHIN, lambda: node.search(query)[1] == "walk")
     check(took is not None, f"{after}: {node.name} searches by its index",
           node.state() if took is None else f"after {took:.1f} s")
 

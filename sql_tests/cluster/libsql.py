@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 
-from checks import BUILD, LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
+from checks import LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
 from checks import check, check_answers, check_same_bits, check_walks, finish, until
 from server import Server, ServerError, free_ports, request
 from vectors import Stored, from_base64, in_base64, made
@@ -80,9 +80,6 @@ class Sqld(Server):
     def state(self):
         return self.call(STATE)[0][0][0]
 
-    def build(self):
-        self.call(BUILD)
-
 
 class Servers:
     def __init__(self, primary, replica, stored, queries):
@@ -101,7 +98,7 @@ class Servers:
         caught_up = until(60, lambda: self.replica.call(LAST_CHANGE) == want)
         check(caught_up is not None, f"{after}: {self.replica.name} has all changes")
         check_walks(self.primary, self.queries[0], after)
-        check_walks(self.replica, self.queries[0], after, asked=True)
+        check_walks(self.replica, self.queries[0], after)
         nodes = (self.primary, self.replica)
         answers = [check_answers(node, self.stored, self.queries, after) for node in nodes]
         check_same_bits(answers, after)

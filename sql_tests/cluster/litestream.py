@@ -9,7 +9,7 @@ import os
 import sqlite3
 import subprocess
 
-from checks import BUILD, LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
+from checks import LAST_CHANGE, SEARCH, STATE, STORED, STRATEGY
 from checks import check, check_answers, check_walks, finish, until
 from server import Server
 from vectors import Stored, made
@@ -58,9 +58,6 @@ class Database:
     def state(self):
         return self.ask(STATE)[0][0][0]
 
-    def build(self):
-        self.ask(BUILD)
-
 
 class Writer:
     def __init__(self, database, stored):
@@ -79,7 +76,7 @@ def check_copy(database, stored, queries, after):
     until(30, lambda: not stored.differing(database.stored()))
     (sound,) = database.ask("PRAGMA integrity_check")
     check(sound == [("ok",)], f"{after}: the database is sound", sound if sound[1:] else "")
-    check_walks(database, queries[0], after, asked=True)
+    check_walks(database, queries[0], after)
     check_answers(database, stored, queries, after)
 
 
