@@ -212,7 +212,7 @@ static void prepare_beam(hny_reader *reader, const hny_search *search, uint64_t 
 static void set_asking(hny_reader *reader, bool asks) {
     hny__beam *const beam = &reader->beam;
     if (asks && !beam->asks) {
-        hny__asks_begin(&reader->asks, &reader->view);
+        hny__asks_begin(&reader->asks, &reader->view, reader->paging.horizon);
         beam->asks = &reader->asks;
     }
 }

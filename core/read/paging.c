@@ -19,6 +19,14 @@
 #define PAGE_BLOCKS   8
 #define IDLE_SEARCHES 8
 
+/*
+** Pages that were read in memory a while ago may have left it.  A search that meets more such pages
+** than these, of those that it reads, halves the horizon, and another one raises it by a quarter.
+*/
+#define LACKED_PAGES 2
+#define LACKED_SHARE 16
+#define MAX_HORIZON  4096
+
 typedef struct page_counts {
     uint64_t faults, blocks;
 } page_counts;
@@ -62,7 +70,9 @@ bool hny__paging_begin(hny__paging *paging) {
     if (paging->rule == HNY__PAGING_ADAPTS) {
         paging->began = now_nanoseconds();
         if (paging->asks) {
-            paging->blocks = counts_of_thread().blocks;
+            const page_counts counts = counts_of_thread();
+            paging->faults = counts.faults;
+            paging->blocks = counts.blocks;
         }
     }
     return paging->asks;
@@ -81,6 +91,14 @@ bool hny__paging_check(hny__paging *paging) {
     return paging->asks;
 }
 
+static void adapt_horizon(hny__paging *paging, uint64_t faults, uint64_t pages) {
+    if (faults > LACKED_PAGES + pages / LACKED_SHARE) {
+        paging->horizon /= 2;
+    } else if (paging->horizon < MAX_HORIZON) {
+        paging->horizon += paging->horizon / 4 + 1;
+    }
+}
+
 void hny__paging_end(hny__paging *paging) {
     if (!paging->asks || paging->rule != HNY__PAGING_ADAPTS) {
         hny__paging_check(paging);
@@ -90,5 +108,6 @@ void hny__paging_end(hny__paging *paging) {
     const uint64_t blocks = counts.blocks - paging->blocks;
     paging->idle = blocks < IDLE_PAGES * PAGE_BLOCKS ? paging->idle + 1 : 0;
     paging->asks = paging->idle < IDLE_SEARCHES;
+    adapt_horizon(paging, counts.faults - paging->faults, blocks / PAGE_BLOCKS);
     paging->faults = counts.faults;
 }

@@ -23,11 +23,12 @@ typedef enum hny__paging_rule {
 
 typedef struct hny__paging {
     hny__paging_rule rule;
-    bool asks;       /* searches ask for their pages */
-    unsigned idle;   /* searches in turn that asked and read next to nothing */
-    uint64_t began;  /* nanoseconds, when the search did */
-    uint64_t faults; /* of this thread that read, when last looked */
-    uint64_t blocks; /* of 512 bytes that this thread had read when the search began */
+    bool asks;        /* searches ask for their pages */
+    unsigned idle;    /* searches in turn that asked and read next to nothing */
+    uint64_t began;   /* nanoseconds, when the search did */
+    unsigned horizon; /* of hny__asks_begin */
+    uint64_t faults;  /* of this thread that read, when last looked */
+    uint64_t blocks;  /* of 512 bytes that this thread had read when the search began */
 } hny__paging;
 
 void hny__paging_init(hny__paging *paging);

@@ -8,28 +8,43 @@
 #include "base/memory.h"
 #include "sidecar/records.h"
 
-/* A page that was asked for is not asked for again, unless another one took its place. */
-#define RECENT_BITS 12
-#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+/* Places for the pages of a file, one for each as far as this many bits go: 4 MiB. */
+#define MIN_SEEN_BITS 12
+#define MAX_SEEN_BITS 20
+#define HASH_FACTOR   UINT64_C(0x9e3779b97f4a7c15)
+
+/* Searches are counted in the lower half of a place, and in the upper one is a tag of the page. */
+#define SEARCHES 65536u
 
 void hny__asks_free(hny__asks *asks) {
     free(asks->rows);
     free(asks->pages);
-    free(asks->recent);
+    free(asks->seen);
     memset(asks, 0, sizeof *asks);
 }
 
-void hny__asks_begin(hny__asks *asks, hny__view *view) {
-    const size_t bytes = sizeof *asks->recent << RECENT_BITS;
+/* Without memory for it, pages may be asked for repeatedly. */
+static void make_seen(hny__asks *asks) {
+    const uint64_t pages = hny__all_pages(asks->view->txn).size / asks->page_bytes;
+    unsigned bits = MIN_SEEN_BITS;
+    while (bits < MAX_SEEN_BITS && (UINT64_C(1) << bits) < pages) {
+        bits++;
+    }
+    if (asks->seen && asks->seen_bits == bits) {
+        return;
+    }
+    free(asks->seen);
+    asks->seen = calloc((size_t)1 << bits, sizeof *asks->seen);
+    asks->seen_bits = bits;
+}
+
+void hny__asks_begin(hny__asks *asks, hny__view *view, unsigned horizon) {
     asks->view = view;
     asks->count = asks->page_count = 0;
     asks->page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
-    if (!asks->recent) {
-        asks->recent = malloc(bytes);
-    }
-    if (asks->recent) {
-        memset(asks->recent, 0, bytes);
-    }
+    asks->search = (asks->search + 1) % SEARCHES;
+    asks->horizon = horizon;
+    make_seen(asks);
 }
 
 void hny__asks_add(hny__asks *asks, hny__family family, uint32_t row) {
@@ -42,23 +57,25 @@ void hny__asks_add(hny__asks *asks, hny__family family, uint32_t row) {
 
 /* ------------------------------------------------------------------------------------- pages -- */
 
-static bool was_asked_for(hny__asks *asks, uintptr_t page) {
-    if (!asks->recent) {
+/* Was the page read lately?  It is from now on. */
+static bool was_seen(hny__asks *asks, uintptr_t page) {
+    if (!asks->seen) {
         return false;
     }
-    uintptr_t *const place =
-        &asks->recent[(page / asks->page_bytes * HASH_FACTOR) >> (64 - RECENT_BITS)];
-    const bool known = *place == page;
-    *place = page;
-    return known;
+    const uint64_t hash = page / asks->page_bytes * HASH_FACTOR;
+    uint32_t *const place = &asks->seen[hash >> (64 - asks->seen_bits)];
+    const uint32_t tag = (uint32_t)(hash >> (48 - asks->seen_bits)) | 1; /* 0: no page */
+    const uint32_t before = *place;
+    *place = tag << 16 | asks->search;
+    return (before ^ *place) < SEARCHES && (asks->search - before) % SEARCHES <= asks->horizon;
 }
 
 static void ask_for_bytes(hny__asks *asks, const void *data, size_t size) {
     const uintptr_t end = (uintptr_t)data + size;
     for (uintptr_t page = (uintptr_t)data / asks->page_bytes * asks->page_bytes; page < end;
          page += asks->page_bytes) {
-        if (was_asked_for(asks, page) || hny__grow((void **)&asks->pages, &asks->page_capacity,
-                                                   asks->page_count, sizeof *asks->pages)) {
+        if (was_seen(asks, page) || hny__grow((void **)&asks->pages, &asks->page_capacity,
+                                              asks->page_count, sizeof *asks->pages)) {
             continue;
         }
         asks->pages[asks->page_count++] = page;

@@ -9,6 +9,9 @@
 ** Of random pages of 4 KiB on a virtual disk, a page took 78 us by faults, 18 us by
 ** madvise(MADV_WILLNEED) of 8 at a time and 13 of 128.  process_madvise, io_uring and
 ** posix_fadvise took as long; 8 threads with pread took 23 us and three times the processor time.
+**
+** To ask for a page that is in memory costs 0.4 us, and a search of 818,650 rows reads 3,000 pages.
+** Most of them are those of other searches, so pages that were read lately are not asked for.
 */
 #ifndef HNY_ASKS_H
 #define HNY_ASKS_H
@@ -27,14 +30,19 @@ typedef struct hny__asks {
     size_t count, capacity;
     uintptr_t *pages; /* of this round, as addresses */
     size_t page_count, page_capacity;
-    uintptr_t *recent; /* pages that this search has asked for, each at its hash */
+    uint32_t *seen; /* of a page, at its hash: a tag, and the search that last read it */
+    unsigned seen_bits;
+    unsigned search, horizon;
     uintptr_t page_bytes;
 } hny__asks;
 
 void hny__asks_free(hny__asks *asks);
 
-/* Begins a search of a view. */
-void hny__asks_begin(hny__asks *asks, hny__view *view);
+/*
+** Begins a search of a view.  A page that one of the last `horizon` searches has read is taken to
+** be in memory; 0: only of this search.
+*/
+void hny__asks_begin(hny__asks *asks, hny__view *view, unsigned horizon);
 
 /*
 ** Adds a row to the round, if the table has such rows.  Without memory for that it is left to a
