@@ -230,24 +230,32 @@ int hx_table_done(sqlite3_vtab *vtab) {
     return hx_autobuild_done(&((hx_table *)vtab)->writer);
 }
 
+static int take_fault(hx_table *table, char **fault) {
+    *fault = table->shadow.vtab.zErrMsg;
+    table->shadow.vtab.zErrMsg = NULL;
+    return *fault ? SQLITE_OK : SQLITE_NOMEM;
+}
+
 int hx_table_check(hx_table *table, char **fault) {
     int rc = SQLITE_OK;
     *fault = NULL;
     for (int i = 0; i < table->shadow.columns.vectors && rc == SQLITE_OK; i++) {
         rc = hx_integrity_check(&table->views[i]);
     }
-    if (rc != SQLITE_CORRUPT_VTAB) {
-        return rc;
-    }
-    *fault = table->shadow.vtab.zErrMsg;
-    table->shadow.vtab.zErrMsg = NULL;
-    return *fault ? SQLITE_OK : SQLITE_NOMEM;
+    return rc == SQLITE_CORRUPT_VTAB ? take_fault(table, fault) : rc;
 }
 
-/* PRAGMA quick_check does not compare indexes with rows. */
+/*
+** PRAGMA quick_check does not compare indexes with rows.  Where a table cannot be checked, as when
+** v_content is missing, its sentence becomes a row: an error would end PRAGMA integrity_check for
+** all tables, and SQLite would show the code alone.
+*/
 int hx_table_integrity(sqlite3_vtab *vtab, const char *schema, const char *name, int quick,
                        char **fault) {
+    hx_table *const table = (hx_table *)vtab;
     (void)schema;
     (void)name;
-    return quick ? SQLITE_OK : hx_table_check((hx_table *)vtab, fault);
+    *fault = NULL;
+    const int rc = quick ? SQLITE_OK : hx_table_check(table, fault);
+    return rc == SQLITE_ERROR ? take_fault(table, fault) : rc;
 }
