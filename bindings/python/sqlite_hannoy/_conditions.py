@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Collection, List, Sequence
 
+from ._sql import quote
+
 ORDERED = ("<", "<=", ">", ">=")
 OPERATORS = (
     "=", "<>", *ORDERED, "in", "not in", "between", "like", "text", "text nocase",
@@ -65,10 +67,6 @@ def compare(key: str, operator: str, value: Any, columns: Collection[str]) -> Co
     if key in columns and not isinstance(value, dict):
         return _of_column(quote(key), operator, value)
     return _of_json(path(key), operator, value)
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def path(key: str) -> str:

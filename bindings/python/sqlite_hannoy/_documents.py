@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
-from ._conditions import Condition, one_of, path, plain, quote
+from ._conditions import Condition, one_of, path, plain
 from ._loading import load
+from ._sql import insertion, quote
 from ._vectors import deserialize, serialize
 
 RESERVED = {"id", "vector", "text", "metadata", "distance", "k", "ef", "exact", "item", "rowid"}
@@ -155,9 +156,7 @@ class Documents:
                 self.create(len(values[0][1]) // 4)
             with self.transaction():
                 self.db.executemany(
-                    f"INSERT OR REPLACE INTO {quote(self.table)}({', '.join(map(quote, names))})"
-                    f" VALUES ({', '.join('?' * len(names))})",
-                    values,
+                    insertion("INSERT OR REPLACE", self.table, names), values
                 )
 
     def ids(self, ids: Sequence[str]) -> Condition:

@@ -10,7 +10,8 @@ from rich.progress import (
     BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
 )
 
-from .table import Table, connect, quote
+from .._sql import quote
+from .table import Table, connect
 
 POLL_SECONDS = 0.1
 

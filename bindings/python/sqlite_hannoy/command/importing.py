@@ -12,9 +12,10 @@ from typing import Any, Callable, Iterator, List
 import click
 import numpy
 
+from .._sql import insertion, quote
 from .batch import Batch
 from .readers import Reader
-from .table import DTYPES, Table, quote
+from .table import DTYPES, Table
 
 PROGRESS = """CREATE TABLE IF NOT EXISTS hannoy_imports(
     source TEXT, target TEXT, rows INTEGER, autobuild INTEGER, PRIMARY KEY(source, target))"""
@@ -89,10 +90,7 @@ class Import:
         names = [self.column, *batch.columns]
         if batch.ids is not None:
             names.append(self.table.key)
-        statement = (
-            f"{self.verb} INTO {quote(self.table.name)}({', '.join(map(quote, names))})"
-            f" VALUES ({', '.join('?' * len(names))})"
-        )
+        statement = insertion(self.verb, self.table.name, names)
         rest: List[Any] = [*batch.columns.values()]
         if batch.ids is not None:
             rest.append(batch.ids)

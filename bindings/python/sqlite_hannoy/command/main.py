@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table as Grid
 
+from .._sql import quote
 from . import building, recalls
 from .batch import Batch
 from .importing import Import, create, source_of
 from .readers import READERS, Names, Reader
-from .table import DTYPES, Table, connect, names_of_tables, quote
+from .table import DTYPES, Table, connect, names_of_tables
 from .writers import WRITERS, Writer
 
 console = Console()

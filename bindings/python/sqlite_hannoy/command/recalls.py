@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-from .table import Table, quote
+from .._sql import quote
+from .table import Table
 
 EFS = [10, 20, 50, 100, 200, 400]
 

@@ -9,9 +9,10 @@ from typing import Any, Dict, Iterator, List, Tuple
 import click
 import numpy
 
+from .._sql import quote
 from .batch import Batch, as_array
 from .readers import Names, Reader, plain
-from .table import DTYPES, quote
+from .table import DTYPES
 from .vectorlite_reader import VectorliteReader, is_vectorlite
 
 # A vector of a vec0 table, as `embedding int8[384]`.

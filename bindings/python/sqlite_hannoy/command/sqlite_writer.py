@@ -6,8 +6,8 @@ from typing import Any, Dict, Iterable
 
 import click
 
+from .._sql import insertion, quote
 from .batch import Batch
-from .table import quote
 from .writers import Writer
 
 VEC0_METRICS = {"cosine": "cosine", "euclidean": "l2", "l2": "l2", "manhattan": "l1", "l1": "l1"}
@@ -77,11 +77,7 @@ class SqliteWriter(Writer):
             batch.ids or [], map(bytes, batch.vectors),
             *(batch.columns[name] for name in self.columns),
         )
-        self.db.executemany(
-            f"INSERT INTO {quote(self.table)}({', '.join(map(quote, names))})"
-            f" VALUES ({', '.join('?' * len(names))})",
-            rows,
-        )
+        self.db.executemany(insertion("INSERT", self.table, names), rows)
         self.written += len(batch)
 
     def finish(self) -> None:

@@ -7,13 +7,10 @@ from typing import Any, Dict, List, Optional
 import click
 
 from .._loading import LoadError, load
+from .._sql import quote
 
 # Of numpy, for the types of a table.
 DTYPES = {"float32": "<f4", "float16": "<f2", "int8": "i1"}
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def connect(path: str, make: bool = False) -> sqlite3.Connection:

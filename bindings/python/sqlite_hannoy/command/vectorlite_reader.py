@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterator
 import click
 import numpy
 
+from .._sql import quote
 from .batch import Batch
 from .readers import Reader
-from .table import quote
 
 METRICS = {"l2": "l2", "cosine": "cosine", "ip": "dot"}
 

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from django.db.migrations.operations.base import Operation
 
-from .._conditions import quote
+from .._sql import quote
 
 
 class AddVectorIndex(Operation):

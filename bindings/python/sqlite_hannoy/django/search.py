@@ -5,7 +5,7 @@ from typing import Any, List
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 
-from .._conditions import quote
+from .._sql import quote
 from .._vectors import serialize
 
 
