@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
-from ._conditions import Condition, one_of, path, plain
+from ._conditions import Condition, path, plain
 from ._loading import load
 from ._sql import insertion, quote
 from ._vectors import deserialize, serialize
@@ -25,18 +25,13 @@ class Row:
 
 @dataclass
 class Hit:
-    """vector: its BLOB, where it was asked for."""
+    """vector: where it was asked for."""
 
     id: str
     text: str
     metadata: Dict[str, Any]
     distance: float = 0.0
-    vector: bytes = b""
-
-
-def numbers(blob: bytes, type: str) -> List[float]:
-    """type: of the table."""
-    return deserialize(blob, type)
+    vector: Sequence[float] = ()
 
 
 class Documents:
@@ -49,7 +44,7 @@ class Documents:
 
     def __init__(
         self, path: str, connection: Any, table: str, metric: str,
-        columns: Optional[Mapping[str, str]], dim: Optional[int], options: Sequence[str],
+        columns: Optional[Mapping[str, str]], options: Sequence[str],
     ) -> None:
         if connection is None:
             connection = sqlite3.connect(
@@ -67,8 +62,6 @@ class Documents:
         # Before 3.38, SQLite hands a search the values of an IN one by one.
         self.sets_pushed = tuple(map(int, row[0].split("."))) >= (3, 38)
         self.exists = self.look()
-        if dim is not None and not self.exists:
-            self.create(dim)
 
     def look(self) -> bool:
         """True if the table exists; its columns, metric and type are then those that it has."""
@@ -159,11 +152,6 @@ class Documents:
                     insertion("INSERT OR REPLACE", self.table, names), values
                 )
 
-    def ids(self, ids: Sequence[str]) -> Condition:
-        condition = one_of("id", ids)
-        condition.pushed = self.sets_pushed
-        return condition
-
     def delete(self, condition: Condition) -> None:
         with self.lock:
             if self.exists:
@@ -203,7 +191,11 @@ class Documents:
             if not self.exists or k < 1:
                 return []
             rows = self.db.execute(sql, arguments).fetchall()
-        return [Hit(row[0], row[1], json.loads(row[2]), *row[3:]) for row in rows]
+        return [
+            Hit(id, text, json.loads(metadata), distance,
+                *(deserialize(blob, self.type) for blob in blobs))
+            for id, text, metadata, distance, *blobs in rows
+        ]
 
     def close(self) -> None:
         self.db.close()

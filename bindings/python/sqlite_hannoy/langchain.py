@@ -20,8 +20,8 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-from ._conditions import Condition, all_of, any_of, compare, none_of
-from ._documents import Documents, Hit, Row, numbers
+from ._conditions import Condition, all_of, any_of, compare, none_of, one_of
+from ._documents import Documents, Hit, Row
 
 OPERATORS = {
     "$eq": "=", "$ne": "<>", "$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">=", "$in": "in",
@@ -51,9 +51,7 @@ class HannoyStore(VectorStore):
         columns: Optional[Mapping[str, str]] = None, options: Sequence[str] = (),
     ) -> None:
         self._embedding = embedding
-        self._documents = Documents(
-            path, connection, table, metric, columns, None, options
-        )
+        self._documents = Documents(path, connection, table, metric, columns, options)
 
     @property
     def embeddings(self) -> Embeddings:
@@ -97,13 +95,13 @@ class HannoyStore(VectorStore):
 
     def delete(self, ids: Optional[List[str]] = None, **kwargs: Any) -> bool:
         """Without ids, deletes all."""
-        self._documents.delete(Condition() if ids is None else self._documents.ids(ids))
+        self._documents.delete(Condition() if ids is None else one_of("id", ids))
         return True
 
     # -------------------------------------------------------------------------------- reading --
 
     def get_by_ids(self, ids: Sequence[str], /) -> List[Document]:
-        return [_document(hit) for hit in self._documents.get(self._documents.ids(ids))]
+        return [_document(hit) for hit in self._documents.get(one_of("id", ids))]
 
     def similarity_search_with_score_by_vector(
         self, embedding: List[float], k: int = 4, filter: Optional[Dict[str, Any]] = None,
@@ -143,9 +141,9 @@ class HannoyStore(VectorStore):
         import numpy
 
         hits = self._documents.nearest(embedding, fetch_k, self._condition(filter), vectors=True)
-        vectors = [numbers(hit.vector, self._documents.type) for hit in hits]
         chosen = maximal_marginal_relevance(
-            numpy.asarray(embedding, "f4"), vectors, lambda_mult=lambda_mult, k=k
+            numpy.asarray(embedding, "f4"), [hit.vector for hit in hits],
+            lambda_mult=lambda_mult, k=k,
         )
         return [_document(hits[i]) for i in chosen]
 

@@ -21,8 +21,8 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
-from ._conditions import Condition, all_of, any_of, compare, none_of
-from ._documents import Documents, Hit, Row, numbers
+from ._conditions import Condition, all_of, any_of, compare, none_of, one_of
+from ._documents import Documents, Hit, Row
 
 OPERATORS = {
     FilterOperator.EQ: "=", FilterOperator.NE: "<>", FilterOperator.GT: ">",
@@ -59,7 +59,7 @@ class HannoyVectorStore(BasePydanticVectorStore):
     ) -> None:
         super().__init__()
         self._documents = Documents(
-            path, connection, table, metric, {**(columns or {}), DOCUMENT: "TEXT"}, None, options
+            path, connection, table, metric, {**(columns or {}), DOCUMENT: "TEXT"}, options
         )
 
     @classmethod
@@ -155,7 +155,7 @@ class HannoyVectorStore(BasePydanticVectorStore):
         hits = self._documents.nearest(embedding, count, condition, vectors=True)
         threshold = kwargs.get("mmr_threshold", query.mmr_threshold)
         similarities, places = get_top_k_mmr_embeddings(
-            embedding, [numbers(hit.vector, self._documents.type) for hit in hits],
+            embedding, [hit.vector for hit in hits],
             similarity_top_k=query.similarity_top_k, embedding_ids=list(range(len(hits))),
             mmr_threshold=threshold,
         )
@@ -183,7 +183,7 @@ class HannoyVectorStore(BasePydanticVectorStore):
         columns = self._documents.columns
         parts = []
         if node_ids is not None:
-            parts.append(self._documents.ids(node_ids))
+            parts.append(one_of("id", node_ids))
         if doc_ids is not None:
             parts.append(compare(DOCUMENT, "in", doc_ids, columns))
         if filters is not None and filters.filters:
