@@ -29,7 +29,7 @@ class LmdbReader(Reader):
         import lmdb
 
         self.path = path
-        self.columns, self.has_ids = {}, True
+        self.columns = {}
         self.env = lmdb.open(path, readonly=True, lock=False, max_dbs=8, create=False)
         self.db = self.env.open_db(database.encode() if database else None, create=False)
         found = self.indexes()

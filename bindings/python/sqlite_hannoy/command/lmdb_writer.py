@@ -51,7 +51,6 @@ class LmdbWriter(Writer):
             value = b"\0" + struct.pack("<f", length) + vector.tobytes()
             self.txn.put(self.key(ITEM, id), value)
             self.txn.put(self.key(UPDATED, id), b"\0")
-        self.written += len(batch)
 
     def finish(self) -> None:
         self.txn.commit()

@@ -93,8 +93,7 @@ def import_(
     db = connect(database, make=True)
     exists = db.execute("SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE", (table,))
     if exists.fetchone() is None:
-        create(db, table, reader, metric or getattr(reader, "metric", "cosine"),
-               type or reader.type, list(options))
+        create(db, table, reader, metric or reader.metric, type or reader.type, list(options))
     target = Table(db, table)
     missing = [column for column in reader.columns if column not in target.columns]
     if missing:

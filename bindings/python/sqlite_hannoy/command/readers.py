@@ -20,8 +20,8 @@ class Reader:
     total: Optional[int] = None
     columns: Dict[str, str]
     dim: int = 0
+    metric = "cosine"
     type = "float32"
-    has_ids = False
     text_ids = False
 
     def batches(self, size: int) -> Iterator[Batch]:
@@ -145,8 +145,9 @@ class ParquetReader(Reader):
             raise click.ClickException(f"{path}: {names.vector} is no list of numbers")
         self.total = self.file.metadata.num_rows
         self.columns = {name: affinity(schema.field(name).type) for name in names.rest or []}
-        self.has_ids = names.id is not None
-        self.text_ids = self.has_ids and affinity(schema.field(names.id).type) != "INTEGER"
+        self.text_ids = (
+            names.id is not None and affinity(schema.field(names.id).type) != "INTEGER"
+        )
         vectors = schema.field(names.vector).type
         if types.is_fixed_size_list(vectors):
             self.dim = vectors.list_size
@@ -199,8 +200,7 @@ class LinesReader(Reader):
         names.choose(list(first), [n for n, x in first.items() if self.is_vector(x)], path)
         self.dim = len(self.vector_of(first, 1))
         self.columns = {name: self.affinity(first.get(name)) for name in names.rest or []}
-        self.has_ids = names.id is not None
-        self.text_ids = self.has_ids and not isinstance(first[names.id], int)
+        self.text_ids = names.id is not None and not isinstance(first[names.id], int)
 
     def records(self) -> Iterator[Dict[str, Any]]:
         raise NotImplementedError

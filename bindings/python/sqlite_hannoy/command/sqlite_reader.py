@@ -69,7 +69,6 @@ class SqliteReader(Reader):
         self.columns = {name: types[name] or "TEXT" for name in names.rest or []}
         # Every table has a rowid, but those without one.
         self.id = quote(names.id) if names.id else "rowid"
-        self.has_ids = True
         self.text_ids = bool(names.id) and isinstance(values[str(names.id)], str)
 
     def load_module(self, sql: str) -> None:

@@ -27,7 +27,7 @@ def is_vectorlite(sql: str) -> bool:
 
 class VectorliteReader(Reader):
     def __init__(self, path: str, table: str, sql: str) -> None:
-        self.columns, self.has_ids = {}, True
+        self.columns = {}
         declared = re.search(r"\busing\s+vectorlite\s*\((.*)\)\s*;?\s*$", sql, re.I | re.S)
         arguments = declared.group(1) if declared else ""
         file = re.search(r",\s*('(?:[^']|'')*'|\"[^\"]*\")\s*$", arguments)
