@@ -10,7 +10,6 @@ from rich.progress import (
     BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
 )
 
-from .._sql import quote
 from .table import Table, connect
 
 POLL_SECONDS = 0.1
@@ -27,6 +26,11 @@ def bar(console: Console) -> Progress:
 def rate_of(progress: Progress, task: Any) -> str:
     speed = progress.tasks[progress.task_ids.index(task)].speed
     return f"{speed:,.0f}/s" if speed else ""
+
+
+def advance(progress: Progress, task: Any, rows: int) -> None:
+    progress.advance(task, rows)
+    progress.update(task, rate=rate_of(progress, task))
 
 
 def run(path: str, table: Table, statement: str, arguments: List[Any], console: Console) -> Any:
@@ -81,6 +85,4 @@ def build(path: str, table: Table, console: Console) -> int:
 
 
 def command(path: str, table: Table, text: str, console: Console) -> None:
-    name = table.command_column()
-    statement = f"INSERT INTO {quote(table.name)}({quote(name)}) VALUES (?)"
-    run(path, table, statement, [text], console)
+    run(path, table, table.command_statement(), [text], console)

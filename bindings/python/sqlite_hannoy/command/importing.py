@@ -7,7 +7,7 @@ into the index at once.
 
 import os
 import sqlite3
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List
 
 import click
 import numpy
@@ -87,16 +87,13 @@ class Import:
         return committed
 
     def chunk(self, batch: Batch) -> None:
-        names = [self.column, *batch.columns]
+        values: Dict[str, Iterable[Any]] = {self.column: self.blobs(batch), **batch.columns}
         if batch.ids is not None:
-            names.append(self.table.key)
-        statement = insertion(self.verb, self.table.name, names)
-        rest: List[Any] = [*batch.columns.values()]
-        if batch.ids is not None:
-            rest.append(batch.ids)
+            values[self.table.key] = batch.ids
+        statement = insertion(self.verb, self.table.name, list(values))
         self.db.execute("BEGIN IMMEDIATE")
         try:
-            self.db.executemany(statement, zip(self.blobs(batch), *rest))
+            self.db.executemany(statement, zip(*values.values()))
             self.done += len(batch)
             self.db.execute(
                 "UPDATE hannoy_imports SET rows = ? WHERE source = ? AND target = ?",

@@ -107,12 +107,8 @@ def import_(
     with building.bar(console) as progress:
         task = progress.add_task("importing", total=reader.total, completed=job.done, rate="")
 
-        def advance(rows: int) -> None:
-            progress.advance(task, rows)
-            progress.update(task, rate=building.rate_of(progress, task))
-
         try:
-            rows = job.run(reader, chunk, advance)
+            rows = job.run(reader, chunk, lambda count: building.advance(progress, task, count))
         except KeyboardInterrupt:
             raise click.ClickException(
                 f"interrupted after row {job.done:,}; the same command goes on there"
@@ -205,8 +201,7 @@ def export(
             task = progress.add_task("exporting", total=total, rate="")
             for batch in batches_of(source, vector, rest, CHUNK):
                 writer.write(batch)
-                progress.advance(task, len(batch))
-                progress.update(task, rate=building.rate_of(progress, task))
+                building.advance(progress, task, len(batch))
         writer.finish()
     except KeyboardInterrupt:
         writer.abandon()

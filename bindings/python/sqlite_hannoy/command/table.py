@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional
 import click
 
 from .._loading import LoadError, load
-from .._sql import quote
+from .._sql import insertion
 
 # Of numpy, for the types of a table.
 DTYPES = {"float32": "<f4", "float16": "<f2", "int8": "i1"}
@@ -38,14 +38,14 @@ class Table:
         self.db = db
         self.name = name
         try:
-            self.info()
+            info = self.info()
         except sqlite3.Error as error:
             raise click.ClickException(str(error)) from error
         rows = db.execute(
             "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,)
         ).fetchall()
         names = [row[0] for row in rows]
-        dims = {key[: -len(".dim")] for key in self.info() if key.endswith(".dim")}
+        dims = {key[: -len(".dim")] for key in info if key.endswith(".dim")}
         if dims:
             self.vectors = [name for name in names if name in dims]
         elif "vector" in names[:2]:
@@ -80,14 +80,14 @@ class Table:
         info = self.info()
         return info.get(f"{column}.{key}", info.get(key))
 
-    def command_column(self) -> str:
+    def command_statement(self) -> str:
+        """Its only parameter is the command."""
         row = self.db.execute(
             "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 1"
             " AND name IN (?, 'hannoy_command') ORDER BY name = 'hannoy_command' DESC",
             (self.name, self.name),
         ).fetchone()
-        return str(row[0])
+        return insertion("INSERT", self.name, [row[0]])
 
     def command(self, text: str) -> None:
-        column = quote(self.command_column())
-        self.db.execute(f"INSERT INTO {quote(self.name)}({column}) VALUES (?)", (text,))
+        self.db.execute(self.command_statement(), (text,))
