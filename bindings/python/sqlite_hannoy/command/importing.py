@@ -13,9 +13,10 @@ import click
 import numpy
 
 from .._sql import insertion, quote
+from .._vectors import DTYPES
 from .batch import Batch
 from .readers import Reader
-from .table import DTYPES, Table
+from .table import Table
 
 PROGRESS = """CREATE TABLE IF NOT EXISTS hannoy_imports(
     source TEXT, target TEXT, rows INTEGER, autobuild INTEGER, PRIMARY KEY(source, target))"""

@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.table import Table as Grid
 
 from .._sql import quote
+from .._vectors import DTYPES
 from . import building, recalls
 from .batch import Batch
 from .importing import Import, create, source_of
 from .readers import READERS, Names, Reader
-from .table import DTYPES, Table, connect, names_of_tables
+from .table import Table, connect, names_of_tables
 from .writers import WRITERS, Writer
 
 console = Console()

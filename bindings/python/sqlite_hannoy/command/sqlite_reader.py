@@ -10,9 +10,9 @@ import click
 import numpy
 
 from .._sql import quote
+from .._vectors import DTYPES
 from .batch import Batch, as_array
 from .readers import Names, Reader, plain
-from .table import DTYPES
 from .vectorlite_reader import VectorliteReader, is_vectorlite
 
 # A vector of a vec0 table, as `embedding int8[384]`.

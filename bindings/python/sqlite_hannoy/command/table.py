@@ -9,9 +9,6 @@ import click
 from .._loading import LoadError, load
 from .._sql import insertion
 
-# Of numpy, for the types of a table.
-DTYPES = {"float32": "<f4", "float16": "<f2", "int8": "i1"}
-
 
 def connect(path: str, make: bool = False) -> sqlite3.Connection:
     """Without `make` the database must exist."""
