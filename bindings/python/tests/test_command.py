@@ -1,6 +1,5 @@
 """The command `hannoy`, as it is installed."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -13,10 +12,10 @@ import time
 import unittest
 
 import sqlite_hannoy
+from available import LOADS, has
 
 PROGRAM = os.path.join(os.path.dirname(sys.executable), "hannoy")
-READY = all(importlib.util.find_spec(n) for n in ("click", "rich", "pyarrow", "numpy", "lmdb"))
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
+READY = all(map(has, ("click", "rich", "pyarrow", "numpy", "lmdb")))
 DIM = 8
 
 
@@ -123,7 +122,7 @@ class Command(unittest.TestCase):
         self.check_vectors("v", 50)
         self.assertEqual(self.rows("SELECT title FROM v WHERE id = 7"), [("t6",)])
 
-    @unittest.skipUnless(importlib.util.find_spec("sqlite_vec"), "no sqlite-vec")
+    @unittest.skipUnless(has("sqlite_vec"), "no sqlite-vec")
     def test_vec0(self):
         import sqlite_vec
 
@@ -139,7 +138,7 @@ class Command(unittest.TestCase):
         self.check_vectors("v", 50)
         self.assertEqual(self.rows("SELECT DISTINCT lang FROM v"), [("en",)])
 
-    @unittest.skipUnless(importlib.util.find_spec("sqlite_vec"), "no sqlite-vec")
+    @unittest.skipUnless(has("sqlite_vec"), "no sqlite-vec")
     def test_vec0_types(self):
         """BLOBs of int8 and of bits are taken as such, with the metric of the table."""
         import sqlite_vec
@@ -176,7 +175,7 @@ class Command(unittest.TestCase):
         self.assertEqual(self.rows("SELECT vector FROM w WHERE id = 7")[0][0],
                          self.vectors[6].astype("<f2").tobytes())
 
-    @unittest.skipUnless(importlib.util.find_spec("vectorlite_py"), "no vectorlite")
+    @unittest.skipUnless(has("vectorlite_py"), "no vectorlite")
     def test_vectorlite(self):
         import numpy
         import vectorlite_py
@@ -226,7 +225,7 @@ class Command(unittest.TestCase):
                     fails='out.db: table "items" already exists')
         self.assertEqual(db.execute("SELECT count(*) FROM items").fetchone(), (300,))
         db.close()
-        if importlib.util.find_spec("sqlite_vec"):
+        if has("sqlite_vec"):
             self.check_vec0(want)
 
     def check_vec0(self, want):
@@ -250,7 +249,7 @@ class Command(unittest.TestCase):
                     fails="env has an index 7 already")
         self.hannoy("export", "app.db", "v", "env", "--index", 8)
 
-    @unittest.skipUnless(importlib.util.find_spec("hannoy"), "no Rust crate hannoy")
+    @unittest.skipUnless(has("hannoy"), "no Rust crate hannoy")
     def test_rust_crate(self):
         """The crate builds what was exported, and what it built is imported."""
         self.make_table()

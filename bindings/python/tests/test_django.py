@@ -1,14 +1,13 @@
 """The field and the migration operation for Django, in a project with migrations."""
 
-import importlib.util
 import os
-import sqlite3
 import sys
 import tempfile
 import unittest
 
-READY = importlib.util.find_spec("django")
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
+from available import LOADS, has
+
+READY = has("django")
 
 MODELS = """
 from django.db import models

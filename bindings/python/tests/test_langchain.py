@@ -1,7 +1,6 @@
 """The store for LangChain: its own tests, and filters, scores and transactions beside."""
 
 import asyncio
-import importlib.util
 import os
 import sqlite3
 import subprocess
@@ -9,8 +8,9 @@ import sys
 import tempfile
 import unittest
 
-READY = all(importlib.util.find_spec(n) for n in ("langchain_core", "langchain_tests", "numpy"))
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
+from available import LOADS, has
+
+READY = all(map(has, ("langchain_core", "langchain_tests", "numpy")))
 COUNT = 600
 FILTERS = [
     ({"lang": "en"}, lambda m: m["lang"] == "en"),

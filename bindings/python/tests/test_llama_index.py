@@ -1,15 +1,14 @@
 """The store for LlamaIndex, beside LlamaIndex's own filters and its own store."""
 
 import asyncio
-import importlib.util
 import os
 import random
-import sqlite3
 import tempfile
 import unittest
 
-READY = importlib.util.find_spec("llama_index") and importlib.util.find_spec("llama_index.core")
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
+from available import LOADS, has
+
+READY = has("llama_index") and has("llama_index.core")
 COUNT, DIM = 600, 16
 
 

@@ -2,22 +2,15 @@
 
 import array
 import asyncio
-import importlib.util
 import os
 import sqlite3
 import struct
 import tempfile
 import unittest
 
+from available import LOADS, has
 from sqlite_hannoy import LoadError, deserialize, load, loadable_path, serialize
 
-
-def has(name):
-    return importlib.util.find_spec(name) is not None
-
-
-# SQLite's own Python module loads extensions only where it was built so.
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
 MAKE = "CREATE VIRTUAL TABLE v USING hannoy(dim=2, metric=l2)"
 INSERT = "INSERT INTO v(vector) VALUES (?)"
 SEARCH = "SELECT rowid, distance FROM v WHERE vector MATCH ? AND k = 2"

@@ -1,14 +1,13 @@
 """The Python of the documentation, in the checkout that the tests are in."""
 
-import importlib.util
 import os
 import re
-import sqlite3
 import tempfile
 import unittest
 
+from available import LOADS, has
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
 
 
 def blocks(page):
@@ -38,7 +37,7 @@ class Pages(unittest.TestCase):
         self.run_page("install.md")
 
     @unittest.skipUnless(
-        all(importlib.util.find_spec(n) for n in ("langchain_core", "llama_index", "sqlalchemy")),
+        all(map(has, ("langchain_core", "llama_index", "sqlalchemy"))),
         "no LangChain or LlamaIndex",
     )
     def test_frameworks(self):

@@ -1,6 +1,5 @@
 """The plugins of Datasette and sqlite-utils, in the programs as they are installed."""
 
-import importlib.util
 import json
 import os
 import sqlite3
@@ -10,12 +9,7 @@ import tempfile
 import unittest
 
 import sqlite_hannoy
-
-LOADS = hasattr(sqlite3.connect(":memory:"), "enable_load_extension")
-
-
-def has(name):
-    return importlib.util.find_spec(name) is not None
+from available import LOADS, has
 
 
 class Plugins(unittest.TestCase):
