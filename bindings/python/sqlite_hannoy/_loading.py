@@ -101,13 +101,9 @@ async def _load_async(connection: Any) -> None:
 def _load_sqlalchemy(bind: Any) -> None:
     from sqlalchemy import event
 
-    bind = getattr(bind, "sync_engine", bind) if hasattr(bind, "pool") else bind
-    if hasattr(bind, "pool"):
-
-        def on_connect(connection: Any, record: Any) -> None:
-            _load_driver(connection)
-
-        event.listen(bind, "connect", on_connect)
+    if hasattr(bind, "pool"):  # an engine
+        engine = getattr(bind, "sync_engine", bind)
+        event.listen(engine, "connect", lambda connection, record: _load_driver(connection))
         return
     bind = getattr(bind, "sync_connection", bind)
     if hasattr(bind, "get_bind"):  # a session
