@@ -1,37 +1,18 @@
 //! Compiles the C sources in `c/`, as hannoy's Makefile does.
 use std::{env, fs, path::Path, path::PathBuf};
 
-/// The kernels that are compiled for an instruction set, and chosen when the program runs.
-fn instruction_set(processor: &str, file: &str) -> &'static [&'static str] {
+/// The flags of a kernel that is compiled for an instruction set, and chosen when the program runs;
+/// none for any other file.
+fn instruction_set(processor: &str, file: &Path) -> Vec<&'static str> {
     const AVX2: &[&str] = &["-mavx2", "-mfma", "-mf16c", "-mpopcnt"];
-    const AVX512: &[&str] = &[
-        "-mavx2",
-        "-mfma",
-        "-mf16c",
-        "-mpopcnt",
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512vl",
-        "-mavx512dq",
-    ];
-    const AVX512_VNNI: &[&str] = &[
-        "-mavx2",
-        "-mfma",
-        "-mf16c",
-        "-mpopcnt",
-        "-mavx512f",
-        "-mavx512bw",
-        "-mavx512vl",
-        "-mavx512dq",
-        "-mavx512vnni",
-        "-mavx512vpopcntdq",
-    ];
-    match (processor, file) {
-        ("x86_64", "kernel_avx2.c") => AVX2,
-        ("x86_64", "kernel_avx512.c") => AVX512,
-        ("x86_64", "kernel_avx512_vnni.c") => AVX512_VNNI,
-        ("aarch64", "kernel_neon_dot.c") => &["-march=armv8.2-a+dotprod"],
-        _ => &[],
+    const AVX512: &[&str] = &["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"];
+    const AVX512_VNNI: &[&str] = &["-mavx512vnni", "-mavx512vpopcntdq"];
+    match (processor, file.file_name().unwrap().to_str().unwrap()) {
+        ("x86_64", "kernel_avx2.c") => AVX2.to_vec(),
+        ("x86_64", "kernel_avx512.c") => [AVX2, AVX512].concat(),
+        ("x86_64", "kernel_avx512_vnni.c") => [AVX2, AVX512, AVX512_VNNI].concat(),
+        ("aarch64", "kernel_neon_dot.c") => vec!["-march=armv8.2-a+dotprod"],
+        _ => vec![],
     }
 }
 
@@ -85,21 +66,24 @@ fn main() {
     let mut files = Vec::new();
     sources(Path::new("c/core"), &mut files);
     sources(Path::new("c/ext"), &mut files);
-    let (kernels, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
-        !instruction_set(&processor, file.file_name().unwrap().to_str().unwrap()).is_empty()
-    });
     let mut ours = compiler();
     ours.include("c/core")
         .include("c/ext")
         .define("NDEBUG", None)
         .define("SQLITE_CORE", None)
         .define("HANNOY_VERSION", version.as_str());
-    for kernel in kernels {
+    let mut others = Vec::new();
+    for file in files {
+        let flags = instruction_set(&processor, &file);
+        if flags.is_empty() {
+            others.push(file);
+            continue;
+        }
         let mut build = ours.clone();
-        for flag in instruction_set(&processor, kernel.file_name().unwrap().to_str().unwrap()) {
+        for flag in flags {
             build.flag(flag);
         }
-        objects.extend(build.file(kernel).compile_intermediates());
+        objects.extend(build.file(file).compile_intermediates());
     }
     objects.extend(ours.files(others).compile_intermediates());
     compiler().objects(objects).compile("hannoy");
