@@ -3,6 +3,8 @@
 #
 #   run.sh [HOST...]        all of them without a name; --list names them
 #
+# HANNOY may be the path of another build of the extension than the one of make.
+#
 # What they need is installed into build/hosts by each language's own package client.  A host that
 # cannot be had here is skipped by name, with the reason.  Each program checks the rows that it gets
 # and ends with "1 passed, 0 failed"; the last line here is the sum.
@@ -15,7 +17,7 @@ cd "$(dirname "$0")"
 here=$PWD
 root=$(cd ../.. && pwd)
 built=$root/build/hosts
-extension=$root/hannoy.so
+extension=${HANNOY:-$root/hannoy.so}
 venv=$built/python
 packages=$built/node/node_modules
 export HANNOY=$extension
