@@ -65,11 +65,14 @@ def build(path, threads):
     }
 
 
+def read_blobs(file, size):
+    data = Path(file).read_bytes()
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
 def query(path, queries, size, pragmas):
     """Milliseconds of connecting, of the first query, and of all of them without connecting."""
-    data = Path(queries).read_bytes()
-    size = int(size)
-    blobs = [data[at : at + size] for at in range(0, len(data), size)]
+    blobs = read_blobs(queries, int(size))
     start = time.perf_counter()
     connection = connect(path)
     for pragma in filter(None, pragmas.split(",")):
@@ -116,9 +119,7 @@ def one_pass(connection, blobs):
 
 def passes(path, queries, size, count):
     """The first pass begins with the first query of this process."""
-    data = Path(queries).read_bytes()
-    size = int(size)
-    blobs = [data[at : at + size] for at in range(0, len(data), size)]
+    blobs = read_blobs(queries, int(size))
     connection = connect(path)
     return [one_pass(connection, blobs) for _ in range(int(count))]
 

@@ -15,21 +15,18 @@ import argparse
 import datetime
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import data as sets
 from databases import Hannoy, K
+from measure import recall
 from report import commit, processor
-from tables import forget
+from tables import CHILD, forget, output_of
 
 HERE = Path(__file__).resolve().parent
-CHILD = HERE / "child.py"
 GROUP = HERE.parent / "sql_tests" / "in_memory.sh"
 DISK = HERE.parent / "build" / "release" / "bench" / "random_reads"
 SHARES = (0.65, 0.33, 0.22)  # of the sidecar
@@ -45,28 +42,14 @@ def make_table(path: Path, data: sets.DataSet) -> None:
     table.close()
 
 
-def run(command: list[str], **environment: str) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["the process ended"])[-1])
-    return done.stdout
-
-
 def searches(
     path: Path, queries: Path, dim: int, passes: int, mib: int | None, cold: bool, ask: str
 ) -> list[dict[str, Any]]:
     if cold:
         forget(path)
-    command = [str(GROUP), str(mib)] if mib else []
-    command += [sys.executable, str(CHILD), "passes", str(path), str(queries), str(4 * dim)]
-    return json.loads(run([*command, str(passes)], HANNOY_READER_ASK=ask))
-
-
-def recall(found: list[list[int]], truth: np.ndarray) -> float:
-    hits = (len(set(rows) & set(map(int, near[:K]))) for rows, near in zip(found, truth))
-    return sum(hits) / (K * len(found))
+    group = [GROUP, mib] if mib else []
+    command = [*group, sys.executable, CHILD, "passes", path, queries, 4 * dim, passes]
+    return json.loads(output_of(command, os.environ | {"HANNOY_READER_ASK": ask}))
 
 
 def measure(path: Path, data: sets.DataSet, queries: Path, passes: int) -> list[dict[str, Any]]:
@@ -114,7 +97,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=2)
     options = parser.parse_args()
     try:
-        run([str(GROUP), "64", "true"])
+        output_of([GROUP, 64, "true"])
     except RuntimeError as reason:
         raise SystemExit(f"bench: {reason}") from None
     data = sets.folders(options.data)[0].read()
@@ -126,7 +109,7 @@ def main() -> None:
         queries = Path(folder) / "queries"
         queries.write_bytes(data.query.tobytes())
         disk = {int(n): float(pages) for n, pages in
-                (line.split() for line in run([str(DISK), f"{path}-hannoy"]).splitlines())}
+                (line.split() for line in output_of([DISK, f"{path}-hannoy"]).splitlines())}
         lines = measure(path, data, queries, options.passes)
         told = {"date": f"{datetime.date.today()}", "commit": commit(), "processor": processor(),
                 "data": data.name, "rows": data.rows, "dim": data.dim,

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from statistics import mean, median
@@ -31,17 +31,20 @@ def line(figure: str, data: str, value: str, detail: str) -> dict[str, str]:
     return {"figure": figure, "data": data, "value": value, "detail": detail}
 
 
+def output_of(command: Sequence[Any], environment: Mapping[str, str] = os.environ) -> str:
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, env=environment
+    )
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["the process ended"])[-1])
+    return done.stdout
+
+
 def child(*arguments: Any, prefetch: int = 0) -> dict[str, float]:
     environment = {k: v for k, v in os.environ.items() if k != "HANNOY_READER_PREFETCH_MEMORY"}
     if prefetch:
         environment["HANNOY_READER_PREFETCH_MEMORY"] = str(prefetch)
-    done = subprocess.run(
-        [sys.executable, str(CHILD), *map(str, arguments)],
-        capture_output=True, text=True, check=False, env=environment,
-    )
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["the process ended"])[-1])
-    return json.loads(done.stdout)
+    return json.loads(output_of([sys.executable, CHILD, *arguments], environment))
 
 
 def without_spare(data: DataSet) -> DataSet:
