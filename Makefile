@@ -355,10 +355,10 @@ build/release/bench/kernels: build/release/bench/kernels.o $(release_CORE)
 	@echo '  link $@'
 	$(Q)$(call LINK,release) $^ -o $@ $(CORE_LIBS)
 
-build/release/bench/random_reads: bench/random_reads.c
-	@mkdir -p $(@D)
-	@echo '  cc $@'
-	$(Q)$(CC) -std=c11 -O2 -Wall -Wextra -pthread $< -o $@
+build/release/bench/insert_rows build/release/bench/random_reads: \
+build/release/bench/%: build/release/bench/%.o
+	@echo '  link $@'
+	$(Q)$(call LINK,release) $^ -o $@ $(SQLITE_LIB) -lpthread
 
 .PHONY: bench bench-quick bench-filters bench-memory bench-kernels
 bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLDER…' OUT=FOLDER

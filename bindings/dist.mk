@@ -110,9 +110,5 @@ test-packages: packages ## installs each package into a clean place and uses it 
 release-check: packages build/release/harness/run ## one version, and each package by its file
 	@bindings/release_check.sh $(VERSION) $(DIST)
 
-build/release/bench/insert_rows: build/release/bench/insert_rows.o
-	@echo '  link $@'
-	$(Q)$(call LINK,release) $^ -o $@ -lsqlite3
-
 bench-import: wheels build/release/bench/insert_rows ## `hannoy import` beside INSERTs in C
 	@bindings/python/bench.sh build/release/bench/insert_rows $(BENCH_ARGS)
