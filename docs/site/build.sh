@@ -18,12 +18,11 @@ fi
 
 rm -rf $pages build/docs/site
 mkdir -p $pages
-cp --parents README.md CHANGELOG.md CONTRIBUTING.md LICENSE docs/*.md bindings/README.md \
-    bindings/*/README.md $pages
+made_of=(README.md CHANGELOG.md CONTRIBUTING.md docs/*.md bench/results/*.md bindings/README.md
+    bindings/*/README.md)
+cp --parents "${made_of[@]}" LICENSE $pages
 # The others that pages link to, by their relative links.
-for page in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md bench/results/*.md bindings/README.md \
-    bindings/*/README.md; do
-    [ -f "$pages/$page" ] || cp --parents "$page" $pages
+for page in "${made_of[@]}"; do
     grep -oE '\]\([^) ]+\)' "$page" | sed -E 's/^\]\(//; s/\)$//; s/#.*//' |
         grep -vE '^$|^[a-z]+:' | while read -r link; do
         file=$(realpath -m --relative-to=. "$(dirname "$page")/$link")
