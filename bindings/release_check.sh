@@ -10,23 +10,8 @@ cd "$(dirname "$0")/.."
 version=$1
 shift
 built=$PWD/build/dist
-passed=0 failed=0
-
-# expect TITLE EXPECTED FOUND
-expect() {
-    if [ "$3" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf 'release: %s: expected "%s", found "%s"\n' "$1" "$2" "$3"
-    fi
-}
-
-# lines LANGUAGE FILE: the first block of that language in a page.
-lines() {
-    awk -v open="\`\`\`$1" '$0 == open { n++ } n == 1 && on { if (/^```/) exit; print }
-        $0 == open { on = 1 }' "$2"
-}
+subject=release
+. bindings/checks.sh
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -55,7 +40,7 @@ python=$place/python/environment
 clean python3 -m venv "$python" &&
     clean "$python/bin/pip" -q --disable-pip-version-check install --no-index \
         --find-links "$built/wheels" sqlite-hannoy
-lines python bindings/python/README.md >"$place/python/lines.py"
+program_of python bindings/python/README.md >"$place/python/lines.py"
 expect 'the ten lines of Python' '[(1, 0.00' "$(cd "$place/python" &&
     clean "$python/bin/python" lines.py 2>&1 | cut -c 1-9)"
 expect 'the version that the wheel has inside' "$version" "$(clean "$python/bin/python" -c '
@@ -69,7 +54,7 @@ if [ -x "$place/bin/node" ] && [ -x "$place/bin/npm" ]; then
     case $(uname -m) in aarch64) cpu=arm64 ;; *) cpu=x64 ;; esac
     (cd "$place/node" && clean npm install --silent --offline --no-audit --no-fund \
         "$built/npm/sqlite-hannoy-$version.tgz" "$built/npm/sqlite-hannoy-linux-$cpu-$version.tgz")
-    lines js bindings/node/README.md >"$place/node/lines.mjs"
+    program_of js bindings/node/README.md >"$place/node/lines.mjs"
     node=$place/bin/node
     # The tests of the packages and of the hosts install one.
     for other in "$built"/{npm-hosts,../hosts/node}/node_modules/node-linux-*/bin/node; do
@@ -87,8 +72,7 @@ fi
 
 # The SQL of the README on the library that is released.
 library=$built/linux-$(uname -m)-glibc/hannoy.so
-read -r p _ f _ < <(build/release/harness/run --ext "$library" README.md docs/*.md | tail -n 1)
-passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1}))
+build/release/harness/run --ext "$library" README.md docs/*.md >"$place/sql.log" 2>&1
+report SQL $? "$place/sql.log"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+print_sum

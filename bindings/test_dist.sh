@@ -8,18 +8,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
-zig=build/dist/sources/bin/zig
-passed=0 failed=0
-
-# expect TITLE EXPECTED FOUND
-expect() {
-    if [ "$3" = "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        printf '%s: expected "%s", found "%s"\n' "$1" "$2" "$3"
-    fi
-}
+. bindings/checks.sh
 
 # on PLATFORM PROGRAM ARGUMENT...
 on() {
@@ -141,12 +130,7 @@ check_sql() { # PLATFORM
     mapfile -t files < <(find sql_tests -name '*.test' | grep -v recall/codes | sort)
     on "$1" "build/$1/harness/run" --ext "build/dist/$1/hannoy.so" \
         --timeout $seconds "${files[@]}" README.md docs/*.md >"$log" 2>&1
-    local code=$? p f
-    read -r p _ f _ < <(grep -oE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-    if [ "$code" != 0 ] && [ "${f:-0}" = 0 ]; then f=1; fi
-    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1}))
-    echo "$1: SQL: ${p:-0} passed, ${f:-1} failed"
-    [ "${f:-1}" = 0 ] || tail -n 40 "$log"
+    report "$1: SQL" $? "$log"
 }
 
 # The same sources in another folder give the same bytes.
@@ -175,5 +159,4 @@ for platform in "$@"; do
 done
 check_again "$@"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+print_sum

@@ -10,15 +10,9 @@ cd "$(dirname "$0")"
 here=$PWD
 built=$(cd ../.. && pwd)/build/dist
 folder=$built/go-test
-log=$built/go.log
-passed=0 failed=0
-
-for tool in go cc; do
-    command -v $tool >/dev/null && continue
-    echo "go: skipped: there is no $tool"
-    echo '0 passed, 0 failed, 1 skipped'
-    exit
-done
+subject=go log=$built/go.log
+. ../checks.sh
+need go cc
 
 own_tests() {
     local output p f
@@ -30,43 +24,27 @@ own_tests() {
     [ "$p" -gt 0 ] && [ "$f" = 0 ] && tail -n 1 <<<"$output" | grep '^ok' >/dev/null
 }
 
-ten_lines() {
+ten_lines() (
     mkdir -p "$folder/program" && cd "$folder/program" || return 1
-    awk '/^```go/ { on = 1; next } /^```/ { on = 0 } on' "$here/README.md" >main.go
+    program_of go "$here/README.md" >main.go
     go mod init program && go mod edit -require sqlite-hannoy@v0.0.0 \
         -replace sqlite-hannoy=../sqlite-hannoy && go mod tidy &&
-        go build -o program . && ./program | tee /dev/stderr | grep '^1 0\.00' >/dev/null
-}
+        go build -o program . && output=$(./program) || return 1
+    echo "$output"
+    grep -q '^1 0\.00' <<<"$output"
+)
 
 # Where cgo finds the C sources in a copy of the folder with Go's own choice of files.
-vendored() {
+vendored() (
     cd "$folder/program" && go mod vendor && rm -f app.db* &&
         go build -mod=vendor -o vendored . && ./vendored | grep '^1 0\.00' >/dev/null
-}
-
-# check NAME COMMAND...
-check() {
-    local name=$1
-    shift
-    if ("$@") >"$log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "go: $name failed:"
-        tail -n 30 "$log"
-    fi
-}
+)
 
 export GOFLAGS=-buildvcs=false
-rm -rf "$folder"
+rm -rf "$folder" "$log"
 mkdir -p "$folder"
 check 'unpacking' tar xzf "$built"/go/sqlite-hannoy-*.tgz -C "$folder"
-if ! own_tests >"$log" 2>&1; then
-    failed=$((failed + 1))
-    echo 'go: its own tests failed:'
-    tail -n 30 "$log"
-fi
+check 'its own tests' own_tests
 check "the README's program" ten_lines
 check 'the program with go mod vendor' vendored
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+print_sum

@@ -11,10 +11,10 @@ cd "$(dirname "$0")"
 here=$PWD
 built=$(cd ../.. && pwd)/build/dist
 hosts=$built/npm-hosts project=$built/npm-hosts/project
-passed=0 failed=0 skipped=0
+subject=npm
+. ../checks.sh
+need node npm
 
-command -v npm >/dev/null && command -v node >/dev/null ||
-    { echo 'npm: skipped: there is no node and npm'; echo '0 passed, 0 failed, 1 skipped'; exit; }
 case $(uname -m) in
     aarch64) cpu=arm64 bun=$hosts/node_modules/@oven/bun-linux-aarch64/bin/bun ;;
     *) cpu=x64 bun=$hosts/node_modules/@oven/bun-linux-x64/bin/bun ;;
@@ -51,21 +51,12 @@ END
     npm_install --prefix "$project"
 }
 
-report() { # NAME LOG
-    local p f
-    read -r p _ f _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$2" | tail -n 1)
-    f=${f:-1} # where it died
-    passed=$((passed + ${p:-0})) failed=$((failed + f))
-    echo "npm $1: ${p:-0} passed, $f failed"
-    [ "$f" = 0 ] || tail -n 40 "$2"
-}
-
 # The JavaScript of the README, opened as its table says.
 ten_lines() { # MODULE
     local import open
     import=$(sed -n "s/^| $1 | \`\(.*;\) new.*/\1/p" "$here/README.md")
     open=$(sed -n "s/^| $1 | .*; \(new .*\)\` |/\1/p" "$here/README.md")
-    awk '/^```js/ { on = 1; next } /^```/ { on = 0 } on' "$here/README.md" |
+    program_of js "$here/README.md" |
         sed -e "${import:+s|^import .*sqlite.;|$import|}" \
             -e "${open:+s|new DatabaseSync.*);|$open;|}"
 }
@@ -87,14 +78,12 @@ host() { # NAME MODULE COMMAND...
         grep -q "'$module'" "ten_lines-$name.mjs"; then
         timeout -k 10 300 "$@" run.mjs "$module" >>"$log" 2>&1
     fi
-    report "$name" "$log"
+    report "$name" $? "$log"
 }
 
 if ! install_hosts >"$built/npm-hosts.log" 2>&1; then
     tail -n 5 "$built/npm-hosts.log"
-    echo 'npm: skipped: the hosts cannot be installed here'
-    echo '0 passed, 0 failed, 1 skipped'
-    exit
+    skip 'the hosts cannot be installed here'
 fi
 if ! install_project >"$built/npm-install.log" 2>&1; then
     tail -n 20 "$built/npm-install.log"
@@ -110,9 +99,6 @@ if "$hosts/node_modules/.bin/tsc" --noEmit --strict --module nodenext --target e
     --types node,bun-types types.mts types.cts >"$built/npm-types.log" 2>&1; then
     echo '1 passed, 0 failed' >>"$built/npm-types.log"
 fi
-report types "$built/npm-types.log"
+report types 0 "$built/npm-types.log"
 
-summary="$passed passed, $failed failed"
-[ $skipped = 0 ] || summary+=", $skipped skipped"
-echo "$summary"
-[ $failed = 0 ] && [ $passed -gt 0 ]
+print_sum

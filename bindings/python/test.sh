@@ -14,13 +14,14 @@ libc=manylinux
 if ldd --version 2>&1 | grep -q musl; then libc=musllinux; fi
 wheel=$(echo "$built"/wheels/sqlite_hannoy-*"$libc"*_"$(uname -m)".whl)
 loads='import sqlite3; sqlite3.Connection.enable_load_extension'
-passed=0 failed=0
+subject=python
+. ../checks.sh
 
 # The Python of the README, where it can run.
 ten_lines() { # ENVIRONMENT
     local folder program=$1/ten_lines.py
     folder=$(mktemp -d)
-    awk '/^```python/ { on = 1; next } /^```/ { on = 0 } on' README.md >"$program"
+    program_of python README.md >"$program"
     if "$1/bin/python" -c "$loads" 2>&1; then
         (cd "$folder" && "$1/bin/python" -I "$program" | tee /dev/stderr | grep -q '^\[(1, 0.00')
     fi
@@ -50,16 +51,10 @@ for python in "${pythons[@]}"; do
     for package in "${packages[@]}"; do
         "${pip[@]}" "$package" >/dev/null 2>&1 || echo "python $name: without ${package##*/}"
     done
-    p=0 f=1
     if ten_lines "$environment" >"$log" 2>&1; then
         (cd "$environment" && bin/python -I "$here/tests/run.py") >>"$log" 2>&1
-        read -r p _ f _ < <(grep -E '^[0-9]+ passed, ' "$log")
     fi
-    f=${f:-1} # where it died
-    passed=$((passed + p)) failed=$((failed + f))
-    echo "python $name: $(tail -n 1 "$log")"
-    [ "$f" = 0 ] || tail -n 40 "$log"
+    report "$name" $? "$log"
 done
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+print_sum

@@ -10,28 +10,9 @@ cd "$(dirname "$0")"
 here=$PWD
 built=$(cd ../.. && pwd)/build/dist
 folder=$built/crate-test
-log=$built/crate.log
-passed=0 failed=0
-
-for tool in cargo cc nm; do
-    command -v $tool >/dev/null && continue
-    echo "crate: skipped: there is no $tool"
-    echo '0 passed, 0 failed, 1 skipped'
-    exit
-done
-
-# check NAME COMMAND...
-check() {
-    local name=$1
-    shift
-    if "$@" >>"$log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "crate: $name failed:"
-        tail -n 30 "$log"
-    fi
-}
+subject=crate log=$built/crate.log
+. ../checks.sh
+need cargo cc nm
 
 own_tests() {
     local output p f
@@ -43,9 +24,9 @@ own_tests() {
     [ "$p" -gt 0 ] && [ "$f" = 0 ]
 }
 
-ten_lines() {
+ten_lines() (
     mkdir -p "$folder/program/src" && cd "$folder/program" || return 1
-    awk '/^```rust/ { on = 1; next } /^```/ { on = 0 } on' "$here/README.md" >src/main.rs
+    program_of rust "$here/README.md" >src/main.rs
     cat >Cargo.toml <<END
 [package]
 name = "program"
@@ -56,8 +37,10 @@ edition = "2021"
 sqlite-hannoy = { path = "$(echo "$folder"/sqlite-hannoy-*)" }
 rusqlite = { version = "0.37", features = ["bundled"] }
 END
-    cargo run -q | tee /dev/stderr | grep '^1 0\.00' >/dev/null
-}
+    output=$(cargo run -q) || return 1
+    echo "$output"
+    grep -q '^1 0\.00' <<<"$output"
+)
 
 # Another LMDB or CRoaring of the program has other names; and this LMDB has its asserts, without
 # which a damaged sidecar is not noticed.
@@ -75,10 +58,6 @@ rm -rf "$folder" "$log"
 mkdir -p "$folder"
 check 'unpacking' tar xzf "$built"/crate/sqlite-hannoy-*.crate -C "$folder"
 check 'its own tests' own_tests
-(ten_lines) >"$folder/ten_lines.log" 2>&1
-code=$?
-cat "$folder/ten_lines.log" >>"$log"
-check "the README's program" [ $code = 0 ]
+check "the README's program" ten_lines
 check 'names of functions' symbols
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+print_sum
