@@ -25,8 +25,8 @@
 **                                      rows to the last digit; with a label the ---- may be left
 **                                      out.
 **
-**     eventually TYPES                 a query that is run until it gives these rows, at most for a
-**                                      minute: for what a thread of the process does
+**     eventually TYPES                 a query that is run until it gives these rows, for at most
+**                                      ten minutes: for what a thread of the process does
 **
 ** TYPES has a letter a column: I integer, R real (6 significant digits), T text, B blob (in hex), A
 ** any.  The storage class must fit: an integer where R is expected shows as "INTEGER 1".  NULL is
