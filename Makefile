@@ -21,7 +21,9 @@ endif
 
 # ------------------------------------------------------------------------------------- files --
 
-CORE := $(filter-out core/test/% core/fuzz/%,$(wildcard core/*/*.c))
+# What an operating system's own files are named for is a body of the same header in each.
+ALL_CORE := $(filter-out core/test/% core/fuzz/%,$(wildcard core/*/*.c))
+CORE := $(filter-out %_windows.c,$(ALL_CORE))
 EXT := $(filter-out ext/test/% ext/fuzz/%,$(wildcard ext/*.c ext/*/*.c))
 CORE_TESTS := $(wildcard core/test/test_*.c)
 EXT_TESTS := $(wildcard ext/test/test_*.c)

@@ -71,6 +71,12 @@ typedef enum hny_status {
 /* The sentence of a status, without a full stop.  Never NULL; static memory. */
 const char *hny_strerror(int status);
 
+/*
+** The absolute path of a folder, "" for "".  The caller frees *path.  HNY_OK, HNY_NOMEM, or
+** HNY_MISSING: there is no such folder.
+*/
+int hny_folder_resolve(const char *folder, char **path);
+
 /* ----------------------------------------------------------------------------------- vectors -- */
 
 /* Functions on vectors and attributes keep no state and may run on any thread. */

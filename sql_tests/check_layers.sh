@@ -60,6 +60,10 @@ of_library() { # drops the paths of tests and fuzzers, which include and define 
     grep -vE '/(test|fuzz)/'
 }
 
+built_here() { # drops the bodies for Windows, which are compiled for it alone
+    grep -v '_windows\.c$'
+}
+
 includes() { # FOLDER: as file:line:#include …
     sources "$1" | xargs grep -HnE '^[[:space:]]*#[[:space:]]*include'
 }
@@ -172,7 +176,8 @@ static_functions() {
 }
 
 for layer in core ext; do
-    [ "$(objects "$layer" | wc -l)" = "$(sources "$layer" | of_library | grep -c '\.c$')" ] || {
+    wanted=$(sources "$layer" | of_library | built_here | grep -c '\.c$')
+    [ "$(objects "$layer" | wc -l)" = "$wanted" ] || {
         echo "layers: not every file of $layer/ was compiled in $build; run make first"
         echo '0 passed, 1 failed'
         exit 1
@@ -188,6 +193,17 @@ for layer in core ext; do
     expect_none "$layer/ calls against the order (${!order// / < })" < <(
         calls_against_order "$layer" "${!order}")
 done
+
+# ----------------------------------------------------------------------------- the systems --
+
+# setjmp.h is C, and lmdb_guard.h says which of its functions; clocks and mutexes are winpthreads'.
+expect_none 'a header of one system beside the files that are named for it' < <(
+    { includes core; includes ext; } | of_library |
+        grep -E '<(windows|io|unistd|fcntl|sched|signal|poll|linux/.*|asm/.*|sys/.*)\.h>' |
+        grep -vE '_(posix|windows)\.c:')
+expect_none 'a question which system it is beside the files of core/base/' < <(
+    sources core ext | of_library | xargs grep -nE '^ *# *(el)?if.*(_WIN32|__APPLE__|__linux__)' |
+        grep -vE '^core/base/[a-z_]*_(posix|windows)\.c:|^core/base/os_[a-z]*\.h:')
 
 # --------------------------------------------------------------------------- SQLite, LMDB, core --
 

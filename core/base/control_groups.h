@@ -1,5 +1,5 @@
 /*
-** Interface to control_groups.c: the folders of this process's control groups.
+** Interface to control_groups_posix.c: the folders of this process's control groups.
 **
 ** A file like /proc/self/cgroup names the groups, and their folders are below a mount point like
 ** /sys/fs/cgroup.  A container sees its own group as the highest one, and may see a name that is

@@ -1,29 +1,23 @@
 /* External merge sort: sorted runs in a temporary file, merged with a heap. */
 #include "base/external_sort.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/heap.h"
 #include "base/memory.h"
-#include "base/os.h"
 #include "base/status.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
 #define MERGE_BYTES  ((size_t)2 << 20) /* of all runs' buffers together */
 
 int hny__sort_open(hny__sort *sort, const char *beside, size_t record_bytes) {
-    char *path;
     *sort = (hny__sort){.record_bytes = record_bytes, .capacity = BUFFER_BYTES / record_bytes + 1};
-    sort->fd = hny__temporary_file(beside, &path);
-    if (sort->fd < 0) {
-        return sort->fd;
+    const int rc = hny__os_scratch_file(beside, &sort->file);
+    if (rc) {
+        return rc;
     }
-    unlink(path);
-    free(path);
     sort->buffer = malloc(sort->capacity * record_bytes);
     if (sort->buffer) {
         return HNY_OK;
@@ -45,10 +39,10 @@ void hny__sort_close(hny__sort *sort) {
     drop_runs(sort);
     free(sort->runs);
     free(sort->buffer);
-    if (sort->fd >= 0) {
-        close(sort->fd);
+    if (sort->file != HNY__OS_NO_FILE) {
+        hny__os_file_close(sort->file);
     }
-    *sort = (hny__sort){.fd = -1};
+    *sort = (hny__sort){.file = HNY__OS_NO_FILE};
 }
 
 /* ----------------------------------------------------------------------------------- writing -- */
@@ -58,21 +52,13 @@ static uint64_t end_of_runs(const hny__sort *sort) {
 }
 
 static int write_buffer(hny__sort *sort) {
-    const uint8_t *from = sort->buffer;
-    for (size_t left = sort->count * sort->record_bytes; left > 0;) {
-        const ssize_t done = pwrite(sort->fd, from, left, (off_t)sort->file_size);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return done < 0 ? hny__errno_status(errno) : HNY_IO;
-        }
-        from += done;
-        left -= (size_t)done;
-        sort->file_size += (size_t)done;
+    const size_t bytes = sort->count * sort->record_bytes;
+    const int rc = hny__os_file_write(sort->file, sort->buffer, bytes, sort->file_size);
+    if (!rc) {
+        sort->file_size += bytes;
+        sort->count = 0;
     }
-    sort->count = 0;
-    return HNY_OK;
+    return rc;
 }
 
 /* Drops what was added since the last run. */
@@ -106,22 +92,6 @@ int hny__sort_end_run(hny__sort *sort) {
 
 /* ----------------------------------------------------------------------------------- merging -- */
 
-static int read_at(int fd, uint8_t *to, size_t left, uint64_t offset) {
-    while (left > 0) {
-        const ssize_t done = pread(fd, to, left, (off_t)offset);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            return HNY_IO;
-        }
-        to += done;
-        left -= (size_t)done;
-        offset += (size_t)done;
-    }
-    return HNY_OK;
-}
-
 uint64_t hny__sort_run_length(const hny__sort *sort, size_t run) {
     return (sort->runs[run].end - sort->runs[run].begin) / sort->record_bytes;
 }
@@ -133,9 +103,9 @@ static int refill_run(hny__sort *sort, size_t number, size_t capacity) {
     run->first = 0;
     run->count = left < capacity ? (size_t)left : capacity;
     const size_t bytes = run->count * sort->record_bytes;
-    const int rc = read_at(sort->fd, run->buffer, bytes, run->begin);
+    const int64_t got = hny__os_file_read(sort->file, run->buffer, bytes, run->begin);
     run->begin += bytes;
-    return rc;
+    return got == (int64_t)bytes ? HNY_OK : HNY_IO;
 }
 
 static const uint8_t *first_record(const hny__sort *sort, size_t run) {

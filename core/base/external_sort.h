@@ -1,7 +1,7 @@
 /*
 ** Interface to external_sort.c: an external merge sort of records that do not fit in memory.
 **
-** The file is unlinked as soon as it is created, so that nothing is left after a crash.  A record
+** The file has no name, so that nothing is left after a crash.  A record
 ** begins with a uint64_t, by which it is sorted; no two records have the same.
 **
 ** The caller adds sorted runs: hny__sort_add for each record, then hny__sort_end_run.
@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/os_file.h"
+
 /* Records that were sorted before they were written. */
 typedef struct hny__sort_run {
     uint64_t begin, end; /* the part of the file that was not read yet */
@@ -21,7 +23,7 @@ typedef struct hny__sort_run {
 } hny__sort_run;
 
 typedef struct hny__sort {
-    int fd; /* negative: there is no file */
+    hny__os_file file;
     size_t record_bytes;
     uint64_t file_size;
     uint8_t *buffer;

@@ -1,4 +1,4 @@
-/* Interface to free_memory.c: how much memory files may take. */
+/* Interface to free_memory_posix.c and free_memory_windows.c: how much memory files may take. */
 #ifndef HNY_FREE_MEMORY_H
 #define HNY_FREE_MEMORY_H
 

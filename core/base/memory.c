@@ -4,9 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/os_map.h"
 #include "hannoy.h"
 
 #define CHUNK_BYTES ((size_t)256 << 10)
@@ -68,14 +67,8 @@ int hny__grow(void **list, size_t *capacity, size_t count, size_t size) {
 
 void *hny__zeros(size_t bytes) {
     void *const zeros = calloc(bytes, 1);
-#ifdef MADV_POPULATE_WRITE
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t first = ((uintptr_t)zeros + page - 1) / page * page;
-    const uintptr_t end = ((uintptr_t)zeros + bytes) / page * page;
-    /* A hint, which kernels before 5.14 reject. */
-    if (zeros && first < end) {
-        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+    if (zeros) {
+        hny__os_fill_pages(zeros, bytes);
     }
-#endif
     return zeros;
 }

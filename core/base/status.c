@@ -1,7 +1,5 @@
-/* Statuses: their sentences, and those of the operating system's errors. */
+/* Statuses and their sentences. */
 #include "base/status.h"
-
-#include <errno.h>
 
 const char *hny_strerror(int status) {
     switch (status) {
@@ -12,21 +10,6 @@ const char *hny_strerror(int status) {
 #undef STATUS_TEXT
     default:
         return "unknown error";
-    }
-}
-
-int hny__errno_status(int error) {
-    switch (error) {
-    case 0:
-        return HNY_OK;
-    case ENOMEM:
-        return HNY_NOMEM;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-        return HNY_FULL;
-    default:
-        return HNY_IO;
     }
 }
 

@@ -6,7 +6,6 @@
 ** leaves codes behind, which the next build overwrites.
 */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -148,7 +147,7 @@ int hny_build_open(hny_sidecar *sidecar, uint32_t table, const hny_options *opti
         return HNY_NOMEM;
     }
     build->sidecar = hny_sidecar_ref(sidecar);
-    build->reserve = -1;
+    build->reserve = HNY__OS_NO_FILE;
     build->table = table;
     build->options = *options;
     build->threads = limits->threads;
@@ -200,8 +199,8 @@ void hny_build_close(hny_build *build) {
         roaring_bitmap_free(build->deleted_slots);
     }
     hny__staging_close(build);
-    if (build->reserve >= 0) {
-        close(build->reserve);
+    if (build->reserve != HNY__OS_NO_FILE) {
+        hny__os_file_close(build->reserve);
     }
     hny__size_signal_release(&build->size_signal);
     free(build->new_nodes);

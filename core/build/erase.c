@@ -2,9 +2,9 @@
 #include "build/erase.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "sidecar/erase_pages.h"
 
 /* --------------------------------------------------------------- the source of a node's code -- */
@@ -396,18 +396,17 @@ static int erase_pages_body(void *arg, hny__txn *txn) {
     return rc || !e->complete ? rc : write_erased(e->build, txn, e->last);
 }
 
-#define READER_TRIES 20      /* 1 where the linker erases when it has ended */
-#define READER_PAUSE 1000000 /* nanoseconds: a search takes about as long */
+#define READER_TRIES 20 /* 1 where the linker erases when it has ended */
+#define READER_PAUSE 1  /* milliseconds: a search takes about as long */
 
 /* HNY_BUSY: readers have some of the pages. */
 static int erase_pages_of_file(const hny_build *build, bool last) {
-    const struct timespec pause = {0, READER_PAUSE};
     page_erasure e = {build, last, false};
     int rc = HNY_OK;
     const int tries = hny__build_defers(build) ? 1 : READER_TRIES;
     for (int i = 0; i < tries && !rc && !e.complete; i++) {
         if (i > 0) {
-            nanosleep(&pause, NULL);
+            hny__os_sleep(READER_PAUSE);
         }
         rc = hny__env_write(build->env, erase_pages_body, &e);
     }

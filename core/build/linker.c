@@ -8,19 +8,15 @@
 ** A job is a table of a file.  It stays in the list as long as a handle on that file is its owner,
 ** and is ready or idle.  The thread ends when no job is ready.
 */
-#define _GNU_SOURCE /* gettid in syscall.h */
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/os.h"
+#include "base/os_file.h"
+#include "base/os_thread.h"
 #include "build/state.h"
 #include "sidecar/sidecar.h"
 
@@ -33,7 +29,6 @@
 
 #define BRIEF_STEP 1024 /* one whose publication a COMMIT waits for */
 
-#define NICENESS      10
 #define YIELD_MS      100  /* for a COMMIT that found the builder's lock taken */
 #define BUSY_MS       250  /* before the lock of another process' linker is tried again */
 #define FIRST_STEP_MS 1000 /* for which the last owner of a job waits */
@@ -342,9 +337,7 @@ static void run_step(link_job *job) {
 
 static void *linker_main(void *arg) {
     (void)arg;
-#ifdef SYS_gettid
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
-#endif
+    hny__os_thread_yields();
     pthread_mutex_lock(&linker.lock);
     while (!linker.stop) {
         bool waits;
@@ -375,17 +368,12 @@ static void join_ended(void) {
     }
 }
 
-/* The host's signals are for its own threads. */
 static int start_linker(void) {
-    sigset_t all, old;
     join_ended();
     if (linker.running) {
         return HNY_OK;
     }
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&linker.thread, NULL, linker_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    const int rc = hny__os_thread_start(&linker.thread, linker_main, NULL);
     linker.running = rc == 0;
     linker.refused = rc != 0;
     return rc ? HNY_NOMEM : HNY_OK;
@@ -412,13 +400,16 @@ static void forget_linker(void) {
 }
 
 static void watch_forks_of_linker(void) {
-    (void)pthread_atfork(lock_linker, unlock_linker, forget_linker);
+    hny__os_watch_forks(lock_linker, unlock_linker, forget_linker);
 }
 
 static pthread_once_t linker_forks_once = PTHREAD_ONCE_INIT;
 
 /* Exit and dlclose. */
 __attribute__((destructor)) static void end_linker(void) {
+    if (hny__os_threads_end_first()) {
+        return;
+    }
     pthread_mutex_lock(&linker.lock);
     const bool running = linker.running;
     linker.stop = true;

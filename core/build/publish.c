@@ -5,11 +5,10 @@
 ** Blocks behind those of the published state are written before that, in transactions of their
 ** own, since no reader sees them.
 */
-#define _DEFAULT_SOURCE /* usleep */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/os_thread.h"
 #include "base/sort.h"
 #include "build/erase.h"
 #include "build/garbage.h"
@@ -425,7 +424,7 @@ static int write_publication(publication *p) {
 
 /* ---------------------------------------------------------------------------- links only -- */
 
-#define LOCK_POLL_US 2000
+#define LOCK_POLL_MS 2
 
 /* Waits for builds of others, which append only, or make this one useless. */
 static int wait_for_lock(hny_build *build) {
@@ -437,7 +436,7 @@ static int wait_for_lock(hny_build *build) {
         if (hny__interrupted(build->interrupt)) {
             return HNY_INTERRUPT;
         }
-        (void)usleep(LOCK_POLL_US);
+        hny__os_sleep(LOCK_POLL_MS);
     }
 }
 

@@ -2,15 +2,13 @@
 ** Giving free pages back: LMDB's file never becomes shorter, so the records are copied to a new
 ** one, which takes its place.  Other connections notice that, as when users replace the file.
 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/os_file.h"
 #include "build/state.h"
 #include "sidecar/lock.h"
-#include "sidecar/place.h"
 
 #define BYTES_PER_WRITE ((size_t)16 << 20)
 #define FEW_PAGES       16 /* not worth a new file */
@@ -70,14 +68,14 @@ static int copy_all(const hny_build *build, hny__env *to) {
 static void remove_lock(const char *path) {
     char *const lock = hny__lockfile_name(path);
     if (lock) {
-        unlink(lock);
+        (void)hny__os_remove(lock);
     }
     free(lock);
 }
 
 static void remove_files(const char *path) {
     remove_lock(path);
-    unlink(path);
+    (void)hny__os_remove(path);
 }
 
 /* The caller frees it; NULL: out of memory. */
@@ -123,11 +121,11 @@ static int replace_file(const hny_build *build) {
     }
     int rc = copy_to_file(build, copy);
     remove_lock(copy);
-    if (!rc && rename(copy, hny_sidecar_path(build->sidecar))) {
-        rc = HNY_IO;
+    if (!rc) {
+        rc = hny__os_rename(copy, hny_sidecar_path(build->sidecar));
     }
     if (rc) {
-        unlink(copy);
+        (void)hny__os_remove(copy);
     }
     free(copy);
     return rc;

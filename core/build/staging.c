@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/interrupt.h"
-#include "base/os.h"
+#include "base/os_file.h"
 #include "build/erase.h"
 
 #define DEFAULT_BYTES ((size_t)32 << 20)

@@ -10,6 +10,7 @@
 
 #include "base/disk.h"
 #include "base/external_sort.h"
+#include "base/size_signal.h"
 #include "build/reorder.h"
 #include "graph/new_node.h"
 #include "read/reader.h"
@@ -53,7 +54,7 @@ struct hny_build {
     hny__lock lock;       /* the builder's */
     hny__lock link_lock;  /* the linker's */
     uint64_t reserve_bytes;
-    int reserve; /* of a file that takes so much room on the disk; -1: none */
+    hny__os_file reserve; /* takes so much room on the disk; HNY__OS_NO_FILE: none */
     hny__size_signal size_signal;
     uint32_t table;
     hny_options options;

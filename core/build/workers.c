@@ -1,10 +1,10 @@
 /* The threads of a build: starting them, handing out tasks, joining them. */
 #include "build/workers.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/interrupt.h"
+#include "base/os_thread.h"
 #include "base/processors.h"
 
 #define TASKS_PER_THREAD 32 /* fewer are not worth starting a thread */
@@ -103,16 +103,6 @@ static void *thread_main(void *arg) {
     return NULL;
 }
 
-/* Blocks all signals in the new thread: they are for the host's own threads. */
-static int start_thread(worker_job *job) {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    const int rc = pthread_create(&job->thread, NULL, thread_main, job);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return rc;
-}
-
 static int first_failure(const hny__worker_pool *pool) {
     for (unsigned i = 0; i < pool->count; i++) {
         if (pool->workers[i].status) {
@@ -141,7 +131,7 @@ int hny__worker_pool_run(hny__worker_pool *pool, uint32_t count, hny__worker_tas
                                .arg = arg,
                                .phase = phase};
         /* If the system has no more threads, fewer of them do the same work. */
-        if (i > 0 && start_thread(&jobs[i])) {
+        if (i > 0 && hny__os_thread_start(&jobs[i].thread, thread_main, &jobs[i])) {
             break;
         }
         if (i > 0) {

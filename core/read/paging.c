@@ -1,15 +1,11 @@
 /* Whether searches meet pages that are not in memory, by the kernel's counts of the thread. */
-#define _GNU_SOURCE /* RUSAGE_THREAD */
 #include "read/paging.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
-#ifndef RUSAGE_THREAD
-#define RUSAGE_THREAD RUSAGE_SELF
-#endif
+#include "base/os_map.h"
+#include "base/os_thread.h"
 
 /* A search that takes less has not waited for many reads; 200 ns of a look are 0.2 % of it. */
 #define LONG_NANOSECONDS 100000
@@ -27,24 +23,6 @@
 #define LACKED_SHARE 16
 #define MAX_HORIZON  4096
 
-typedef struct page_counts {
-    uint64_t faults, blocks;
-} page_counts;
-
-static page_counts counts_of_thread(void) {
-    struct rusage usage;
-    if (getrusage(RUSAGE_THREAD, &usage)) {
-        return (page_counts){0, 0};
-    }
-    return (page_counts){(uint64_t)usage.ru_majflt, (uint64_t)usage.ru_inblock};
-}
-
-static uint64_t now_nanoseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static hny__paging_rule rule_of_variable(void) {
     const char *const text = getenv("HANNOY_READER_ASK");
     if (text && strcmp(text, "always") == 0) {
@@ -56,7 +34,7 @@ static hny__paging_rule rule_of_variable(void) {
 void hny__paging_init(hny__paging *paging) {
     *paging = (hny__paging){.rule = rule_of_variable()};
     paging->asks = paging->rule == HNY__PAGING_ALWAYS;
-    paging->faults = counts_of_thread().faults;
+    paging->faults = hny__os_count_pages().faults;
 }
 
 void hny__paging_open(hny__paging *paging, bool absent) {
@@ -68,9 +46,9 @@ void hny__paging_open(hny__paging *paging, bool absent) {
 
 bool hny__paging_begin(hny__paging *paging) {
     if (paging->rule == HNY__PAGING_ADAPTS) {
-        paging->began = now_nanoseconds();
+        paging->began = hny__os_nanoseconds();
         if (paging->asks) {
-            const page_counts counts = counts_of_thread();
+            const hny__os_page_counts counts = hny__os_count_pages();
             paging->faults = counts.faults;
             paging->blocks = counts.blocks;
         }
@@ -80,10 +58,10 @@ bool hny__paging_begin(hny__paging *paging) {
 
 bool hny__paging_check(hny__paging *paging) {
     if (paging->asks || paging->rule != HNY__PAGING_ADAPTS ||
-        now_nanoseconds() - paging->began < LONG_NANOSECONDS) {
+        hny__os_nanoseconds() - paging->began < LONG_NANOSECONDS) {
         return paging->asks;
     }
-    const page_counts counts = counts_of_thread();
+    const hny__os_page_counts counts = hny__os_count_pages();
     paging->asks = counts.faults != paging->faults;
     paging->faults = counts.faults;
     paging->blocks = counts.blocks;
@@ -104,7 +82,7 @@ void hny__paging_end(hny__paging *paging) {
         hny__paging_check(paging);
         return;
     }
-    const page_counts counts = counts_of_thread();
+    const hny__os_page_counts counts = hny__os_count_pages();
     const uint64_t blocks = counts.blocks - paging->blocks;
     paging->idle = blocks < IDLE_PAGES * PAGE_BLOCKS ? paging->idle + 1 : 0;
     paging->asks = paging->idle < IDLE_SEARCHES;

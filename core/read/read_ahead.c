@@ -1,8 +1,7 @@
 /* The sidecar's file, read ahead in parts; the contract is in read_ahead.h. */
 #include "read/read_ahead.h"
 
-#include <sys/mman.h>
-
+#include "base/os_map.h"
 #include "sidecar/records.h"
 
 /*
@@ -31,8 +30,8 @@ void hny__read_ahead_step(hny__read_ahead *ahead, const hny__view *view) {
     const size_t left = file.size - ahead->next;
     const size_t end = ahead->next + (left < PART_BYTES ? left : PART_BYTES);
     for (; ahead->next < end; ahead->next += REQUEST_BYTES) {
-        uint8_t *const request = (uint8_t *)(uintptr_t)file.data + ahead->next;
-        madvise(request, end - ahead->next < REQUEST_BYTES ? end - ahead->next : REQUEST_BYTES,
-                MADV_WILLNEED);
+        const size_t rest = end - ahead->next;
+        hny__os_ask_for_pages((const uint8_t *)file.data + ahead->next,
+                              rest < REQUEST_BYTES ? rest : REQUEST_BYTES);
     }
 }

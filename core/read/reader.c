@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/free_memory.h"
+#include "base/os_map.h"
 #include "read/warmup.h"
 #include "sidecar/records.h"
 
 static void drop_encoder(hny_reader *reader) {
     hny__encoder_free(&reader->encoder);
-    free(reader->code);
+    hny__os_free_aligned(reader->code);
     free(reader->residual);
     reader->code = reader->residual = NULL;
 }
@@ -24,7 +25,7 @@ int hny__reader_make_encoder(hny_reader *reader) {
     if (rc) {
         return rc;
     }
-    reader->code = aligned_alloc(64, (quantizer->format.row_bytes + 63u) & ~63u);
+    reader->code = hny__os_alloc_aligned(64, quantizer->format.row_bytes);
     reader->residual = malloc(quantizer->residual_bytes + 1);
     if (reader->code && reader->residual) {
         return HNY_OK;

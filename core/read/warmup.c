@@ -1,13 +1,12 @@
-/* Warm-up of a reader: madvise() on the blocks around the entry point, breadth first. */
+/* Warm-up of a reader: the system is asked for the blocks around the entry point, breadth first. */
 #include "read/warmup.h"
 
 #include <roaring/roaring.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/os.h"
+#include "base/os_file.h"
+#include "base/os_map.h"
 #include "sidecar/records.h"
 
 size_t hny__warmup_budget(size_t otherwise) {
@@ -28,7 +27,7 @@ static void request_block(warmup *w, hny__family family, uint32_t number) {
     const hny__layout *const layout = &w->view->geometry.layout[family];
     const hny__key key =
         hny__key_make(hny__space_of(&w->view->table, layout->kind), layout->kind, number);
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t page = hny__os_page_bytes();
     hny__value value;
     if (layout->per_block == 0) {
         return;
@@ -41,7 +40,7 @@ static void request_block(warmup *w, hny__family family, uint32_t number) {
         return;
     }
     const uintptr_t first = (uintptr_t)value.data / page * page;
-    madvise((void *)first, (uintptr_t)value.data + value.size - first, MADV_WILLNEED);
+    hny__os_ask_for_pages((void *)first, (uintptr_t)value.data + value.size - first);
     w->left -= layout->bytes;
 }
 

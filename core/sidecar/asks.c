@@ -1,11 +1,11 @@
-/* Pages that are asked for together, by madvise(MADV_WILLNEED) of runs of pages. */
+/* Pages that are asked for together, in runs. */
 #include "sidecar/asks.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "base/os_map.h"
 #include "sidecar/records.h"
 
 /* Places for the pages of a file, one for each as far as this many bits go: 4 MiB. */
@@ -41,7 +41,7 @@ static void make_seen(hny__asks *asks) {
 void hny__asks_begin(hny__asks *asks, hny__view *view, unsigned horizon) {
     asks->view = view;
     asks->count = asks->page_count = 0;
-    asks->page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    asks->page_bytes = hny__os_page_bytes();
     asks->search = (asks->search + 1) % SEARCHES;
     asks->horizon = horizon;
     make_seen(asks);
@@ -99,7 +99,7 @@ static void request_pages(hny__asks *asks) {
         for (end = first; end < asks->page_count && pages[end] == next; end++) {
             next += asks->page_bytes;
         }
-        madvise((void *)pages[first], next - pages[first], MADV_WILLNEED);
+        hny__os_ask_for_pages((void *)pages[first], next - pages[first]);
     }
     asks->page_count = 0;
 }
@@ -177,16 +177,13 @@ void hny__asks_send(hny__asks *asks) {
 /* ----------------------------------------------------------------------------------- samples -- */
 
 unsigned hny__count_absent_pages(const hny__view *view, unsigned samples) {
-    const uintptr_t bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const size_t bytes = hny__os_page_bytes();
     const hny__value file = hny__all_pages(view->txn);
     const uint64_t pages = file.size / bytes;
     unsigned absent = 0;
     for (unsigned i = 0; i < samples; i++) {
-        unsigned char state = 1;
-        if (mincore((uint8_t *)(uintptr_t)file.data + pages * i / samples * bytes, bytes, &state) ==
-            0) {
-            absent += !(state & 1);
-        }
+        const uint8_t *const start = file.data;
+        absent += hny__os_is_page_absent(start + pages * i / samples * bytes);
     }
     return absent;
 }

@@ -11,7 +11,6 @@
 #define HNY_ENV_H
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "hannoy.h"
 #include "sidecar/lock.h"
@@ -55,20 +54,20 @@ bool hny__env_holds_readers(const hny__env *env);
 ** open, NULL if it could not be opened.  HNY_OK also if the file is sound or another one now.
 ** HNY_BUSY: a build runs.
 */
-int hny__env_discard(const char *path, const char *model, const struct stat *judged);
+int hny__env_discard(const char *path, const char *model, const hny__os_info *judged);
 
 /* Gives both files the mode and owner that `model` has now. */
 void hny__env_follow(const hny__env *env, const char *model);
 
-/* What the environment has open. */
-int hny__env_stat(const hny__env *env, struct stat *out);
+/* The data file that it has open. */
+int hny__env_info(const hny__env *env, hny__os_info *out);
 
 bool hny__env_readonly(const hny__env *env);
 
 /* What excludes other builds; all zero: not held. */
 typedef struct hny__lock {
     bool held;
-    int fd; /* of the file at `path`; a private file is locked within the process */
+    hny__os_file file; /* at `path`; a private one is locked within the process */
 } hny__lock;
 
 /*

@@ -1,23 +1,19 @@
 /* The registry of open environments: opening, sharing, checking and closing sidecar files. */
 #include "base/disk.h"
-#include "base/os.h"
+#include "base/os_map.h"
+#include "base/os_thread.h"
+#include "base/place.h"
 #include "base/status.h"
 #include "sidecar/env_state.h"
 #include "sidecar/lmdb_check.h"
 #include "sidecar/lmdb_guard.h"
 #include "sidecar/lmdb_status.h"
 #include "sidecar/lock.h"
-#include "sidecar/place.h"
 #include "sidecar/records.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static struct {
     pthread_mutex_t lock;
@@ -37,20 +33,21 @@ static void unlock_registry(void) {
 }
 
 static void watch_forks(void) {
-    (void)pthread_atfork(lock_registry, unlock_registry, unlock_registry);
+    hny__os_watch_forks(lock_registry, unlock_registry, unlock_registry);
 }
 
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
 /* ---------------------------------------------------------------------------------- checking -- */
 
-static int check_data_file(const char *path, uint32_t *page_size) {
-    int fd, rc = hny__place_open(path, O_RDONLY, &fd);
+static int check_data_file(const char *path, uint64_t *used) {
+    hny__os_file file;
+    int rc = hny__place_open(path, false, &file);
     if (rc) {
         return rc;
     }
-    rc = hny__lmdb_check_metas(fd, page_size);
-    close(fd);
+    rc = hny__lmdb_check_metas(file, used);
+    hny__os_file_close(file);
     return rc;
 }
 
@@ -81,16 +78,13 @@ static int map_env(hny__env *env) {
 #define LEAST_SPARE ((size_t)1 << 20)
 
 size_t hny__env_spare(void) {
-    const size_t most = (size_t)1 << 30;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) {
-        return most;
-    }
-    const size_t share = (size_t)(limit.rlim_cur / 1024) & ~(LEAST_SPARE - 1);
+    const size_t most = (size_t)1 << 30, room = hny__os_map_room();
+    const size_t share = room ? room & ~(LEAST_SPARE - 1) : most;
     return share < LEAST_SPARE ? LEAST_SPARE : share < most ? share : most;
 }
 
-static int open_mdb(hny__env *env, const char *path, size_t bytes) {
+/* The data file has `used` of its `bytes` in use. */
+static int open_mdb(hny__env *env, const char *path, uint64_t used, uint64_t bytes) {
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY | MDB_NOLOCK : 0u);
     int rc = ENOMEM;
@@ -102,7 +96,7 @@ static int open_mdb(hny__env *env, const char *path, size_t bytes) {
         if (rc) {
             break;
         }
-        rc = mdb_env_set_mapsize(env->mdb, bytes + spare);
+        rc = mdb_env_set_mapsize(env->mdb, used + spare > bytes ? used + spare : bytes);
         if (!rc) {
             rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
         }
@@ -124,24 +118,26 @@ static int open_mdb(hny__env *env, const char *path, size_t bytes) {
 }
 
 /* LMDB must have opened the file that was prepared; else another process is replacing it. */
-static int record_data_file(hny__env *env, ino_t inode) {
-    struct stat st;
-    if (mdb_env_get_fd(env->mdb, &env->fd) || fstat(env->fd, &st)) {
+static int record_data_file(hny__env *env, uint64_t inode) {
+    mdb_filehandle_t file;
+    if (mdb_env_get_fd(env->mdb, &file)) {
         return HNY_IO;
     }
-    env->dev = st.st_dev;
-    env->ino = st.st_ino;
-    atomic_store(&env->min_size, (unsigned long long)st.st_size);
-    return st.st_ino == inode ? HNY_OK : HNY_BUSY;
+    env->file = (hny__os_file)file;
+    if (hny__os_file_info(env->file, &env->data_info)) {
+        return HNY_IO;
+    }
+    atomic_store(&env->min_size, env->data_info.bytes);
+    return env->data_info.number == inode ? HNY_OK : HNY_BUSY;
 }
 
-static bool is_lock_file(const hny__env *env, const struct stat *st) {
-    return st->st_dev == env->lock_dev && st->st_ino == env->lock_ino;
+static bool is_lock_file(const hny__env *env, const hny__os_info *info) {
+    return hny__os_is_same_file(info, &env->lock_info);
 }
 
 static bool is_lock_file_current(const hny__env *env) {
-    struct stat st;
-    return env->readonly || (!hny__place_look(env->lock, &st) && is_lock_file(env, &st));
+    hny__os_info info;
+    return env->readonly || (!hny__place_look(env->lock, &info) && is_lock_file(env, &info));
 }
 
 /*
@@ -149,17 +145,11 @@ static bool is_lock_file_current(const hny__env *env) {
 ** opened: if the path leads to the same file afterwards, it is that one.
 */
 static int record_lock_file(hny__env *env) {
-    struct stat st;
     if (env->readonly) {
         return HNY_OK;
     }
-    const int rc = hny__place_hold(env->lock, &env->lock_fd, &st);
-    if (rc) {
-        return rc == HNY_MISSING ? HNY_BUSY : rc;
-    }
-    env->lock_dev = st.st_dev;
-    env->lock_ino = st.st_ino;
-    return HNY_OK;
+    const int rc = hny__place_hold(env->lock, &env->lock_file, &env->lock_info);
+    return rc == HNY_MISSING ? HNY_BUSY : rc;
 }
 
 static void env_free(hny__env *env) {
@@ -167,12 +157,17 @@ static void env_free(hny__env *env) {
     if (env->mdb) {
         mdb_env_close(env->mdb);
     }
-    if (env->lock_fd >= 0) {
-        close(env->lock_fd);
+    if (env->lock_file != HNY__OS_NO_FILE) {
+        hny__os_file_close(env->lock_file);
+    }
+    if (env->private_path) {
+        (void)hny__os_remove(env->private_path);
+        (void)hny__os_remove(env->lock);
     }
     if (env->erased) {
         roaring_bitmap_free(env->erased);
     }
+    free(env->private_path);
     free(env->lock);
     pthread_rwlock_destroy(&env->map_lock);
     pthread_mutex_destroy(&env->mapping_lock);
@@ -189,19 +184,19 @@ static hny__env *env_alloc(void) {
     pthread_mutex_init(&env->mapping_lock, NULL);
     pthread_mutex_init(&env->progress_lock, NULL);
     env->refs = 1;
-    env->lock_fd = -1;
-    env->pid = getpid();
+    env->lock_file = HNY__OS_NO_FILE;
+    env->process = hny__os_process();
     return env;
 }
 
 /* Has an environment of this process this lock file open? */
 static bool is_lock_file_open(const char *lock) {
-    struct stat st;
-    if (hny__place_look(lock, &st)) {
+    hny__os_info info;
+    if (hny__place_look(lock, &info)) {
         return false;
     }
     for (const hny__env *env = registry.first; env; env = env->next) {
-        if (!hny__env_inherited(env) && is_lock_file(env, &st)) {
+        if (!hny__env_inherited(env) && is_lock_file(env, &info)) {
             return true;
         }
     }
@@ -209,28 +204,30 @@ static bool is_lock_file_open(const char *lock) {
 }
 
 /* LMDB follows links; in a folder where others may make them it gets a path of our own. */
-static int open_mdb_safely(hny__env *env, const char *path, size_t bytes, int data) {
+static int open_mdb_safely(hny__env *env, const char *path, uint64_t used, uint64_t bytes,
+                           hny__os_file data) {
     char *linked = NULL;
     if (env->anonymous || hny__place_is_ours(path) ||
-        hny__place_link(data, env->lock_fd, &linked)) {
-        return open_mdb(env, path, bytes);
+        hny__place_link(data, env->lock_file, &linked)) {
+        return open_mdb(env, path, used, bytes);
     }
-    const int rc = open_mdb(env, linked, bytes);
+    const int rc = open_mdb(env, linked, used, bytes);
     hny__place_unlink(linked);
     /* Without /proc, or where links are forbidden, the paths remain: both were looked at. */
-    return rc == HNY_IO ? open_mdb(env, path, bytes) : rc;
+    return rc == HNY_IO ? open_mdb(env, path, used, bytes) : rc;
 }
 
-/* Opens the data file and its lock file, both of which exist. */
-static int open_files(hny__env *env, const char *path, ino_t inode) {
-    struct stat st;
-    int data, rc = hny__place_hold(path, &data, &st);
+/* Opens the data file, of which `used` bytes are in use, and its lock file; both exist. */
+static int open_files(hny__env *env, const char *path, uint64_t inode, uint64_t used) {
+    hny__os_file data;
+    hny__os_info info;
+    int rc = hny__place_hold(path, &data, &info);
     if (rc) {
         return rc == HNY_MISSING ? HNY_BUSY : rc;
     }
-    rc = st.st_ino == inode ? record_lock_file(env) : HNY_BUSY;
+    rc = info.number == inode ? record_lock_file(env) : HNY_BUSY;
     if (!rc) {
-        rc = open_mdb_safely(env, path, (size_t)st.st_size, data);
+        rc = open_mdb_safely(env, path, used, info.bytes, data);
     }
     if (!rc) {
         rc = record_data_file(env, inode);
@@ -238,8 +235,8 @@ static int open_files(hny__env *env, const char *path, ino_t inode) {
     if (!rc && !is_lock_file_current(env)) {
         rc = HNY_BUSY;
     }
-    if (data >= 0) {
-        close(data);
+    if (data != HNY__OS_NO_FILE) {
+        hny__os_file_close(data);
     }
     return rc;
 }
@@ -249,22 +246,22 @@ static int open_files(hny__env *env, const char *path, ino_t inode) {
 ** lock file, which LMDB would want to write.  Builds may then overwrite what is being read;
 ** hny__txn_intact notices.
 */
-static int open_env(const char *path, const char *model, const struct stat *st, bool anonymous,
-                    hny__env **out) {
-    const bool fresh = st->st_size == 0;
+static int open_env(const char *path, const char *model, const hny__os_info *info, uint64_t used,
+                    bool anonymous, hny__env **out) {
     hny__env *const env = env_alloc();
     if (!env) {
         return HNY_NOMEM;
     }
     env->anonymous = anonymous;
-    env->readonly = !fresh && access(path, W_OK) != 0;
+    env->readonly = used > 0 && !hny__os_is_writable(path);
     env->lock = hny__lockfile_name(path);
     int rc = env->lock ? HNY_OK : HNY_NOMEM;
     if (!rc && !env->readonly) {
-        rc = hny__lockfile_ready(env->lock, path, st->st_ino, is_lock_file_open(env->lock), model);
+        rc =
+            hny__lockfile_ready(env->lock, path, info->number, is_lock_file_open(env->lock), model);
     }
     if (!rc) {
-        rc = open_files(env, path, st->st_ino);
+        rc = open_files(env, path, info->number, used);
     }
     if (!rc) {
         hny__env_follow(env, model);
@@ -284,74 +281,93 @@ static int open_env(const char *path, const char *model, const struct stat *st, 
 
 void hny__env_follow(const hny__env *env, const char *model) {
     if (!env->readonly) {
-        hny__place_own(env->fd, model);
+        hny__place_own(env->file, model);
     }
-    if (env->lock_fd >= 0) {
-        hny__place_own(env->lock_fd, model);
+    if (env->lock_file != HNY__OS_NO_FILE) {
+        hny__place_own(env->lock_file, model);
     }
 }
 
 /* No file is created whose lock file could not be. */
 static int check_lock_place(const char *path) {
-    struct stat st;
+    hny__os_info info;
     char *const lock = hny__lockfile_name(path);
     if (!lock) {
         return HNY_NOMEM;
     }
-    const int rc = hny__place_look(lock, &st);
+    const int rc = hny__place_look(lock, &info);
     free(lock);
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
 /* Another process may have created it in the meantime. */
-static int create_file(const char *path, const char *model, struct stat *st) {
-    int fd, rc = hny__place_create(path, &fd);
+static int create_file(const char *path, const char *model, hny__os_info *info) {
+    hny__os_file file;
+    int rc = hny__place_create(path, &file);
     if (rc == HNY_BUSY) {
-        return hny__place_look(path, st);
+        return hny__place_look(path, info);
     }
     if (rc) {
         return rc;
     }
-    hny__place_own(fd, model);
-    rc = fstat(fd, st) ? HNY_IO : HNY_OK;
-    close(fd);
+    hny__place_own(file, model);
+    rc = hny__os_file_info(file, info);
+    hny__os_file_close(file);
     return rc;
 }
 
-/* The file is unlinked as soon as LMDB has opened it, so that nothing is left even after a kill. */
-static int open_private(hny__env **out) {
-    struct stat st;
-    char *path;
-    const int fd = hny__temporary_file(NULL, &path);
-    if (fd < 0) {
-        return fd;
-    }
-    const bool failed = fstat(fd, &st) != 0;
-    close(fd);
+static int remove_both_files(const char *path) {
     char *const lock = hny__lockfile_name(path);
-    int rc = lock ? HNY_OK : HNY_NOMEM;
-    if (!rc) {
-        rc = failed ? HNY_IO : open_env(path, NULL, &st, true, out);
-    }
-    unlink(path);
-    if (lock) {
-        unlink(lock);
+    int rc = HNY_OK;
+    if (!lock) {
+        rc = HNY_NOMEM;
+    } else if (hny__os_remove(lock) == HNY_IO || hny__os_remove(path)) {
+        rc = HNY_IO;
     }
     free(lock);
+    return rc;
+}
+
+/*
+** Removed as soon as LMDB has opened them, so that nothing is left even after a kill.  What the
+** system does not remove while it is open is removed when it is closed.
+*/
+static void remove_private(hny__env *env, const char *path) {
+    if (hny__os_remove(path) == HNY_IO || hny__os_remove(env->lock) == HNY_IO) {
+        env->private_path = strdup(path);
+    }
+}
+
+static int open_private(hny__env **out) {
+    hny__os_info info;
+    char *path;
+    int rc = hny__os_temporary_file(&path);
+    if (rc) {
+        return rc;
+    }
+    rc = hny__place_look(path, &info);
+    if (!rc) {
+        rc = open_env(path, NULL, &info, 0, true, out);
+    }
+    if (rc) {
+        (void)remove_both_files(path);
+    } else {
+        remove_private(*out, path);
+    }
     free(path);
     return rc;
 }
 
 bool hny__env_inherited(const hny__env *env) {
-    return env->pid != getpid();
+    return env->process != hny__os_process();
 }
 
-static bool is_same_file(const hny__env *env, const struct stat *st) {
-    return !hny__env_inherited(env) && env->dev == st->st_dev && env->ino == st->st_ino;
+static bool is_same_file(const hny__env *env, const hny__os_info *info) {
+    return !hny__env_inherited(env) && hny__os_is_same_file(info, &env->data_info);
 }
 
-static bool is_long_enough(const hny__env *env, const struct stat *st) {
-    return (unsigned long long)st->st_size >= atomic_load(&env->min_size);
+static bool is_long_enough(const hny__env *env, const hny__os_info *info) {
+    return info->bytes >= atomic_load(&env->min_size);
 }
 
 /*
@@ -359,9 +375,9 @@ static bool is_long_enough(const hny__env *env, const struct stat *st) {
 ** environments for it are safe, since one of them never opens the lock file; but a build needs the
 ** other.
 */
-static hny__env *find_registered(const struct stat *st, bool writable) {
+static hny__env *find_registered(const hny__os_info *info, bool writable) {
     for (hny__env *env = registry.first; env; env = env->next) {
-        if (!env->anonymous && is_same_file(env, st) && is_lock_file_current(env) &&
+        if (!env->anonymous && is_same_file(env, info) && is_lock_file_current(env) &&
             !(writable && env->readonly)) {
             return env;
         }
@@ -374,44 +390,44 @@ static int broken_status(const hny__env *env) {
     return atomic_load(&env->damaged) ? HNY_CORRUPT : HNY_BROKEN;
 }
 
-static int open_existing(const char *path, const char *model, const struct stat *st,
+static int open_existing(const char *path, const char *model, const hny__os_info *info,
                          hny__env **out) {
-    hny__env *const env = find_registered(st, access(path, W_OK) == 0);
+    hny__env *const env = find_registered(info, hny__os_is_writable(path));
     if (env) {
         /* A second environment on the same file would drop the first one's locks. */
         if (atomic_load(&env->broken)) {
             return broken_status(env);
         }
-        if (!is_long_enough(env, st)) {
+        if (!is_long_enough(env, info)) {
             return HNY_CORRUPT;
         }
         env->refs++;
         *out = env;
         return HNY_OK;
     }
-    uint32_t page_size;
-    const int rc = check_data_file(path, &page_size);
-    return rc ? rc : open_env(path, model, st, false, out);
+    uint64_t used;
+    const int rc = check_data_file(path, &used);
+    return rc ? rc : open_env(path, model, info, used, false, out);
 }
 
 static int open_registered(const char *path, const char *model, bool create, hny__env **out) {
-    struct stat st;
-    int rc = hny__place_look(path, &st);
-    if (!rc && st.st_size > 0) {
-        return open_existing(path, model, &st, out);
+    hny__os_info info;
+    int rc = hny__place_look(path, &info);
+    if (!rc && info.bytes > 0) {
+        return open_existing(path, model, &info, out);
     }
     /* An empty file with another name is a stranger's: it is not written to. */
-    if (!rc && create && st.st_nlink > 1) {
-        rc = unlink(path) ? HNY_IO : HNY_MISSING;
+    if (!rc && create && info.names > 1) {
+        rc = hny__os_remove(path) ? HNY_IO : HNY_MISSING;
     }
     if (!rc || rc == HNY_MISSING) {
         const int other = check_lock_place(path);
         rc = other ? other : !create ? HNY_MISSING : rc;
     }
     if (create && rc == HNY_MISSING) {
-        rc = create_file(path, model, &st);
+        rc = create_file(path, model, &info);
     }
-    return rc ? rc : open_env(path, model, &st, false, out);
+    return rc ? rc : open_env(path, model, &info, 0, false, out);
 }
 
 int hny__env_open(const char *path, const char *model, bool create, hny__env **out) {
@@ -450,7 +466,7 @@ void hny__env_unref(hny__env *env) {
 }
 
 int hny__env_current(const hny__env *env, const char *path) {
-    struct stat st;
+    hny__os_info info;
     if (hny__env_inherited(env)) {
         return HNY_MISSING;
     }
@@ -460,23 +476,23 @@ int hny__env_current(const hny__env *env, const char *path) {
     if (env->anonymous) {
         return HNY_OK;
     }
-    if (hny__place_look(path, &st) || !is_same_file(env, &st) || !is_lock_file_current(env)) {
+    if (hny__place_look(path, &info) || !is_same_file(env, &info) || !is_lock_file_current(env)) {
         return HNY_MISSING;
     }
-    return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+    return is_long_enough(env, &info) ? HNY_OK : HNY_CORRUPT;
 }
 
 /* Has the lock file that was opened still a name? */
 static bool has_lock_file_name(const hny__env *env) {
-    struct stat st;
-    if (env->lock_fd < 0) { /* none, or O_PATH is missing */
+    hny__os_info info;
+    if (env->lock_file == HNY__OS_NO_FILE) { /* none, or it cannot be held */
         return is_lock_file_current(env);
     }
-    return fstat(env->lock_fd, &st) == 0 && st.st_nlink > 0;
+    return !hny__os_file_info(env->lock_file, &info) && info.names > 0;
 }
 
 int hny__env_usable(const hny__env *env) {
-    struct stat st;
+    hny__os_info info;
     if (hny__env_inherited(env)) {
         return HNY_MISSING;
     }
@@ -486,10 +502,10 @@ int hny__env_usable(const hny__env *env) {
     if (env->anonymous) {
         return HNY_OK;
     }
-    if (fstat(env->fd, &st) || st.st_nlink == 0 || !has_lock_file_name(env)) {
+    if (hny__os_file_info(env->file, &info) || info.names == 0 || !has_lock_file_name(env)) {
         return HNY_MISSING;
     }
-    return is_long_enough(env, &st) ? HNY_OK : HNY_CORRUPT;
+    return is_long_enough(env, &info) ? HNY_OK : HNY_CORRUPT;
 }
 
 bool hny__env_holds_readers(const hny__env *env) {
@@ -498,28 +514,16 @@ bool hny__env_holds_readers(const hny__env *env) {
 
 /* -------------------------------------------------------------------------------- discarding -- */
 
-static int unlink_files(const char *path) {
-    char *const lock = hny__lockfile_name(path);
-    int rc = HNY_OK;
-    if (!lock) {
-        rc = HNY_NOMEM;
-    } else if ((unlink(lock) && errno != ENOENT) || unlink(path)) {
-        rc = HNY_IO;
-    }
-    free(lock);
-    return rc;
-}
-
 /*
 ** Under the builder's lock: is the file still the one that was judged?  Another process may have
 ** replaced it, or may have committed while it was looked at.
 */
-static int look_again(const char *path, const char *model, const struct stat *judged, int fd) {
-    struct stat st;
+static int look_again(const char *path, const char *model, const hny__os_info *judged,
+                      hny__os_file file) {
+    hny__os_info info;
     hny__env *env;
     if (judged) {
-        const bool same =
-            fstat(fd, &st) == 0 && st.st_dev == judged->st_dev && st.st_ino == judged->st_ino;
+        const bool same = !hny__os_file_info(file, &info) && hny__os_is_same_file(&info, judged);
         return same ? HNY_CORRUPT : HNY_OK;
     }
     const int rc = hny__env_open(path, model, false, &env);
@@ -529,26 +533,27 @@ static int look_again(const char *path, const char *model, const struct stat *ju
     return rc;
 }
 
-int hny__env_discard(const char *path, const char *model, const struct stat *judged) {
-    int fd, rc = hny__lock_take(path, HNY__LOCK_BUILDER, &fd);
-    if (rc == HNY_FOLDER && rmdir(path) == 0) {
+int hny__env_discard(const char *path, const char *model, const hny__os_info *judged) {
+    hny__os_file file;
+    int rc = hny__lock_take(path, HNY__LOCK_BUILDER, &file);
+    if (rc == HNY_FOLDER && !hny__os_remove_folder(path)) {
         return HNY_OK;
     }
     if (rc) {
         return rc == HNY_MISSING ? HNY_OK : rc;
     }
-    rc = look_again(path, model, judged, fd);
+    rc = look_again(path, model, judged, file);
     if (hny__status_replaces(rc)) {
-        rc = unlink_files(path);
+        rc = remove_both_files(path);
     }
-    hny__lock_release(fd);
+    hny__lock_release(file);
     return rc == HNY_MISSING ? HNY_OK : rc;
 }
 
 int hny__env_lock(hny__env *env, const char *path, hny__lock_kind kind, hny__lock *out) {
-    *out = (hny__lock){.fd = -1};
+    *out = (hny__lock){.file = HNY__OS_NO_FILE};
     if (path) {
-        const int rc = hny__lock_take(path, kind, &out->fd);
+        const int rc = hny__lock_take(path, kind, &out->file);
         out->held = rc == HNY_OK;
         return rc;
     }
@@ -557,16 +562,16 @@ int hny__env_lock(hny__env *env, const char *path, hny__lock_kind kind, hny__loc
 }
 
 void hny__env_unlock(hny__env *env, hny__lock_kind kind, hny__lock *lock) {
-    if (lock->held && lock->fd >= 0) {
-        hny__lock_release(lock->fd);
+    if (lock->held && lock->file != HNY__OS_NO_FILE) {
+        hny__lock_release(lock->file);
     } else if (lock->held) {
         atomic_store(&env->locked[kind], false);
     }
     lock->held = false;
 }
 
-int hny__env_stat(const hny__env *env, struct stat *out) {
-    return fstat(env->fd, out) ? HNY_IO : HNY_OK;
+int hny__env_info(const hny__env *env, hny__os_info *out) {
+    return hny__os_file_info(env->file, out);
 }
 
 /* ------------------------------------------------------------------------------------- state -- */

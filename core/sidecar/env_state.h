@@ -10,7 +10,6 @@
 #include <roaring/roaring.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "sidecar/env.h"
 #include "sidecar/pages.h"
@@ -29,15 +28,15 @@ typedef struct hny__mapping {
 struct hny__env {
     hny__env *next;
     unsigned refs;
-    pid_t pid; /* a child of fork must not touch its parent's environments */
-    dev_t dev, lock_dev;
-    ino_t ino, lock_ino;
-    char *lock;             /* path of the lock file */
-    bool anonymous;         /* private: already unlinked, no path leads to it */
-    bool readonly;          /* this user may not write the file; no lock file is used */
-    int fd, lock_fd;        /* of both files, for fstat(); lock_fd -1: use its path */
-    atomic_bool broken;     /* LMDB has given up on it; all users must close it */
-    atomic_bool damaged;    /* a record or block in it failed its checks */
+    int64_t process; /* a child of fork must not touch its parent's environments */
+    hny__os_info data_info, lock_info; /* of both files, as they were opened */
+    char *lock;                        /* path of the lock file */
+    char *private_path;                /* of a private file, which is removed when it is closed */
+    bool anonymous;                    /* private: no other environment is on it */
+    bool readonly;                     /* this user may not write the file; no lock file is used */
+    hny__os_file file, lock_file;      /* lock_file HNY__OS_NO_FILE: use its path */
+    atomic_bool broken;                /* LMDB has given up on it; all users must close it */
+    atomic_bool damaged;               /* a record or block in it failed its checks */
     atomic_ullong min_size; /* the file had this many bytes; fewer now: it was truncated */
     atomic_bool locked[HNY__LOCK_KINDS]; /* a private file's */
     MDB_env *mdb;

@@ -2,11 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/disk.h"
+#include "base/os_map.h"
 #include "sidecar/env_state.h"
 #include "sidecar/erase_pages.h"
 #include "sidecar/lmdb_check.h"
@@ -60,20 +58,9 @@ void hny__env_drop_dead_readers(hny__env *env) {
     mdb_reader_check(env->mdb, &dead);
 }
 
-/* Is there address space for a map of this size?  LMDB gives up its old map before it asks. */
-static bool has_address_space(size_t size) {
-    void *const probe =
-        mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (probe == MAP_FAILED) {
-        return false;
-    }
-    munmap(probe, size);
-    return true;
-}
-
-/* Size 0: as large as another process made it. */
+/* Size 0: as large as another process made it.  LMDB gives up its old map before it asks. */
 static int resize_map(hny__env *env, size_t size) {
-    if (size && !has_address_space(size)) {
+    if (size && !hny__os_has_address_space(size)) {
         return HNY_NOMEM;
     }
     pthread_rwlock_wrlock(&env->map_lock);
@@ -130,14 +117,14 @@ static int begin_unpinned(hny__txn *txn, size_t *id) {
 
 /* The file must be as long as its meta page says: access beyond its end is a SIGBUS. */
 static int check_length(hny__env *env, uint64_t used) {
-    struct stat st;
+    hny__os_info info;
     if (used <= atomic_load(&env->min_size)) {
         return HNY_OK;
     }
-    if (fstat(env->fd, &st)) {
+    if (hny__os_file_info(env->file, &info)) {
         return HNY_IO;
     }
-    if ((uint64_t)st.st_size < used) {
+    if (info.bytes < used) {
         return HNY_CORRUPT;
     }
     hny__env_raise_min_size(env, used);
@@ -296,12 +283,12 @@ int hny__txn_check_pages(const hny__txn *txn) {
 ** The file is made as long as its meta page says, so that a shorter one is always a damaged one.
 */
 static void extend_file(hny__env *env) {
-    struct stat st;
+    hny__os_info info;
     const uint64_t used = hny__env_bytes(env);
-    if (fstat(env->fd, &st)) {
+    if (hny__os_file_info(env->file, &info)) {
         return;
     }
-    if ((uint64_t)st.st_size < used && ftruncate(env->fd, (off_t)used)) {
+    if (info.bytes < used && hny__os_file_resize(env->file, used)) {
         return;
     }
     hny__env_raise_min_size(env, used);
@@ -309,10 +296,10 @@ static void extend_file(hny__env *env) {
 
 /* Gives back what a write that failed has added to the file. */
 static void shorten_file(hny__env *env) {
-    struct stat st;
+    hny__os_info info;
     const uint64_t used = hny__env_bytes(env);
-    if (used && fstat(env->fd, &st) == 0 && (uint64_t)st.st_size > used) {
-        (void)!ftruncate(env->fd, (off_t)used);
+    if (used && !hny__os_file_info(env->file, &info) && info.bytes > used) {
+        (void)hny__os_file_resize(env->file, used);
     }
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sidecar/env_state.h"
 
@@ -105,17 +104,8 @@ static bool is_zero(const uint8_t *bytes, size_t size) {
 
 /* Overwrites adjacent pages. */
 static int erase_run(const hny__env *env, uint64_t first, uint64_t count, const uint8_t *zeros) {
-    size_t left = (size_t)count * env->page_size;
-    off_t at = (off_t)(first * env->page_size);
-    while (left) {
-        const ssize_t written = pwrite(env->fd, zeros, left, at);
-        if (written <= 0) {
-            return HNY_IO;
-        }
-        left -= (size_t)written;
-        at += written;
-    }
-    return HNY_OK;
+    const size_t bytes = (size_t)count * env->page_size;
+    return hny__os_file_write(env->file, zeros, bytes, first * env->page_size) ? HNY_IO : HNY_OK;
 }
 
 /* Overwrites those pages that are not zeros. */
@@ -169,7 +159,7 @@ int hny__erase_free_pages(hny__txn *txn, bool *complete) {
                                                         : roaring_bitmap_copy(pages);
         rc = left ? erase_pages(txn, left, &any) : HNY_NOMEM;
     }
-    if (!rc && any && fdatasync(env->fd)) {
+    if (!rc && any && hny__os_file_sync(env->file)) {
         rc = HNY_IO;
     }
     if (left) {

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "hannoy.h"
 
@@ -22,18 +20,18 @@ static bool transactions_ok(uint64_t even, uint64_t odd) {
 }
 
 /* Reads both; the newest one to `out`, whose trees are checked. */
-static int read_metas(int fd, hny__meta *out) {
+static int read_metas(hny__os_file file, hny__meta *out) {
     uint8_t bytes[HNY__META_BYTES];
     hny__meta metas[2];
-    if (pread(fd, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+    if (hny__os_file_read(file, bytes, sizeof bytes, 0) != (int64_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
     int rc = hny__meta_read_numbers(bytes, &metas[0]);
     if (rc) {
         return rc;
     }
-    const off_t second = (off_t)metas[0].page_size;
-    if (pread(fd, bytes, sizeof bytes, second) != (ssize_t)sizeof bytes) {
+    const uint32_t second = metas[0].page_size;
+    if (hny__os_file_read(file, bytes, sizeof bytes, second) != (int64_t)sizeof bytes) {
         return HNY_CORRUPT;
     }
     rc = hny__meta_read_numbers(bytes, &metas[1]);
@@ -51,24 +49,24 @@ static int read_metas(int fd, hny__meta *out) {
 /* The metas may be read while another process writes one, and the file may grow: then again. */
 #define META_TRIES 8
 
-int hny__lmdb_check_metas(int fd, uint32_t *page_size) {
+int hny__lmdb_check_metas(hny__os_file file, uint64_t *used) {
     int rc = HNY_CORRUPT;
-    *page_size = 0;
+    *used = 0;
     for (int i = 0; i < META_TRIES && rc == HNY_CORRUPT; i++) {
         hny__meta meta = {.page_size = 0};
-        struct stat st;
-        rc = read_metas(fd, &meta);
-        if (fstat(fd, &st)) {
+        hny__os_info info;
+        rc = read_metas(file, &meta);
+        if (hny__os_file_info(file, &info)) {
             return HNY_IO;
         }
-        if (st.st_size == 0) {
+        if (info.bytes == 0) {
             return HNY_OK;
         }
-        if (!rc && meta.last_page >= (uint64_t)st.st_size / meta.page_size) {
+        if (!rc && meta.last_page >= info.bytes / meta.page_size) {
             rc = HNY_CORRUPT;
         }
         if (!rc) {
-            *page_size = meta.page_size;
+            *used = (meta.last_page + 1) * meta.page_size;
         }
     }
     return rc;

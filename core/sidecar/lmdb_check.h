@@ -5,13 +5,15 @@
 #ifndef HNY_LMDB_CHECK_H
 #define HNY_LMDB_CHECK_H
 
+#include "base/os_file.h"
 #include "sidecar/pages.h"
 
 /*
 ** Before LMDB opens a file: both meta pages, and the length.  HNY_OK, HNY_CORRUPT, HNY_IO, or
-** HNY_VERSION for another format of LMDB.  HNY_OK and *page_size 0 for an empty file.
+** HNY_VERSION for another format of LMDB.  *used: the bytes in use, 0 for an
+** empty file.
 */
-int hny__lmdb_check_metas(int fd, uint32_t *page_size);
+int hny__lmdb_check_metas(hny__os_file file, uint64_t *used);
 
 /*
 ** Before LMDB writes: all pages of both trees and all lists of free pages.  Every page is in use

@@ -1,7 +1,8 @@
 /* LMDB's codes as statuses. */
 #include "sidecar/lmdb_status.h"
 
-#include "base/status.h"
+#include "base/os_file.h"
+#include "hannoy.h"
 #include "sidecar/lmdb_guard.h"
 
 int hny__lmdb_status(int code) {
@@ -23,6 +24,6 @@ int hny__lmdb_status(int code) {
     case HNY__ASSERTED:
         return HNY_CORRUPT;
     default:
-        return hny__errno_status(code); /* LMDB passes on what system calls failed with */
+        return hny__os_status(code); /* LMDB passes on what system calls failed with */
     }
 }

@@ -1,53 +1,34 @@
 /* The builder's lock, and the lock file that belongs to a data file. */
-#define _GNU_SOURCE /* F_OFD_SETLK */
 #include "sidecar/lock.h"
 
-#include "base/status.h"
-#include "sidecar/place.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "base/os_thread.h"
+#include "base/place.h"
+#include "hannoy.h"
 
 /* ------------------------------------------------------------------------ the builder's lock -- */
 
-/* Bytes of the data file that stand for a lock; the file need not have them.  By hny__lock_kind. */
-typedef struct lock_range {
-    off_t first, length;
-} lock_range;
-
-static const lock_range lock_ranges[HNY__LOCK_KINDS] = {{0, (off_t)1 << 62}, {(off_t)1 << 62, 1}};
-
 /* A shared lock, for files that this user cannot write, excludes builds as well. */
-static int lock_data_file(const char *path, bool shared, hny__lock_kind kind, int *fd) {
-    struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK,
-                         .l_whence = SEEK_SET,
-                         .l_start = lock_ranges[kind].first,
-                         .l_len = lock_ranges[kind].length};
-    struct stat opened_file, current;
-    int opened;
-    *fd = -1;
-    int rc = hny__place_open(path, shared ? O_RDONLY : O_RDWR, &opened);
+static int lock_data_file(const char *path, bool shared, hny__lock_kind kind, hny__os_file *file) {
+    hny__os_info opened_file, current;
+    hny__os_file opened;
+    *file = HNY__OS_NO_FILE;
+    int rc = hny__place_open(path, !shared, &opened);
     if (rc) {
         return rc;
     }
-    if (fcntl(opened, F_OFD_SETLK, &lock)) {
-        rc = errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
-    } else if (fstat(opened, &opened_file) || lstat(path, &current) ||
-               opened_file.st_ino != current.st_ino || opened_file.st_dev != current.st_dev) {
+    rc = hny__os_file_lock(opened, kind, shared);
+    if (!rc && (hny__os_file_info(opened, &opened_file) || hny__place_look(path, &current) ||
+                !hny__os_is_same_file(&opened_file, &current))) {
         rc = HNY_BUSY; /* replaced between open and lock by another build */
     }
     if (rc) {
-        close(opened);
+        hny__os_file_close(opened);
         return rc;
     }
-    *fd = opened;
+    *file = opened;
     return HNY_OK;
 }
 
@@ -60,7 +41,7 @@ static int lock_data_file(const char *path, bool shared, hny__lock_kind kind, in
 
 static struct {
     pthread_mutex_t mutex;
-    int fds[MOST_LOCKS];
+    hny__os_file files[MOST_LOCKS];
     unsigned count;
 } held_locks = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
@@ -74,33 +55,33 @@ static void unlock_held_locks(void) {
 
 static void close_inherited_locks(void) {
     for (unsigned i = 0; i < held_locks.count; i++) {
-        close(held_locks.fds[i]);
+        hny__os_file_close(held_locks.files[i]);
     }
     held_locks.count = 0;
     pthread_mutex_unlock(&held_locks.mutex);
 }
 
 static void watch_forks_of_locks(void) {
-    (void)pthread_atfork(lock_held_locks, unlock_held_locks, close_inherited_locks);
+    hny__os_watch_forks(lock_held_locks, unlock_held_locks, close_inherited_locks);
 }
 
 static pthread_once_t lock_forks_once = PTHREAD_ONCE_INIT;
 
-static void forget_held_lock(int fd) {
+static void forget_held_lock(hny__os_file file) {
     for (unsigned i = 0; i < held_locks.count; i++) {
-        if (held_locks.fds[i] == fd) {
-            held_locks.fds[i] = held_locks.fds[--held_locks.count];
+        if (held_locks.files[i] == file) {
+            held_locks.files[i] = held_locks.files[--held_locks.count];
             break;
         }
     }
 }
 
-int hny__lock_take(const char *path, hny__lock_kind kind, int *fd) {
+int hny__lock_take(const char *path, hny__lock_kind kind, hny__os_file *file) {
     pthread_once(&lock_forks_once, watch_forks_of_locks);
     pthread_mutex_lock(&held_locks.mutex);
-    int rc = held_locks.count < MOST_LOCKS ? lock_data_file(path, false, kind, fd) : HNY_BUSY;
+    int rc = held_locks.count < MOST_LOCKS ? lock_data_file(path, false, kind, file) : HNY_BUSY;
     if (!rc) {
-        held_locks.fds[held_locks.count++] = *fd;
+        held_locks.files[held_locks.count++] = *file;
     }
     pthread_mutex_unlock(&held_locks.mutex);
     return rc;
@@ -110,13 +91,12 @@ int hny__lock_take(const char *path, hny__lock_kind kind, int *fd) {
 ** Closing is not enough: a child that was forked meanwhile has the descriptor, too, and would keep
 ** the lock until it ends.
 */
-void hny__lock_release(int fd) {
-    struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-    if (fd >= 0) {
+void hny__lock_release(hny__os_file file) {
+    if (file != HNY__OS_NO_FILE) {
         pthread_mutex_lock(&held_locks.mutex);
-        forget_held_lock(fd);
-        (void)fcntl(fd, F_OFD_SETLK, &lock);
-        close(fd);
+        forget_held_lock(file);
+        hny__os_file_unlock(file);
+        hny__os_file_close(file);
         pthread_mutex_unlock(&held_locks.mutex);
     }
 }
@@ -129,7 +109,7 @@ void hny__lock_release(int fd) {
 /* Smaller than a reader's 64 bytes: LMDB derives the number of readers from the file's size. */
 typedef struct lock_owner {
     char mark[8];
-    uint64_t inode; /* of the data file */
+    uint64_t inode; /* of the data file, or the number that Windows gives it */
 } lock_owner;
 
 static const char lock_mark[8] = "hannoy1";
@@ -149,55 +129,52 @@ char *hny__lockfile_name(const char *path) {
 ** second descriptor drops the locks of the first.  HNY_OK, HNY_MISSING if it does not or there is
 ** none, or what is in its place.
 */
-static int check_owner(const char *lock, ino_t inode) {
+static int check_owner(const char *lock, uint64_t inode) {
     lock_owner found;
-    int fd;
-    const int rc = hny__place_open(lock, O_RDONLY, &fd);
+    hny__os_file file;
+    const int rc = hny__place_open(lock, false, &file);
     if (rc) {
         return rc == HNY_IO ? HNY_MISSING : rc;
     }
-    const ssize_t got = pread(fd, &found, sizeof found, LMDB_BYTES);
-    close(fd);
-    const bool ours = got == (ssize_t)sizeof found &&
+    const int64_t got = hny__os_file_read(file, &found, sizeof found, LMDB_BYTES);
+    hny__os_file_close(file);
+    const bool ours = got == (int64_t)sizeof found &&
                       memcmp(found.mark, lock_mark, sizeof lock_mark) == 0 && found.inode == inode;
     return ours ? HNY_OK : HNY_MISSING;
 }
 
 /* Allocates all bytes: LMDB maps the file, and with a sparse one a full disk would be a SIGBUS. */
-static int fill_lock_file(int fd, ino_t inode) {
+static int fill_lock_file(hny__os_file file, uint64_t inode) {
     lock_owner made = {.inode = inode};
     memcpy(made.mark, lock_mark, sizeof lock_mark);
-    if (hny__errno_status(posix_fallocate(fd, 0, LMDB_BYTES)) == HNY_FULL) {
+    if (hny__os_file_allocate(file, LMDB_BYTES) == HNY_FULL) {
         return HNY_FULL;
     }
-    const ssize_t put = pwrite(fd, &made, sizeof made, LMDB_BYTES);
-    if (put < 0) {
-        return hny__errno_status(errno);
-    }
-    return put == (ssize_t)sizeof made ? HNY_OK : HNY_IO;
+    return hny__os_file_write(file, &made, sizeof made, LMDB_BYTES);
 }
 
-static int create_lock_file(const char *lock, ino_t inode, const char *model) {
-    if (unlink(lock) && errno != ENOENT) {
+static int create_lock_file(const char *lock, uint64_t inode, const char *model) {
+    hny__os_file file;
+    if (hny__os_remove(lock) == HNY_IO) {
         return HNY_IO;
     }
-    int fd, rc = hny__place_create(lock, &fd);
+    int rc = hny__place_create(lock, &file);
     if (rc) {
         return rc;
     }
-    rc = fill_lock_file(fd, inode);
-    hny__place_own(fd, model);
-    close(fd);
+    rc = fill_lock_file(file, inode);
+    hny__place_own(file, model);
+    hny__os_file_close(file);
     if (rc) {
-        unlink(lock);
+        (void)hny__os_remove(lock);
     }
     return rc;
 }
 
-static int create_under_lock(const char *lock, const char *path, ino_t inode, bool held,
+static int create_under_lock(const char *lock, const char *path, uint64_t inode, bool held,
                              const char *model) {
-    int fd;
-    int rc = lock_data_file(path, access(path, W_OK) != 0, HNY__LOCK_BUILDER, &fd);
+    hny__os_file file;
+    int rc = lock_data_file(path, !hny__os_is_writable(path), HNY__LOCK_BUILDER, &file);
     if (rc) {
         return rc;
     }
@@ -206,7 +183,7 @@ static int create_under_lock(const char *lock, const char *path, ino_t inode, bo
     if (rc == HNY_MISSING) {
         rc = create_lock_file(lock, inode, model);
     }
-    hny__lock_release(fd);
+    hny__lock_release(file);
     return rc;
 }
 
@@ -216,13 +193,12 @@ static int create_under_lock(const char *lock, const char *path, ino_t inode, bo
 */
 #define MAX_TRIES 4
 
-int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool held,
+int hny__lockfile_ready(const char *lock, const char *path, uint64_t inode, bool held,
                         const char *model) {
-    const struct timespec millisecond = {0, 1000000};
     int rc = HNY_BUSY;
     for (int i = 0; rc == HNY_BUSY && i < MAX_TRIES; i++) {
         if (i > 0) {
-            nanosleep(&millisecond, NULL);
+            hny__os_sleep(1);
         }
         rc = held ? HNY_MISSING : check_owner(lock, inode);
         if (rc == HNY_MISSING) {

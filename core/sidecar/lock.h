@@ -17,7 +17,8 @@
 #define HNY_LOCK_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+
+#include "base/os_file.h"
 
 #define HNY__MAX_READERS 1024 /* LMDB's default of 126 is few for connection pools; 64 bytes each */
 
@@ -28,11 +29,11 @@
 typedef enum hny__lock_kind { HNY__LOCK_BUILDER, HNY__LOCK_LINKER, HNY__LOCK_KINDS } hny__lock_kind;
 
 /*
-** Takes one: an open-file-description lock on the data file.  HNY_BUSY at once if a build in this
-** process or another one has it; *fd is -1 then.
+** Takes one: a lock on the data file (os_file.h).  HNY_BUSY at once if a build in this
+** process or another one has it; *file is HNY__OS_NO_FILE then.
 */
-int hny__lock_take(const char *path, hny__lock_kind kind, int *fd);
-void hny__lock_release(int fd);
+int hny__lock_take(const char *path, hny__lock_kind kind, hny__os_file *file);
+void hny__lock_release(hny__os_file file);
 
 /* The path of the lock file of a data file.  The caller frees it.  NULL: out of memory. */
 char *hny__lockfile_name(const char *path);
@@ -43,7 +44,7 @@ char *hny__lockfile_name(const char *path);
 ** the mode and owner of the file `model` (NULL: none).  HNY_BUSY if a new one is needed and a
 ** build runs.  Other statuses as in place.h.
 */
-int hny__lockfile_ready(const char *lock, const char *path, ino_t inode, bool held,
+int hny__lockfile_ready(const char *lock, const char *path, uint64_t inode, bool held,
                         const char *model);
 
 #endif

@@ -1,39 +1,28 @@
 /* The readers' map of a data file; the contract is in env_state.h. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/status.h"
+#include "base/os_map.h"
 #include "sidecar/env_state.h"
 
 #define MIN_MAPPING ((uint64_t)16 << 20)
 
-static uint8_t *map_file(const hny__env *env, size_t size) {
-    void *const base = mmap(NULL, size, PROT_READ, MAP_SHARED, env->fd, 0);
-    if (base == MAP_FAILED) {
-        return NULL;
-    }
-    madvise(base, size, MADV_RANDOM); /* searches read a few rows of a block */
-    return base;
-}
-
 /* Twice of what is needed, so that few are made; just that where address space is scarce. */
 static int make_mapping(hny__env *env, uint64_t bytes) {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t page = hny__os_page_bytes();
     const uint64_t exact = (bytes + page - 1) / page * page;
     const uint64_t least = hny__env_spare() < MIN_MAPPING ? hny__env_spare() : MIN_MAPPING;
-    const uint64_t ample = 2 * exact > least ? 2 * exact : least / page * page;
+    const uint64_t wanted = 2 * exact > least ? 2 * exact : least / page * page;
+    const uint64_t end = hny__os_map_end(env->file), ample = wanted < end ? wanted : end;
     hny__mapping *const mapping = malloc(sizeof *mapping);
     if (!mapping) {
         return HNY_NOMEM;
     }
     mapping->size = (size_t)ample;
-    mapping->base = map_file(env, mapping->size);
+    mapping->base = hny__os_map(env->file, mapping->size);
     if (!mapping->base) {
         mapping->size = (size_t)exact;
-        mapping->base = map_file(env, mapping->size);
+        mapping->base = hny__os_map(env->file, mapping->size);
     }
     if (!mapping->base) {
         free(mapping);
@@ -63,7 +52,7 @@ void hny__env_unmap(hny__env *env) {
     hny__mapping *mapping = atomic_load(&env->mapping);
     while (mapping) {
         hny__mapping *const older = mapping->older;
-        munmap(mapping->base, mapping->size);
+        hny__os_unmap(mapping->base, mapping->size);
         free(mapping);
         mapping = older;
     }

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
+#include "base/os_file.h"
 #include "base/status.h"
 
 struct hny_sidecar {
@@ -31,8 +31,8 @@ struct hny_sidecar {
 ** there has a digest of the database's path.
 */
 static char *sidecar_path(const char *database, const char *folder) {
-    const char *const set = folder ? folder : getenv("HANNOY_SIDECAR_DIR");
-    const char *const slash = strrchr(database, '/'), *const name = slash ? slash + 1 : database;
+    char *const variable = folder ? NULL : hny__os_variable("HANNOY_SIDECAR_DIR");
+    const char *const set = folder ? folder : variable, *const name = hny__os_name(database);
     const uint64_t digest = XXH64(database, strlen(database), 0);
     const size_t size = strlen(database) + (set ? strlen(set) : 0) + sizeof SUFFIX + 32;
     char *const path = malloc(size);
@@ -41,6 +41,7 @@ static char *sidecar_path(const char *database, const char *folder) {
     } else if (path) {
         (void)snprintf(path, size, "%s" SUFFIX, database);
     }
+    free(variable);
     return path;
 }
 
@@ -135,7 +136,7 @@ int hny_sidecar_move(hny_sidecar *sidecar, const char *folder) {
 ** when it was opened may be writable now.
 */
 static int check_env(hny_sidecar *sidecar, bool create) {
-    if (create && hny__env_readonly(sidecar->env) && access(sidecar->path, W_OK) == 0) {
+    if (create && hny__env_readonly(sidecar->env) && hny__os_is_writable(sidecar->path)) {
         return HNY_MISSING;
     }
     if (create || sidecar->checks++ % FULL_CHECK == 0) {
@@ -159,11 +160,12 @@ int hny__sidecar_env(hny_sidecar *sidecar, bool create, hny__env **out) {
     }
     /* An empty folder in its place is removed, too. */
     if (create && (hny__status_replaces(rc) || rc == HNY_FOLDER)) {
-        struct stat st;
-        const bool opened = sidecar->env && !hny__env_stat(sidecar->env, &st);
+        hny__os_info info;
+        const bool opened = sidecar->env && !hny__env_info(sidecar->env, &info);
         close_env(sidecar);
-        rc = sidecar->path ? hny__env_discard(sidecar->path, sidecar->database, opened ? &st : NULL)
-                           : HNY_OK;
+        rc = sidecar->path
+                 ? hny__env_discard(sidecar->path, sidecar->database, opened ? &info : NULL)
+                 : HNY_OK;
         if (!rc) {
             rc = hny__env_open(sidecar->path, sidecar->database, true, &sidecar->env);
         }

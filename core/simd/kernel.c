@@ -9,8 +9,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
+#include "base/processors.h"
 #endif
 
 #include "hannoy.h"
@@ -61,10 +60,6 @@ static bool runs_avx512(void) {
 static bool runs_avx512_vnni(void) {
     return runs_avx512() && has_leaf(7, 0, bit_AVX512VNNI | bit_AVX512VPOPCNTDQ);
 }
-#elif defined(__aarch64__)
-static bool runs_neon_dot(void) {
-    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-}
 #endif
 
 /* Best first. */
@@ -77,7 +72,7 @@ static const struct candidate {
     {&hny__kernels_avx512, runs_avx512},
     {&hny__kernels_avx2, runs_avx2},
 #elif defined(__aarch64__)
-    {&hny__kernels_neon_dot, runs_neon_dot},
+    {&hny__kernels_neon_dot, hny__processor_has_dots},
     {&hny__kernels_neon, always}, /* part of every aarch64 processor */
 #endif
     {&hny__kernels_scalar, always},

@@ -13,28 +13,29 @@
 #include <cmocka.h>
 
 #include "base/disk.h"
+#include "base/size_signal.h"
 #include "hannoy.h"
 
 /* The bytes are taken, by a file without a name, until it is closed. */
 static void test_hold(void **unused) {
     char path[] = "/tmp/hannoy-test-XXXXXX";
     struct stat st;
-    int fd;
+    hny__os_file file;
     (void)unused;
     close(mkstemp(path));
-    assert_int_equal(hny__disk_hold(path, 0, &fd), HNY_OK);
-    assert_int_equal(fd, -1);
-    assert_int_equal(hny__disk_hold(path, 300000, &fd), HNY_OK);
-    if (fd >= 0) { /* else the file system cannot */
-        assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(hny__disk_hold(path, 0, &file), HNY_OK);
+    assert_int_equal(file, HNY__OS_NO_FILE);
+    assert_int_equal(hny__disk_hold(path, 300000, &file), HNY_OK);
+    if (file >= 0) { /* else the file system cannot */
+        assert_int_equal(fstat((int)file, &st), 0);
         assert_int_equal(st.st_nlink, 0);
         assert_true(st.st_blocks * 512 >= 300000);
-        close(fd);
+        hny__os_file_close(file);
     }
-    assert_int_equal(hny__disk_hold(path, (uint64_t)1 << 60, &fd), HNY_FULL);
-    assert_int_equal(fd, -1);
+    assert_int_equal(hny__disk_hold(path, (uint64_t)1 << 60, &file), HNY_FULL);
+    assert_int_equal(file, HNY__OS_NO_FILE);
     /* Where no file can be made, the free bytes are counted. */
-    assert_int_equal(hny__disk_hold("/proc/self/none", 1, &fd), HNY_OK);
+    assert_int_equal(hny__disk_hold("/proc/self/none", 1, &file), HNY_OK);
     unlink(path);
 }
 

@@ -114,16 +114,16 @@ static void copy(const char *from, const char *to) {
 /* All processes share one lock file with space for HNY__MAX_READERS, also while a build runs. */
 static void test_shared(void **unused) {
     unsigned readers;
-    int fd;
+    hny__os_file file;
     (void)unused;
     hny__env *const env = open_it(1);
     const ino_t before = inode_of(lock);
     write_to(env, 1);
     assert_int_equal(mdb_env_get_maxreaders(env->mdb, &readers), 0);
     assert_int_equal(readers, HNY__MAX_READERS);
-    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
     assert_int_equal(elsewhere(), HNY_OK);
-    hny__lock_release(fd);
+    hny__lock_release(file);
     hny__env_unref(env);
     hny__env *const again = open_it(0);
     assert_int_equal(mdb_env_get_maxreaders(again->mdb, &readers), 0);
@@ -135,19 +135,19 @@ static void test_shared(void **unused) {
 /* After the lock file is removed no second one is created while a build may still use the first. */
 static void test_removed(void **unused) {
     hny__txn *txn;
-    int fd;
+    hny__os_file file;
     (void)unused;
     hny__env *const first = open_it(1);
     write_to(first, 1);
     pin(first, &txn);
-    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
     assert_int_equal(hny__env_usable(first), HNY_OK);
     assert_int_equal(unlink(lock), 0);
     assert_int_equal(hny__env_usable(first), HNY_MISSING);
     assert_int_equal(hny__env_current(first, data), HNY_MISSING);
     assert_int_equal(elsewhere(), HNY_BUSY);
     assert_int_not_equal(access(lock, F_OK), 0);
-    hny__lock_release(fd);
+    hny__lock_release(file);
 
     hny__env *const second = open_it(0);
     assert_ptr_not_equal(second, first);
@@ -437,36 +437,37 @@ static void test_swapped(void **unused) {
 /* A lock file without an inode, as LMDB's tools create it, or a truncated one is replaced. */
 static void test_nameless(void **unused) {
     static const off_t sizes[] = {0, 100, 128 + 64 * 1023, 128 + 64 * 1023 + 5};
-    int fd;
+    hny__os_file file;
     (void)unused;
     for (uint32_t i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
         hny__env *const env = open_it(1);
         write_to(env, i);
         hny__env_unref(env);
-        assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
+        assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
         assert_int_equal(elsewhere(), HNY_OK);
         assert_int_equal(truncate(lock, sizes[i % 4]), 0);
         assert_int_equal(elsewhere(), HNY_BUSY);
-        hny__lock_release(fd);
+        hny__lock_release(file);
     }
 }
 
 /* A child that was forked while a build held its lock does not keep it. */
 static void test_lock_and_fork(void **unused) {
-    int fd, status, ends[2];
+    hny__os_file file;
+    int status, ends[2];
     char byte;
     (void)unused;
     hny__env *const env = open_it(1);
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
     const pid_t pid = fork();
     if (pid == 0) {
         close(ends[1]);
         _exit(read(ends[0], &byte, 1) < 0); /* lives until the parent closes its end */
     }
-    hny__lock_release(fd);
-    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
-    hny__lock_release(fd);
+    hny__lock_release(file);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
+    hny__lock_release(file);
     close(ends[0]);
     close(ends[1]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -547,27 +548,27 @@ static void test_inherited_transaction(void **unused) {
 
 /* A file is unlinked only if it is still the damaged one. */
 static void test_discard(void **unused) {
-    struct stat judged;
-    int fd;
+    hny__os_info judged;
+    hny__os_file file;
     (void)unused;
     hny__env *env = open_it(1);
     write_to(env, 1);
-    assert_int_equal(hny__env_stat(env, &judged), HNY_OK);
+    assert_int_equal(hny__env_info(env, &judged), HNY_OK);
     /* Sound, whatever it was when somebody looked. */
     assert_int_equal(hny__env_discard(data, NULL, NULL), HNY_OK);
-    assert_int_equal(inode_of(data), judged.st_ino);
+    assert_int_equal(inode_of(data), judged.number);
     /* Another one has taken its place. */
     copy(data, other);
     assert_int_equal(rename(other, data), 0);
     assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_OK);
-    assert_int_not_equal(inode_of(data), judged.st_ino);
+    assert_int_not_equal(inode_of(data), judged.number);
     hny__env_unref(env);
     /* The damaged one, but not while a build runs. */
     env = open_it(0);
-    assert_int_equal(hny__env_stat(env, &judged), HNY_OK);
-    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &fd), HNY_OK);
+    assert_int_equal(hny__env_info(env, &judged), HNY_OK);
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
     assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_BUSY);
-    hny__lock_release(fd);
+    hny__lock_release(file);
     assert_int_equal(hny__env_discard(data, NULL, &judged), HNY_OK);
     assert_int_not_equal(access(data, F_OK), 0);
     assert_int_not_equal(access(lock, F_OK), 0);

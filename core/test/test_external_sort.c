@@ -136,13 +136,13 @@ static void test_full(void **unused) {
     (void)unused;
     assert_int_equal(hny__sort_open(&sort, NULL, 100), HNY_OK);
     add_run(&sort, keys, 1000, 100);
-    const int writable = sort.fd;
-    sort.fd = open("/dev/full", O_WRONLY);
-    assert_true(sort.fd >= 0);
+    const hny__os_file writable = sort.file;
+    sort.file = open("/dev/full", O_WRONLY);
+    assert_true(sort.file >= 0);
     add(&sort, 1, 100);
     assert_int_equal(hny__sort_end_run(&sort), HNY_FULL);
-    close(sort.fd);
-    sort.fd = writable;
+    hny__os_file_close(sort.file);
+    sort.file = writable;
     merge_and_compare(&sort, keys, 1000);
     hny__sort_close(&sort);
 }
@@ -155,7 +155,7 @@ static void test_short(void **unused) {
     (void)unused;
     assert_int_equal(hny__sort_open(&sort, NULL, 100), HNY_OK);
     add_run(&sort, keys, 1000, 100);
-    assert_int_equal(ftruncate(sort.fd, 99950), 0);
+    assert_int_equal(hny__os_file_resize(sort.file, 99950), 0);
     assert_int_equal(hny__sort_merge(&sort, list, &l), HNY_IO);
     hny__sort_close(&sort);
     free(l.keys);

@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
+#include "base/place.h"
 #include "hannoy.h"
 #include "sidecar/env_state.h"
-#include "sidecar/place.h"
 
 static char folder[] = "/tmp/hannoy-test-XXXXXX", path[64], lock[64], other[64];
 
@@ -60,17 +60,17 @@ static const char *read_file(const char *name) {
 }
 
 static int open_and_close(const char *name) {
-    int fd;
-    const int rc = hny__place_open(name, O_RDWR, &fd);
-    if (fd >= 0) {
-        close(fd);
+    hny__os_file file;
+    const int rc = hny__place_open(name, true, &file);
+    assert_true((rc == HNY_OK) == (file != HNY__OS_NO_FILE));
+    if (!rc) {
+        hny__os_file_close(file);
     }
-    assert_true((rc == HNY_OK) == (fd >= 0));
     return rc;
 }
 
 static void test_kinds(void **unused) {
-    struct stat st;
+    hny__os_info info;
     (void)unused;
     assert_int_equal(open_and_close(path), HNY_MISSING);
     write_file(other, "x");
@@ -80,7 +80,7 @@ static void test_kinds(void **unused) {
     unlink(path);
     assert_int_equal(mkfifo(path, 0666), 0);
     assert_int_equal(open_and_close(path), HNY_PIPE);
-    assert_int_equal(hny__place_look(path, &st), HNY_PIPE);
+    assert_int_equal(hny__place_look(path, &info), HNY_PIPE);
     assert_int_equal(open_and_close(folder), HNY_FOLDER);
     assert_int_equal(open_and_close("/dev/null"), HNY_DEVICE);
 }
@@ -100,20 +100,20 @@ static void test_device(void **unused) {
 
 /* What the linked path leads to is what was held, whatever is at the paths by then. */
 static void test_links(void **unused) {
-    struct stat st;
+    hny__os_info info;
     char *linked;
-    int data, locked;
+    hny__os_file data, locked, none;
     (void)unused;
     write_file(path, "data");
     write_file(lock, "lock");
     write_file(other, "other");
-    assert_int_equal(hny__place_hold(path, &data, &st), HNY_OK);
-    assert_int_equal(hny__place_hold(lock, &locked, &st), HNY_OK);
+    assert_int_equal(hny__place_hold(path, &data, &info), HNY_OK);
+    assert_int_equal(hny__place_hold(lock, &locked, &info), HNY_OK);
     unlink(path);
     unlink(lock);
     assert_int_equal(symlink(other, path), 0);
     assert_int_equal(symlink(other, lock), 0);
-    assert_int_equal(hny__place_hold(path, &(int){0}, &st), HNY_LINK);
+    assert_int_equal(hny__place_hold(path, &none, &info), HNY_LINK);
     assert_int_equal(hny__place_link(data, locked, &linked), HNY_OK);
     char *const with_lock = malloc(strlen(linked) + sizeof "-lock");
     assert_non_null(with_lock);
@@ -125,8 +125,8 @@ static void test_links(void **unused) {
     *strrchr(with_lock, '/') = 0;
     assert_int_not_equal(access(with_lock, F_OK), 0);
     free(with_lock);
-    close(data);
-    close(locked);
+    hny__os_file_close(data);
+    hny__os_file_close(locked);
 }
 
 static void test_folders(void **unused) {
@@ -140,8 +140,8 @@ static void test_folders(void **unused) {
     hny__env *env;
     assert_int_equal(hny__env_open(path, NULL, true, &env), HNY_OK);
     hny__env_unref(env);
-    struct stat st;
-    assert_int_equal(hny__place_look(lock, &st), HNY_OK);
+    hny__os_info info;
+    assert_int_equal(hny__place_look(lock, &info), HNY_OK);
 }
 
 static mode_t mode_of(const char *name) {
@@ -151,14 +151,14 @@ static mode_t mode_of(const char *name) {
 }
 
 /* In a child, as a user who is in no group but its own. */
-static int own_as_nobody(int fd) {
+static int own_as_nobody(hny__os_file file) {
     int status;
     const pid_t pid = fork();
     if (pid == 0) {
         if (setgid(65534) || setuid(65534)) {
             _exit(1);
         }
-        hny__place_own(fd, other);
+        hny__place_own(file, other);
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -168,7 +168,7 @@ static int own_as_nobody(int fd) {
 /* A group that the user cannot give the file gets no right by its own group's name. */
 static void test_groups(void **unused) {
     struct stat st;
-    int fd;
+    hny__os_file file;
     (void)unused;
     if (geteuid() != 0) {
         skip();
@@ -177,20 +177,20 @@ static void test_groups(void **unused) {
     assert_int_equal(chmod(folder, 0755), 0);
     assert_int_equal(chown(other, 1234, 5678), 0);
     assert_int_equal(chmod(other, 0664), 0);
-    assert_int_equal(hny__place_create(path, &fd), HNY_OK);
+    assert_int_equal(hny__place_create(path, &file), HNY_OK);
     assert_int_equal(mode_of(path), 0600);
-    assert_int_equal(fchown(fd, 65534, 65534), 0);
-    assert_int_equal(own_as_nobody(fd), 0);
+    assert_int_equal(fchown((int)file, 65534, 65534), 0);
+    assert_int_equal(own_as_nobody(file), 0);
     assert_int_equal(mode_of(path), 0644);
     assert_int_equal(chmod(other, 0660), 0);
-    assert_int_equal(own_as_nobody(fd), 0);
+    assert_int_equal(own_as_nobody(file), 0);
     assert_int_equal(mode_of(path), 0600);
-    hny__place_own(fd, other);
-    assert_int_equal(fstat(fd, &st), 0);
+    hny__place_own(file, other);
+    assert_int_equal(fstat((int)file, &st), 0);
     assert_int_equal(st.st_uid, 1234);
     assert_int_equal(st.st_gid, 5678);
     assert_int_equal(mode_of(path), 0660);
-    close(fd);
+    hny__os_file_close(file);
 }
 
 enum { GROUP = 5678, FIRST_USER = 2001 };
@@ -266,18 +266,18 @@ static void test_setgid_folder(void **unused) {
 
 /* A file that has another name, too, may belong to someone else: its mode stays. */
 static void test_second_name(void **unused) {
-    int fd;
+    hny__os_file file;
     (void)unused;
     write_file(other, "");
     assert_int_equal(chmod(other, 0644), 0);
-    assert_int_equal(hny__place_create(path, &fd), HNY_OK);
+    assert_int_equal(hny__place_create(path, &file), HNY_OK);
     assert_int_equal(link(path, lock), 0);
-    hny__place_own(fd, other);
+    hny__place_own(file, other);
     assert_int_equal(mode_of(path), 0600);
     unlink(lock);
-    hny__place_own(fd, other);
+    hny__place_own(file, other);
     assert_int_equal(mode_of(path), 0644);
-    close(fd);
+    hny__os_file_close(file);
 }
 
 int main(void) {

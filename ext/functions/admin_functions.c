@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "change/index_build.h"
 #include "functions/argument.h"
@@ -215,18 +214,21 @@ static void call_recall(sqlite3_context *context, int argc, sqlite3_value **argv
 /* The absolute path of a folder, for free().  NULL: the result is set to an error. */
 static char *resolve_folder(sqlite3_context *context, sqlite3_value *value) {
     const char *const text = (const char *)sqlite3_value_text(value);
-    struct stat st;
+    char *path;
     if (!text) {
         sqlite3_result_error_nomem(context);
         return NULL;
     }
-    char *const path = *text ? realpath(text, NULL) : strdup(text);
-    if (!path || (*path && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))) {
+    const int status = hny_folder_resolve(text, &path);
+    if (status == HNY_NOMEM) {
+        sqlite3_result_error_nomem(context);
+        return NULL;
+    }
+    if (status) {
         hx_result_sentence(context, SQLITE_ERROR,
                            sqlite3_mprintf("hannoy: '%.200s' is no folder for sidecars; make it "
                                            "first, or give '' for the database's own",
                                            text));
-        free(path);
         return NULL;
     }
     return path;

@@ -1,4 +1,4 @@
-/* How many threads this process can run at a time; the contract is in processors.h. */
+/* How many threads this process can run at a time, on POSIX; the contract is in processors.h. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "base/processors.h"
 
@@ -6,6 +6,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "base/control_groups.h"
 
@@ -62,4 +69,16 @@ static unsigned count_allowed(void) {
 
 unsigned hny__processors(void) {
     return least(count_allowed(), hny__processors_quota("/proc/self/cgroup", "/sys/fs/cgroup"));
+}
+
+bool hny__processor_has_dots(void) {
+#if defined(__APPLE__)
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has;
+#elif defined(__aarch64__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
 }

@@ -1,16 +1,17 @@
-/* What is at the paths of a sidecar and its lock file; the contract is in place.h. */
+/* What is at the paths of a sidecar and its lock file, on POSIX; the contract is in place.h. */
 #define _GNU_SOURCE /* O_PATH, AT_EMPTY_PATH */
-#include "sidecar/place.h"
+#include "base/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/os.h"
 #include "base/status.h"
+#include "base/temporary_name_posix.h"
 
 static int path_status(int error) {
     switch (error) {
@@ -21,7 +22,7 @@ static int path_status(int error) {
     case ELOOP:
         return HNY_LINK; /* O_NOFOLLOW */
     default:
-        return hny__errno_status(error);
+        return hny__os_status(error);
     }
 }
 
@@ -42,14 +43,25 @@ static int kind_status(mode_t mode) {
     }
 }
 
-int hny__place_look(const char *path, struct stat *st) {
-    return lstat(path, st) ? path_status(errno) : kind_status(st->st_mode);
+static hny__os_info info_of_stat(const struct stat *st) {
+    return (hny__os_info){(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+                          (uint64_t)st->st_nlink};
+}
+
+int hny__place_look(const char *path, hny__os_info *info) {
+    struct stat st;
+    if (lstat(path, &st)) {
+        return path_status(errno);
+    }
+    *info = info_of_stat(&st);
+    return kind_status(st.st_mode);
 }
 
 /* Looks before it opens: to open some devices has effects.  Then at what was opened. */
-static int open_regular(const char *path, int flags, int *fd, struct stat *st) {
-    *fd = -1;
-    int rc = hny__place_look(path, st);
+static int open_regular(const char *path, int flags, hny__os_file *file, hny__os_info *info) {
+    struct stat st;
+    *file = HNY__OS_NO_FILE;
+    int rc = hny__place_look(path, info);
     if (rc) {
         return rc;
     }
@@ -57,32 +69,34 @@ static int open_regular(const char *path, int flags, int *fd, struct stat *st) {
     if (opened < 0) {
         return path_status(errno);
     }
-    rc = fstat(opened, st) ? HNY_IO : kind_status(st->st_mode);
+    rc = fstat(opened, &st) ? HNY_IO : kind_status(st.st_mode);
     if (rc) {
         close(opened);
         return rc;
     }
-    *fd = opened;
+    *info = info_of_stat(&st);
+    *file = opened;
     return HNY_OK;
 }
 
-int hny__place_open(const char *path, int flags, int *fd) {
-    struct stat st;
-    return open_regular(path, flags, fd, &st);
+int hny__place_open(const char *path, bool writes, hny__os_file *file) {
+    hny__os_info info;
+    return open_regular(path, writes ? O_RDWR : O_RDONLY, file, &info);
 }
 
-int hny__place_hold(const char *path, int *fd, struct stat *st) {
+int hny__place_hold(const char *path, hny__os_file *file, hny__os_info *info) {
 #ifdef O_PATH
-    return open_regular(path, O_PATH, fd, st);
+    return open_regular(path, O_PATH, file, info);
 #else
-    *fd = -1;
-    return hny__place_look(path, st);
+    *file = HNY__OS_NO_FILE;
+    return hny__place_look(path, info);
 #endif
 }
 
-int hny__place_create(const char *path, int *fd) {
-    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (*fd >= 0) {
+int hny__place_create(const char *path, hny__os_file *file) {
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    *file = fd < 0 ? HNY__OS_NO_FILE : fd;
+    if (fd >= 0) {
         return HNY_OK;
     }
     if (errno == ENOENT) { /* there is no such folder */
@@ -118,7 +132,8 @@ static bool set_mode(int fd, mode_t mode) {
     return fchmod(fd, mode) == 0 || (errno == EBADF && chmod(path.text, mode) == 0);
 }
 
-void hny__place_own(int fd, const char *model) {
+void hny__place_own(hny__os_file file, const char *model) {
+    const int fd = (int)file;
     struct stat is, wanted;
     if (!model || fstat(fd, &is) || stat(model, &wanted) || !S_ISREG(wanted.st_mode)) {
         return;
@@ -179,15 +194,29 @@ static void remove_folder(const char *folder) {
     (void)rmdir(folder);
 }
 
-int hny__place_link(int data, int lock, char **path) {
-    *path = NULL;
+static int make_private_folder(char **path) {
+    *path = hny__temporary_name(NULL);
+    if (!*path) {
+        return HNY_NOMEM;
+    }
+    if (mkdtemp(*path)) {
+        return HNY_OK;
+    }
+    const int rc = hny__os_status(errno);
+    free(*path);
+    return rc;
+}
+
+int hny__place_link(hny__os_file data, hny__os_file lock, char **path) {
     char *folder;
-    const int rc = data < 0 ? HNY_IO : hny__temporary_directory(&folder);
+    *path = NULL;
+    const int rc = data < 0 ? HNY_IO : make_private_folder(&folder);
     if (rc) {
         return rc;
     }
     const size_t length = strlen(folder);
-    if (make_link(folder, link_name, data) && (lock < 0 || make_link(folder, lock_name, lock))) {
+    if (make_link(folder, link_name, (int)data) &&
+        (lock < 0 || make_link(folder, lock_name, (int)lock))) {
         *path = malloc(length + sizeof link_name);
     }
     if (*path) {
