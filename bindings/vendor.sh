@@ -5,7 +5,7 @@
 #
 # SOURCES is what sources.sh has made.
 #
-# FOLDER/core, FOLDER/ext     as they are here, without tests and fuzzers
+# FOLDER/core, FOLDER/ext     as they are here, without tests, fuzzers and what is for Windows
 # FOLDER/libraries            LMDB, CRoaring, xxHash and the headers of SQLite
 # FOLDER/libraries/names.h    to be included before all else: gives each function of the libraries a
 #                             name of hannoy's own, since the program may have another LMDB or
@@ -21,7 +21,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 rm -rf "$folder"
 mkdir -p "$folder/libraries"
-(cd "$here/.." && find core ext \( -name test -o -name fuzz \) -prune -o -name '*.[ch]' -print0 |
+(cd "$here/.." && find core ext \( -name test -o -name fuzz -o -name '*_windows.*' \) -prune -o \
+    -name '*.[ch]' -print0 |
     tar cf - --null -T -) | tar xf - -C "$folder"
 cp -r "$sources"/include/. "$folder/libraries"
 rm "$folder/libraries/roaring.h"

@@ -200,7 +200,7 @@ done
 expect_none 'a header of one system beside the files that are named for it' < <(
     { includes core; includes ext; } | of_library |
         grep -E '<(windows|io|unistd|fcntl|sched|signal|poll|linux/.*|asm/.*|sys/.*)\.h>' |
-        grep -vE '_(posix|windows)\.c:')
+        grep -vE '_(posix|windows)\.[ch]:')
 expect_none 'a question which system it is beside the files of core/base/' < <(
     sources core ext | of_library | xargs grep -nE '^ *# *(el)?if.*(_WIN32|__APPLE__|__linux__)' |
         grep -vE '^core/base/[a-z_]*_(posix|windows)\.c:|^core/base/os_[a-z]*\.h:')

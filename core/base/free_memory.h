@@ -10,7 +10,10 @@
 */
 uint64_t hny__free_memory(void);
 
-/* The same of the groups alone, as hny__control_groups_each finds them; UINT64_MAX: no limit. */
+/*
+** On POSIX, for its body and tests.  The same of the groups alone, as hny__control_groups_each
+** finds them; UINT64_MAX: no limit.
+*/
 uint64_t hny__free_memory_of_groups(const char *groups, const char *mount);
 
 #endif

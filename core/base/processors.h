@@ -14,8 +14,9 @@
 unsigned hny__processors(void);
 
 /*
-** The quota of the groups that the file `groups` names (/proc/self/cgroup) and those above them,
-** whose folders are below `mount` (/sys/fs/cgroup), in processors, rounded up.  0: there is none.
+** On POSIX, for its body and tests.  The quota of the groups that the file `groups` names
+** (/proc/self/cgroup) and those above them, whose folders are below `mount` (/sys/fs/cgroup), in
+** processors, rounded up.  0: there is none.
 */
 unsigned hny__processors_quota(const char *groups, const char *mount);
 

@@ -88,7 +88,7 @@ static int open_mdb(hny__env *env, const char *path, uint64_t used, uint64_t byt
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY | MDB_NOLOCK : 0u);
     int rc = ENOMEM;
-    for (size_t spare = hny__env_spare(); rc == ENOMEM; spare /= 8) {
+    for (size_t spare = hny__env_spare(); hny__os_status(rc) == HNY_NOMEM; spare /= 8) {
         if (spare < LEAST_SPARE) {
             spare = LEAST_SPARE;
         }
@@ -110,7 +110,7 @@ static int open_mdb(hny__env *env, const char *path, uint64_t used, uint64_t byt
             mdb_env_close(env->mdb);
             env->mdb = NULL;
         }
-        if (rc == ENOMEM && spare == LEAST_SPARE) {
+        if (hny__os_status(rc) == HNY_NOMEM && spare == LEAST_SPARE) {
             return HNY_IO; /* queries do without the sidecar */
         }
     }

@@ -35,7 +35,7 @@ static void leave_guarded_call(MDB_env *mdb, const char *assertion) {
     (void)mdb;
     (void)assertion;
     if (guard) {
-        _longjmp(guard->target, 1);
+        HNY__OS_JUMP(guard->target);
     }
 }
 

@@ -11,7 +11,8 @@
 #define HNY_LMDB_GUARD_H
 
 #include <lmdb.h>
-#include <setjmp.h>
+
+#include "base/os_jump.h"
 
 #define HNY__ASSERTED (-29999) /* not one of LMDB's codes */
 
@@ -27,15 +28,12 @@ int hny__lmdb_guard_watch(MDB_env *mdb);
 void hny__lmdb_guard_enter(hny__lmdb_guard *guard);
 void hny__lmdb_guard_leave(const hny__lmdb_guard *guard);
 
-/*
-** The value of an LMDB call, or HNY__ASSERTED.  _setjmp does not save the signal mask, which would
-** be a system call.
-*/
+/* The value of an LMDB call, or HNY__ASSERTED. */
 #define HNY__GUARDED(call)                                                                         \
     __extension__({                                                                                \
         hny__lmdb_guard guard_;                                                                    \
         hny__lmdb_guard_enter(&guard_);                                                            \
-        const int guarded_ = _setjmp(guard_.target) ? HNY__ASSERTED : (call);                      \
+        const int guarded_ = HNY__OS_SET_JUMP(guard_.target) ? HNY__ASSERTED : (call);             \
         hny__lmdb_guard_leave(&guard_);                                                            \
         guarded_;                                                                                  \
     })

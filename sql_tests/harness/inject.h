@@ -251,7 +251,7 @@ static int failed(int code) {
     return -1;
 }
 
-/* 0: write all; 1: write half; -1: fail. */
+/* 0: write all; 1: write half; -1: fail, as a byte that does not fit any more. */
 static int write_fate(uintptr_t caller, size_t count) {
     if (fails(WRITE, caller)) {
         return failed(ENOSPC);
@@ -259,7 +259,10 @@ static int write_fate(uintptr_t caller, size_t count) {
     if (database_fails(caller)) {
         return failed(EIO);
     }
-    return fails(SHORT_WRITE, caller) && count > 1;
+    if (!fails(SHORT_WRITE, caller)) {
+        return 0;
+    }
+    return count > 1 ? 1 : failed(ENOSPC);
 }
 
 VISIBLE ssize_t write(int fd, const void *bytes, size_t count) {
