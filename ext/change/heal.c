@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "change/index_build.h"
 #include "query/index_view.h"
@@ -47,20 +48,11 @@ static sqlite3_mutex *lock_records(void) {
     return mutex;
 }
 
-static uint64_t mix_bytes(uint64_t hash, const void *bytes, size_t count) {
-    const unsigned char *const at = bytes;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 static uint64_t key_of_index(const hx_view *view) {
     const char *const path = hny_sidecar_path(view->sidecar);
     const uint32_t number = hx_view_config(view)->number;
-    const uint64_t start = mix_bytes(0xcbf29ce484222325u, &number, sizeof number);
-    const uint64_t key = path ? mix_bytes(start, path, strlen(path))
-                              : mix_bytes(start, &view->sidecar, sizeof view->sidecar);
+    const uint64_t key = path ? XXH64(path, strlen(path), number)
+                              : XXH64(&view->sidecar, sizeof view->sidecar, number);
     return key ? key : 1;
 }
 
