@@ -1,6 +1,7 @@
 /* A query's search of the graph: descent, beam, and measuring the best of its pool. */
 #include "read/graph_search.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -229,12 +230,13 @@ static int search_nodes(hny_reader *reader, hny__found start, const hny__effort_
     return rc;
 }
 
-/* Measures the pool for the k nearest. */
-static int rank_pool(hny_reader *reader, const hny_search *search) {
+/* Measures the pool for the k nearest, and of bits what is within reach by chance. */
+static int rank_pool(hny_reader *reader, const hny_search *search, float chance) {
     const uint64_t k = search->k ? search->k : search->ef, live = reader->view.table.live;
     reader->measured_count = 0;
     const int rc = hny__rerank_begin(&reader->rerank, &reader->view.geometry.quantizer,
                                      (size_t)(k < live ? k : live), search->ef);
+    reader->rerank.chance = chance;
     if (!rc && reader->beam.asks) {
         hny__look_ahead_hits(&reader->beam, reader->rerank.min + MEASURE_AHEAD);
     }
@@ -243,6 +245,16 @@ static int rank_pool(hny_reader *reader, const hny_search *search) {
 
 #define WIDENING 4
 
+/* Of codes that are bits: the rank up to which nodes may be among the nearest by chance. */
+static float reach_by_chance(const hny_reader *reader, hny__effort effort) {
+    const hny__beam *const beam = &reader->beam;
+    const hny__quantizer *const quantizer = &reader->view.geometry.quantizer;
+    if (hny__rerank_compares(quantizer) || beam->count < effort.near) {
+        return -INFINITY;
+    }
+    return hny__rerank_chance(quantizer, beam->pool[effort.near / 2].rank);
+}
+
 /*
 ** May nodes behind the pool be among the nearest, because codes do not tell them from those in it?
 ** The nearer half is left out of account: a row that is the query itself is nearer than its
@@ -250,6 +262,9 @@ static int rank_pool(hny_reader *reader, const hny_search *search) {
 */
 static bool is_pool_blind(const hny_reader *reader, hny__effort effort) {
     const hny__beam *const beam = &reader->beam;
+    if (!hny__rerank_compares(&reader->view.geometry.quantizer)) {
+        return beam->count && beam->pool[beam->count - 1].rank <= reader->rerank.chance;
+    }
     if (beam->count < 2 || beam->count < effort.near) {
         return false;
     }
@@ -283,6 +298,7 @@ static void widen_effort(const hny_reader *reader, hny__effort *effort) {
 static int search_near_duplicates(hny_reader *reader, const hny_search *search, hny__found start,
                                   hny__effort effort) {
     hny__beam *const beam = &reader->beam;
+    const float chance = reader->rerank.chance;
     size_t before = 0;
     int rc = HNY_OK;
     while (!rc && beam->count > before && beam->count >= effort.near &&
@@ -298,7 +314,7 @@ static int search_near_duplicates(hny_reader *reader, const hny_search *search, 
             reader->measured_count = 0;
             return rc;
         }
-        rc = rank_pool(reader, search);
+        rc = rank_pool(reader, search, chance);
     }
     return rc;
 }
@@ -320,7 +336,7 @@ static int search_and_measure(hny_reader *reader, const hny_search *search,
         return rc;
     }
     set_asking(reader, hny__paging_check(&reader->paging));
-    rc = rank_pool(reader, search);
+    rc = rank_pool(reader, search, search->ef ? -INFINITY : reach_by_chance(reader, effort));
     /* An ef says how far a search goes: with 10, widening took 682 distances a query, not 415. */
     if (!rc && search->k && search->ef == 0 && is_pool_blind(reader, effort)) {
         rc = search_near_duplicates(reader, search, start, effort);

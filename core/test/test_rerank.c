@@ -1,4 +1,5 @@
 /* Reranking: how many nodes are measured goes by how far their ranks are off. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,6 +55,30 @@ static void test_numbers(void **unused) {
     assert_int_equal(count_measured(HNY_CODES_BIT, 0.01, 0, 5000), HNY__MAX_KEPT);
 }
 
+/* Bits tell near-duplicates apart no more than chance does. */
+static void test_chance(void **unused) {
+    hny__quantizer quantizer;
+    hny__rerank rerank = {.nearest = NULL};
+    (void)unused;
+    hny__quantizer_init(&quantizer, cosine, HNY_CODES_BIT);
+    assert_true(hny__rerank_chance(&quantizer, 0) == 18); /* of a mean of 9: 9 + 3 * 3 */
+    assert_true(hny__rerank_chance(&quantizer, 4) == 28); /* of 16: 16 + 3 * 4 */
+    assert_true(hny__rerank_chance(&quantizer, 32) > 64);
+    assert_true(hny__rerank_chance(&quantizer, 33) == -INFINITY);
+    assert_int_equal(hny__rerank_begin(&rerank, &quantizer, 1, 4), HNY_OK);
+    assert_true(hny__rerank_reach(&rerank) == -INFINITY);
+    for (int i = 0; i < 4; i++) {
+        assert_true(hny__rerank_wants(&rerank, 1));
+        hny__rerank_add(&rerank, 1, 0.01, 0.001, 1);
+    }
+    assert_false(hny__rerank_wants(&rerank, 1));
+    rerank.chance = 20;
+    assert_true(hny__rerank_reach(&rerank) == 20);
+    assert_true(hny__rerank_wants(&rerank, 20));
+    assert_false(hny__rerank_wants(&rerank, 21));
+    hny__rerank_free(&rerank);
+}
+
 /* Rows behind the k-th are kept while they may be nearer than it. */
 static void test_kept(void **unused) {
     hny__quantizer quantizer;
@@ -81,6 +106,7 @@ static void test_kept(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_chance),
         cmocka_unit_test(test_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,7 @@ int hny__rerank_begin(hny__rerank *rerank, const hny__quantizer *quantizer, size
     rerank->min = min_measured(quantizer, k, ef);
     rerank->rows = rerank->near_count = rerank->count = 0;
     rerank->first = rerank->sum = rerank->squares = 0;
+    rerank->chance = -INFINITY;
     return HNY_OK;
 }
 
@@ -83,12 +84,34 @@ bool hny__rerank_wants(const hny__rerank *rerank, float rank) {
     if (rerank->rows < rerank->min || rerank->near_count < rerank->k) {
         return true;
     }
-    return hny__rerank_compares(rerank->quantizer) && (double)rank <= reach_of_ranks(rerank);
+    if (!hny__rerank_compares(rerank->quantizer)) {
+        return rank <= rerank->chance;
+    }
+    return (double)rank <= reach_of_ranks(rerank);
+}
+
+/*
+** Of vectors at one small angle, bits differ in a Poisson distribution.  A node of this rank may
+** be the luckiest of thousands, by three deviations, and one as near may have as bad luck.
+*/
+#define LUCKY 3
+
+/* Of WordNet vectors a fifth of the bits differ at the nearest row. */
+#define DUPLICATE_SHARE (1.0 / 12)
+
+float hny__rerank_chance(const hny__quantizer *quantizer, float rank) {
+    if (rank > DUPLICATE_SHARE * quantizer->shape.dim) {
+        return -INFINITY;
+    }
+    const double root = (LUCKY + sqrt(LUCKY * LUCKY + 4 * (double)rank)) / 2; /* of the mean */
+    return (float)(root * root + LUCKY * root);
 }
 
 float hny__rerank_reach(const hny__rerank *rerank) {
-    const bool is_known = hny__rerank_compares(rerank->quantizer) && rerank->count > 1 &&
-                          rerank->near_count == rerank->k;
+    if (!hny__rerank_compares(rerank->quantizer)) {
+        return rerank->chance;
+    }
+    const bool is_known = rerank->count > 1 && rerank->near_count == rerank->k;
     return is_known ? (float)reach_of_ranks(rerank) : -INFINITY;
 }
 

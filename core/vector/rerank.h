@@ -25,6 +25,7 @@ typedef struct hny__rerank {
     /* Differences of rank and distance: their number, the first, and sums of them less that. */
     size_t count;
     double first, sum, squares;
+    float chance; /* of bits: nodes of ranks up to this one are measured in any case */
 } hny__rerank;
 
 /* Are ranks as far off as the codes?  Numbers of different bits are no measure of a distance. */
@@ -41,6 +42,12 @@ void hny__rerank_free(hny__rerank *rerank);
 
 /* Is a node of this rank to be measured?  If not, none of a larger rank is. */
 bool hny__rerank_wants(const hny__rerank *rerank, float rank);
+
+/*
+** Codes that are bits, of near-duplicates: the rank up to which nodes may be as near as one of this
+** rank, since the bits differ by chance.  -infinity for other nodes, which ranks tell apart.
+*/
+float hny__rerank_chance(const hny__quantizer *quantizer, float rank);
 
 /* The rank up to which nodes may be among the k nearest; -infinity: that is not known. */
 float hny__rerank_reach(const hny__rerank *rerank);
