@@ -113,13 +113,17 @@ static int add_query(hx_shadow *shadow, int vector, sqlite3_value *value, sqlite
 
 static int read_set(hx_shadow *shadow, int vector, sqlite3_stmt *stmt, hx_query_set *set) {
     sqlite3_int64 row = 0;
-    int rc = SQLITE_OK;
+    int rc = hx_sql_descend(shadow);
+    if (rc) {
+        return rc;
+    }
     while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         row++;
         if (sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
             rc = add_query(shadow, vector, sqlite3_column_value(stmt, 0), row, set);
         }
     }
+    hx_sql_ascend(shadow);
     if (rc) {
         return rc;
     }

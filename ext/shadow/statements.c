@@ -242,24 +242,33 @@ static int fail_recursion(hx_shadow *shadow) {
                    shadow->name, shadow->name);
 }
 
-static int begin_nested(hx_shadow *shadow) {
+int hx_sql_descend(hx_shadow *shadow) {
     unsigned *const depth = depth_of(shadow);
-    if (shadow->stepping) {
-        return fail_recursion(shadow);
-    }
     if (*depth == HX_MAX_DEPTH) {
         return hx_fail(shadow, SQLITE_ERROR,
-                       "hannoy: triggers and views make %s depend on too many other hannoy tables, "
-                       "more than %d; drop some",
+                       "hannoy: triggers, views or queries lead from %s to other hannoy tables, or "
+                       "back to itself, more than %d deep; drop some",
                        shadow->name, HX_MAX_DEPTH);
     }
     ++*depth;
-    shadow->stepping = true;
     return SQLITE_OK;
 }
 
-static void end_nested(hx_shadow *shadow) {
+void hx_sql_ascend(hx_shadow *shadow) {
     --*depth_of(shadow);
+}
+
+static int begin_nested(hx_shadow *shadow) {
+    if (shadow->stepping) {
+        return fail_recursion(shadow);
+    }
+    const int rc = hx_sql_descend(shadow);
+    shadow->stepping = rc == SQLITE_OK;
+    return rc;
+}
+
+static void end_nested(hx_shadow *shadow) {
+    hx_sql_ascend(shadow);
     shadow->stepping = false;
 }
 

@@ -106,6 +106,13 @@ typedef struct hx_loan {
 */
 #define HX_MAX_DEPTH 16
 
+/*
+** Around the steps of a user's statement, which may read the table that it is run for: those count
+** as nested, too.  SQLITE_OK, or an error after which hx_sql_ascend() is not called.
+*/
+int hx_sql_descend(hx_shadow *shadow);
+void hx_sql_ascend(hx_shadow *shadow);
+
 /* Needs the columns.  After a failure the caller must still call hx_sql_free. */
 int hx_sql_init(hx_shadow *shadow);
 void hx_sql_free(hx_shadow *shadow);

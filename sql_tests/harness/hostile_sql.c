@@ -20,6 +20,7 @@ const char *const hostile_setup[] = {
     "'[4,0]', 4), (5, '[5,0]', 5)",
     "INSERT INTO u(id, one, two) VALUES ('p', '[1,0]', '[1,0,0]'), ('q', '[2,0]', NULL), ('r', "
     "NULL, '[3,0,0]')",
+    "INSERT INTO t VALUES ('SELECT hannoy_recall(''v'', a) FROM t', 'SELECT vector FROM v')",
     "CREATE VIEW x AS SELECT rowid AS a, a AS b FROM v",
     NULL};
 
@@ -58,11 +59,13 @@ static const rule rules[] = {
                "randomblob(8)\nNULL\n''\n'[1e39,0]'\njson_array(abs(random() % 9), 1)\n{number}"},
     {"text", "'x'\n''\n'p'\n'q'\nhex(randomblob(4))\n'dim=2, metric=l2'\n"
              "'dim=3, metric=cosine'\n'options'\n'trim'\n'format'"},
-    {"call", "hannoy_version()\nhannoy_build('{index}')\nhannoy_recall('{index}')\n"
-             "hannoy_distance({vector}, {vector}, 'l2')\nvec_distance_L2({vector}, {vector})\n"
-             "vec_length({vector})\nvec_to_json({vector})\nknn_match({column}, {vector})\n"
-             "(SELECT value FROM hannoy_info('{index}') LIMIT 1)\nabs(random())\n"
-             "randomblob({number})\nlast_insert_rowid()\ntotal_changes()"},
+    {"call",
+     "hannoy_version()\nhannoy_build('{index}')\nhannoy_recall('{index}')\n"
+     "hannoy_recall('{index}', (SELECT a FROM t))\nhannoy_recall('{index}', (SELECT b FROM t))\n"
+     "hannoy_distance({vector}, {vector}, 'l2')\nvec_distance_L2({vector}, {vector})\n"
+     "vec_length({vector})\nvec_to_json({vector})\nknn_match({column}, {vector})\n"
+     "(SELECT value FROM hannoy_info('{index}') LIMIT 1)\nabs(random())\n"
+     "randomblob({number})\nlast_insert_rowid()\ntotal_changes()"},
     {"value", "1\n{number}\n{number}\n{vector}\n{vector}\n{text}\n{call}\n"
               "(SELECT count(*) FROM {source})\n(SELECT {column} FROM {source} LIMIT 1)"},
     {"row value", "new.{column}\nold.{column}\nnew.rowid\nold.rowid\n{value}"},
@@ -224,6 +227,7 @@ static const rule rules[] = {
     {"use",
      "SELECT 1\n{open}\n{open}\n{open}\n{insert}\n{insert}\n{insert}\n{update}\n{update}\n"
      "{delete}\nINSERT INTO v(v) VALUES ('{command}')\n"
+     "INSERT INTO v(v, vector) SELECT 'calibrate', {column} FROM t\n"
      "INSERT INTO u(u) VALUES ('{command}')\nINSERT INTO w(w) VALUES ('{command}')\n"
      "SELECT {call}\nSELECT {call}\n"
      "BEGIN\nBEGIN IMMEDIATE\nCOMMIT\nCOMMIT\nROLLBACK\nSAVEPOINT s\nROLLBACK TO s\nRELEASE s\n"
