@@ -605,6 +605,13 @@ void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *ou
 bool hny_linker_yield(hny_sidecar *sidecar);
 
 /*
+** After HNY_BUSY, for a build that is asked for: waits for a step of the linker of another process,
+** half a minute at most, and for a build half a second.  Returns true once the build may be tried
+** again, and false if the wait is over or was interrupted.
+*/
+bool hny_linker_await(hny_sidecar *sidecar, hny_interrupt interrupt);
+
+/*
 ** No step on this file runs from pause to resume; a running one is given up first.  The pause is
 ** the caller's, as is the handle, which must not be moved meanwhile.
 */

@@ -17,9 +17,9 @@ cd "$(dirname "$0")/.."
 # The longest first: most steps keep one core busy, and none is to wait for the other at the end.
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
 tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes tsan:sql-background
-    tsan:processes-background)
+    tsan:processes-background tsan:linking)
 asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
-    asan:interrupts asan:crash)
+    asan:interrupts asan:crash asan:linking)
 clang_steps=(fuzzers clang:sql clang:unit)
 command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
 # In a control group of so many MiB, where one can be made.
@@ -34,7 +34,7 @@ rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
     "${clang_steps[@]}" mutants fault property differential asan:differential schemas asan:schemas
     sql-background property-background crash-background processes-background states-background
     differential-background asan:property-background asan:fuzz-mutants asan:fuzz-schemas
-    asan:fuzz-differential processes interrupts crash)
+    asan:fuzz-differential processes interrupts linking fault-background crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/os_file.h"
 #include "base/os_thread.h"
@@ -32,6 +33,15 @@
 #define YIELD_MS      100  /* for a COMMIT that found the builder's lock taken */
 #define BUSY_MS       250  /* before the lock of another process' linker is tried again */
 #define FIRST_STEP_MS 1000 /* for which the last owner of a job waits */
+#define GAP_MS        10   /* between steps, in which a build of another process gets the lock */
+
+/*
+** How a build that is asked for waits.  The builder's lock is held for some milliseconds by COMMITs
+** and searches that append and by a linker that publishes, and for long by other builds.
+*/
+#define AWAIT_POLL_MS  2
+#define AWAIT_BUILD_MS 500
+#define AWAIT_MOST_MS  30000
 
 /* Links the unlinked rows of one table. */
 typedef struct link_job {
@@ -332,6 +342,8 @@ static void run_step(link_job *job) {
     pthread_cond_broadcast(&linker.changed);
     if (rc == HNY_BUSY && !linker.stop) {
         wait_milliseconds(BUSY_MS);
+    } else if (step.more && !linker.stop) {
+        wait_milliseconds(GAP_MS);
     }
 }
 
@@ -529,6 +541,33 @@ bool hny_linker_yield(hny_sidecar *sidecar) {
     return waits;
 }
 
+static bool is_locked(hny__env *env, const hny_sidecar *sidecar, hny__lock_kind kind) {
+    hny__lock lock = {.held = false};
+    const bool locked = hny__env_lock(env, hny_sidecar_path(sidecar), kind, &lock) == HNY_BUSY;
+    hny__env_unlock(env, kind, &lock);
+    return locked;
+}
+
+bool hny_linker_await(hny_sidecar *sidecar, hny_interrupt interrupt) {
+    int building = 0;
+    hny__env *env;
+    if (hny__sidecar_env(sidecar, false, &env)) {
+        return false;
+    }
+    for (int waited = 0; waited < AWAIT_MOST_MS; waited += AWAIT_POLL_MS) {
+        const bool builds = is_locked(env, sidecar, HNY__LOCK_BUILDER);
+        if (!builds && !is_locked(env, sidecar, HNY__LOCK_LINKER)) {
+            return true;
+        }
+        building = builds ? building + AWAIT_POLL_MS : 0;
+        if (building >= AWAIT_BUILD_MS || hny__interrupted(interrupt)) {
+            return false;
+        }
+        hny__os_sleep(AWAIT_POLL_MS);
+    }
+    return false;
+}
+
 void hny_linker_pause(const hny_sidecar *sidecar, hny_pause *pause) {
     pthread_mutex_lock(&linker.lock);
     *pause = (hny_pause){linker.pauses, sidecar};
@@ -601,5 +640,6 @@ void hny_linker_leave(const hny_sidecar *sidecar) {
         drop_job(number);
     }
     join_ended();
+    pthread_cond_broadcast(&linker.changed);
     pthread_mutex_unlock(&linker.lock);
 }

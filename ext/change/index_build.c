@@ -293,6 +293,18 @@ void hx_index_build_link(hx_view *view) {
     }
 }
 
+/* Another attempt may succeed.  A COMMIT does not wait for other processes. */
+static bool wait_for_linker(hx_view *view, hx_index_build *build, bool defers) {
+    if (defers) {
+        return hny_linker_yield(view->sidecar);
+    }
+    if (build->asked && hny_linker_await(view->sidecar, hx_interrupt(view->shadow))) {
+        return true;
+    }
+    build->status = build->asked && hx_interrupted(view->shadow) ? HNY_INTERRUPT : HNY_BUSY;
+    return false;
+}
+
 static int attempt_build(hx_view *view, hx_index_build *build) {
     const hx_options *const set = hx_view_options(view);
     hny_build *engine;
@@ -315,7 +327,7 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     do {
         build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options,
                                        &limits, flags, &engine);
-    } while (build->status == HNY_BUSY && defers && hny_linker_yield(view->sidecar));
+    } while (build->status == HNY_BUSY && wait_for_linker(view, build, defers));
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }

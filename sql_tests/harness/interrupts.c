@@ -54,7 +54,7 @@ static sqlite3 *create(const char *journal, rowset *content, rng *r) {
     db_must(db,
             "PRAGMA journal_mode = %s; PRAGMA synchronous = OFF;"
             "CREATE VIRTUAL TABLE v USING hannoy(dim=%d, metric=%s, autobuild=0, threads=1, "
-            "ef_construction=400, linear_below=0)",
+            "ef_construction=400, linear_below=0, background=0)",
             journal, wide.dim, metric_name[wide.metric]);
     db_must(db, "BEGIN");
     insert_rows(db, 1, row_count, content, r);
