@@ -411,6 +411,7 @@ static void forget_linker(void) {
     pthread_mutex_unlock(&linker.lock);
 }
 
+/* After those of the registry, whose mutex is taken under this one: the caller has a file open. */
 static void watch_forks_of_linker(void) {
     hny__os_watch_forks(lock_linker, unlock_linker, forget_linker);
 }

@@ -33,6 +33,7 @@ static void unlock_registry(void) {
 }
 
 static void watch_forks(void) {
+    hny__lock_watch_forks();
     hny__os_watch_forks(lock_registry, unlock_registry, unlock_registry);
 }
 

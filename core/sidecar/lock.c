@@ -67,6 +67,10 @@ static void watch_forks_of_locks(void) {
 
 static pthread_once_t lock_forks_once = PTHREAD_ONCE_INIT;
 
+void hny__lock_watch_forks(void) {
+    pthread_once(&lock_forks_once, watch_forks_of_locks);
+}
+
 static void forget_held_lock(hny__os_file file) {
     for (unsigned i = 0; i < held_locks.count; i++) {
         if (held_locks.files[i] == file) {
@@ -77,7 +81,7 @@ static void forget_held_lock(hny__os_file file) {
 }
 
 int hny__lock_take(const char *path, hny__lock_kind kind, hny__os_file *file) {
-    pthread_once(&lock_forks_once, watch_forks_of_locks);
+    hny__lock_watch_forks();
     pthread_mutex_lock(&held_locks.mutex);
     int rc = held_locks.count < MOST_LOCKS ? lock_data_file(path, false, kind, file) : HNY_BUSY;
     if (!rc) {

@@ -35,6 +35,12 @@ typedef enum hny__lock_kind { HNY__LOCK_BUILDER, HNY__LOCK_LINKER, HNY__LOCK_KIN
 int hny__lock_take(const char *path, hny__lock_kind kind, hny__os_file *file);
 void hny__lock_release(hny__os_file file);
 
+/*
+** Before a fork, handlers run in the reverse order of their registration: mutexes under which locks
+** are taken must have theirs registered after this call.
+*/
+void hny__lock_watch_forks(void);
+
 /* The path of the lock file of a data file.  The caller frees it.  NULL: out of memory. */
 char *hny__lockfile_name(const char *path);
 

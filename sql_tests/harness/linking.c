@@ -20,6 +20,13 @@
 #define PROGRAMS 100
 #define EACH     50 /* rows that such a program writes */
 
+/* ThreadSanitizer knows no threads of a child whose parent had some. */
+#ifdef __SANITIZE_THREAD__
+#define THREADLESS 1
+#else
+#define THREADLESS 0
+#endif
+
 static const shape wide = {96, EUCLIDEAN, FLOAT32, PLAIN, false};
 
 /*
@@ -134,6 +141,9 @@ static double in_child(void (*fn)(void)) {
     const pid_t pid = child_start();
     if (pid == 0) {
         is_child = true;
+        if (THREADLESS) {
+            setenv("HANNOY_BACKGROUND", "0", 1);
+        }
         fn();
         exit(0);
     }
@@ -207,7 +217,9 @@ static void run_forks(void *data) {
         in_child(search_in_child);
     }
     in_child(write_in_child);
-    in_child(link_in_child);
+    if (!THREADLESS) {
+        in_child(link_in_child);
+    }
     look(db, arg.steps + EACH, "after forks");
     wait_until_linked(db);
     look(db, arg.steps + EACH, "after forks, when it is linked");
