@@ -188,6 +188,21 @@ static int functions_step(scene *c) {
                   "FROM (VALUES ('[0, 0]'), ('[1, 2]'), ('[3, 4]'))");
 }
 
+/* Queries of a user in each form. */
+static int recall_step(scene *c) {
+    return db_try(c->db, "SELECT hannoy_recall('v', 'SELECT vector FROM v'), "
+                         "hannoy_recall('v', json_group_array(json(hannoy_json(vector)))), "
+                         "hannoy_recall('v', max(vector)) FROM v");
+}
+
+/* Scans find the ten nearest of so few rows, which calibrate says once it has measured them. */
+static int calibrate_step(scene *c) {
+    const int rc = db_try(c->db, "INSERT INTO v(v, vector) VALUES ('calibrate', "
+                                 "'SELECT vector FROM v UNION ALL SELECT vector FROM v')");
+    const bool scans = rc == SQLITE_ERROR && strstr(sqlite3_errmsg(c->db), "scan its rows");
+    return scans ? SQLITE_OK : rc;
+}
+
 /* Whatever fails on the way: an answer that comes to its end is right. */
 static int query_step(scene *c) {
     unsigned char vector[MAX_DIM * 4];
@@ -238,6 +253,8 @@ static const struct {
     {"build", build_step, BUILDS},
     {"info", info_step, READS},
     {"functions", functions_step, READS},
+    {"recall", recall_step, READS},
+    {"calibrate", calibrate_step, BUILDS},
     {"delete", delete_step, WRITES},
     {"query after deletes", query_step, READS},
     {"build and consolidate", build_step, BUILDS},
