@@ -362,7 +362,7 @@ build/release/bench/%: build/release/bench/%.o
 	@echo '  link $@'
 	$(Q)$(call LINK,release) $^ -o $@ $(SQLITE_LIB) -lpthread
 
-.PHONY: bench bench-quick bench-filters bench-memory bench-kernels
+.PHONY: bench bench-quick bench-filters bench-memory bench-commits bench-kernels
 bench: ## figures and plots beside other libraries, in bench/results; DATA='FOLDER…' OUT=FOLDER
 	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
 	@$(MAKE) hannoy.so build/release/bench/kernels
@@ -382,6 +382,13 @@ bench-memory: ## searches with less memory than the sidecar takes, on the first 
 	@$(MAKE) hannoy.so build/release/bench/random_reads
 	@PYTHON='$(PYTHON)' bench/venv.sh
 	bench/.venv/bin/python bench/memory.py --out '$(OUT)' $(BENCH_ARGS) $(firstword $(DATA))
+
+bench-commits: ## how long COMMITs take while rows are loaded and linked, on the first DATA
+	@.ci/deps $(PACKAGES) $(BENCH_PACKAGES)
+	@$(MAKE) hannoy.so
+	@PYTHON='$(PYTHON)' bench/venv.sh
+	bench/.venv/bin/python bench/commit_times.py --out '$(OUT)' \
+	    $(BENCH_ARGS) $(firstword $(DATA))
 
 bench-quick: ## the same of 20,000 rows of one set, in build/bench-quick, in a few minutes
 	@$(MAKE) bench OUT=build/bench-quick BENCH_ARGS='--quick $(BENCH_ARGS)'

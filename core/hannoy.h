@@ -567,10 +567,10 @@ void hny_build_close(hny_build *build);
 */
 
 /*
-** Is linking left to the linker where a table's setting is `set`?  HANNOY_BACKGROUND in the
-** environment, 0 or 1, overrides that.  False if no thread could be made.
+** May linking be left to the linker?  Not with HANNOY_BACKGROUND=0 in the environment, or if no
+** thread could be made.
 */
-bool hny_linker_enabled(bool set);
+bool hny_linker_enabled(void);
 
 /* Are so many rows unlinked, or nodes deleted, that the linker would take a step? */
 bool hny_linking_due(const hny_stats *stats);

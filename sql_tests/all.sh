@@ -5,7 +5,7 @@
 #
 # test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
 # VARIANT: before it for another build than release, and with -short after it for less of what a
-# long one does, or -background: rows are linked behind the COMMIT.  What a step printed is shown
+# long one does, or -foreground: rows are linked by the COMMIT.  What a step printed is shown
 # when it ends; build/log/ has it before.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
@@ -16,8 +16,8 @@ cd "$(dirname "$0")/.."
 
 # The longest first: most steps keep one core busy, and none is to wait for the other at the end.
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
-tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes tsan:sql-background
-    tsan:processes-background tsan:linking)
+tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes tsan:sql-foreground
+    tsan:processes-foreground tsan:linking)
 asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
     asan:interrupts asan:crash asan:linking)
 clang_steps=(fuzzers clang:sql clang:unit)
@@ -28,13 +28,13 @@ in_memory=(sql_tests/in_memory.sh 64)
 # In minutes, also on a slow machine: a step that would take long is short here, and long below.
 test_steps=(sql asan:sql-short asan:unit-short unit fault-short states asan:fault-short
     property-short asan:property-short mutants-short differential-short lint crash-short layers
-    asan:schemas-short asan:replay property-short-background crash-short-background)
+    asan:schemas-short asan:replay property-short-foreground crash-short-foreground)
 # What is left out above, or short.
 rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
     "${clang_steps[@]}" mutants fault property differential asan:differential schemas asan:schemas
-    sql-background property-background crash-background processes-background states-background
-    differential-background asan:property-background asan:fuzz-mutants asan:fuzz-schemas
-    asan:fuzz-differential processes interrupts linking fault-background crash)
+    sql-foreground property-foreground crash-foreground processes-foreground states-foreground
+    differential-foreground asan:property-foreground asan:fuzz-mutants asan:fuzz-schemas
+    asan:fuzz-differential processes interrupts linking fault-foreground crash)
 
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -147,6 +147,9 @@ sql_files() { # VARIANT all|short
     elif ! emulated "$1"; then
         without=()
     fi
+    if [ "${HANNOY_BACKGROUND:-}" = 0 ]; then
+        mapfile -t -O ${#without[@]} without < <(grep -rl --include='*.test' background=1 sql_tests)
+    fi
     printf '%s\n' "${documents[@]}"
     find sql_tests -name '*.test' | sort | grep -vxF "$(printf '%s\n' "${without[@]}")"
 }
@@ -165,9 +168,9 @@ replay_files() { # VARIANT
 run_step() { # VARIANT NAME
     local files
     case $2 in
-    *-background)
-        local -x HANNOY_BACKGROUND=1
-        set -- "$1" "${2%-background}"
+    *-foreground)
+        local -x HANNOY_BACKGROUND=0
+        set -- "$1" "${2%-foreground}"
         ;;
     esac
     case $1:$2 in
@@ -176,7 +179,10 @@ run_step() { # VARIANT NAME
     *:kernels) run_kernels "$1" ;;
     *:layers) sql_tests/check_layers.sh "build/$1" ;;
     *:lint) sql_tests/check_style.sh ;;
-    tsan:sql) program "$1" run 900 sql_tests/{build,txn,attach} ;;
+    tsan:sql)
+        mapfile -t files < <(sql_files "$1" all | grep -E '^sql_tests/(build|txn|attach)/')
+        program "$1" run 900 "${files[@]}"
+        ;;
     *:sql | *:sql-short)
         mapfile -t files < <(sql_files "$1" "$([ "$2" = sql ] && echo all || echo short)")
         program "$1" run 900 "${files[@]}"

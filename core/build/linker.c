@@ -437,11 +437,11 @@ __attribute__((destructor)) static void end_linker(void) {
 
 /* --------------------------------------------------------------------------------- interface -- */
 
-bool hny_linker_enabled(bool set) {
+bool hny_linker_enabled(void) {
     pthread_mutex_lock(&linker.lock);
     const bool refused = linker.refused;
     pthread_mutex_unlock(&linker.lock);
-    return !refused && hny__os_variable_bytes("HANNOY_BACKGROUND", set) != 0;
+    return !refused && hny__os_variable_bytes("HANNOY_BACKGROUND", 1) != 0;
 }
 
 static link_job *add_job(const hny_sidecar *sidecar, uint32_t table) {

@@ -248,8 +248,7 @@ static uint64_t commit_bytes(const hx_view *view, const hx_log *log) {
 }
 
 bool hx_index_build_defers(const hx_view *view) {
-    const uint32_t set = hx_view_options(view)->background;
-    return set && hny_linker_enabled(set == 1);
+    return hx_view_options(view)->background && hny_linker_enabled();
 }
 
 /* Is linking left to the linker? */

@@ -14,7 +14,6 @@ built=$root/build/cluster
 extension=$root/hannoy.so
 venv=$built/python
 export PYTHONDONTWRITEBYTECODE=1
-export HANNOY_BACKGROUND=1 # what an index is lacking, searches append and the linker links
 
 make_python() {
     local python=${PYTHON:-/usr/bin/python3}
