@@ -38,4 +38,13 @@ FUNCTION(__aarch64_cas8_acq_rel):
 1:  ret
     .size __aarch64_cas8_acq_rel, . - __aarch64_cas8_acq_rel
 
+/* Puts the first argument, a byte, where the second points to; returns what was there. */
+FUNCTION(__aarch64_swp1_acq_rel):
+    mov w16, w0
+0:  ldaxrb w0, [x1]
+    stlxrb w17, w16, [x1]
+    cbnz w17, 0b
+    ret
+    .size __aarch64_swp1_acq_rel, . - __aarch64_swp1_acq_rel
+
     .section .note.GNU-stack, "", %progbits
