@@ -61,26 +61,15 @@
 **     loop VAR FROM TO … endloop       from FROM up to but not including TO; ${VAR} is filled in
 **     foreach VAR A B C … endloop      everywhere
 */
-#include "run.h"
+#include "run_apart.h"
 
 #include <ftw.h>
-#include <linux/capability.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-typedef struct options {
-    char *extension;
-    unsigned timeout; /* seconds a file may take */
-    int verbose;
-} options;
 
 typedef struct paths {
     char **items;
@@ -198,25 +187,13 @@ static int read_lines(run *r) {
     return 1;
 }
 
-/* Root may write what nobody may; without this capability a read-only file is one for root too. */
-static void obey_permissions(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2] = {{0}};
-    if (syscall(SYS_capget, &header, data) != 0) {
-        return;
-    }
-    data[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
-    syscall(SYS_capset, &header, data);
-}
-
-static void run_file(const char *path, const options *o, const char *folder, report *sum) {
+void run_file(const char *path, const options *o, const char *folder, report *sum) {
     run r = {.path = path, .extension = o->extension, .report = sum, .verbose = o->verbose};
     if (!read_lines(&r) || chdir(folder) != 0) {
         run_fail(&r, 0, "cannot be read");
         return;
     }
-    obey_permissions();
-    alarm(o->timeout);
+    apart_begin(o->timeout);
     r.database = run_strdup("test.db");
     database_select(&r, "main", NULL, 0);
     if (has_ending(path, ".md")) {
@@ -232,53 +209,17 @@ static void run_file(const char *path, const options *o, const char *folder, rep
     sqlite3_shutdown();
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void tell_crash(const char *path, int status, report *sum) {
-    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    printf("%s:%d: expected to go on, got %s\n", path, sum->line,
-           signal == SIGALRM ? "no end: timeout"
-           : signal          ? strsignal(signal)
-                             : "an exit");
-    sum->failed++;
-}
-
-static void run_apart(const char *path, const options *o, report *sum) {
-    const char *const parent = getenv("TMPDIR");
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%s/hannoy-sql-XXXXXX", parent && *parent ? parent : "/tmp");
-    fflush(stdout);
-    if (!mkdtemp(folder)) {
-        printf("%s: expected a temporary folder, got none\n", path);
-        sum->failed++;
-        return;
-    }
-    const int before = sum->failed;
-    const pid_t child = fork();
-    if (child == 0) {
-        run_file(path, o, folder, sum);
-        fflush(stdout);
-        exit(sum->failed > before); /* with its handlers: LeakSanitizer is one */
-    }
-    int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child) {
-        status = SIGABRT;
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != (sum->failed > before)) {
-        tell_crash(path, status, sum);
-    }
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* ------------------------------------------------------------------------- command line -- */
 
 /* Of run_linked, which has the extension in it. */
 __attribute__((weak)) int sqlite3_hannoy_init(sqlite3 *db, char **error, const void *api);
+
+/* Initialises SQLite, and so comes after its settings. */
+static void add_linked_extension(const options *o) {
+    if (!o->extension && sqlite3_hannoy_init) {
+        sqlite3_auto_extension((void (*)(void))sqlite3_hannoy_init);
+    }
+}
 
 static int usage(void) {
     fputs("usage: run [--ext hannoy.so] [--timeout SECONDS] [--verbose] FILE_OR_FOLDER...\n",
@@ -295,6 +236,8 @@ static int parse_args(int argc, char **argv, options *o, paths *list) {
             }
         } else if (!strcmp(argv[i], "--timeout") && i + 1 < argc) {
             o->timeout = (unsigned)atoi(argv[++i]);
+        } else if (!strcmp(argv[i], "--child") && i + 1 < argc) {
+            o->child = argv[++i];
         } else if (!strcmp(argv[i], "--verbose")) {
             o->verbose = 1;
         } else if (argv[i][0] == '-' || !collect(list, argv[i])) {
@@ -311,14 +254,16 @@ int main(int argc, char **argv) {
     if (!parse_args(argc, argv, &o, &list)) {
         return usage();
     }
-    report *const shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED ||
-        sqlite3_config(SQLITE_CONFIG_LOG, functions_note_log, NULL) != SQLITE_OK) {
+    if (sqlite3_config(SQLITE_CONFIG_LOG, functions_note_log, NULL) != SQLITE_OK) {
         return 2;
     }
-    if (!o.extension && sqlite3_hannoy_init) { /* initialises SQLite, and so after its settings */
-        sqlite3_auto_extension((void (*)(void))sqlite3_hannoy_init);
+    add_linked_extension(&o);
+    if (o.child) {
+        return apart_child(list.items[0], &o);
+    }
+    report *const shared = apart_report();
+    if (!shared) {
+        return 2;
     }
     for (size_t i = 0; i < list.count; i++) {
         run_apart(list.items[i], &o, shared);
