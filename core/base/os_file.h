@@ -75,6 +75,9 @@ int hny__os_remove_folder(const char *path);
 /* Replaces a file at the new path.  On Windows HNY_IO while either is open anywhere. */
 int hny__os_rename(const char *from, const char *to);
 
+/* Can a file that is open be replaced by hny__os_rename? */
+bool hny__os_replaces_open_files(void);
+
 /* The last name of a path. */
 const char *hny__os_name(const char *path);
 

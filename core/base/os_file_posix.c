@@ -154,6 +154,10 @@ int hny__os_rename(const char *from, const char *to) {
     return rename(from, to) ? HNY_IO : HNY_OK;
 }
 
+bool hny__os_replaces_open_files(void) {
+    return true;
+}
+
 const char *hny__os_name(const char *path) {
     const char *const slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

@@ -183,6 +183,11 @@ int hny__os_rename(const char *from, const char *to) {
     return done ? HNY_OK : HNY_IO;
 }
 
+/* LMDB opens its file so that others may neither remove nor replace it. */
+bool hny__os_replaces_open_files(void) {
+    return false;
+}
+
 const char *hny__os_name(const char *path) {
     const char *name = path;
     for (const char *p = path; *p; p++) {

@@ -133,7 +133,7 @@ static int replace_file(const hny_build *build) {
 
 int hny_build_shrink(hny_build *build, bool all) {
     uint64_t pages, used;
-    if (!hny_sidecar_path(build->sidecar)) {
+    if (!hny_sidecar_path(build->sidecar) || !hny__os_replaces_open_files()) {
         return HNY_OK;
     }
     hny_reader_end(build->reader);

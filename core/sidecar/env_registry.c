@@ -84,7 +84,10 @@ size_t hny__env_spare(void) {
     return share < LEAST_SPARE ? LEAST_SPARE : share < most ? share : most;
 }
 
-/* The data file has `used` of its `bytes` in use. */
+/*
+** The data file has `used` of its `bytes` in use.  On Windows LMDB makes it as long as its map, so
+** that most files have some to spare already and need not grow.
+*/
 static int open_mdb(hny__env *env, const char *path, uint64_t used, uint64_t bytes) {
     const unsigned flags =
         MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (env->readonly ? MDB_RDONLY | MDB_NOLOCK : 0u);
@@ -97,7 +100,7 @@ static int open_mdb(hny__env *env, const char *path, uint64_t used, uint64_t byt
         if (rc) {
             break;
         }
-        rc = mdb_env_set_mapsize(env->mdb, used + spare > bytes ? used + spare : bytes);
+        rc = mdb_env_set_mapsize(env->mdb, used + spare / 2 > bytes ? used + spare : bytes);
         if (!rc) {
             rc = mdb_env_set_maxreaders(env->mdb, HNY__MAX_READERS);
         }
