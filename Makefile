@@ -24,6 +24,7 @@ endif
 # What an operating system's own files are named for is a body of the same header in each.
 ALL_CORE := $(filter-out core/test/% core/fuzz/%,$(wildcard core/*/*.c))
 CORE := $(filter-out %_windows.c,$(ALL_CORE))
+WINDOWS_CORE := $(filter-out %_posix.c,$(ALL_CORE))
 EXT := $(filter-out ext/test/% ext/fuzz/%,$(wildcard ext/*.c ext/*/*.c))
 CORE_TESTS := $(wildcard core/test/test_*.c)
 EXT_TESTS := $(wildcard ext/test/test_*.c)
@@ -131,9 +132,13 @@ libhannoy.a: build/release/libhannoy.a
 	@cp $< $@.tmp && mv -f $@.tmp $@
 
 # The entry point leaves the library, whatever the visibility of what is linked in.
+EXPORTS := -Wl,--version-script=build/hannoy.map
 build/hannoy.map: Makefile
 	@mkdir -p $(@D)
 	@echo '{ global: sqlite3_hannoy_init; sqlite3_extension_init; local: *; };' >$@
+build/hannoy.def: Makefile
+	@mkdir -p $(@D)
+	@printf 'EXPORTS\n  sqlite3_hannoy_init\n  sqlite3_extension_init\n' >$@
 
 # Rewritten only when the compiler or a flag changes, so that objects of two kinds never mix.
 build/%/flags: FORCE
@@ -146,7 +151,8 @@ FORCE:
 
 # $(1): the variant
 define variant
-$(1)_CORE := $(CORE:%.c=build/$(1)/%.o)
+$(1)_CORE := $(patsubst %.c,build/$(1)/%.o,$(or $($(1)_SOURCES),$(CORE)))
+$(1)_LIBRARY := $(or $($(1)_LIBRARY),hannoy.so)
 $(1)_EXT := $(EXT:%.c=build/$(1)/%.o)
 # The same sources as part of a program that has its own SQLite linked in.
 $(1)_EXT_STATIC := $(EXT:ext/%.c=build/$(1)/ext_static/%.o)
@@ -198,9 +204,10 @@ build/$(1)/harness/%.o: sql_tests/harness/%.c build/$(1)/flags $($(1)_NEEDS)
 	@echo '  cc $$@'
 	$(Q)$$(call COMPILE,$(1),-iquote core) -UNDEBUG -c $$< -o $$@
 
-build/$(1)/hannoy.so: $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map $($(1)_LIBRARIES)
+build/$(1)/$$($(1)_LIBRARY): $$($(1)_CORE) $$($(1)_EXT) build/hannoy.map build/hannoy.def \
+                             $($(1)_LIBRARIES)
 	@echo '  link $$@'
-	$(Q)$$(call LINK,$(1)) -shared $$($(1)_SHARED) -Wl,--version-script=build/hannoy.map \
+	$(Q)$$(call LINK,$(1)) -shared $$($(1)_SHARED) $$(or $$($(1)_EXPORTS),$$(EXPORTS)) \
 	    $$($(1)_CORE) $$($(1)_EXT) -o $$@ \
 	    $(if $($(1)_LIBRARIES),$($(1)_LIBRARIES) -lpthread -lm,$(CORE_LIBS))
 
@@ -241,7 +248,7 @@ build/$(1)/harness/run_linked: build/$(1)/harness/run.o build/$(1)/harness/helpe
 	    $(CORE_LIBS)
 
 .PHONY: $(1)
-$(1): build/$(1)/hannoy.so $$($(1)_UNITS) $$($(1)_PROGRAMS) \
+$(1): build/$(1)/$$($(1)_LIBRARY) $$($(1)_UNITS) $$($(1)_PROGRAMS) \
       $(if $(filter asan,$(1)),$$($(1)_FUZZERS))
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))

@@ -1,7 +1,9 @@
 # The library for packages: one file a platform, with LMDB, CRoaring and xxHash inside.  Each is a
 # variant of the Makefile, made by the compiler and from the sources that sources.sh brings.
 
-DIST := linux-x86_64-glibc linux-x86_64-musl linux-aarch64-glibc linux-aarch64-musl
+LINUX := linux-x86_64-glibc linux-x86_64-musl linux-aarch64-glibc linux-aarch64-musl
+MACOS := macos-x86_64 macos-aarch64
+DIST := $(LINUX) windows-x86_64 $(MACOS)
 VARIANTS += $(DIST)
 DIST_SOURCES := build/dist/sources
 ZIG := $(DIST_SOURCES)/bin/zig
@@ -15,6 +17,16 @@ linux-x86_64-musl_MACHINE := x86_64-linux-musl
 linux-x86_64-musl_TARGET := x86_64-linux-musl
 linux-aarch64-musl_MACHINE := aarch64-linux-musl
 linux-aarch64-musl_TARGET := aarch64-linux-musl
+windows-x86_64_MACHINE := x86_64-windows-gnu
+windows-x86_64_TARGET := x86_64-windows-gnu
+macos-x86_64_MACHINE := x86_64-macos
+macos-x86_64_TARGET := x86_64-macos.11.0
+macos-aarch64_MACHINE := aarch64-macos
+macos-aarch64_TARGET := aarch64-macos.11.0
+
+windows-x86_64_SOURCES := $(WINDOWS_CORE)
+windows-x86_64_LIBRARY := hannoy.dll
+$(foreach d,$(MACOS),$(eval $(d)_LIBRARY := hannoy.dylib))
 
 # No path of this machine gets into the debug information.
 # CRoaring's code for AVX-512 is left out: clang 18 and later refuse to inline its functions, and
@@ -40,17 +52,26 @@ DIST_sqlite3_FLAGS := -fvisibility=default -DSQLITE_THREADSAFE=1 -DSQLITE_ENABLE
 ISA_zig_x86_64_kernel_avx512.o := $(ISA_x86_64_kernel_avx512.o) -mevex512
 ISA_zig_x86_64_kernel_avx512_vnni.o := $(ISA_x86_64_kernel_avx512_vnni.o) -mevex512
 ISA_zig_aarch64_kernel_neon_dot.o := -mcpu=generic+v8_2a+dotprod
+# All processors of the target have it, and a generic one has less than its other files.
+ISA_zig_macos_aarch64_kernel_neon_dot.o := -mcpu=apple_m1
+
+comma := ,
+space := $(if ,) $(if ,)
 
 # $(1): the platform
 define dist
 $(1)_CC := $(ZIG) cc -target $$($(1)_TARGET)
-$(1)_DIALECT := zig_
+$(1)_DIALECT := $(if $(filter macos-aarch64,$(1)),zig_macos_,zig_)
 $(1)_AR := $(ZIG) ar
-$(1)_FLAGS := $(DIST_FLAGS) $(if $(findstring glibc,$(1)),-include $(OLD_GLIBC))
-$(1)_SHARED := -Wl,-z,defs -Wl,--gc-sections -Wl,--build-id=sha1
+$(1)_FLAGS := $(DIST_FLAGS) $(if $(filter linux-%,$(1)),,-g0) \
+              $(if $(findstring glibc,$(1)),-include $(OLD_GLIBC)) \
+              $(if $(findstring windows,$(1)),-D_POSIX_THREAD_SAFE_FUNCTIONS)
+$(1)_SHARED := $(if $(filter linux-%,$(1)),-Wl$(comma)-z$(comma)defs -Wl$(comma)--gc-sections \
+                                          -Wl$(comma)--build-id=sha1,-s)
+$(1)_EXPORTS := $(if $(filter windows-%,$(1)),build/hannoy.def,$(if $(filter macos-%,$(1)),$(space)))
 $(1)_NEEDS := $(DIST_SOURCES)/made
 $(1)_LIBRARIES := $(patsubst %,build/$(1)/lib/%.o,mdb midl roaring xxhash\
-                   $(if $(findstring aarch64,$(1)),atomics))
+                   $(if $(findstring linux-aarch64,$(1)),atomics))
 $(1)_SQLITE := build/$(1)/lib/sqlite3.o
 $(1)_SQLITE_LIBS := -ldl
 
@@ -81,17 +102,45 @@ build/%/harness/run: build/%/harness/run.o build/%/harness/helpers.a build/%/lib
 	$(Q)$(ZIG) build-exe -target $($*_TARGET) -dynamic -lc -rdynamic $^ -femit-bin=$@
 
 # grep: two builds in two folders would differ.
-build/dist/%/hannoy.so: build/%/hannoy.so
+$(LINUX:%=build/dist/%/hannoy.so): build/dist/%/hannoy.so: build/%/hannoy.so
 	@mkdir -p $(@D)
 	@echo '  strip $@'
 	$(Q)$(ZIG) objcopy --strip-all --extract-to $@.debug $< $@
 	@! grep -lF '$(CURDIR)' $@ $@.debug || \
 	    { echo 'dist: this file names the folder of its build, as code of zig would' >&2; false; }
 
-.PHONY: dist test-dist wheels npm crate gomodule packages test-packages bench-import release-check
-dist: $(DIST:%=build/dist/%/hannoy.so) ## one file a platform, for packages, in build/dist
-test-dist: dist $(foreach d,$(DIST),build/$(d)/harness/run) ## what `make dist` built, and its tests
+# Without debug information: zig's objcopy makes such files of Linux's libraries alone.
+build/dist/windows-x86_64/hannoy.dll: build/windows-x86_64/hannoy.dll
+$(MACOS:%=build/dist/%/hannoy.dylib): build/dist/%/hannoy.dylib: build/%/hannoy.dylib
+build/dist/windows-x86_64/hannoy.dll $(MACOS:%=build/dist/%/hannoy.dylib):
+	@mkdir -p $(@D)
+	@! grep -lF '$(CURDIR)' $< || \
+	    { echo 'dist: this file names the folder of its build' >&2; false; }
+	@cp $< $@
+
+# The SQL runner with another body for what is POSIX in it, and a program for what SQL cannot say.
+WINDOWS_HARNESS := build/windows-x86_64/harness
+WINDOWS_RUNNER := $(filter-out %/run_apart.c,$(wildcard sql_tests/harness/run*.c)) \
+                  $(addprefix sql_tests/harness/windows/,apart_windows.c posix_windows.c)
+$(WINDOWS_HARNESS)/run.exe: $(WINDOWS_RUNNER)
+$(WINDOWS_HARNESS)/check.exe: sql_tests/harness/windows/check_windows.c
+$(addprefix $(WINDOWS_HARNESS)/,run.exe check.exe): build/windows-x86_64/lib/sqlite3.o \
+    $(wildcard sql_tests/harness/run*.h $(addprefix sql_tests/harness/windows/,*.h sys/*.h))
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	$(Q)$(ZIG) cc -target $(windows-x86_64_TARGET) -std=gnu11 $(WARNINGS) -O1 -g0 \
+	    -DWIN32_LEAN_AND_MEAN -D_POSIX_THREAD_SAFE_FUNCTIONS -isystem $(DIST_SOURCES)/include \
+	    -I sql_tests/harness/windows $(filter %.c %.o,$^) -o $@
+
+DIST_FILES := $(foreach d,$(or $(DIST_ONLY),$(DIST)),build/dist/$(d)/$(or $($(d)_LIBRARY),hannoy.so))
+
+.PHONY: dist test-dist test-windows wheels npm crate gomodule packages test-packages bench-import release-check
+dist: $(DIST_FILES) ## one file a platform, for packages, in build/dist
+test-dist: dist $(foreach d,$(LINUX),build/$(d)/harness/run) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
+test-windows: build/dist/windows-x86_64/hannoy.dll \
+              $(addprefix $(WINDOWS_HARNESS)/,run.exe check.exe) ## the SQL tests under Debian's wine
+	@bindings/test_windows.sh $(WINDOWS_HARNESS) $<
 
 wheels: dist ## Python packages of `make dist`, in build/dist/wheels
 	@rm -rf build/dist/wheels

@@ -4,7 +4,8 @@
 #   test_dist.sh PLATFORM...
 #
 # The programs for musl and for 64-bit ARM run in a folder with Debian's packages of that libc and
-# processor, the latter under qemu.  The last line is the sum.
+# processor, the latter under qemu.  Of macOS's libraries the symbols are checked; they cannot be
+# run here.  test_windows.sh tests that of Windows.  The last line is the sum.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -54,6 +55,22 @@ check_file() { # PLATFORM
     expect "$1: debug file" "$(build_id "$file") 1" \
         "$(build_id "$file.debug") $(readelf -SW "$file.debug" | grep -c '\.debug_info ')"
     expect "$1: paths of this machine" 0 "$(cat "$file" "$file.debug" | grep -cF "$PWD")"
+}
+
+# The link has found each function that it asks for in zig's lists of those of macOS.
+check_macos() { # PLATFORM
+    local file=build/dist/$1/hannoy.dylib
+    .ci/deps llvm || return 1
+    expect "$1: exported" '_sqlite3_extension_init _sqlite3_hannoy_init' \
+        "$(llvm-nm -gU "$file" | awk '{ print $NF }' | grep -vxE '___dso_handle|__mh_dylib_header' |
+            sort | xargs)"
+    expect "$1: libraries" /usr/lib/libSystem.B.dylib \
+        "$(llvm-objdump --macho --dylibs-used "$file" | awk 'NR > 2 { print $1 }' | xargs)"
+    expect "$1: oldest system" 11.0 \
+        "$(llvm-objdump --macho --private-headers "$file" | awk '$1 == "minos" { print $2 }')"
+    expect "$1: the link takes any symbol" '' \
+        "$(llvm-objdump --macho --bind "$file" | grep -iE 'flat-namespace|dynamic-lookup')"
+    echo "$1: linked, not run"
 }
 
 build_id() { # FILE
@@ -142,16 +159,20 @@ check_again() { # PLATFORM...
     mkdir "$again/sql_tests"
     cp -al build/dist/sources "$again/build/dist"
     rm -rf "$again/build/dist/sources/cache"
-    make -s -C "$again" $(printf 'build/dist/%s/hannoy.so ' "$@") >"$again/log" 2>&1 ||
+    make -s -C "$again" dist DIST_ONLY="$*" >"$again/log" 2>&1 ||
         tail -n 20 "$again/log"
     for platform in "$@"; do
         expect "$platform: built again, the bytes" \
-            "$(cd build/dist/"$platform" && sha256sum hannoy.so hannoy.so.debug)" \
-            "$(cd "$again/build/dist/$platform" && sha256sum hannoy.so hannoy.so.debug)"
+            "$(cd build/dist/"$platform" && sha256sum hannoy.*)" \
+            "$(cd "$again/build/dist/$platform" && sha256sum hannoy.*)"
     done
 }
 
 for platform in "$@"; do
+    case $platform in
+        macos-*) check_macos "$platform" || failed=$((failed + 1)); continue ;;
+        windows-*) continue ;;
+    esac
     prepare "$platform" || { echo "$platform: cannot run here"; failed=$((failed + 1)); continue; }
     check_file "$platform"
     check_kernels "$platform"

@@ -3,7 +3,16 @@
 // npm installs the one that fits, as an optional dependency.
 const fs = require('node:fs');
 
-const PLATFORMS = ['linux-x64', 'linux-x64-musl', 'linux-arm64', 'linux-arm64-musl'];
+const PLATFORMS = [
+  'linux-x64',
+  'linux-x64-musl',
+  'linux-arm64',
+  'linux-arm64-musl',
+  'win32-x64',
+  'darwin-x64',
+  'darwin-arm64',
+];
+const FILES = { win32: 'hannoy.dll', darwin: 'hannoy.dylib' };
 
 // The C library of a program is the one whose loader the head of the file names. Both loaders can
 // be on one system, so the files there do not tell.
@@ -33,7 +42,7 @@ function getLoadablePath() {
   }
   const name = `sqlite-hannoy-${platform}`;
   try {
-    return require.resolve(`${name}/hannoy.so`);
+    return require.resolve(`${name}/${FILES[process.platform] ?? 'hannoy.so'}`);
   } catch (cause) {
     const error = new Error(
       `sqlite-hannoy: the package ${name} is not installed; npm leaves it out with ` +

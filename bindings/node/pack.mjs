@@ -2,7 +2,7 @@
 //
 //   pack.mjs VERSION LIBRARIES OUT PLATFORM...
 //
-// LIBRARIES/PLATFORM/hannoy.so are what `make dist` built, LIBRARIES/sources/licences what it has
+// LIBRARIES/PLATFORM/hannoy.* are what `make dist` built, LIBRARIES/sources/licences what it has
 // inside.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,6 +12,12 @@ const [version, libraries, out, ...platforms] = process.argv.slice(2);
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const common = JSON.parse(fs.readFileSync(`${here}/package.json`, 'utf8'));
 const processors = { x86_64: 'x64', aarch64: 'arm64' };
+// Systems as Node names them, and their libraries.
+const systems = {
+  linux: ['linux', 'hannoy.so'],
+  windows: ['win32', 'hannoy.dll'],
+  macos: ['darwin', 'hannoy.dylib'],
+};
 
 function pack(manifest, files) {
   const folder = `${out}/${manifest.name}`;
@@ -30,25 +36,26 @@ function pack(manifest, files) {
 }
 
 function packPlatform(platform) {
-  const [system, processor, libc] = platform.split('-');
+  const [family, processor, libc] = platform.split('-');
+  const [system, library] = systems[family] ?? [];
   const cpu = processors[processor];
-  if (!cpu || !['glibc', 'musl'].includes(libc)) {
+  if (!system || !cpu || (family === 'linux') !== ['glibc', 'musl'].includes(libc)) {
     throw new Error(`npm: no package for ${platform}`);
   }
   const name = `${common.name}-${system}-${cpu}${libc === 'musl' ? '-musl' : ''}`;
   const manifest = {
     name,
     version,
-    description: `The library of ${common.name} for ${system} on ${cpu} with ${libc}`,
+    description: `The library of ${common.name} for ${family} on ${cpu}${libc ? ` with ${libc}` : ''}`,
     license: common.license,
     os: [system],
     cpu: [cpu],
-    libc: [libc],
-    files: ['hannoy.so', 'licences'],
+    ...(libc && { libc: [libc] }),
+    files: [library, 'licences'],
     preferUnplugged: true,
   };
   const folder = `${libraries}/${platform}`;
-  pack(manifest, [`${folder}/hannoy.so`, `${libraries}/sources/licences`]);
+  pack(manifest, [`${folder}/${library}`, `${libraries}/sources/licences`]);
   return name;
 }
 

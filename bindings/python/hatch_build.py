@@ -14,8 +14,9 @@ class CustomBuildHook(BuildHookInterface):
     def initialize(self, version, build_data):
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-" + os.environ["HANNOY_WHEEL_PLATFORM"]
+        library = Path(os.environ["HANNOY_LIBRARY"])
         build_data["force_include"] = {
-            os.environ["HANNOY_LIBRARY"]: "sqlite_hannoy/hannoy.so",
+            str(library): "sqlite_hannoy/" + library.name,
             str(TOP / "LICENSE"): "sqlite_hannoy/licences/hannoy",
         }
         for licence in Path(os.environ["HANNOY_LICENCES"]).iterdir():

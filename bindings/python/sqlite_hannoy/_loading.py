@@ -19,7 +19,8 @@ class LoadError(RuntimeError):
 
 def loadable_path() -> str:
     """The path of the extension, for SQLite's load_extension()."""
-    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "hannoy.so")
+    ending = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "hannoy." + ending)
 
 
 def load(connection: Any) -> Optional[Awaitable[None]]:
