@@ -107,8 +107,8 @@ void hny__lock_release(hny__os_file file) {
 
 /* ----------------------------------------------------------------------------- the lock file -- */
 
-/* LMDB 0.9 on a 64-bit machine: a header of 128 bytes that includes the first reader. */
-#define LMDB_BYTES (128 + 64 * (HNY__MAX_READERS - 1))
+/* LMDB 0.9 on a 64-bit machine: a header, and the readers. */
+#define LMDB_BYTES (128 + 64 * HNY__MAX_READERS)
 
 /* Smaller than a reader's 64 bytes: LMDB derives the number of readers from the file's size. */
 typedef struct lock_owner {

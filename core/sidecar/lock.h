@@ -20,7 +20,8 @@
 
 #include "base/os_file.h"
 
-#define HNY__MAX_READERS 1024 /* LMDB's default of 126 is few for connection pools; 64 bytes each */
+/* LMDB's default of 126 is few for connection pools; 64 bytes each. */
+#define HNY__MAX_READERS 1023
 
 /*
 ** The builder's lock is held by a build that writes, the linker's by one that changes links or

@@ -234,8 +234,11 @@ static void test_without_place(void **unused) {
     hny__txn *txn;
     (void)unused;
     hny__env *const env = open_it(1);
+    const ino_t before = inode_of(lock);
     write_to(env, 1);
     take_places(HNY__MAX_READERS, false);
+    assert_int_equal(elsewhere(), HNY_OK); /* the last place is not where the owner is noted */
+    assert_int_equal(inode_of(lock), before);
     const size_t id = pin(env, &txn);
     assert_int_equal(txn->unpinned, 1);
     assert_true(hny__txn_intact(txn));
