@@ -599,8 +599,8 @@ void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *ou
 
 /*
 ** After HNY_BUSY: the next step waits for a build of another thread, for a tenth of a second.  If
-** the linker of this process publishes a small step of this file, or erases, waits for that and
-** returns true: the build may be tried again.
+** the linker of this process begins, publishes or ends a small step of this file, or erases, waits
+** for that and returns true: the build may be tried again.
 */
 bool hny_linker_yield(hny_sidecar *sidecar);
 

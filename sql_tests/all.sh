@@ -185,7 +185,7 @@ run_step() { # VARIANT NAME
         ;;
     *:sql | *:sql-short)
         mapfile -t files < <(sql_files "$1" "$([ "$2" = sql ] && echo all || echo short)")
-        program "$1" run 900 "${files[@]}"
+        program "$1" run "$(emulated "$1" && echo 1800 || echo 900)" "${files[@]}"
         ;;
     release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
     *:property-short) program "$1" property 300 --steps 5000 --jobs 1 ;;

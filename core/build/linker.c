@@ -528,7 +528,8 @@ void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *ou
 
 bool hny_linker_yield(hny_sidecar *sidecar) {
     const char *const phase = progress_on_file(sidecar).phase;
-    const bool publishing = phase && strcmp(phase, HNY__PHASE_PUBLISHING) == 0;
+    /* Without a phase the step begins or ends; it may not have given the lock back yet. */
+    const bool publishing = !phase || strcmp(phase, HNY__PHASE_PUBLISHING) == 0;
     pthread_mutex_lock(&linker.lock);
     const uint64_t step = linker.steps;
     const link_job *const job = linker.current;

@@ -292,10 +292,13 @@ void hx_index_build_link(hx_view *view) {
     }
 }
 
-/* Another attempt may succeed.  A COMMIT does not wait for other processes. */
-static bool wait_for_linker(hx_view *view, hx_index_build *build, bool defers) {
+/*
+** Another attempt may succeed.  A COMMIT does not wait for other processes; it tries a second time
+** in any case, as the step that had the lock may have ended before it was looked for.
+*/
+static bool wait_for_linker(hx_view *view, hx_index_build *build, bool defers, int attempts) {
     if (defers) {
-        return hny_linker_yield(view->sidecar);
+        return hny_linker_yield(view->sidecar) || attempts == 1;
     }
     if (build->asked && hny_linker_await(view->sidecar, hx_interrupt(view->shadow))) {
         return true;
@@ -323,10 +326,12 @@ static int attempt_build(hx_view *view, hx_index_build *build) {
     const hny_build_limits limits = {.threads = set->threads,
                                      .reserve = commit_bytes(view, &log),
                                      .interrupt = hx_interrupt(view->shadow)};
+    int attempts = 0;
     do {
+        attempts++;
         build->status = hny_build_open(view->sidecar, hx_view_config(view)->number, &options,
                                        &limits, flags, &engine);
-    } while (build->status == HNY_BUSY && wait_for_linker(view, build, defers));
+    } while (build->status == HNY_BUSY && wait_for_linker(view, build, defers, attempts));
     if (build->status) {
         return build->status == HNY_NOMEM ? SQLITE_NOMEM : SQLITE_OK;
     }
