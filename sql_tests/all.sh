@@ -200,6 +200,8 @@ run_step() { # VARIANT NAME
     *:crash-short) program "$1" crash 300 --steps 50 --jobs 1 ;;
     release:crash) program "$1" crash 900 --seed 1001 --steps 300 --jobs 2 ;;
     *:crash) program "$1" crash 900 --seed 1001 --steps 60 --jobs 2 ;;
+    # All places would take an hour: --every 1 alone tries them.
+    release:fault) program "$1" fault 900 --places 400 ;;
     release:fault-short) program "$1" fault 300 --places 100 --jobs 1 ;;
     *:fault-short) program "$1" fault 300 --places 10 --only memory --jobs 1 ;;
     *:mutants-short) program "$1" mutants 300 --steps 200 --jobs 1 ;;
