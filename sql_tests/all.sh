@@ -135,11 +135,11 @@ kernels() { # VARIANT: the names of those that can run, best first
     bounded "$1" 60 "build/$1/core/test/test_kernel" list | xargs
 }
 
-# all: every file.  Emulated, the recall of each kind of code is left out: it takes long and is the
-# same on every processor, since the unit tests compare the codes byte for byte.
+# all: every file.  Emulated, two are left out that take minutes and are the same on every processor:
+# the recall of each kind of code, which unit tests compare byte for byte, and comparisons of values.
 # short: without the files that need many rows, whose code other files run with few.
 sql_files() { # VARIANT all|short
-    local without=(sql_tests/recall/codes.test)
+    local without=(sql_tests/recall/codes.test sql_tests/filter/compare.test)
     if [ "$2" = short ]; then
         without=(sql_tests/recall/*.test sql_tests/build/recall.test
             sql_tests/filter/conditions.test sql_tests/sidecar/lost_and_large.test
@@ -185,7 +185,11 @@ run_step() { # VARIANT NAME
         ;;
     *:sql | *:sql-short)
         mapfile -t files < <(sql_files "$1" "$([ "$2" = sql ] && echo all || echo short)")
-        program "$1" run "$(emulated "$1" && echo 1800 || echo 900)" "${files[@]}"
+        if emulated "$1"; then
+            program "$1" run 1800 --timeout 900 "${files[@]}"
+        else
+            program "$1" run 900 "${files[@]}"
+        fi
         ;;
     release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
     *:property-short) program "$1" property 300 --steps 5000 --jobs 1 ;;
