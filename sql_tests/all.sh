@@ -135,8 +135,9 @@ kernels() { # VARIANT: the names of those that can run, best first
     bounded "$1" 60 "build/$1/core/test/test_kernel" list | xargs
 }
 
-# all: every file.  Emulated, two are left out that take minutes and are the same on every processor:
-# the recall of each kind of code, which unit tests compare byte for byte, and comparisons of values.
+# all: every file.  Emulated, two are left out that take minutes and are the same on every
+# processor: the recall of each kind of code, which unit tests compare byte for byte, and
+# comparisons of values.
 # short: without the files that need many rows, whose code other files run with few.
 sql_files() { # VARIANT all|short
     local without=(sql_tests/recall/codes.test sql_tests/filter/compare.test)
