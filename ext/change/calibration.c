@@ -22,7 +22,6 @@
 
 /* The calibration of one vector. */
 typedef struct calibration {
-    hx_shadow *shadow;
     hx_recall recall;
     hx_options *options; /* of the vector, of which the aim is tried */
     double wanted;
@@ -137,7 +136,7 @@ static int aim_queries(hx_writer *writer, int vector, const hx_query_set *set,
                        hx_options *options) {
     hx_options *const loaded = &writer->shadow->config.vectors[vector].options;
     const hx_options before = *loaded;
-    calibration c = {.shadow = writer->shadow, .options = loaded};
+    calibration c = {.options = loaded};
     c.wanted = (before.recall + SAMPLE_RESERVE * (HX_RECALL_UNIT - before.recall)) / HX_RECALL_UNIT;
     int rc = hx_recall_init(&c.recall, writer->shadow, vector, set);
     if (rc == SQLITE_OK) {

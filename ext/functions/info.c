@@ -459,13 +459,9 @@ static int value_calibrated(hx_view *view, sqlite3_context *context) {
     if (!options->aim_recall) {
         return SQLITE_OK;
     }
-    char *const text = options->aim_ef ? sqlite3_mprintf("ef=%u", options->aim_ef)
-                                       : sqlite3_mprintf("recall=%g", hx_options_recall(options));
-    if (!text) {
-        return SQLITE_NOMEM;
-    }
-    sqlite3_result_text(context, text, -1, sqlite3_free);
-    return SQLITE_OK;
+    return result_text(context, options->aim_ef
+                                    ? sqlite3_mprintf("ef=%u", options->aim_ef)
+                                    : sqlite3_mprintf("recall=%g", hx_options_recall(options)));
 }
 
 /* The options of the table are the same in all vectors. */

@@ -2,7 +2,7 @@
 ** Interface to table_columns.c: the columns of a plain table in the schema of a hannoy table, which
 ** need not be ours.
 **
-** These run in xCreate, where SQLite (up to 3.53) does not hold the table that is being created.  A
+** These run in xCreate, where SQLite does not hold the table that is being created (3.40).  A
 ** statement that names a table, trigger or column that is not there, or one of another schema,
 ** compares the schemas in memory with the files.  One that another connection has changed is
 ** forgotten then, with all tables of temp; SQLite would go on to use a freed one.  The table-valued
