@@ -4,7 +4,7 @@
 // index, for programs with github.com/mattn/go-sqlite3.
 package hannoy
 
-// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -DNDEBUG -fvisibility=hidden -w
+// #cgo CFLAGS: -D_GNU_SOURCE -DNDEBUG -fvisibility=hidden -w
 // #cgo LDFLAGS: -lm -lpthread
 // #include "entry.h"
 import "C"

@@ -12,7 +12,7 @@ built=$(cd ../.. && pwd)/build/dist
 folder=$built/go-test
 subject=go log=$built/go.log
 . ../checks.sh
-need go cc
+need go cc objdump
 
 own_tests() {
     local output p f
@@ -40,11 +40,27 @@ vendored() (
         go build -mod=vendor -o vendored . && ./vendored | grep '^1 0\.00' >/dev/null
 )
 
+# cgo leaves the dialect of C to the compiler and to CGO_CFLAGS, and no dialect may change the code:
+# gcc without -std=c11 would round differently for each instruction set.
+dialects() (
+    cd "$folder/sqlite-hannoy" || return 1
+    local dialect file
+    for file in core_simd_kernel_*.c core_sidecar_view.c; do
+        for dialect in c11 gnu11 gnu17; do
+            cc -O2 -std=$dialect -D_GNU_SOURCE -DNDEBUG -w -c "$file" -o "../$dialect.o" &&
+                objdump -d "../$dialect.o" | tail -n +4 >"../$dialect" || return 1
+        done
+        cmp ../c11 ../gnu11 && cmp ../c11 ../gnu17 || return 1
+    done
+    [ -s ../c11 ]
+)
+
 export GOFLAGS=-buildvcs=false
 rm -rf "$folder" "$log"
 mkdir -p "$folder"
 check 'unpacking' tar xzf "$built"/go/sqlite-hannoy-*.tgz -C "$folder"
 check 'its own tests' own_tests
+check 'any dialect of C, the same code' dialects
 check "the README's program" ten_lines
 check 'the program with go mod vendor' vendored
 print_sum
