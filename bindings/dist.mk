@@ -101,6 +101,11 @@ build/%/harness/run: build/%/harness/run.o build/%/harness/helpers.a build/%/lib
 	@echo '  link $@'
 	$(Q)$(ZIG) build-exe -target $($*_TARGET) -dynamic -lc -rdynamic $^ -femit-bin=$@
 
+build/%-musl/musl_under_qemu.so: bindings/musl_under_qemu.c $(DIST_SOURCES)/made
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	$(Q)$(ZIG) cc -target $($*-musl_TARGET) $(WARNINGS) -Wno-missing-prototypes -O1 -fPIC -shared $< -o $@
+
 # grep: two builds in two folders would differ.
 $(LINUX:%=build/dist/%/hannoy.so): build/dist/%/hannoy.so: build/%/hannoy.so
 	@mkdir -p $(@D)
@@ -136,7 +141,8 @@ DIST_FILES := $(foreach d,$(or $(DIST_ONLY),$(DIST)),build/dist/$(d)/$(or $($(d)
 
 .PHONY: dist test-dist test-windows wheels npm crate gomodule packages test-packages bench-import release-check
 dist: $(DIST_FILES) ## one file a platform, for packages, in build/dist
-test-dist: dist $(foreach d,$(LINUX),build/$(d)/harness/run) ## what `make dist` built, and its tests
+test-dist: dist $(foreach d,$(LINUX),build/$(d)/harness/run) \
+           $(patsubst %,build/%/musl_under_qemu.so,$(filter %-musl,$(LINUX))) ## what `make dist` built, and its tests
 	@bindings/test_dist.sh $(DIST)
 test-windows: build/dist/windows-x86_64/hannoy.dll \
               $(addprefix $(WINDOWS_HARNESS)/,run.exe check.exe) ## the SQL tests under Debian's wine
