@@ -393,8 +393,10 @@ static int start_linker(void) {
 
 /* ---------------------------------------------------------------------------- fork and exit -- */
 
+/* A thread that ended before the fork can be joined by the parent only. */
 static void lock_linker(void) {
     pthread_mutex_lock(&linker.lock);
+    join_ended();
 }
 
 static void unlock_linker(void) {

@@ -222,6 +222,8 @@ static void run_forks(void *data) {
     }
     look(db, arg.steps + EACH, "after forks");
     wait_until_linked(db);
+    nap(0.1); /* the thread has no more to do and ends; nothing has joined it */
+    in_child(have_one_thread);
     look(db, arg.steps + EACH, "after forks, when it is linked");
     close_database(db);
 }
