@@ -107,8 +107,15 @@ void hny__lock_release(hny__os_file file) {
 
 /* ----------------------------------------------------------------------------- the lock file -- */
 
-/* LMDB 0.9 on a 64-bit machine: a header, and the readers. */
-#define LMDB_BYTES (128 + 64 * HNY__MAX_READERS)
+/*
+** LMDB 0.9: a header in two parts and the readers, in lines of 64 bytes.  The first part has mark,
+** format, last transaction, number of readers and a mutex, of 40 bytes on x86-64 and 48 on AArch64
+** (glibc); the second one has a mutex.  Where LMDB has the names of semaphores instead, this may be
+** a line too many, of which it makes one more reader.
+*/
+#define LMDB_LINE       64
+#define LMDB_HEAD_LINES ((24 + sizeof(pthread_mutex_t) + LMDB_LINE - 1) / LMDB_LINE + 1)
+#define LMDB_BYTES      ((int64_t)(LMDB_LINE * (LMDB_HEAD_LINES + HNY__MAX_READERS)))
 
 /* Smaller than a reader's 64 bytes: LMDB derives the number of readers from the file's size. */
 typedef struct lock_owner {
