@@ -5,8 +5,8 @@
 #
 # test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
 # VARIANT: before it for another build than release, and with -short after it for less of what a
-# long one does, or -foreground: rows are linked by the COMMIT.  What a step printed is shown
-# when it ends; build/log/ has it before.
+# long one does, or -foreground: rows are linked by the COMMIT.  A step is a line of the report,
+# with its output if it failed; build/log/ has what each printed.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
 # One that ends otherwise than with code 0 has failed at least once, whatever it printed.  What
@@ -39,6 +39,7 @@ rest_steps=("${aarch64_steps[@]}" "${tsan_steps[@]}" "${asan_steps[@]}" kernels
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+STEP_SECONDS=2400                # most steps take a minute or two
 FUZZ_SECONDS=${FUZZ_SECONDS:-60} # of each fuzzer
 FUZZ_SEED=${FUZZ_SEED:-3001}     # make fuzz takes another one each time
 documents=(README.md docs/*.md)
@@ -73,12 +74,13 @@ bounded() {
 }
 
 run_units() { # VARIANT [FILE]: all, or all but that one
-    local source program code=0
+    local source program printed code=0
     for source in {core,ext}/test/test_*.c; do
         [ "${source##*/}" != "${2:-}" ] || continue
         program=build/$1/${source%.c}
-        bounded "$1" 300 "$program" 2>&1 | grep -vE '^\[ (RUN     |      OK) \]|^\[==========\]'
-        [ "${PIPESTATUS[0]}" = 0 ] || { echo "$program failed"; code=1; }
+        printed=build/log/$1-${program##*/} # a pipe would wait for what the program left running
+        bounded "$1" 300 "$program" >"$printed" 2>&1 || { echo "$program failed"; code=1; }
+        grep -vE '^\[ (RUN     |      OK) \]|^\[==========\]' "$printed"
     done
     return $code
 }
@@ -106,13 +108,14 @@ program() {
         --ext "build/$variant/hannoy.so" "$@"
 }
 
-# Unit and SQL tests with each instruction set of this machine forced in turn.  Emulated, that would
-# take ten minutes, and the unit tests of the kernels compare all of them with each other in any
-# case.  There only the SQL that depends on them runs, and once more on a processor that lacks the
-# best set.
+# Unit tests and the shorter SQL tests with each instruction set of this machine forced in turn.
+# Emulated, that would take ten minutes, and the unit tests of the kernels compare all of them with
+# each other in any case.  There only the SQL that depends on them runs, and once more on a
+# processor that lacks the best set.
 run_kernels() { # VARIANT
-    local variant=$1 files=(sql_tests "${documents[@]}") names name code=0
+    local variant=$1 files names name code=0
     names=$(kernels "$variant") || return 1
+    mapfile -t files < <(sql_files short)
     if emulated "$variant"; then files=(sql_tests/query/metric_* sql_tests/{insert,update}); fi
     for name in $names; do
         echo "kernels $name:"
@@ -135,18 +138,14 @@ kernels() { # VARIANT: the names of those that can run, best first
     bounded "$1" 60 "build/$1/core/test/test_kernel" list | xargs
 }
 
-# all: every file.  Emulated, two are left out that take minutes and are the same on every
-# processor: the recall of each kind of code, which unit tests compare byte for byte, and
-# comparisons of values.
+# all: every file.
 # short: without the files that need many rows, whose code other files run with few.
-sql_files() { # VARIANT all|short
-    local without=(sql_tests/recall/codes.test sql_tests/filter/compare.test)
-    if [ "$2" = short ]; then
+sql_files() { # all|short
+    local without=()
+    if [ "$1" = short ]; then
         without=(sql_tests/recall/*.test sql_tests/build/recall.test
-            sql_tests/filter/conditions.test sql_tests/sidecar/lost_and_large.test
+            sql_tests/filter/{compare,conditions}.test sql_tests/sidecar/lost_and_large.test
             sql_tests/query/dimensions.test)
-    elif ! emulated "$1"; then
-        without=()
     fi
     if [ "${HANNOY_BACKGROUND:-}" = 0 ]; then
         mapfile -t -O ${#without[@]} without < <(grep -rl --include='*.test' background=1 sql_tests)
@@ -181,16 +180,14 @@ run_step() { # VARIANT NAME
     *:layers) sql_tests/check_layers.sh "build/$1" ;;
     *:lint) sql_tests/check_style.sh ;;
     tsan:sql)
-        mapfile -t files < <(sql_files "$1" all | grep -E '^sql_tests/(build|txn|attach)/')
+        mapfile -t files < <(sql_files all | grep -E '^sql_tests/(build|txn|attach)/')
         program "$1" run 900 "${files[@]}"
         ;;
     *:sql | *:sql-short)
-        mapfile -t files < <(sql_files "$1" "$([ "$2" = sql ] && echo all || echo short)")
-        if emulated "$1"; then
-            program "$1" run 1800 --timeout 900 "${files[@]}"
-        else
-            program "$1" run 900 "${files[@]}"
-        fi
+        # Emulated, all would take half an hour; unit tests compare the kernels byte for byte.
+        mapfile -t files < <(sql_files \
+            "$([ "$2" = sql ] && ! emulated "$1" && echo all || echo short)")
+        program "$1" run 900 "${files[@]}"
         ;;
     release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
     *:property-short) program "$1" property 300 --steps 5000 --jobs 1 ;;
@@ -220,7 +217,7 @@ run_step() { # VARIANT NAME
         ;;
     *:sql-memory)
         wrapper=("${in_memory[@]}")
-        mapfile -t files < <(sql_files "$1" short)
+        mapfile -t files < <(sql_files short)
         program "$1" run 900 "${files[@]}"
         ;;
     *:property-memory)
@@ -248,10 +245,10 @@ fi
 declare -A running=() # process -> step
 declare -A began=()   # step -> seconds
 passed=0 failed=0
-summary=()
+failures=() # a line for each step that failed
 
 begin() { # STEP
-    local command=(sql_tests/all.sh --inside "$1")
+    local command=(timeout -k 10 "$STEP_SECONDS" sql_tests/all.sh --inside "$1")
     # TSan's memory layout does not hold where addresses are much randomised.
     if [ "$(variant_of "$1")" = tsan ] && setarch -R true 2>/dev/null; then
         command=(setarch -R "${command[@]}")
@@ -261,21 +258,26 @@ begin() { # STEP
     running[$!]=$1
 }
 
-# finish: waits for a step to end.
+# finish: waits for a step to end and reports it; the output of one that failed is shown.
 finish() {
-    local pid step code=0 p f busy
+    local pid step code=0 p f busy line
     wait -n -p pid "${!running[@]}" || code=$?
     step=${running[$pid]}
     unset "running[$pid]"
-    echo "== $step"
-    cat "$(log_of "$step")"
     read -r p f < <(count "$(log_of "$step")")
     if [ "$f" = 0 ] && { [ "$code" != 0 ] || [ "$p" = 0 ]; }; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f))
     busy=$(awk '/^[0-9.]+ [0-9.]+ seconds of a processor$/ { s = $1 + $2 } END { print s + 0 }' \
         "$(log_of "$step")")
-    summary+=("$(printf '%-20s %6d passed %4d failed %5d s, %5.0f s of a processor' "$step" \
-        "$p" "$f" $((SECONDS - began[$step])) "$busy")")
+    line=$(printf '%-24s %6d passed %4d failed %5d s, %5.0f s of a processor' "$step" \
+        "$p" "$f" $((SECONDS - began[$step])) "$busy")
+    if [ "$f" != 0 ]; then
+        echo "== $step"
+        cat "$(log_of "$step")"
+        [ $code -lt 124 ] || echo "$step: ended with $code (124: not done in $STEP_SECONDS s)"
+        failures+=("$line")
+    fi
+    echo "$line"
 }
 
 steps=()
@@ -287,7 +289,7 @@ for name in "$@"; do
         if reason=$("${in_memory[@]}" true 2>&1); then
             steps+=("${memory_steps[@]}")
         else
-            summary+=("skipped: ${memory_steps[*]}: $reason")
+            echo "skipped: ${memory_steps[*]}: $reason"
         fi
         ;;
     asan) steps+=("${asan_steps[@]}") ;;
@@ -306,7 +308,6 @@ done
 while [ ${#running[@]} -gt 0 ]; do finish; done
 
 echo
-printf '%s\n' "${summary[@]}"
-echo
+[ ${#failures[@]} = 0 ] || printf '%s\n' "${failures[@]}" ''
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
