@@ -22,6 +22,10 @@ void hny__read_ahead_step(hny__read_ahead *ahead, const hny__view *view) {
     if (!ahead->active) {
         return;
     }
+    if (!ahead->searched) {
+        ahead->searched = true;
+        return;
+    }
     const hny__value file = hny__all_pages(view->txn);
     if (ahead->next >= file.size) {
         ahead->active = false;

@@ -6,6 +6,9 @@
 ** the file as well, and the kernel reads that while the caller does something else.  The parts
 ** follow the order of the file: blocks of one kind lie scattered in it, and reading those one after
 ** the other took as long as the searches themselves.
+**
+** The first search asks for none.  The rows that SQLite reads next would wait for the part, 11 ms,
+** and a program that searches once needs no other pages.
 */
 #ifndef HNY_READ_AHEAD_H
 #define HNY_READ_AHEAD_H
@@ -14,7 +17,8 @@
 
 typedef struct hny__read_ahead {
     bool active;
-    size_t next; /* where the next part begins in the file */
+    bool searched; /* since it became active */
+    size_t next;   /* where the next part begins in the file */
 } hny__read_ahead;
 
 /* Begins, from the start.  `fits`: the file does, into free memory. */

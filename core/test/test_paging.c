@@ -330,8 +330,8 @@ static void test_pages_are_asked_for(void **unused) {
     close_reader(reader);
 }
 
-/* Bytes of the file that searches ask for beside their pages. */
-static size_t count_ahead(uint64_t free_memory, bool absent, const char *budget) {
+/* The bytes of the file, if so many searches ask for all of them beside their pages. */
+static size_t count_ahead(int searches, uint64_t free_memory, bool absent, const char *budget) {
     kernel.absent = absent;
     kernel.more = 1;
     kernel.free_memory = free_memory;
@@ -343,7 +343,7 @@ static size_t count_ahead(uint64_t free_memory, bool absent, const char *budget)
     unsetenv("HANNOY_READER_PREFETCH_MEMORY");
     const hny__value file = hny__all_pages(reader->view.txn);
     file_start = file.data;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < searches; i++) {
         search(reader, i, K, 0);
     }
     file_start = NULL;
@@ -354,12 +354,15 @@ static size_t count_ahead(uint64_t free_memory, bool absent, const char *budget)
 /* A file that is not in memory, and for which there is memory, is read ahead. */
 static void test_read_ahead(void **unused) {
     (void)unused;
-    const size_t bytes = count_ahead(UINT64_MAX, true, NULL);
+    const size_t bytes = count_ahead(5, UINT64_MAX, true, NULL);
     assert_true(bytes > 1000000);
-    assert_int_equal(count_ahead(bytes / 3 * 4 + 8, true, NULL), bytes);
-    assert_int_equal(count_ahead(bytes, true, NULL), 0);
-    assert_int_equal(count_ahead(UINT64_MAX, false, NULL), 0);
-    assert_int_equal(count_ahead(UINT64_MAX, true, "0"), 0);
+    assert_int_equal(count_ahead(5, bytes / 3 * 4 + 8, true, NULL), bytes);
+    assert_int_equal(count_ahead(5, bytes, true, NULL), 0);
+    assert_int_equal(count_ahead(5, UINT64_MAX, false, NULL), 0);
+    assert_int_equal(count_ahead(5, UINT64_MAX, true, "0"), 0);
+    /* A part would hold all of it, and the first search asks for none. */
+    assert_int_equal(count_ahead(2, UINT64_MAX, true, NULL), bytes);
+    assert_int_equal(count_ahead(1, UINT64_MAX, true, NULL), 0);
 }
 
 static int compare_distances(const void *a, const void *b) {
