@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shadow/error.h"
+#include "shadow/log_pack.h"
 #include "shadow/shadow.h"
 #include "values/array.h"
 
@@ -118,6 +119,18 @@ int hx_ids_merge(hx_ids *ids, const hx_ids *more) {
     return SQLITE_OK;
 }
 
+/* Of a row of the log, which may be a pack that began before. */
+static int add_row_ids(sqlite3_stmt *row, int64_t since, hx_ids *ids) {
+    hx_pack pack;
+    int rc = hx_pack_read(row, &pack);
+    size_t i = since >= pack.first ? (size_t)(since - pack.first) + 1 : 0;
+    for (; i < pack.count && rc == SQLITE_OK; i++) {
+        const int64_t id = hx_pack_at(&pack, i).id;
+        rc = add_ids(ids, &id, 1);
+    }
+    return rc;
+}
+
 static int add_logged_ids(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     sqlite3_stmt *stmt;
     int rc = hx_sql_get(shadow, HX_SQL_LOG_SINCE, &stmt);
@@ -126,8 +139,7 @@ static int add_logged_ids(hx_shadow *shadow, int64_t since, hx_ids *ids) {
     }
     sqlite3_bind_int64(stmt, 1, since);
     while ((rc = hx_sql_step(shadow, stmt)) == SQLITE_ROW) {
-        const int64_t id = sqlite3_column_int64(stmt, 0);
-        rc = add_ids(ids, &id, 1);
+        rc = add_row_ids(stmt, since, ids);
         if (rc == SQLITE_OK) {
             continue;
         }

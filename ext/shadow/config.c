@@ -10,7 +10,9 @@
 #include "shadow/error.h"
 #include "shadow/shadow.h"
 
-#define FORMAT 1
+/* The version of a table whose log has packs; before its first one it is 1, for older libraries. */
+#define FORMAT        1
+#define PACKED_FORMAT 2
 
 static int config_damaged(hx_shadow *shadow, const char *what) {
     return hx_fail(shadow, SQLITE_CORRUPT_VTAB,
@@ -179,11 +181,11 @@ static int load_config(hx_shadow *shadow, int64_t digest) {
     if (rc) {
         return rc;
     }
-    if (format != FORMAT) {
+    if (format != FORMAT && format != PACKED_FORMAT) {
         return hx_fail(shadow, SQLITE_ERROR,
                        "hannoy: table %s has format %lld and this version reads format %d; "
                        "load the version that wrote it",
-                       shadow->name, format, FORMAT);
+                       shadow->name, format, PACKED_FORMAT);
     }
     rc = get_optional(shadow, "attributes", &set);
     if (rc == SQLITE_OK && (set < 0 || set > UINT32_MAX)) {
@@ -250,6 +252,17 @@ int hx_config_read_built(hx_shadow *shadow, int64_t *out) {
 
 int hx_config_write_built(hx_shadow *shadow, int64_t seq) {
     return put_integer(shadow, "built", seq);
+}
+
+int hx_config_read_packed(hx_shadow *shadow, bool *out) {
+    int64_t format = FORMAT;
+    const int rc = get_integer(shadow, "format", &format);
+    *out = format == PACKED_FORMAT;
+    return rc;
+}
+
+int hx_config_note_packs(hx_shadow *shadow) {
+    return put_integer(shadow, "format", PACKED_FORMAT);
 }
 
 /* Writes all options and their digest, which includes the set of attributes. */

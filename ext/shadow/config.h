@@ -1,7 +1,7 @@
 /*
 ** Interface to config.c: the shadow table v_config, one row a key:
 **
-**   format    1; a table of another format is refused
+**   format    1, or 2 once the log has packs (log_pack.h); a table of another format is refused
 **   options   all options in one text (options.h)
 **   table     the table's number in the sidecar
 **   options.1, table.1, …   the same of the second vector and the others
@@ -49,6 +49,10 @@ int hx_config_write_trim(hx_shadow *shadow, hny_boundary trim);
 /* *out is 0 where no number was written. */
 int hx_config_read_built(hx_shadow *shadow, int64_t *out);
 int hx_config_write_built(hx_shadow *shadow, int64_t seq);
+
+/* Does the log have packs, or did it have some?  Noted before the first one. */
+int hx_config_read_packed(hx_shadow *shadow, bool *out);
+int hx_config_note_packs(hx_shadow *shadow);
 
 /* `options`: of each vector. */
 int hx_config_write_options(hx_shadow *shadow, const hx_options *options);

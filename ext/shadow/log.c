@@ -3,6 +3,7 @@
 
 #include "shadow/content.h"
 #include "shadow/error.h"
+#include "shadow/log_pack.h"
 #include "shadow/shadow.h"
 
 /* The newest row; *found false: the log is empty. */
@@ -119,8 +120,13 @@ int hx_log_append(hx_shadow *shadow, hny_boundary *tip, int64_t id, const void *
 
 int hx_log_whole(hx_shadow *shadow, const hx_log *log, bool *out) {
     sqlite3_stmt *stmt;
+    bool packed;
     *out = true;
-    int rc = hx_sql_get(shadow, HX_SQL_LOG_SPAN, &stmt);
+    int rc = hx_config_read_packed(shadow, &packed);
+    if (rc == SQLITE_OK) {
+        /* To look at each row takes 50 ns, and count(*) 1. */
+        rc = hx_sql_get(shadow, packed ? HX_SQL_LOG_PACKED_SPAN : HX_SQL_LOG_SPAN, &stmt);
+    }
     if (rc) {
         return rc;
     }
@@ -128,12 +134,12 @@ int hx_log_whole(hx_shadow *shadow, const hx_log *log, bool *out) {
     if (rc != SQLITE_ROW) {
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
-    const int64_t rows = sqlite3_column_int64(stmt, 0), first = sqlite3_column_int64(stmt, 1);
+    const int64_t changes = sqlite3_column_int64(stmt, 0);
+    const int64_t first = sqlite3_column_int64(stmt, 1), last = sqlite3_column_int64(stmt, 2);
     hx_sql_done(stmt);
-    if (rows) {
-        const bool begins = first == log->trim.seq || first == log->trim.seq + 1;
-        *out = begins && rows == log->tip.seq - first + 1;
-    }
+    /* The first row, which may be a pack, has the trim boundary or the change after it. */
+    const bool begins = first >= 0 && first - 1 <= log->trim.seq && last >= log->trim.seq;
+    *out = begins && changes - 1 == log->tip.seq - first;
     return SQLITE_OK;
 }
 
@@ -142,6 +148,28 @@ int hx_log_pending(hx_shadow *shadow, const hx_log *log, int64_t *out) {
     const int rc = hx_config_read_built(shadow, &built);
     const bool usable = built > log->trim.seq && built <= log->tip.seq;
     *out = log->tip.seq - (usable ? built : log->trim.seq);
+    return rc;
+}
+
+/* Is a boundary inside a pack?  In a whole log that is the next row. */
+static int is_packed(hx_shadow *shadow, hny_boundary at, bool *out) {
+    sqlite3_stmt *stmt;
+    hx_pack pack;
+    *out = false;
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_SINCE, &stmt);
+    if (rc) {
+        return rc;
+    }
+    sqlite3_bind_int64(stmt, 1, at.seq);
+    rc = hx_sql_step(shadow, stmt);
+    if (rc != SQLITE_ROW) {
+        return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
+    rc = hx_pack_read(stmt, &pack);
+    if (rc == SQLITE_OK && at.seq >= pack.first && pack.count) {
+        *out = hx_pack_at(&pack, (size_t)(at.seq - pack.first)).chain == at.chain;
+    }
+    hx_sql_done(stmt);
     return rc;
 }
 
@@ -162,7 +190,7 @@ int hx_log_has(hx_shadow *shadow, const hx_log *log, hny_boundary at, bool *out)
     if (*out) {
         hx_sql_done(stmt);
     }
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? is_packed(shadow, at, out) : rc;
 }
 
 /* Deletes the rows before a boundary.  Its own stays: the next number follows from the newest. */
@@ -221,10 +249,13 @@ int hx_log_repair(hx_shadow *shadow, hx_log *log) {
     return rc ? rc : hx_log_read(shadow, log);
 }
 
-/* The boundary of this number; *found false: the log has no such row, or two. */
+/*
+** The boundary of this number, or of the row before it if that is inside a pack.  *found false: the
+** log has none, or two.
+*/
 static int find_boundary(hx_shadow *shadow, int64_t seq, hny_boundary *out, bool *found) {
     sqlite3_stmt *stmt;
-    int rc = hx_sql_get(shadow, HX_SQL_LOG_CHAIN, &stmt);
+    int rc = hx_sql_get(shadow, HX_SQL_LOG_UP_TO, &stmt);
     *found = false;
     if (rc) {
         return rc;
@@ -232,9 +263,10 @@ static int find_boundary(hx_shadow *shadow, int64_t seq, hny_boundary *out, bool
     sqlite3_bind_int64(stmt, 1, seq);
     rc = hx_sql_step(shadow, stmt);
     if (rc == SQLITE_ROW) {
-        *out = (hny_boundary){seq, sqlite3_column_int64(stmt, 0)};
+        *out = (hny_boundary){sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
         rc = hx_sql_step(shadow, stmt);
-        *found = rc == SQLITE_DONE;
+        *found =
+            rc == SQLITE_DONE || (rc == SQLITE_ROW && sqlite3_column_int64(stmt, 0) != out->seq);
         if (rc == SQLITE_ROW) {
             hx_sql_done(stmt);
         }
@@ -244,6 +276,7 @@ static int find_boundary(hx_shadow *shadow, int64_t seq, hny_boundary *out, bool
 
 int hx_log_trim(hx_shadow *shadow, const hx_log *log, hny_boundary at, int64_t keep) {
     const int64_t last = log->tip.seq - keep;
+    hny_boundary trim = at;
     bool found = true;
     int64_t built;
     int rc = hx_config_read_built(shadow, &built);
@@ -251,10 +284,12 @@ int hx_log_trim(hx_shadow *shadow, const hx_log *log, hny_boundary at, int64_t k
         rc = hx_config_write_built(shadow, at.seq);
     }
     if (rc == SQLITE_OK && last < at.seq) {
-        rc = find_boundary(shadow, last, &at, &found);
+        rc = find_boundary(shadow, last, &trim, &found);
     }
-    if (rc || !found || at.seq <= log->trim.seq) {
-        return rc;
+    if (!found || trim.seq <= log->trim.seq) {
+        trim = log->trim;
+    } else if (rc == SQLITE_OK) {
+        rc = delete_before(shadow, trim);
     }
-    return delete_before(shadow, at);
+    return rc ? rc : hx_pack_log(shadow, trim.seq, at.seq);
 }

@@ -15,6 +15,9 @@
 
 typedef struct hx_shadow hx_shadow;
 
+/* How many changes a row of the log stands for (log_pack.h). */
+#define HX_LOG_CHANGES "iif(typeof(id) = 'blob', length(id) / 16, 1)"
+
 /*
 ** Every statement.  Placeholders:
 **
@@ -65,11 +68,15 @@ typedef struct hx_shadow hx_shadow;
                 " {id} >= ?1 AND {id} <= ?2 ORDER BY {id}")                                        \
     X(LOG_TIP, "SELECT seq, chain FROM {log} ORDER BY seq DESC LIMIT 1")                           \
     X(LOG_APPEND, "INSERT INTO {log}(seq, id, chain) VALUES (?1, ?2, ?3)")                         \
-    X(LOG_CHAIN, "SELECT chain FROM {log} WHERE seq = ?1")                                         \
+    X(LOG_UP_TO, "SELECT seq, chain FROM {log} WHERE seq <= ?1 ORDER BY seq DESC LIMIT 2")         \
     X(LOG_HAS, "SELECT 1 FROM {log} WHERE seq = ?1 AND chain = ?2")                                \
-    X(LOG_SPAN, "SELECT (SELECT count(*) FROM {log}), (SELECT min(seq) FROM {log})")               \
-    X(LOG_SINCE, "SELECT id FROM {log} WHERE seq > ?1")                                            \
-    X(LOG_COUNT, "SELECT count(*) FROM {log} WHERE seq > ?1")                                      \
+    X(LOG_SPAN, "SELECT (SELECT count(*) FROM {log}), seq, seq FROM {log} ORDER BY seq LIMIT 1")   \
+    X(LOG_PACKED_SPAN, "SELECT (SELECT sum(" HX_LOG_CHANGES ") FROM {log}),"                       \
+                       " seq - " HX_LOG_CHANGES " + 1, seq FROM {log} ORDER BY seq LIMIT 1")       \
+    X(LOG_SINCE, "SELECT seq, id, chain FROM {log} WHERE seq > ?1 ORDER BY seq")                   \
+    X(LOG_COUNT, "SELECT coalesce(sum(" HX_LOG_CHANGES "), 0) FROM {log} WHERE seq > ?1")          \
+    X(LOG_DROP, "DELETE FROM {log} WHERE seq > ?1 AND seq < ?2")                                   \
+    X(LOG_PACK, "UPDATE {log} SET id = ?2 WHERE seq = ?1")                                         \
     X(LOG_TRIM, "DELETE FROM {log} WHERE seq < ?1")                                                \
     X(CONFIG_GET, "SELECT value FROM {config} WHERE key = ?1")                                     \
     X(CONFIG_PUT, "INSERT OR REPLACE INTO {config}(key, value) VALUES (?1, ?2)")
