@@ -47,6 +47,8 @@ for python in "${pythons[@]}"; do
     packages=(numpy apsw aiosqlite 'sqlalchemy[asyncio]' sqlite-vec)
     if "$python" -c "$loads" 2>/dev/null; then
         packages+=("$wheel[cli,langchain,llama-index,django]" "-r$here/tests/frameworks.txt")
+    else
+        packages+=("$wheel[cli]" pysqlite3-binary "$wheel[langchain]")
     fi
     for package in "${packages[@]}"; do
         "${pip[@]}" "$package" >/dev/null 2>&1 || echo "python $name: without ${package##*/}"

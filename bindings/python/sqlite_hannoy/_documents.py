@@ -1,13 +1,13 @@
 """A table of documents: an id, a vector, a text and metadata, for the stores of frameworks."""
 
 import json
-import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from ._conditions import Condition, path, plain
+from ._library import sqlite3
 from ._loading import load
 from ._sql import insertion, quote
 from ._vectors import deserialize, serialize

@@ -7,9 +7,9 @@ import warnings
 from typing import Any, Awaitable, Optional
 
 WAYS_OUT = (
-    "Ways out: the packages apsw or pysqlite3-binary, whose connections load extensions; Python "
-    "from a Linux distribution, from Homebrew or from uv; or with pyenv, a Python that is built "
-    "with PYTHON_CONFIGURE_OPTS=--enable-loadable-sqlite-extensions."
+    "Ways out: pip install pysqlite3-binary, which the command hannoy and the stores then take by "
+    "themselves; apsw; Python from a Linux distribution, from Homebrew or from uv; or with pyenv, "
+    "a Python that is built with PYTHON_CONFIGURE_OPTS=--enable-loadable-sqlite-extensions."
 )
 
 

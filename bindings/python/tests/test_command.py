@@ -19,8 +19,9 @@ READY = all(map(has, ("click", "rich", "pyarrow", "numpy", "lmdb")))
 DIM = 8
 
 
-@unittest.skipUnless(READY and LOADS, "the extra cli is not installed, or nothing loads extensions")
-class Command(unittest.TestCase):
+class Folder(unittest.TestCase):
+    """Runs the command in a folder of its own, which has `vectors` to import."""
+
     def setUp(self):
         import numpy
 
@@ -44,14 +45,59 @@ class Command(unittest.TestCase):
             self.assertEqual(done.returncode, 0, error)
         return done.stdout.decode()
 
+    def facts(self, table):
+        return json.loads(self.hannoy("info", "app.db", table, "--json"))[table]
+
+
+@unittest.skipUnless(READY and not LOADS, "no extra cli, or sqlite3 loads extensions here")
+class OtherLibrary(Folder):
+    """Where sqlite3 loads no extensions."""
+
+    @unittest.skipUnless(has("pysqlite3"), "there is no pysqlite3")
+    def test_pysqlite3_is_taken(self):
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors)
+        self.assertIn("up to date", self.hannoy("import", "app.db", "notes", "v.npy"))
+        self.assertEqual(self.facts("notes")["nodes"], 3000)
+        self.assertIn("recall@10", self.hannoy("recall", "app.db", "notes", "--queries", 20))
+        self.hannoy("export", "app.db", "notes", "out.npy")
+        self.assertEqual(numpy.load(self.path("out.npy")).tolist(), self.vectors.tolist())
+        self.hannoy("export", "app.db", "notes", "copy.db", "--table", "items")
+        self.hannoy("import", "app.db", "copy", "copy.db", "--table", "items")
+        self.assertEqual(self.facts("copy")["rows"], 3000)
+
+    @unittest.skipUnless(has("pysqlite3") and has("langchain_core"), "no pysqlite3 or no LangChain")
+    def test_stores_take_it(self):
+        program = (
+            "from langchain_core.embeddings import DeterministicFakeEmbedding as Fake\n"
+            "from sqlite_hannoy.langchain import HannoyStore\n"
+            "store = HannoyStore(Fake(size=8), 'app.db')\n"
+            "store.add_texts(['one', 'two'], ids=['1', '2'])\n"
+            "print(store.similarity_search('two', k=1)[0].id)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=self.folder, timeout=240,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual((done.stdout, done.stderr), (b"2\n", b""))
+
+    @unittest.skipIf(has("pysqlite3"), "there is pysqlite3")
+    def test_it_is_named_and_no_database_is_made(self):
+        with open(self.path("v.fvecs"), "wb") as file:
+            file.write(struct.pack("<i2f", 2, 1, 2))
+        done = subprocess.run([PROGRAM, "import", "app.db", "notes", "v.fvecs"], cwd=self.folder,
+                              stderr=subprocess.PIPE, timeout=240)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"pip install pysqlite3-binary", done.stderr)
+        self.assertFalse(os.path.exists(self.path("app.db")))
+
+
+@unittest.skipUnless(READY and LOADS, "the extra cli is not installed, or nothing loads extensions")
+class Command(Folder):
     def open(self):
         db = sqlite3.connect(self.path("app.db"))
         self.addCleanup(db.close)
         sqlite_hannoy.load(db)
         return db
-
-    def facts(self, table):
-        return json.loads(self.hannoy("info", "app.db", table, "--json"))[table]
 
     def rows(self, sql, *arguments):
         return self.open().execute(sql, arguments).fetchall()

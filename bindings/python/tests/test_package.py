@@ -39,7 +39,7 @@ class Loading(unittest.TestCase):
 
     @unittest.skipIf(LOADS, "sqlite3 of this Python loads extensions")
     def test_refused(self):
-        with self.assertRaisesRegex(LoadError, "without loadable extensions.*apsw.*pysqlite3"):
+        with self.assertRaisesRegex(LoadError, "without loadable .*pysqlite3-binary.*apsw"):
             load(sqlite3.connect(":memory:"))
 
     def search(self, db):

@@ -1,6 +1,5 @@
 """Builds with a progress bar: in a thread, while this one asks hannoy_info how far it is."""
 
-import sqlite3
 import threading
 from typing import Any, List
 
@@ -10,6 +9,7 @@ from rich.progress import (
     BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn,
 )
 
+from .._library import sqlite3
 from .table import Table, connect
 
 POLL_SECONDS = 0.1

@@ -6,12 +6,12 @@ into the index at once.
 """
 
 import os
-import sqlite3
 from typing import Any, Callable, Dict, Iterable, Iterator, List
 
 import click
 import numpy
 
+from .._library import sqlite3
 from .._sql import insertion, quote
 from .._vectors import DTYPES
 from .batch import Batch

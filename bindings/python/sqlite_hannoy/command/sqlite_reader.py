@@ -3,12 +3,12 @@
 import json
 import pathlib
 import re
-import sqlite3
 from typing import Any, Dict, Iterator, List, Tuple
 
 import click
 import numpy
 
+from .._library import sqlite3
 from .._sql import quote
 from .._vectors import DTYPES
 from .batch import Batch, as_array

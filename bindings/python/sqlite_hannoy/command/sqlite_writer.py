@@ -1,11 +1,11 @@
 """Writes a table of a SQLite database: a plain one with BLOBs of float32, or one of sqlite-vec."""
 
 import re
-import sqlite3
 from typing import Any, Dict, Iterable
 
 import click
 
+from .._library import sqlite3
 from .._sql import insertion, quote
 from .batch import Batch
 from .writers import Writer

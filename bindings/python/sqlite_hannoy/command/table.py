@@ -1,11 +1,12 @@
 """A hannoy table, as the command sees it."""
 
 import os
-import sqlite3
+from contextlib import closing
 from typing import Any, Dict, List, Optional
 
 import click
 
+from .._library import sqlite3
 from .._loading import LoadError, load
 from .._sql import insertion
 
@@ -14,9 +15,13 @@ def connect(path: str, make: bool = False) -> sqlite3.Connection:
     """Without `make` the database must exist."""
     if not make and not os.path.isfile(path):
         raise click.ClickException(f"there is no database {path}")
-    # Transactions are the command's own.  A build runs in a thread with a connection of its own.
-    db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
     try:
+        if make:  # no database is made where the extension cannot be loaded
+            with closing(sqlite3.connect(":memory:")) as memory:
+                load(memory)
+        # Transactions are the command's own.  A build runs in a thread with a connection of its
+        # own.
+        db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         load(db)
     except LoadError as error:
         raise click.ClickException(str(error)) from error

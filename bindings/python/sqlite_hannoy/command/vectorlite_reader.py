@@ -7,13 +7,13 @@ closes; so the reader works on a copy.
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 from typing import Any, Dict, Iterator
 
 import click
 import numpy
 
+from .._library import sqlite3
 from .._sql import quote
 from .batch import Batch
 from .readers import Reader
