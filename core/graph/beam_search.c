@@ -575,7 +575,7 @@ int hny__beam_search_by_plan(hny__beam *beam, const hny__scorer *scorer, hny__fo
     if (rc || hny__beam_gave_up(beam)) {
         return rc;
     }
-    while (crowd < HNY__CROWD_CLASSES - 1 && crowding > plan->crowding[crowd]) {
+    while (crowd < HNY__PLAN_CLASSES - 1 && crowding > plan->crowding[crowd]) {
         crowd++;
     }
     *effort = plan->efforts[crowd];

@@ -153,7 +153,7 @@ uint32_t hny__ef_for(const hny__table_record *record, uint64_t k, double recall)
 
 hny__effort_plan hny__uniform_plan(hny__effort effort) {
     hny__effort_plan plan = {.first = effort};
-    for (int i = 0; i < HNY__CROWD_CLASSES; i++) {
+    for (int i = 0; i < HNY__PLAN_CLASSES; i++) {
         plan.efforts[i] = effort;
     }
     return plan;
@@ -240,8 +240,51 @@ static hny__effort adaptive_effort(const hny__table_record *record, const target
                          stretch_of_ranks(record, stretch)};
 }
 
+/*
+** Beyond the classes.  The last one begins where a tenth of the table's own queries are left; from
+** there it is as far again as from their median to it, by ratio, and a bit.
+*/
+#define BEYOND_MARGIN 1.1
+
+static float crowding_beyond(const hny__table_record *record, uint64_t k) {
+    const float median = crowding_for_k(record, 0, k);
+    const float last = crowding_for_k(record, HNY__CROWD_CLASSES - 2, k);
+    return (float)BEYOND_MARGIN * last * fmaxf(last / fmaxf(median, 1), 1);
+}
+
+/* So many nodes more are kept for queries beyond the classes. */
+#define BEYOND_NODES 180
+
+/* An effort as large as `least`, for queries beyond the classes. */
+static hny__effort effort_beyond(hny__effort least) {
+    const uint64_t ef = (uint64_t)BEYOND_NODES + least.near;
+    hny__effort effort = least;
+    if (ef > effort.ef) {
+        effort.ef = ef < HNY__MAX_SLOTS ? (uint32_t)ef : HNY__MAX_SLOTS;
+    }
+    return effort;
+}
+
+/*
+** A plan of one stretch, which is small.  A search that is given an ef keeps to it.  The crowding
+** is measured by this search: of a larger one it would be no less.
+*/
+static hny__effort_plan plan_easy(const hny__table_record *record, hny__effort effort, uint64_t k,
+                                  uint32_t ef) {
+    hny__effort_plan plan = hny__uniform_plan(effort);
+    if (ef == 0) {
+        plan.reach = hny__crowding_reach(record);
+        for (int i = 0; i < HNY__PLAN_CLASSES - 1; i++) {
+            plan.crowding[i] = crowding_beyond(record, k);
+        }
+        plan.efforts[HNY__PLAN_CLASSES - 1] = effort_beyond(effort);
+    }
+    return plan;
+}
+
 /* A plan of a stretch for each class. */
-static hny__effort_plan plan_classes(const hny__table_record *record, const target *t, uint64_t k) {
+static hny__effort_plan plan_classes(const hny__table_record *record, const target *t, uint64_t k,
+                                     uint32_t ef) {
     hny__effort_plan plan = {.first = hny__crowding_effort(record, k),
                              .reach = hny__crowding_reach(record)};
     const uint32_t near = plan.first.near;
@@ -255,6 +298,9 @@ static hny__effort_plan plan_classes(const hny__table_record *record, const targ
             plan.crowding[crowd] = crowding_for_k(record, crowd, k);
         }
     }
+    const hny__effort last = plan.efforts[HNY__CROWD_CLASSES - 1];
+    plan.crowding[HNY__CROWD_CLASSES - 1] = crowding_beyond(record, k);
+    plan.efforts[HNY__CROWD_CLASSES] = ef ? last : effort_beyond(last);
     return plan;
 }
 
@@ -266,7 +312,7 @@ hny__effort_plan hny__effort_for(const hny__table_record *record, uint64_t k, ui
     const target t = ef ? target_of_ef(record, k, ef) : target_of_recall(record, k, recall);
     const double stretch = mean_stretch(record, &t, k);
     if (stretch > UNIFORM_STRETCH) {
-        return plan_classes(record, &t, k);
+        return plan_classes(record, &t, k, ef);
     }
-    return hny__uniform_plan(adaptive_effort(record, &t, adaptive_ef(k), stretch));
+    return plan_easy(record, adaptive_effort(record, &t, adaptive_ef(k), stretch), k, ef);
 }
