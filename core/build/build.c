@@ -9,6 +9,7 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "base/os_thread.h"
 #include "base/status.h"
 #include "build/staging.h"
 #include "build/state.h"
@@ -89,6 +90,20 @@ int hny__build_take(hny_build *build) {
                          &build->lock);
 }
 
+#define LOCK_POLL_MS 2
+
+int hny__build_await(hny_build *build) {
+    const char *const path = hny_sidecar_path(build->sidecar);
+    int rc;
+    while ((rc = hny__build_take(build)) == HNY_BUSY) {
+        if (hny__interrupted(build->interrupt)) {
+            return HNY_INTERRUPT;
+        }
+        hny__os_sleep(LOCK_POLL_MS);
+    }
+    return !rc && hny__env_current(build->env, path) == HNY_MISSING ? HNY_BUSY : rc;
+}
+
 int hny__build_take_graph(hny_build *build) {
     return build->link_lock.held ? HNY_OK
                                  : hny__env_lock(build->env, hny_sidecar_path(build->sidecar),
@@ -97,6 +112,13 @@ int hny__build_take_graph(hny_build *build) {
 
 int hny__build_reserve(hny_build *build) {
     return hny__disk_hold(hny_sidecar_path(build->sidecar), build->reserve_bytes, &build->reserve);
+}
+
+void hny__build_release(hny_build *build) {
+    if (build->reserve != HNY__OS_NO_FILE) {
+        hny__os_file_close(build->reserve);
+        build->reserve = HNY__OS_NO_FILE;
+    }
 }
 
 static int lock_sidecar(hny_build *build) {
@@ -199,12 +221,11 @@ void hny_build_close(hny_build *build) {
         roaring_bitmap_free(build->deleted_slots);
     }
     hny__staging_close(build);
-    if (build->reserve != HNY__OS_NO_FILE) {
-        hny__os_file_close(build->reserve);
-    }
+    hny__build_release(build);
     hny__size_signal_release(&build->size_signal);
     free(build->new_nodes);
     free(build->row_refs);
+    free(build->moves);
     free(build->attribute_updates.slots);
     free(build->attribute_updates.attributes);
     free(build->touched);
@@ -252,19 +273,11 @@ int hny_build_restart(hny_build *build) {
     return hny__staging_open(build);
 }
 
-/*
-** Rows that are appended take no free slots.  In a table of which a third is free they do, and are
-** linked at once, so that a sidecar of rows that are replaced again and again does not grow on.
-*/
-static bool is_sparse(const hny__table_record *base, uint64_t changes) {
-    return base->free_slots > base->live / 2 && base->free_slots >= changes;
-}
-
 void hny_build_expect(hny_build *build, uint64_t changes) {
     build->expected = changes;
     const hny__table_record *const base = build->has_base ? &build->base : NULL;
     if (build->flags & HNY_BUILD_DEFER) {
-        build->appends = !base || !is_sparse(base, changes);
+        build->appends = true; /* row_moves.h: what becomes of free slots */
     } else {
         build->appends = build->flags & HNY_BUILD_APPEND && base && base->entry_slot != HNY__NONE &&
                          base->unlinked + changes <= hny__unlinked_limit(base->live);

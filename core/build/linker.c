@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/os_file.h"
 #include "base/os_thread.h"
+#include "build/row_moves.h"
 #include "build/state.h"
 #include "sidecar/sidecar.h"
 
@@ -30,6 +31,7 @@
 
 #define BRIEF_STEP 1024 /* one whose publication a COMMIT waits for */
 
+#define MOVES_MS      20   /* for which a COMMIT waits for rows that are copied */
 #define YIELD_MS      100  /* for a COMMIT that found the builder's lock taken */
 #define BUSY_MS       250  /* before the lock of another process' linker is tried again */
 #define FIRST_STEP_MS 1000 /* for which the last owner of a job waits */
@@ -77,7 +79,7 @@ static struct {
     link_job *jobs;
     const link_job *current;
     atomic_bool interrupt;
-    atomic_bool erasing; /* the step is over */
+    atomic_bool brief; /* all is linked, and the rest of the step is over soon */
 } linker = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* ------------------------------------------------------------------------------------- steps -- */
@@ -101,6 +103,7 @@ typedef struct link_step {
     int flags;
     uint32_t next; /* size of the next step */
     bool more;     /* there are enough rows left for one */
+    bool sparse;   /* many slots are free */
 } link_step;
 
 static uint32_t size_of_next_step(uint32_t size, uint64_t nodes) {
@@ -117,7 +120,7 @@ static uint32_t size_of_smaller_step(uint32_t size) {
 static int link_some(link_step *step) {
     hny_build *build;
     hny_stats stats;
-    step->more = false;
+    step->more = step->sparse = false;
     step->limits.interrupt = (hny_interrupt){check_interrupt, NULL};
     step->next = step->limits.link;
     int rc = hny_build_open(step->sidecar, step->table, &step->options, &step->limits,
@@ -127,6 +130,7 @@ static int link_some(link_step *step) {
     }
     hny_reader *const reader = hny_build_reader(build);
     if (reader) {
+        step->sparse = hny__is_sparse(&build->base);
         rc = hny_reader_stats(reader, false, &stats);
     }
     if (reader && !rc && !hny_build_refits(build) && hny_linking_due(&stats)) {
@@ -135,6 +139,33 @@ static int link_some(link_step *step) {
         step->next = !rc ? size_of_next_step(step->limits.link, stats.nodes + step->next)
                      : rc == HNY_BUSY ? size_of_smaller_step(step->limits.link)
                                       : step->limits.link;
+    }
+    hny_build_close(build);
+    return rc;
+}
+
+/* Gives back the slots that rows left which were linked in free ones. */
+static int lower_end(const link_step *step) {
+    hny_build_limits limits = step->limits;
+    hny_build *build;
+    hny_stats stats;
+    bool lowered = false;
+    limits.link = 0;
+    int rc = hny_build_open(step->sidecar, step->table, &step->options, &limits,
+                            HNY_BUILD_APPEND | HNY_BUILD_DEFER, &build);
+    if (rc) {
+        return rc;
+    }
+    hny_reader *const reader = hny_build_reader(build);
+    if (reader && !hny_build_refits(build)) {
+        hny_build_expect(build, 0);
+        rc = hny_reader_stats(reader, false, &stats);
+        if (!rc) {
+            rc = hny__moves_lower(build, &lowered);
+        }
+    }
+    if (!rc && lowered) {
+        rc = hny_build_publish(build, stats.boundary);
     }
     hny_build_close(build);
     return rc;
@@ -171,11 +202,14 @@ static int erase_rest(const link_step *step) {
 
 static int take_step(link_step *step) {
     int rc = link_some(step);
-    if (!rc && !step->more && step->flags & HNY_BUILD_ERASE) {
-        atomic_store(&linker.erasing, true);
-        rc = erase_rest(step);
-        atomic_store(&linker.erasing, false);
+    atomic_store(&linker.brief, true);
+    if (!rc && step->sparse) {
+        rc = lower_end(step);
     }
+    if (!rc && !step->more && step->flags & HNY_BUILD_ERASE) {
+        rc = erase_rest(step);
+    }
+    atomic_store(&linker.brief, false);
     return rc;
 }
 
@@ -528,7 +562,22 @@ void hny_linker_look(hny_sidecar *sidecar, uint32_t table, hny_linker_report *ou
     }
 }
 
+/* Waits while the linker copies rows, a step of which is not over then. */
+static bool await_moves(hny_sidecar *sidecar) {
+    for (int waited = 0; waited < MOVES_MS; waited++) {
+        const char *const phase = progress_on_file(sidecar).phase;
+        if (!phase || strcmp(phase, HNY__PHASE_MOVING) != 0) {
+            return waited > 0;
+        }
+        hny__os_sleep(1);
+    }
+    return false;
+}
+
 bool hny_linker_yield(hny_sidecar *sidecar) {
+    if (await_moves(sidecar)) {
+        return true;
+    }
     const char *const phase = progress_on_file(sidecar).phase;
     /* Without a phase the step begins or ends; it may not have given the lock back yet. */
     const bool publishing = !phase || strcmp(phase, HNY__PHASE_PUBLISHING) == 0;
@@ -536,7 +585,7 @@ bool hny_linker_yield(hny_sidecar *sidecar) {
     const uint64_t step = linker.steps;
     const link_job *const job = linker.current;
     const bool waits = job && is_on_file(job, sidecar) &&
-                       (atomic_load(&linker.erasing) || (publishing && job->step <= BRIEF_STEP));
+                       (atomic_load(&linker.brief) || (publishing && job->step <= BRIEF_STEP));
     linker.wanted = true;
     while (waits && linker.steps == step && !linker.stop) {
         pthread_cond_wait(&linker.changed, &linker.lock);

@@ -7,11 +7,10 @@
 */
 #include <stdlib.h>
 
-#include "base/interrupt.h"
-#include "base/os_thread.h"
 #include "base/sort.h"
 #include "build/erase.h"
 #include "build/garbage.h"
+#include "build/row_moves.h"
 #include "build/staging.h"
 #include "build/update_graph.h"
 
@@ -399,6 +398,9 @@ static int publish_body(void *arg, hny__txn *txn) {
         rc = hny__erasure_write(&p->erasure, build, txn);
     }
     if (!rc) {
+        rc = hny__moves_write(p->build, txn);
+    }
+    if (!rc) {
         rc = hny__build_write_rowids(build, txn, &p->record);
     }
     if (!rc) {
@@ -424,22 +426,6 @@ static int write_publication(publication *p) {
 
 /* ---------------------------------------------------------------------------- links only -- */
 
-#define LOCK_POLL_MS 2
-
-/* Waits for builds of others, which append only, or make this one useless. */
-static int wait_for_lock(hny_build *build) {
-    for (;;) {
-        const int rc = hny__build_take(build);
-        if (rc != HNY_BUSY) {
-            return rc;
-        }
-        if (hny__interrupted(build->interrupt)) {
-            return HNY_INTERRUPT;
-        }
-        hny__os_sleep(LOCK_POLL_MS);
-    }
-}
-
 /* Has nothing changed since but rows that were appended or deleted? */
 static bool is_same_graph(const hny__table_record *a, const hny__table_record *b) {
     return a->space == b->space && hny__linked(a) == hny__linked(b) && a->uppers == b->uppers &&
@@ -455,21 +441,58 @@ static int read_deleted(hny_build *build, roaring_bitmap_t **out) {
 }
 
 /*
-** Did another build delete a row that was linked, or one of a ring that has new copies?  It may
-** have given its slot another code (erase.h).
+** Has a deleted row another code than it was linked with?  PRAGMA secure_delete gives it one
+** (erase.h).  Returns 1, 0 or a status.
 */
-static bool is_any_linked(const hny__graph_update *update, const hny__table_record *base,
-                          const roaring_bitmap_t *deleted) {
-    const uint32_t first = hny__linked(base), end = hny__linked(&update->build->record);
-    const hny__copies *const copies = &update->copies;
-    roaring_uint32_iterator_t slot;
-    roaring_init_iterator(deleted, &slot);
-    for (; slot.has_value && slot.current_value < end; roaring_advance_uint32_iterator(&slot)) {
-        if (slot.current_value >= first || (copies->words && copies->words[slot.current_value])) {
-            return true;
+static int test_changed_codes(hny_build *build, const roaring_bitmap_t *deleted) {
+    hny__view *const view = &build->reader->view;
+    for (size_t i = 0; i < build->new_nodes_count; i++) {
+        const hny__new_node *const node = &build->new_nodes[i];
+        if (!roaring_bitmap_contains(deleted, node->slot)) {
+            continue;
+        }
+        const uint8_t *const code = hny__view_code(view, node->slot);
+        const uint8_t *const residual = hny__view_residual(view, node->slot);
+        if (!code || view->status) {
+            return view->status;
+        }
+        if (hny__codes_hash(&build->geometry, code, residual) != node->hash) {
+            return 1;
         }
     }
-    return false;
+    return 0;
+}
+
+/* Has a deleted row other codes than the next one of its ring?  Returns 1, 0 or a status. */
+static int test_changed_rings(const hny__graph_update *update, const roaring_bitmap_t *deleted) {
+    hny__view *const view = &update->build->reader->view;
+    const uint32_t end = hny__linked(&update->build->record);
+    const uint32_t *const words = update->copies.words;
+    roaring_uint32_iterator_t slot;
+    roaring_init_iterator(deleted, &slot);
+    for (; words && slot.has_value && slot.current_value < end;
+         roaring_advance_uint32_iterator(&slot)) {
+        const uint32_t word = words[slot.current_value];
+        if (!word) {
+            continue;
+        }
+        const uint32_t next = hny__moves_source(update->build, HNY__NEXT_COPY(word));
+        if (!hny__view_same_codes(view, slot.current_value, next)) {
+            return view->status ? view->status : 1;
+        }
+    }
+    return 0;
+}
+
+/* HNY_BUSY: rows that others have deleted since do not let the links be published. */
+static int accept_deleted(const hny__graph_update *update, roaring_bitmap_t *deleted) {
+    hny_build *const build = update->build;
+    hny__moves_rebase(build, deleted);
+    int rc = test_changed_rings(update, deleted);
+    if (!rc) {
+        rc = test_changed_codes(build, deleted);
+    }
+    return rc > 0 ? HNY_BUSY : rc;
 }
 
 /* Pins the newest state.  HNY_BUSY: what was linked does not fit it. */
@@ -492,7 +515,7 @@ static int pin_fitting_state(const hny__graph_update *update, hny_boundary *boun
     }
     if (!rc) {
         roaring_bitmap_andnot_inplace(after, before);
-        rc = is_any_linked(update, &build->base, after) ? HNY_BUSY : HNY_OK;
+        rc = accept_deleted(update, after);
     }
     if (before) {
         roaring_bitmap_free(before);
@@ -543,13 +566,13 @@ static int settle_links(hny_build *build, int rc) {
 
 static int publish_links(hny_build *build) {
     publication p = {.build = build};
-    int rc = hny__update_graph(&p.update, build);
+    int rc = hny__moves_plan(build);
+    if (!rc) {
+        rc = hny__update_graph(&p.update, build);
+    }
     if (!rc) {
         hny__build_progress(build, HNY__PHASE_PUBLISHING, 0, 0);
-        rc = wait_for_lock(build);
-    }
-    if (!rc && hny__env_current(build->env, hny_sidecar_path(build->sidecar)) == HNY_MISSING) {
-        rc = HNY_BUSY;
+        rc = hny__build_await(build);
     }
     if (!rc) {
         rc = rebase_links(&p.update, &p.boundary);

@@ -34,6 +34,11 @@ typedef struct hny__refit {
     roaring_bitmap_t *slots;   /* that have theirs */
 } hny__refit;
 
+/* A row that gets another slot, which is free: no state has a row in both. */
+typedef struct hny__row_move {
+    uint32_t from, to;
+} hny__row_move;
+
 /* New rows whose codes are in memory, or in a temporary file, and not in the sidecar yet. */
 typedef struct hny__staging {
     uint8_t *codes, *residuals;
@@ -81,6 +86,8 @@ struct hny_build {
     size_t new_nodes_count, new_nodes_capacity;
     hny__row_ref *row_refs; /* changes of the map of rowids; slot HNY__NONE: removed */
     size_t row_refs_count, row_refs_capacity;
+    hny__row_move *moves; /* ascending by both slots (row_moves.h) */
+    size_t moves_count, moves_capacity;
     hny__attribute_updates attribute_updates;
     hny__refit refit;
     bool erase_pages; /* something is to be overwritten by hny_build_erase */
@@ -132,6 +139,9 @@ static inline hny__lock_kind hny__build_kind(const hny_build *build) {
 /* The phase in which a build writes what it has made: the linker's is over soon then. */
 #define HNY__PHASE_PUBLISHING "publishing"
 
+/* The phase in which the linker copies rows to free slots, which takes no longer. */
+#define HNY__PHASE_MOVING "moving"
+
 static inline void hny__build_progress(const hny_build *build, const char *phase, uint64_t done,
                                        uint64_t total) {
     hny__env_set_progress(build->env, hny__build_kind(build), build->table, phase, done, total);
@@ -151,8 +161,15 @@ int hny__build_take_graph(hny_build *build);
 /* Takes the builder's lock, for a build that was opened without it.  HNY_BUSY: a build runs. */
 int hny__build_take(hny_build *build);
 
-/* Takes the room that others must be able to write when the build has ended. */
+/*
+** The same, waiting for builds of others, which append only, or make this one useless.  HNY_BUSY:
+** another file is in the place of this one.
+*/
+int hny__build_await(hny_build *build);
+
+/* Takes the room that others must be able to write when the build has ended, and gives it back. */
 int hny__build_reserve(hny_build *build);
+void hny__build_release(hny_build *build);
 
 /* Queues a slot for linking; its level and upper row are drawn later. */
 int hny__build_add_node(hny_build *build, hny__new_node node);

@@ -8,9 +8,17 @@
 
 /* ----------------------------------------------------------------------------- unlinked rows -- */
 
+/* The slot in which a row is linked: its own, unless it is the next one that moves. */
+static uint32_t slot_to_link(const hny_build *build, uint32_t slot, size_t *moved) {
+    if (*moved == build->moves_count || build->moves[*moved].from != slot) {
+        return slot;
+    }
+    return build->moves[(*moved)++].to;
+}
+
 /*
 ** Queues the rows that earlier builds appended for linking.  Those that were deleted meanwhile were
-** never in the graph: their slots are free at once.
+** never in the graph: their slots are free at once, as are those of rows that move.
 */
 static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed) {
     hny_build *const build = update->build;
@@ -18,10 +26,16 @@ static int take_unlinked_rows(hny__graph_update *update, roaring_bitmap_t *freed
     const uint32_t all = build->has_base ? build->base.slots : 0;
     const uint32_t first = all ? hny__linked(&build->base) : 0;
     const uint32_t end = build->link && build->link < all - first ? first + build->link : all;
+    size_t moved = 0;
     int rc = hny__build_pin(build);
     for (uint32_t slot = first; slot < end && !rc; slot++) {
-        if (roaring_bitmap_contains(build->deleted_slots, slot) ||
-            hny__view_deleted(&build->reader->view, slot)) {
+        const uint32_t linked = slot_to_link(build, slot, &moved);
+        if (linked != slot) {
+            roaring_bitmap_add(freed, slot);
+            record->free_slots++;
+            rc = hny__copies_add_node(build, linked);
+        } else if (roaring_bitmap_contains(build->deleted_slots, slot) ||
+                   hny__view_deleted(&build->reader->view, slot)) {
             roaring_bitmap_add(freed, slot);
             record->deleted--;
             record->free_slots++;
@@ -114,6 +128,22 @@ static int assign_upper_rows(hny_build *build, new_upper **uppers, size_t *count
     return HNY_OK;
 }
 
+/*
+** The rows that a build which only links has read are read in the state that it has pinned: in a
+** newer one, free slots to which they were copied may have been overwritten.
+*/
+static void share_known_rows(hny__graph *graph, const hny_build *build) {
+    const hny__family families[] = {HNY__CODES, HNY__RESIDUALS};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        const hny__family family = families[i];
+        const uint32_t count = graph->shared.blocks[family].count;
+        for (uint32_t number = 0; number < count; number++) {
+            graph->shared.blocks[family].data[number] =
+                hny__view_known(&build->reader->view, family, number);
+        }
+    }
+}
+
 static int make_graph(hny__graph_update *update) {
     hny_build *const build = update->build;
     hny__graph *const graph = &update->graph;
@@ -130,6 +160,9 @@ static int make_graph(hny__graph_update *update) {
         graph->has_deleted = build->record.deleted > 0;
         update->changed = true;
         rc = hny__graph_init(graph, &build->base, build->has_base);
+    }
+    if (!rc && build->flags & HNY_BUILD_LINK) {
+        share_known_rows(graph, build);
     }
     for (size_t i = 0; i < count && !rc; i++) {
         rc = hny__graph_set_upper(graph, uppers[i].row, uppers[i].upper);
