@@ -102,7 +102,7 @@ typedef struct link_step {
     hny_build_limits limits;
     int flags;
     uint32_t next; /* size of the next step */
-    bool more;     /* there are enough rows left for one */
+    bool more;     /* so many rows are left that one is due */
     bool sparse;   /* many slots are free */
 } link_step;
 
@@ -135,7 +135,8 @@ static int link_some(link_step *step) {
     }
     if (reader && !rc && !hny_build_refits(build) && hny_linking_due(&stats)) {
         rc = hny_build_publish(build, stats.boundary);
-        step->more = !rc && stats.unlinked > step->limits.link;
+        /* Of the state that it became a change of: rows may have been appended meanwhile. */
+        step->more = !rc && build->record.unlinked > hny__unlinked_limit(build->record.live);
         step->next = !rc ? size_of_next_step(step->limits.link, stats.nodes + step->next)
                      : rc == HNY_BUSY ? size_of_smaller_step(step->limits.link)
                                       : step->limits.link;

@@ -229,16 +229,12 @@ static int append_codes(hx_view *view) {
 /* Rows are unlinked whose process has ended; once for each state of the index. */
 static void continue_linking(hx_view *view) {
     const hx_snapshot *const s = &view->snapshot;
-    hny_linker_report report;
     if (!s->indexed || view->woken == s->version || !hny_linking_due(&s->stats) ||
         !may_write(view)) {
         return;
     }
     view->woken = s->version;
-    hny_linker_look(view->sidecar, hx_view_config(view)->number, &report);
-    if (report.state == HNY_LINKER_IDLE) {
-        hx_index_build_link(view);
-    }
+    hx_index_build_link(view);
 }
 
 int hx_heal(hx_view *view) {
