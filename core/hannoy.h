@@ -226,6 +226,9 @@ typedef struct hny_progress {
 } hny_progress;
 void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out);
 
+/* Does a build of another process write to the file?  False on Windows, where it is not known. */
+bool hny_sidecar_builds_elsewhere(const hny_sidecar *sidecar);
+
 /* ----------------------------------------------------------------------------------- readers -- */
 
 typedef struct hny_reader hny_reader;

@@ -58,6 +58,9 @@ void hny__os_file_close(hny__os_file file);
 #define HNY__OS_LOCKS 2
 int hny__os_file_lock(hny__os_file file, unsigned number, bool shared);
 
+/* Has another one that was opened this lock?  On Windows false, since only a try could tell. */
+bool hny__os_file_is_locked(hny__os_file file, unsigned number);
+
 /* Gives up all locks, those that a child of a fork has inherited as well. */
 void hny__os_file_unlock(hny__os_file file);
 

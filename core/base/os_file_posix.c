@@ -120,15 +120,24 @@ typedef struct lock_range {
 
 static const lock_range lock_ranges[HNY__OS_LOCKS] = {{0, (off_t)1 << 62}, {(off_t)1 << 62, 1}};
 
+static struct flock flock_of(unsigned number, bool shared) {
+    return (struct flock){.l_type = shared ? F_RDLCK : F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = lock_ranges[number].first,
+                          .l_len = lock_ranges[number].length};
+}
+
 int hny__os_file_lock(hny__os_file file, unsigned number, bool shared) {
-    struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK,
-                         .l_whence = SEEK_SET,
-                         .l_start = lock_ranges[number].first,
-                         .l_len = lock_ranges[number].length};
+    struct flock lock = flock_of(number, shared);
     if (fcntl((int)file, F_OFD_SETLK, &lock) == 0) {
         return HNY_OK;
     }
     return errno == EAGAIN || errno == EACCES ? HNY_BUSY : HNY_IO;
+}
+
+bool hny__os_file_is_locked(hny__os_file file, unsigned number) {
+    struct flock lock = flock_of(number, false);
+    return fcntl((int)file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 void hny__os_file_unlock(hny__os_file file) {

@@ -105,6 +105,36 @@ void hny__lock_release(hny__os_file file) {
     }
 }
 
+/*
+** A descriptor that holds the lock sees none of another; one that holds the other kind of lock sees
+** it.
+*/
+static bool is_lock_ours(const hny__os_info *file, hny__lock_kind kind) {
+    for (unsigned i = 0; i < held_locks.count; i++) {
+        hny__os_info info;
+        if (!hny__os_file_info(held_locks.files[i], &info) && hny__os_is_same_file(&info, file) &&
+            !hny__os_file_is_locked(held_locks.files[i], kind)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hny__lock_is_elsewhere(const char *path, hny__lock_kind kind) {
+    hny__os_file file;
+    hny__os_info info;
+    if (hny__place_open(path, false, &file)) {
+        return false;
+    }
+    hny__lock_watch_forks();
+    pthread_mutex_lock(&held_locks.mutex);
+    const bool elsewhere = hny__os_file_is_locked(file, kind) && !hny__os_file_info(file, &info) &&
+                           !is_lock_ours(&info, kind);
+    pthread_mutex_unlock(&held_locks.mutex);
+    hny__os_file_close(file);
+    return elsewhere;
+}
+
 /* ----------------------------------------------------------------------------- the lock file -- */
 
 /*

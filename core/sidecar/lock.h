@@ -36,6 +36,9 @@ typedef enum hny__lock_kind { HNY__LOCK_BUILDER, HNY__LOCK_LINKER, HNY__LOCK_KIN
 int hny__lock_take(const char *path, hny__lock_kind kind, hny__os_file *file);
 void hny__lock_release(hny__os_file file);
 
+/* Has another process this lock?  False where that cannot be known: os_file.h. */
+bool hny__lock_is_elsewhere(const char *path, hny__lock_kind kind);
+
 /*
 ** Before a fork, handlers run in the reverse order of their registration: mutexes under which locks
 ** are taken must have theirs registered after this call.

@@ -187,3 +187,7 @@ void hny_sidecar_progress(hny_sidecar *sidecar, hny_progress *out) {
     }
     *out = hny__env_progress(env, HNY__LOCK_BUILDER);
 }
+
+bool hny_sidecar_builds_elsewhere(const hny_sidecar *sidecar) {
+    return sidecar->path && hny__lock_is_elsewhere(sidecar->path, HNY__LOCK_BUILDER);
+}

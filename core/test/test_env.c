@@ -480,6 +480,44 @@ static void test_lock_and_fork(void **unused) {
     hny__env_unref(env);
 }
 
+/* A process knows of another one's build, and does not take its own for that. */
+static void test_lock_elsewhere(void **unused) {
+    hny__os_file file;
+    int status, ends[2], back[2];
+    char byte = 0;
+    (void)unused;
+    hny__env *const env = open_it(1);
+    assert_false(hny__lock_is_elsewhere(data, HNY__LOCK_BUILDER));
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe(back), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        const int rc = hny__lock_take(data, HNY__LOCK_BUILDER, &file);
+        const bool told = write(back[1], &byte, 1) == 1;
+        _exit(rc || !told || read(ends[0], &byte, 1) < 0); /* until the parent closes its end */
+    }
+    assert_int_equal(read(back[0], &byte, 1), 1);
+    assert_true(hny__lock_is_elsewhere(data, HNY__LOCK_BUILDER));
+    assert_false(hny__lock_is_elsewhere(data, HNY__LOCK_LINKER));
+    hny__os_file linker;
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_LINKER, &linker), HNY_OK);
+    assert_true(hny__lock_is_elsewhere(data, HNY__LOCK_BUILDER));
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_false(hny__lock_is_elsewhere(data, HNY__LOCK_BUILDER));
+    assert_int_equal(hny__lock_take(data, HNY__LOCK_BUILDER, &file), HNY_OK);
+    assert_false(hny__lock_is_elsewhere(data, HNY__LOCK_BUILDER));
+    assert_false(hny__lock_is_elsewhere(data, HNY__LOCK_LINKER));
+    hny__lock_release(linker);
+    hny__lock_release(file);
+    close(back[0]);
+    close(back[1]);
+    hny__env_unref(env);
+}
+
 static atomic_bool stopped;
 
 static void *open_and_close(void *unused) {
@@ -593,6 +631,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_swapped, begin, end),
         cmocka_unit_test_setup_teardown(test_nameless, begin, end),
         cmocka_unit_test_setup_teardown(test_lock_and_fork, begin, end),
+        cmocka_unit_test_setup_teardown(test_lock_elsewhere, begin, end),
         cmocka_unit_test_setup_teardown(test_open_and_fork, begin, end),
         cmocka_unit_test_setup_teardown(test_inherited_transaction, begin, end),
         cmocka_unit_test_setup_teardown(test_discard, begin, end),

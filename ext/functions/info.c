@@ -337,7 +337,8 @@ static char *describe_progress(const hx_view *view) {
     hny_progress p;
     hny_sidecar_progress(view->sidecar, &p);
     if (p.table == 0) {
-        return sqlite3_mprintf("");
+        return sqlite3_mprintf(
+            hny_sidecar_builds_elsewhere(view->sidecar) ? "; another process builds" : "");
     }
     if (p.table != hx_view_config(view)->number) {
         return sqlite3_mprintf("; another table is being built");

@@ -431,6 +431,21 @@ class Command(Folder):
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=240)
         self.assertEqual(done.returncode, 1)
 
+    @unittest.skipUnless(sys.platform == "linux", "locks of open files")
+    def test_watch_tells_of_another_process(self):
+        import fcntl
+        import numpy
+
+        numpy.save(self.path("v.npy"), self.vectors)
+        self.hannoy("import", "app.db", "v", "v.npy")
+        with open(self.path("app.db-hannoy"), "r+b") as sidecar:
+            # The builder's lock, on all bytes but the last; F_OFD_SETLK is 37.
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1 << 62, 0)
+            fcntl.fcntl(sidecar, 37, lock)
+            out = self.hannoy("watch", "app.db", "--times", 1)
+            self.assertIn("up to date; another process builds", out)
+        self.assertNotIn("another process", self.hannoy("watch", "app.db", "--times", 1))
+
     def test_mistakes(self):
         self.hannoy("import", "app.db", "v", "none.npy", fails="there is no none.npy")
         open(self.path("v.txt"), "w").close()

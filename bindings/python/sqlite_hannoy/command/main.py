@@ -286,15 +286,12 @@ def recall(database: str, table: str, column: Optional[str], queries: int, k: in
 
 
 def states(db: Any) -> Grid:
-    grid = Grid("table", "rows", "pending", "unlinked", "building", "state")
+    grid = Grid("table", "rows", "pending", "unlinked", "state")
     for name in names_of_tables(db):
         facts = Table(db, name).info()
-        progress = ""
-        if facts["phase"]:
-            progress = f"{facts['phase']} {facts['done']:,}/{facts['total']:,}"
         unlinked = sum(v or 0 for key, v in facts.items() if key.split(".")[-1] == "unlinked")
         grid.add_row(name, shown(facts["rows"]), shown(facts["pending"]), shown(unlinked),
-                     progress, str(facts["state"]))
+                     str(facts["state"]))
     return grid
 
 
@@ -305,7 +302,7 @@ def states(db: Any) -> Grid:
 def watch(database: str, seconds: float, times: Optional[int]) -> None:
     """Shows the states of all tables, until Ctrl-C.
 
-    The phase of a build shows for builds of this process only; `pending` falls for any.
+    `state` says that another process builds until its build ends; `pending` is 0 then.
     """
     db = connect(database)
     with Live(states(db), console=console, auto_refresh=False) as live:
