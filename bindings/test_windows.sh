@@ -54,7 +54,8 @@ report 'threads and files' "${PIPESTATUS[0]}" "$log"
 # The recall of each kind of code takes long, and is the same on every platform.
 mapfile -t files < <({ find sql_tests -name '*.test'; ls README.md docs/*.md; } |
     grep -v recall/codes | grep -vxFf <(not_for_windows) | sort)
-"${wine[@]}" "$programs/run.exe" --ext "$library" --timeout 1800 "${files[@]}" 2>&1 | tr -d '\r' >"$log"
+"${wine[@]}" "$programs/run.exe" --ext "$library" --timeout 1800 "${files[@]}" 2>&1 |
+    tr -d '\r' >"$log"
 report SQL "${PIPESTATUS[0]}" "$log"
 
 echo "$(not_for_windows | wc -l) files are not for Windows"
