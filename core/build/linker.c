@@ -688,7 +688,8 @@ void hny_linker_leave(const hny_sidecar *sidecar) {
         if (job->owners_count > 0) {
             continue;
         }
-        if (job->sidecar && !job->stepped && !is_paused(job)) {
+        /* A private file ends with its handle, and what is linked in it, too. */
+        if (job->path && job->sidecar && !job->stepped && !is_paused(job)) {
             await_first_step(number, &until);
         }
         drop_job(number);
