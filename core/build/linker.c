@@ -378,7 +378,9 @@ static void run_step(link_job *job) {
     if (rc == HNY_BUSY && !linker.stop) {
         wait_milliseconds(BUSY_MS);
     } else if (step.more && !linker.stop) {
-        wait_milliseconds(GAP_MS);
+        pthread_mutex_unlock(&linker.lock);
+        hny__os_sleep(GAP_MS); /* COMMITs, which signal `changed`, must not make it shorter */
+        pthread_mutex_lock(&linker.lock);
     }
 }
 

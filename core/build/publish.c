@@ -571,10 +571,10 @@ static int publish_links(hny_build *build) {
         rc = hny__update_graph(&p.update, build);
     }
     if (!rc) {
-        hny__build_progress(build, HNY__PHASE_PUBLISHING, 0, 0);
         rc = hny__build_await(build);
     }
     if (!rc) {
+        hny__build_progress(build, HNY__PHASE_PUBLISHING, 0, 0);
         rc = rebase_links(&p.update, &p.boundary);
     }
     if (!rc) {

@@ -226,9 +226,9 @@ int hny__moves_plan(hny_build *build) {
     if (!hny__is_sparse(&build->base)) {
         return HNY_OK;
     }
-    hny__build_progress(build, HNY__PHASE_MOVING, 0, 0);
     int rc = hny__build_await(build);
     if (!rc) {
+        hny__build_progress(build, HNY__PHASE_MOVING, 0, 0);
         rc = plan_moves(build);
     }
     hny__env_unlock(build->env, HNY__LOCK_BUILDER, &build->lock);

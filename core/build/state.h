@@ -136,7 +136,10 @@ static inline hny__lock_kind hny__build_kind(const hny_build *build) {
     return build->flags & HNY_BUILD_LINK ? HNY__LOCK_LINKER : HNY__LOCK_BUILDER;
 }
 
-/* The phase in which a build writes what it has made: the linker's is over soon then. */
+/*
+** The phase in which a build writes what it has made, with the builder's lock: the linker's is over
+** soon then.
+*/
 #define HNY__PHASE_PUBLISHING "publishing"
 
 /* The phase in which the linker copies rows to free slots, which takes no longer. */
