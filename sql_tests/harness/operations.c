@@ -1,6 +1,8 @@
 /* The operations of the property test, each on the database and on the model. */
+#define _GNU_SOURCE /* F_OFD_SETLKW */
 #include "operations.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -497,13 +499,24 @@ static void op_swap(world *w, connection *c) {
     }
 }
 
+/* Under the builder's lock: the linker may write at any time. */
+static void copy_sidecar(const char *to) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = (off_t)1 << 62};
+    const int fd = open(sidecar_path(), O_RDWR);
+    if (fd < 0 || fcntl(fd, F_OFD_SETLKW, &lock)) {
+        fail("the builder's lock");
+    }
+    file_copy(sidecar_path(), to);
+    close(fd);
+}
+
 static void op_keep_sidecar(world *w, connection *c) {
     (void)c;
     if (file_size(sidecar_path()) < 0) {
         return;
     }
     const int slot = w->sidecars++ % 3;
-    file_copy(sidecar_path(), case_path("sidecar%d", slot));
+    copy_sidecar(case_path("sidecar%d", slot));
     tell_step(w, "the sidecar is copied to %d", slot);
 }
 
