@@ -4,7 +4,8 @@
 Each round loads the first rows of DATA, in commits of --batch, into a plain table, into one whose
 rows the linker links, and into one that is linked by its COMMITs.  The rounds follow each other, so
 that the machine is as busy for all of them, and medians over the rounds are compared.  Beside them
-stand the recall and the distances of a search when all is linked, and those of a build in one go.
+stand the recall and the distances of a search when all is linked, and those of a build in one go:
+by default, where each has the effort of its own calibration, and with the same ef.
 Writes commit_times.md into OUT.  DATA is a folder as for bench.py.
 """
 
@@ -30,6 +31,7 @@ KINDS = {
     "one build": "autobuild=0",
 }
 QUERIES = 500
+EF = 40
 COMPARED = ("p99", "worst", "worked", "most")
 
 
@@ -53,12 +55,13 @@ def commits(table: Hannoy, kind: str, base: np.ndarray, batch: int) -> np.ndarra
     return np.array(took).T
 
 
-def search(table: Hannoy, data: sets.DataSet) -> tuple[float, float]:
+def search(table: Hannoy, data: sets.DataSet, ef: int | None) -> tuple[float, float]:
     """(recall, distances of a query)"""
     found = distances = 0
     for query, truth in zip(data.query, data.truth):
         rows = table.connection.execute(
-            "SELECT rowid FROM v WHERE knn_match(vector, ?) AND k = ?", (query.tobytes(), K))
+            "SELECT rowid FROM v WHERE knn_match(vector, ?) AND k = ?" + " AND ef = ?" * bool(ef),
+            (query.tobytes(), K, ef)[:3 if ef else 2])
         found += len({row[0] - 1 for row in rows} & set(truth[:K].tolist()))
         distances += int(str(info(table, "last_distances")))
     return found / K / len(data.query), distances / len(data.query)
@@ -80,7 +83,8 @@ def one_round(folder: Path, data: sets.DataSet, batch: int, kind: str) -> dict[s
                "worst": float(max(took)), "worked": float(np.percentile(worked, 99)),
                "most": float(max(worked)), "seconds": seconds}
     if KINDS[kind]:
-        figures["recall"], figures["distances"] = search(table, data)
+        figures["recall"], figures["distances"] = search(table, data, None)
+        figures["recall_ef"], figures["distances_ef"] = search(table, data, EF)
     table.close()
     return figures
 
@@ -94,7 +98,9 @@ def row_of(kind: str, rounds: Sequence[dict[str, float]], plain: dict[str, float
         cells += [f"{middle['median']:.1f}"]
         cells += [f"{middle[key]:.1f} ({middle[key] / plain[key]:.2f})" for key in COMPARED]
     cells += [f"{middle['seconds']:.1f}"]
-    cells += [f"{middle['recall']:.4f}", f"{middle['distances']:.0f}"] if KINDS[kind] else ["", ""]
+    for of in ("", "_ef"):
+        cells += [f"{middle['recall' + of]:.4f}", f"{middle['distances' + of]:.0f}"] \
+            if KINDS[kind] else ["", ""]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -121,7 +127,8 @@ def main() -> None:
              f"the ratio to the plain table's; medians of {o.rounds} rounds. {processor()}, "
              f"{commit()}. Written by `make bench-commits`.", "",
              "| | median | 99 % | worst | 99 %, of a processor | worst, of a processor | "
-             "seconds until linked | recall | distances a search |", "|---|" + "---|" * 8]
+             "seconds until linked | recall | distances a search | "
+             f"recall, ef = {EF} | distances, ef = {EF} |", "|---|" + "---|" * 10]
     lines += [row_of(kind, rounds[kind], plain) for kind in KINDS]
     (o.out / "commit_times.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
