@@ -5,8 +5,8 @@
 #
 # test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
 # VARIANT: before it for another build than release, and with -short after it for less of what a
-# long one does, or -foreground: rows are linked by the COMMIT.  A step is a line of the report,
-# with its output if it failed; build/log/ has what each printed.
+# long one does (sql-long is the rest), or -foreground: rows are linked by the COMMIT.  A step is a
+# line of the report, with its output if it failed; build/log/ has what each printed.
 #
 # Each step's programs end with a line "N passed, N failed", or are cmocka's with "[  PASSED  ] N".
 # One that ends otherwise than with code 0 has failed at least once, whatever it printed.  What
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 aarch64_steps=(aarch64:sql aarch64:unit aarch64:kernels)
 tsan_steps=(tsan:unit tsan:sql tsan:interrupts tsan:processes tsan:sql-foreground
     tsan:processes-foreground tsan:linking)
-asan_steps=(asan:sql asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
+asan_steps=(asan:sql-long asan:fault asan:mutants asan:states asan:unit asan:property asan:processes
     asan:interrupts asan:crash asan:linking)
 clang_steps=(fuzzers clang:sql clang:unit)
 command -v "${CLANG:-clang}" >/dev/null || clang_steps=()
@@ -139,14 +139,20 @@ kernels() { # VARIANT: the names of those that can run, best first
 }
 
 # all: every file.
-# short: without the files that need many rows, whose code other files run with few.
-sql_files() { # all|short
+# long: the files that need many rows.
+# short: the others, which run the same code with few.
+sql_files() { # all|long|short
     local without=()
-    if [ "$1" = short ]; then
-        without=(sql_tests/recall/*.test sql_tests/build/recall.test
-            sql_tests/filter/{compare,conditions}.test sql_tests/sidecar/lost_and_large.test
-            sql_tests/query/dimensions.test)
-    fi
+    local long=(sql_tests/recall/*.test sql_tests/build/recall.test
+        sql_tests/filter/{compare,conditions}.test sql_tests/sidecar/lost_and_large.test
+        sql_tests/query/dimensions.test)
+    case $1 in
+    long)
+        printf '%s\n' "${long[@]}"
+        return
+        ;;
+    short) without=("${long[@]}") ;;
+    esac
     if [ "${HANNOY_BACKGROUND:-}" = 0 ]; then
         mapfile -t -O ${#without[@]} without < <(grep -rl --include='*.test' background=1 sql_tests)
     fi
@@ -166,7 +172,7 @@ replay_files() { # VARIANT
 
 # A long run of random steps has other seeds than a short one.
 run_step() { # VARIANT NAME
-    local files
+    local files folders='build|txn|attach'
     case $2 in
     *-foreground)
         local -x HANNOY_BACKGROUND=0
@@ -180,13 +186,18 @@ run_step() { # VARIANT NAME
     *:layers) sql_tests/check_layers.sh "build/$1" ;;
     *:lint) sql_tests/check_style.sh ;;
     tsan:sql)
-        mapfile -t files < <(sql_files all | grep -E '^sql_tests/(build|txn|attach)/')
+        [ "${HANNOY_BACKGROUND:-}" = 0 ] && folders=txn
+        mapfile -t files < <(sql_files all | grep -E "^sql_tests/($folders)/")
         program "$1" run 900 "${files[@]}"
         ;;
     *:sql | *:sql-short)
         # Emulated, all would take half an hour; unit tests compare the kernels byte for byte.
         mapfile -t files < <(sql_files \
             "$([ "$2" = sql ] && ! emulated "$1" && echo all || echo short)")
+        program "$1" run 1800 "${files[@]}"
+        ;;
+    *:sql-long)
+        mapfile -t files < <(sql_files long)
         program "$1" run 1800 "${files[@]}"
         ;;
     release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
@@ -292,7 +303,7 @@ for name in "$@"; do
             echo "skipped: ${memory_steps[*]}: $reason"
         fi
         ;;
-    asan) steps+=("${asan_steps[@]}") ;;
+    asan) steps+=(asan:sql-short "${asan_steps[@]}") ;;
     tsan) steps+=("${tsan_steps[@]}") ;;
     aarch64) steps+=("${aarch64_steps[@]}") ;;
     *) steps+=("$name") ;;
