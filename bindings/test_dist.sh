@@ -137,6 +137,59 @@ check_kernels() { # PLATFORM
 }
 
 # The recall of each kind of code takes long, and is the same on every platform.  Emulated, so do
+# all files that need many rows.
+check_sql() { # PLATFORM
+    local log=build/dist/sql-$1.log files without=(echo sql_tests/recall/codes.test) seconds=300
+    case $1 in
+        *"-$(uname -m)-"*) ;;
+        *) without=(sql_tests/all.sh --files -long) seconds=1800 ;; # of a file
+    esac
+    mapfile -t files < <(find sql_tests -name '*.test' | grep -vxFf <("${without[@]}") | sort)
+    on "$1" "build/$1/harness/run" --ext "build/dist/$1/hannoy.so" build/dist/kernels.test 2>&1 |
+        sed -n 's/.*got "\(.*\)"$/\1/p'
+}
+
+# What Linux says of this processor, best first.  kernel.c asks the processor itself.
+kernels_of_this_machine() {
+    local flags
+    flags=" $(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo) "
+    has() { for flag in "$@"; do [[ $flags == *" $flag "* ]] || return 1; done; }
+    if has avx2 fma popcnt f16c; then
+        if has avx512f avx512bw avx512vl avx512dq; then
+            if has avx512_vnni avx512_vpopcntdq; then echo avx512-vnni; fi
+            echo avx512
+        fi
+        echo avx2
+    fi
+    if [ "$(uname -m)" = aarch64 ]; then
+        if has asimddp; then echo neon-dot; fi
+        echo neon
+    fi
+    echo scalar
+}
+
+check_kernels() { # PLATFORM
+    local name names=
+    case $1 in
+        *"-$(uname -m)-"*) names=$(kernels_of_this_machine) ;;
+        *-aarch64-*) names='neon-dot neon scalar' ;; # qemu's processor
+        *) names=scalar ;;
+    esac
+    # shellcheck disable=SC2086
+    set -- "$1" $names
+    expect "$1: kernels" "$2" "$(kernels "$1")"
+    for name in "${@:2}"; do
+        expect "$1: kernels $name forced" "$name" "$(HANNOY_KERNELS=$name kernels "$1")"
+    done
+    case $1 in
+        *-aarch64-*)
+            [ "$(uname -m)" = aarch64 ] ||
+                expect "$1: kernels of a Cortex-A53" neon "$(QEMU_CPU=cortex-a53 kernels "$1")"
+            ;;
+    esac
+}
+
+# The recall of each kind of code takes long, and is the same on every platform.  Emulated, so do
 # the files that sql_tests/all.sh leaves out there: they need many rows.
 check_sql() { # PLATFORM
     local log=build/dist/sql-$1.log files without=recall/codes seconds=300 # of a file

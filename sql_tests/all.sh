@@ -2,6 +2,7 @@
 # Runs test steps, as many side by side as there are cores (or JOBS), and adds up what they report.
 #
 #   all.sh test|rest|asan|tsan|aarch64|STEP...
+#   all.sh --files [-long|-short]     lists the files of such a step
 #
 # test and rest are make test and make test-all.  STEP: the name of a step of run_step below, with
 # VARIANT: before it for another build than release, and with -short after it for less of what a
@@ -115,7 +116,7 @@ program() {
 run_kernels() { # VARIANT
     local variant=$1 files names name code=0
     names=$(kernels "$variant") || return 1
-    mapfile -t files < <(sql_files short)
+    mapfile -t files < <(sql_files -short)
     if emulated "$variant"; then files=(sql_tests/query/metric_* sql_tests/{insert,update}); fi
     for name in $names; do
         echo "kernels $name:"
@@ -138,20 +139,19 @@ kernels() { # VARIANT: the names of those that can run, best first
     bounded "$1" 60 "build/$1/core/test/test_kernel" list | xargs
 }
 
-# all: every file.
-# long: the files that need many rows.
-# short: the others, which run the same code with few.
-sql_files() { # all|long|short
+# Every file; with -long those that need many rows, and with -short the others, which run the same
+# code with few.
+sql_files() { # [-long|-short]
     local without=()
     local long=(sql_tests/recall/*.test sql_tests/build/recall.test
         sql_tests/filter/{compare,conditions}.test sql_tests/sidecar/lost_and_large.test
         sql_tests/query/dimensions.test)
-    case $1 in
-    long)
+    case ${1:-} in
+    -long)
         printf '%s\n' "${long[@]}"
         return
         ;;
-    short) without=("${long[@]}") ;;
+    -short) without=("${long[@]}") ;;
     esac
     if [ "${HANNOY_BACKGROUND:-}" = 0 ]; then
         mapfile -t -O ${#without[@]} without < <(grep -rl --include='*.test' background=1 sql_tests)
@@ -172,7 +172,7 @@ replay_files() { # VARIANT
 
 # A long run of random steps has other seeds than a short one.
 run_step() { # VARIANT NAME
-    local files folders='build|txn|attach'
+    local files folders
     case $2 in
     *-foreground)
         local -x HANNOY_BACKGROUND=0
@@ -186,18 +186,15 @@ run_step() { # VARIANT NAME
     *:layers) sql_tests/check_layers.sh "build/$1" ;;
     *:lint) sql_tests/check_style.sh ;;
     tsan:sql)
-        [ "${HANNOY_BACKGROUND:-}" = 0 ] && folders=txn
-        mapfile -t files < <(sql_files all | grep -E "^sql_tests/($folders)/")
+        folders='build|txn|attach'
+        [ "${HANNOY_BACKGROUND:-}" != 0 ] || folders=txn # which runs the threads of builds
+        mapfile -t files < <(sql_files | grep -E "^sql_tests/($folders)/")
         program "$1" run 900 "${files[@]}"
         ;;
-    *:sql | *:sql-short)
+    *:sql | *:sql-long | *:sql-short)
         # Emulated, all would take half an hour; unit tests compare the kernels byte for byte.
-        mapfile -t files < <(sql_files \
-            "$([ "$2" = sql ] && ! emulated "$1" && echo all || echo short)")
-        program "$1" run 1800 "${files[@]}"
-        ;;
-    *:sql-long)
-        mapfile -t files < <(sql_files long)
+        if emulated "$1"; then set -- "$1" sql-short; fi
+        mapfile -t files < <(sql_files "${2#sql}")
         program "$1" run 1800 "${files[@]}"
         ;;
     release:property-short) program "$1" property 300 --steps 40000 --jobs 1 ;;
@@ -228,7 +225,7 @@ run_step() { # VARIANT NAME
         ;;
     *:sql-memory)
         wrapper=("${in_memory[@]}")
-        mapfile -t files < <(sql_files short)
+        mapfile -t files < <(sql_files -short)
         program "$1" run 900 "${files[@]}"
         ;;
     *:property-memory)
@@ -247,6 +244,10 @@ log_of() { # [VARIANT:]NAME
     echo "build/log/$(variant_of "$1")-${1#*:}"
 }
 
+if [ "${1:-}" = --files ]; then
+    sql_files "${2:-}"
+    exit
+fi
 if [ "${1:-}" = --inside ]; then
     TIMEFORMAT='%U %S seconds of a processor'
     time run_step "$(variant_of "$2")" "${2#*:}"
