@@ -145,26 +145,45 @@ static int link_some(link_step *step) {
     return rc;
 }
 
-/* Gives back the slots that rows left which were linked in free ones. */
-static int lower_end(const link_step *step) {
+/*
+** Opens a build that is to change no row: what links alone leave to do.  *build NULL: it failed, or
+** there is no index, or the next build will start over.
+*/
+static int open_without_rows(const link_step *step, int flags, hny_build **build,
+                             hny_stats *stats) {
     hny_build_limits limits = step->limits;
-    hny_build *build;
-    hny_stats stats;
-    bool lowered = false;
+    *build = NULL;
     limits.link = 0;
+    hny_build *opened;
     int rc = hny_build_open(step->sidecar, step->table, &step->options, &limits,
-                            HNY_BUILD_APPEND | HNY_BUILD_DEFER, &build);
+                            HNY_BUILD_APPEND | HNY_BUILD_DEFER | flags, &opened);
     if (rc) {
         return rc;
     }
-    hny_reader *const reader = hny_build_reader(build);
-    if (reader && !hny_build_refits(build)) {
-        hny_build_expect(build, 0);
-        rc = hny_reader_stats(reader, false, &stats);
-        if (!rc) {
-            rc = hny__moves_lower(build, &lowered);
-        }
+    hny_reader *const reader = hny_build_reader(opened);
+    const bool fits = reader && !hny_build_refits(opened);
+    if (fits) {
+        hny_build_expect(opened, 0);
+        rc = hny_reader_stats(reader, false, stats);
     }
+    if (rc || !fits) {
+        hny_build_close(opened);
+        return rc;
+    }
+    *build = opened;
+    return HNY_OK;
+}
+
+/* Gives back the slots that rows left which were linked in free ones. */
+static int lower_end(const link_step *step) {
+    hny_build *build;
+    hny_stats stats;
+    bool lowered;
+    int rc = open_without_rows(step, 0, &build, &stats);
+    if (!build) {
+        return rc;
+    }
+    rc = hny__moves_lower(build, &lowered);
     if (!rc && lowered) {
         rc = hny_build_publish(build, stats.boundary);
     }
@@ -177,22 +196,14 @@ static int lower_end(const link_step *step) {
 ** that a COMMIT found pinned by it.
 */
 static int erase_rest(const link_step *step) {
-    hny_build_limits limits = step->limits;
     hny_build *build;
     hny_stats stats;
-    limits.link = 0;
-    int rc = hny_build_open(step->sidecar, step->table, &step->options, &limits,
-                            HNY_BUILD_APPEND | HNY_BUILD_DEFER | HNY_BUILD_ERASE, &build);
-    if (rc) {
+    int rc = open_without_rows(step, HNY_BUILD_ERASE, &build, &stats);
+    if (!build) {
         return rc;
     }
-    hny_reader *const reader = hny_build_reader(build);
-    if (reader && !hny_build_refits(build) && hny_build_unerased(build)) {
-        rc = hny_reader_stats(reader, false, &stats);
-        if (!rc) {
-            hny_build_expect(build, 0);
-            rc = hny_build_publish(build, stats.boundary);
-        }
+    if (hny_build_unerased(build)) {
+        rc = hny_build_publish(build, stats.boundary);
         if (!rc) {
             rc = hny_build_erase(build);
         }
