@@ -247,6 +247,8 @@ void hny__moves_rebase(hny_build *build, roaring_bitmap_t *deleted) {
         }
     }
     build->moves_count = kept;
+    /* Those that copy_ahead noted; moves_write notes those that are left. */
+    build->row_refs_count = 0;
 }
 
 /* ----------------------------------------------------------------------------------- the end -- */

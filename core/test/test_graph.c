@@ -42,7 +42,8 @@ typedef struct world {
     int appended; /* builds that found unlinked rows */
     int dropped;  /* steps of the linker that did not fit the newest state */
     int rebased;  /* and steps that did */
-    int moved;    /* steps that linked rows in free slots */
+    int moved;    /* steps that linked rows in free slots, */
+    int emptied;  /* and whose rows were all replaced meanwhile */
     int lowered;  /* times that the table got shorter */
     unsigned threads;
     int spread; /* distinct values of a component: few of them make equal vectors */
@@ -454,7 +455,7 @@ enum { DEFERRED = HNY_BUILD_APPEND | HNY_BUILD_DEFER };
 /* A build that comes between the steps of one that links. */
 typedef struct visit {
     world *w;
-    int flags;
+    int changes, flags;
     bool done;
 } visit;
 
@@ -462,21 +463,23 @@ static int visit_once(void *arg) {
     visit *const v = arg;
     if (!v->done) {
         v->done = true;
-        change(v->w, 1 + below(60), 30, 0, v->flags);
+        change(v->w, v->changes, 30, 0, v->flags);
     }
     return 0;
 }
 
-/* A step in which rows are moved, while others are appended and deleted; its status. */
-static int link_in_free_slots(world *w, uint32_t count, int flags) {
-    visit v = {w, flags, flags == 0};
+/* A step in which rows are moved, while others make as many changes; its status. */
+static int link_in_free_slots(world *w, uint32_t count, int changes, int flags) {
+    visit v = {w, changes, flags, changes == 0};
     hny_build *build;
     const hny_build_limits limits = {
         .threads = w->threads, .link = count, .interrupt = {visit_once, &v}};
     assert_int_equal(hny_build_open(w->sidecar, 7, &w->options, &limits, HNY_BUILD_LINK, &build),
                      HNY_OK);
     const int rc = hny_build_publish(build, (hny_boundary){0, 0});
-    w->moved += build->slots.taken && !roaring_bitmap_is_empty(build->slots.taken);
+    const bool moved = build->slots.taken && !roaring_bitmap_is_empty(build->slots.taken);
+    w->moved += moved;
+    w->emptied += rc == HNY_OK && moved && build->moves_count == 0;
     hny_build_close(build);
     return rc;
 }
@@ -506,8 +509,8 @@ static void replace_rows(hny_shape shape, hny_codes codes, int spread, int erase
     for (int i = 0; i < 30; i++) {
         change(&w, 1 + below(300), 30, 0, DEFERRED | erase);
         change(&w, 1 + below(100), 30, 0, DEFERRED | erase);
-        const int rc =
-            link_in_free_slots(&w, i % 4 ? 0 : 1 + below(200), i % 3 ? DEFERRED | erase : 0);
+        const int rc = link_in_free_slots(&w, i % 4 ? 0 : 1 + below(200),
+                                          i % 3 ? 1 + (int)below(60) : 0, DEFERRED | erase);
         assert_true(rc == HNY_OK || rc == HNY_BUSY);
         w.dropped += rc == HNY_BUSY;
         w.rebased += rc == HNY_OK && i % 3;
@@ -515,7 +518,7 @@ static void replace_rows(hny_shape shape, hny_codes codes, int spread, int erase
         assert_true(lower_end_of(&w) < 4 * IDS);
         verify(&w);
     }
-    assert_int_equal(link_in_free_slots(&w, 0, 0), HNY_OK);
+    assert_int_equal(link_in_free_slots(&w, 0, 0, 0), HNY_OK);
     verify(&w);
     assert_true(w.moved > 3 && w.lowered > 3);
     assert_true(erase ? w.dropped > 3 : w.rebased > 3 && w.dropped == 0);
@@ -529,6 +532,26 @@ static void test_free_slots(void **unused) {
         replace_rows((hny_shape){2, HNY_COSINE, HNY_FLOAT32}, HNY_CODES_FLOAT32, 8, erase);
         replace_rows((hny_shape){70, HNY_HAMMING, HNY_BIT}, HNY_CODES_FLOAT32, 8, erase);
     }
+}
+
+/* All rows that a step has linked in free slots are replaced before it is published. */
+static void test_replaced_steps(void **unused) {
+    world w;
+    (void)unused;
+    world_open(&w, NULL, (hny_shape){6, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_INT8, 6, 2, 100);
+    change(&w, 4000, 5, 0, 0);
+    for (int i = 0; i < 8; i++) {
+        change(&w, 3000, 30, 0, DEFERRED);
+        assert_int_equal(link_in_free_slots(&w, 0, 0, 0), HNY_OK);
+        verify(&w);
+        change(&w, 200, 30, 0, DEFERRED);
+        assert_int_equal(link_in_free_slots(&w, 0, 15 * IDS, DEFERRED), HNY_OK);
+        verify(&w);
+        change(&w, 200, 30, 0, DEFERRED);
+        verify(&w);
+    }
+    assert_true(w.emptied > 3);
+    world_close(&w);
 }
 
 /* A closed sidecar can be opened again, read and built upon. */
@@ -555,7 +578,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_equal_vectors), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_spills),        cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_reopen),        cmocka_unit_test(test_links),
-        cmocka_unit_test(test_free_slots),
+        cmocka_unit_test(test_free_slots),    cmocka_unit_test(test_replaced_steps),
     };
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252u;
     printf("seed %llu\n", (unsigned long long)state);
