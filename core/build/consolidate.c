@@ -204,7 +204,7 @@ typedef struct repair {
     const roaring_bitmap_t *deleted_ids;
     pthread_mutex_t lock; /* of what follows */
     roaring_bitmap_t *freed_uppers;
-    hny__entry entry; /* the highest live node */
+    hny__entry entry; /* the highest node that stays */
 } repair;
 
 /*
@@ -341,7 +341,7 @@ static bool is_outside_graph(const repair *r, uint32_t slot) {
            roaring_bitmap_contains(r->graph->new_slots, slot);
 }
 
-static void note_live_node(repair *r, uint32_t node, uint32_t owner, uint8_t level) {
+static void note_staying_node(repair *r, uint32_t node, uint32_t owner, uint8_t level) {
     if (r->entry.slot != HNY__NONE && level <= r->entry.level) {
         return;
     }
@@ -359,19 +359,21 @@ static int repair_node(hny__worker *worker, repair *r, uint32_t node) {
     if (upper && level == 0) { /* not in use */
         return HNY_OK;
     }
-    const bool live = !deleted && !is_outside_graph(r, owner) && !hny__graph_hidden(worker, owner);
+    const uint32_t count = hny__graph_links(worker, r->plane, node, links);
+    /* One that others have deleted since the build began is a node still, unlike a free slot. */
+    const bool node_stays =
+        !deleted && !is_outside_graph(r, owner) && (count > 0 || !hny__graph_hidden(worker, owner));
     pthread_mutex_lock(&r->lock);
     if (deleted && upper) {
         roaring_bitmap_add(r->freed_uppers, node);
     }
-    if (live) {
-        note_live_node(r, node, owner, level);
+    if (node_stays) {
+        note_staying_node(r, node, owner, level);
     }
     pthread_mutex_unlock(&r->lock);
     if (deleted) {
         return HNY_OK;
     }
-    const uint32_t count = hny__graph_links(worker, r->plane, node, links);
     const int found = test_deleted_links(worker, r, links, count);
     if (found < 0) {
         return found;

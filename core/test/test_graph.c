@@ -554,6 +554,27 @@ static void test_replaced_steps(void **unused) {
     world_close(&w);
 }
 
+/* All nodes that a consolidation leaves are deleted before it looks for an entry point. */
+static void test_replaced_graphs(void **unused) {
+    world w;
+    (void)unused;
+    world_open(&w, NULL, (hny_shape){6, HNY_EUCLIDEAN, HNY_FLOAT32}, HNY_CODES_INT8, 6, 2, 100);
+    change(&w, 4000, 5, 0, 0);
+    for (int i = 0; i < 12; i++) {
+        hny_build *build;
+        change(&w, 600, 5, 0, 0); /* free slots are few then, and no rows are moved */
+        change(&w, 600, 30, 0, DEFERRED);
+        assert_int_equal(hny_build_open(w.sidecar, 7, &w.options, &(hny_build_limits){.threads = 2},
+                                        HNY_BUILD_LINK, &build),
+                         HNY_OK);
+        change(&w, 15 * IDS, 30, 0, DEFERRED);
+        assert_int_equal(hny_build_publish(build, (hny_boundary){0, 0}), HNY_OK);
+        hny_build_close(build);
+        verify(&w);
+    }
+    world_close(&w);
+}
+
 /* A closed sidecar can be opened again, read and built upon. */
 static void test_reopen(void **unused) {
     char folder[] = "/tmp/hannoy-test-XXXXXX", database[64];
@@ -574,11 +595,12 @@ static void test_reopen(void **unused) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_metrics),       cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_equal_vectors), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_spills),        cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_reopen),        cmocka_unit_test(test_links),
-        cmocka_unit_test(test_free_slots),    cmocka_unit_test(test_replaced_steps),
+        cmocka_unit_test(test_metrics),         cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_equal_vectors),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_spills),          cmocka_unit_test(test_repeats),
+        cmocka_unit_test(test_reopen),          cmocka_unit_test(test_links),
+        cmocka_unit_test(test_free_slots),      cmocka_unit_test(test_replaced_steps),
+        cmocka_unit_test(test_replaced_graphs),
     };
     state = argc > 1 ? strtoull(argv[1], NULL, 10) : 88172645463325252u;
     printf("seed %llu\n", (unsigned long long)state);
