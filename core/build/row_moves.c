@@ -179,8 +179,13 @@ static int choose_free_slots(hny_build *build) {
 /* What a build that fails, or a process that ends, leaves in free slots is to be overwritten. */
 static int copy_ahead(void *arg, hny__txn *txn) {
     hny_build *const build = arg;
-    const int rc = hny__erase_mark(build, txn);
-    return rc ? rc : hny__moves_write(build, txn);
+    int rc = hny__erase_mark(build, txn);
+    if (!rc) {
+        rc = hny__moves_write(build, txn);
+    }
+    /* The map gets the rows when the build is published, without those deleted meanwhile. */
+    build->row_refs_count = 0;
+    return rc;
 }
 
 /* Under the builder's lock. */
@@ -247,8 +252,6 @@ void hny__moves_rebase(hny_build *build, roaring_bitmap_t *deleted) {
         }
     }
     build->moves_count = kept;
-    /* Those that copy_ahead noted; moves_write notes those that are left. */
-    build->row_refs_count = 0;
 }
 
 /* ----------------------------------------------------------------------------------- the end -- */
